@@ -1,0 +1,32 @@
+"""narrows: learn an autoencoder from your own data, and keep what it learnt as working tools."""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Autoencoder": "narrows.tools.autoencoder",
+    "load": "narrows.tools.files",
+    "NarrowsError": "narrows.errors",
+    "DataError": "narrows.errors",
+    "FormatError": "narrows.errors",
+    "TrainingError": "narrows.errors",
+}
+__all__ = [*_HOME, "__version__"]  # noqa: PLE0604
+
+if TYPE_CHECKING:
+    from narrows.errors import DataError, FormatError, NarrowsError, TrainingError
+    from narrows.tools.autoencoder import Autoencoder
+    from narrows.tools.files import load
+
+
+def __getattr__(name: str) -> Any:
+    # Looked up on first use, so that importing the package costs neither torch nor scikit-learn.
+    if name in _HOME:
+        return getattr(importlib.import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'narrows' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
