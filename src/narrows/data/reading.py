@@ -1,0 +1,133 @@
+"""Reading: from what the user names to items, whatever its form."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+from narrows.data import arrays, folders, named, pictures, tiff
+from narrows.data.axes import layout_of
+from narrows.data.items import Items
+from narrows.errors import DataError
+
+Progress = Callable[[str, int, int | None], None]
+
+
+def read(
+    source: str | os.PathLike[str],
+    *,
+    axes: str | None = None,
+    strict: bool = False,
+    progress: Progress | None = None,
+    stdin: BinaryIO | None = None,
+) -> Items:
+    """The items that a source holds.
+
+    source: a named set ("mnist", "mnist:test"), a picture, a folder or a glob of pictures, a zip of pictures, a .npy,
+        an .npz ("x.npz:key" for one array of several), an IDX file or a TIFF stack, any of these files as .gz, or "-"
+        for one of these files on standard input. A file's form is told by its content, not by its name.
+    axes: which axis is which, where an array's shape does not tell: "NZYX", "NT", ...
+    strict: whether a picture that cannot be read, among others, is an error rather than skipped.
+    progress: called with (description, done, total or None) as work goes on.
+    stdin: what "-" reads from.
+
+    Raises DataError, one line that names the source and says what is wrong with it.
+    """
+    text = os.fspath(source)
+    if axes is not None:
+        layout_of(axes)
+    if text == "-":
+        content = (stdin or sys.stdin.buffer).read()
+        return _read_file(content, "standard input", axes, strict, progress)
+    if isinstance(source, str) and named.is_named(text):
+        return _with_axes(named.read_named(text, progress), axes)
+    path = Path(text)
+    try:
+        if path.is_dir():
+            return _with_axes(folders.read_pictures(folders.in_folder(path), text, strict, progress), axes)
+        if path.exists():
+            return _read_file(path, text, axes, strict, progress)
+        archive, colon, key = text.rpartition(":")
+        if colon and archive.endswith(".npz") and Path(archive).exists():
+            return _read_npz(Path(archive), archive, axes, key)
+        if any(wildcard in text for wildcard in "*?["):
+            return _with_axes(folders.read_pictures(folders.in_glob(text), text, strict, progress), axes)
+    except OSError as error:
+        raise DataError(f"{text}: {error.strerror or error}") from None
+    names = ", ".join(known.name for known in named.named_sets())
+    raise DataError(f"{text}: no such file or folder, and no named data set (those are {names})")
+
+
+def _read_file(source: Path | bytes, name: str, axes: str | None, strict: bool, progress: Progress | None) -> Items:
+    """The items in one file, or in the bytes of one, by what it begins with."""
+    if isinstance(source, bytes):
+        head = source[:16]
+    else:
+        with open(source, "rb") as file:
+            head = file.read(16)
+    if not head:
+        raise DataError(f"{name}: empty file" if isinstance(source, Path) else f"{name}: empty")
+    if head.startswith(b"\x1f\x8b"):
+        return _read_file(arrays.gunzip(source, name), name, axes, strict, progress)
+    if head.startswith(arrays.NPY_MAGIC):
+        return Items.from_array(arrays.read_npy(source, name), axes, source=name)
+    if arrays.is_idx(head):
+        return Items.from_array(arrays.read_idx(source, name), axes, source=name)
+    if head.startswith(b"PK"):
+        with folders.open_zip(source, name) as archive:
+            members = archive.namelist()
+            if not (members and all(member.endswith(".npy") for member in members)):
+                return _with_axes(folders.read_pictures(folders.in_zip(archive, name), name, strict, progress), axes)
+        return _read_npz(source, name, axes)
+    if tiff.is_tiff(head):
+        return _read_tiff(source, name, axes)
+    return _with_axes(_read_picture(source, name), axes)
+
+
+def _read_npz(source: Path | bytes, name: str, axes: str | None, key: str = "") -> Items:
+    """One array of an .npz; several, where all have the axes of one item, as items of their own."""
+    found = arrays.read_npz(source, name)
+    listing = ", ".join(f"{key} {'x'.join(map(str, array.shape))}" for key, array in found.items())
+    if key and key not in found:
+        raise DataError(f"{name}: has no array {key!r}; it has {listing}")
+    if key or len(found) == 1:
+        key = key or next(iter(found))
+        return Items.from_array(found[key], axes, source=f"{name}:{key}" if len(found) > 1 else name)
+    try:
+        return Items.from_list(list(found.values()), axes, source=name, names=list(found))
+    except DataError:
+        raise DataError(
+            f"{name}: holds several arrays ({listing}): name one, as in {name}:{next(iter(found))}, "
+            'or say the axes that each of them has, e.g. axes="YXC"'
+        ) from None
+
+
+def _read_tiff(source: Path | bytes, name: str, axes: str | None) -> Items:
+    """The pages of a TIFF as pictures, or as whatever its metadata or the user says that they are."""
+    try:
+        with pictures.quiet():
+            stack, its_axes = tiff.read_stack(source, name)
+    except DataError as error:
+        raise DataError(str(error) if str(error).startswith(name) else f"{name}: {error}") from None
+    except Exception as error:  # decoders raise whatever they like on damaged files
+        raise DataError(f"{name}: {pictures.reason(error, source)}") from None
+    if isinstance(stack, list):
+        return _with_axes(Items.from_list(stack, its_axes, source=name), axes)
+    single = its_axes.startswith("YX")
+    if axes is not None and len(axes) != stack.ndim and its_axes.startswith("N") and stack.shape[0] == 1:
+        stack = stack[0]
+    return Items.from_array(stack, axes or its_axes or None, source=name, names=[Path(name).name] if single else None)
+
+
+def _read_picture(source: Path | bytes, name: str) -> Items:
+    """One picture that stands alone."""
+    picture = folders.Picture(Path(name).name, name, lambda: source)
+    return folders.read_pictures([picture], name, strict=True)
+
+
+def _with_axes(items: Items, axes: str | None) -> Items:
+    """The items, if the axes that the user says are those they have; pictures leave no choice."""
+    if axes is not None and layout_of(axes) != items.axes:
+        raise DataError(f'{items.source}: axes="{axes}", but these are pictures with the axes {items.axes}')
+    return items
