@@ -1,19 +1,18 @@
 """Array files: .npy, .npz and IDX, each read and written side by side.
 
-What is read comes from a path, whose arrays are mapped rather than loaded where the form allows, or from bytes.
+Arrays that lie in a file on disk as they are in memory are mapped, not loaded.
 """
 
 import gzip
-import io
 import math
 import struct
 import zipfile
 from collections.abc import Iterable
-from pathlib import Path
 from typing import BinaryIO, Literal
 
 import numpy as np
 
+from narrows.data.content import Content, opened, opened_zip, size
 from narrows.errors import DataError
 
 IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -25,9 +24,9 @@ def is_idx(head: bytes) -> bool:
     return len(head) >= 4 and head[:2] == b"\0\0" and head[2] in IDX_TYPES and 1 <= head[3] <= 32
 
 
-def read_npy(source: Path | bytes, name: str) -> np.ndarray:
+def read_npy(source: Content, name: str) -> np.ndarray:
     """The array in a .npy file; DataError where it is damaged, or holds objects rather than numbers."""
-    with _opened(source) as file:
+    with opened(source) as file:
         try:
             version = np.lib.format.read_magic(file)
             if version not in ((1, 0), (2, 0)):
@@ -49,10 +48,10 @@ def write_npy(file: BinaryIO, array: np.ndarray) -> None:
     np.lib.format.write_array(file, array, allow_pickle=False)
 
 
-def read_npz(source: Path | bytes, name: str) -> dict[str, np.ndarray]:
+def read_npz(source: Content, name: str) -> dict[str, np.ndarray]:
     """The arrays in an .npz file by their names, in their order."""
     arrays = {}
-    with _opened_zip(source, name) as archive:
+    with opened_zip(source, name) as archive:
         for entry in archive.infolist():
             key = entry.filename.removesuffix(".npy")
             try:
@@ -71,9 +70,9 @@ def write_npz(file: BinaryIO, arrays: Iterable[tuple[str, np.ndarray]]) -> None:
                 np.lib.format.write_array(entry, array, allow_pickle=False)
 
 
-def read_idx(source: Path | bytes, name: str) -> np.ndarray:
+def read_idx(source: Content, name: str) -> np.ndarray:
     """The array in an IDX file, the form of the MNIST files."""
-    with _opened(source) as file:
+    with opened(source) as file:
         head = file.read(4)
         if not is_idx(head):
             raise DataError(f"{name}: not an IDX file, it begins with {head.hex(' ') or 'nothing'}")
@@ -95,31 +94,20 @@ def write_idx(file: BinaryIO, array: np.ndarray) -> None:
     file.write(np.ascontiguousarray(array, big_endian).data)
 
 
-def gunzip(source: Path | bytes, name: str) -> bytes:
+def gunzip(source: Content, name: str) -> bytes:
     """The content of a .gz file."""
     try:
-        with _opened(source) as file:
+        with opened(source) as file:
             return gzip.GzipFile(fileobj=file).read()
     except (OSError, EOFError, ValueError) as error:
         raise DataError(f"{name}: damaged .gz file ({error})") from None
 
 
-def _opened(source: Path | bytes) -> BinaryIO:
-    return io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb")
-
-
-def _opened_zip(source: Path | bytes, name: str) -> zipfile.ZipFile:
-    try:
-        return zipfile.ZipFile(io.BytesIO(source) if isinstance(source, bytes) else source)
-    except zipfile.BadZipFile:
-        raise DataError(f"{name}: damaged, its table of contents cannot be read") from None
-
-
 def _array_at(
-    source: Path | bytes, name: str, offset: int, dtype: np.dtype, shape: tuple[int, ...], order: Literal["C", "F"]
+    source: Content, name: str, offset: int, dtype: np.dtype, shape: tuple[int, ...], order: Literal["C", "F"]
 ) -> np.ndarray:
     """The array that begins at `offset`, once its promised size is found to be that of the file."""
-    found = (len(source) if isinstance(source, bytes) else source.stat().st_size) - offset
+    found = size(source) - offset
     expected = math.prod(shape) * dtype.itemsize
     if expected == 0:
         raise DataError(f"{name}: its shape is {shape}, so it holds no values")

@@ -12,18 +12,17 @@ import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
 from narrows.data import pictures
+from narrows.data.content import Content, Progress
 from narrows.data.items import Items
 from narrows.data.memory import allocate
 from narrows.errors import DataError
 
-Progress = Callable[[str, int, int | None], None]
 _LARGEST_ENTRY = 2**30
 
 
@@ -33,7 +32,7 @@ class Picture:
 
     name: str
     place: str
-    load: Callable[[], Path | bytes]
+    load: Callable[[], Content]
 
 
 def in_folder(folder: Path) -> list[Picture]:
@@ -82,7 +81,7 @@ def read_pictures(found: list[Picture], source: str, strict: bool = False, progr
         planned = [found[index] for index in headers]
         values = allocate(int(plan.offsets[-1]), plan.dtype)
 
-        def decode_into_place(content: Path | bytes, index: int) -> bool:
+        def decode_into_place(content: Content, index: int) -> bool:
             array = plan.fit(pictures.decode(content), index)
             values[plan.offsets[index] : plan.offsets[index + 1]] = array.ravel()
             return plan.alpha and bool((array[..., -1] != plan.opaque).any())
@@ -111,7 +110,7 @@ class _Reading:
         """(index, result) of `work` on each picture that can be read, in order; the others go to `skipped`."""
 
         def attempt(index: int) -> tuple[Any, str]:
-            content: Path | bytes = b""
+            content: Content = b""
             try:
                 content = found[index].load()
                 return work(content, index) if indexed else work(content), ""
@@ -238,11 +237,3 @@ def _natural(name: str) -> tuple[Any, ...]:
     """A key that sorts the numbers within names by their values."""
     numbers_stripped = (part.lstrip("0") if part.isdecimal() else part.lower() for part in re.split(r"(\d+)", name))
     return [(len(part), part) if index % 2 else part for index, part in enumerate(numbers_stripped)], name
-
-
-def open_zip(source: Path | bytes, name: str) -> zipfile.ZipFile:
-    """An opened zip; DataError where it is none."""
-    try:
-        return zipfile.ZipFile(BytesIO(source) if isinstance(source, bytes) else source)
-    except zipfile.BadZipFile as error:
-        raise DataError(f"{name}: damaged zip ({error})") from None

@@ -167,28 +167,25 @@ class Items:
         Coordinates outside an item take the value at its nearest edge.
         """
         corners = np.asarray(corners, np.int64)
-        spatial = range(self.spatial)
-        sizes = (
-            np.broadcast_to(self.item_shape, (len(indices), self.values.ndim - 1))
-            if self.shapes is None
-            else self.shapes[indices]
-        )
+        axes = range(self.spatial)
+        sizes = np.array([self.item_shape]) if self.shapes is None else self.shapes[indices]
 
-        def along(axis: int) -> np.ndarray:
-            """Coordinates (B, 1, .., crop, .., 1) along one spatial axis."""
-            coordinates = corners[:, axis, None] + np.arange(crop[axis])
-            coordinates = np.clip(coordinates, 0, sizes[:, axis, None] - 1)
-            return coordinates.reshape(len(indices), *(-1 if other == axis else 1 for other in spatial))
+        def column(values: np.ndarray) -> np.ndarray:
+            """One number for each crop, as (B, 1, ..., 1) to go with the spatial axes."""
+            return np.reshape(values, (-1, *(1 for _ in axes)))
 
+        coordinates = []
+        for axis in axes:
+            along = corners[:, axis, None] + np.arange(crop[axis])
+            along = np.clip(along, 0, sizes[:, axis, None] - 1)
+            coordinates.append(along.reshape(-1, *(crop[axis] if other == axis else 1 for other in axes)))
         if self.offsets is None:
-            items = np.reshape(indices, (-1, *(1 for _ in spatial)))
-            return np.asarray(self.values[(items, *map(along, spatial))])
+            return np.asarray(self.values[(column(indices), *coordinates)])
         pixels = self.values.reshape(-1, self.channels) if self.axes[-1] == "C" else self.values
-        position: Any = 0
-        for axis in spatial:
-            position = position * sizes[:, axis].reshape(-1, *(1 for _ in spatial)) + along(axis)
-        starts = self.offsets[indices] // self.channels
-        return np.asarray(pixels[starts.reshape(-1, *(1 for _ in spatial)) + position])
+        position = np.zeros((), np.int64)
+        for axis in axes:
+            position = position * column(sizes[:, axis]) + coordinates[axis]
+        return np.take(pixels, column(self.offsets[indices] // self.channels) + position, axis=0)
 
 
 def _numbers(X: Any, name: str) -> np.ndarray:

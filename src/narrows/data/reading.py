@@ -2,16 +2,14 @@
 
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
 from narrows.data import arrays, folders, named, pictures, tiff
 from narrows.data.axes import layout_of
+from narrows.data.content import Content, Progress, first_bytes, opened_zip
 from narrows.data.items import Items
 from narrows.errors import DataError
-
-Progress = Callable[[str, int, int | None], None]
 
 
 def read(
@@ -55,19 +53,17 @@ def read(
             return _with_axes(folders.read_pictures(folders.in_glob(text), text, strict, progress), axes)
     except OSError as error:
         raise DataError(f"{text}: {error.strerror or error}") from None
+    except MemoryError:
+        raise DataError(f"{text}: larger than the memory of this machine") from None
     names = ", ".join(known.name for known in named.named_sets())
     raise DataError(f"{text}: no such file or folder, and no named data set (those are {names})")
 
 
-def _read_file(source: Path | bytes, name: str, axes: str | None, strict: bool, progress: Progress | None) -> Items:
+def _read_file(source: Content, name: str, axes: str | None, strict: bool, progress: Progress | None) -> Items:
     """The items in one file, or in the bytes of one, by what it begins with."""
-    if isinstance(source, bytes):
-        head = source[:16]
-    else:
-        with open(source, "rb") as file:
-            head = file.read(16)
+    head = first_bytes(source)
     if not head:
-        raise DataError(f"{name}: empty file" if isinstance(source, Path) else f"{name}: empty")
+        raise DataError(f"{name}: empty, 0 bytes")
     if head.startswith(b"\x1f\x8b"):
         return _read_file(arrays.gunzip(source, name), name, axes, strict, progress)
     if head.startswith(arrays.NPY_MAGIC):
@@ -75,7 +71,7 @@ def _read_file(source: Path | bytes, name: str, axes: str | None, strict: bool, 
     if arrays.is_idx(head):
         return Items.from_array(arrays.read_idx(source, name), axes, source=name)
     if head.startswith(b"PK"):
-        with folders.open_zip(source, name) as archive:
+        with opened_zip(source, name) as archive:
             members = archive.namelist()
             if not (members and all(member.endswith(".npy") for member in members)):
                 return _with_axes(folders.read_pictures(folders.in_zip(archive, name), name, strict, progress), axes)
@@ -85,7 +81,7 @@ def _read_file(source: Path | bytes, name: str, axes: str | None, strict: bool, 
     return _with_axes(_read_picture(source, name), axes)
 
 
-def _read_npz(source: Path | bytes, name: str, axes: str | None, key: str = "") -> Items:
+def _read_npz(source: Content, name: str, axes: str | None, key: str = "") -> Items:
     """One array of an .npz; several, where all have the axes of one item, as items of their own."""
     found = arrays.read_npz(source, name)
     listing = ", ".join(f"{key} {'x'.join(map(str, array.shape))}" for key, array in found.items())
@@ -103,24 +99,23 @@ def _read_npz(source: Path | bytes, name: str, axes: str | None, key: str = "") 
         ) from None
 
 
-def _read_tiff(source: Path | bytes, name: str, axes: str | None) -> Items:
+def _read_tiff(source: Content, name: str, axes: str | None) -> Items:
     """The pages of a TIFF as pictures, or as whatever its metadata or the user says that they are."""
     try:
         with pictures.quiet():
-            stack, its_axes = tiff.read_stack(source, name)
+            if tiff.is_picture(source) and (axes is None or layout_of(axes) in ("NYX", "NYXC")):
+                return _with_axes(_read_picture(source, name), axes)
+            stack, its_axes = tiff.read_stack(source)
     except DataError as error:
         raise DataError(str(error) if str(error).startswith(name) else f"{name}: {error}") from None
     except Exception as error:  # decoders raise whatever they like on damaged files
         raise DataError(f"{name}: {pictures.reason(error, source)}") from None
     if isinstance(stack, list):
         return _with_axes(Items.from_list(stack, its_axes, source=name), axes)
-    single = its_axes.startswith("YX")
-    if axes is not None and len(axes) != stack.ndim and its_axes.startswith("N") and stack.shape[0] == 1:
-        stack = stack[0]
-    return Items.from_array(stack, axes or its_axes or None, source=name, names=[Path(name).name] if single else None)
+    return Items.from_array(stack, axes or its_axes or None, source=name)
 
 
-def _read_picture(source: Path | bytes, name: str) -> Items:
+def _read_picture(source: Content, name: str) -> Items:
     """One picture that stands alone."""
     picture = folders.Picture(Path(name).name, name, lambda: source)
     return folders.read_pictures([picture], name, strict=True)

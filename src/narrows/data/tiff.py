@@ -1,12 +1,11 @@
 """TIFF: single pages as pictures, and stacks of pictures, volumes or signals, read and written side by side."""
 
-import io
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from narrows.data.content import Content, path_or_buffer, size
 from narrows.errors import DataError
 
 if TYPE_CHECKING:
@@ -15,6 +14,8 @@ if TYPE_CHECKING:
 _ALPHA = (1, 2)
 _WHITE_IS_ZERO, _PALETTE, _PLAIN = 0, 3, (1, 2)
 _MOST_EXPANSION = 10_000  # the strongest compression of TIFF, LZMA, makes about 7000 bytes of one
+_TO_TIFF = str.maketrans("NCF", "ISS")
+_FROM_TIFF = str.maketrans("IQS", "NNC")
 
 
 def is_tiff(head: bytes) -> bool:
@@ -22,7 +23,7 @@ def is_tiff(head: bytes) -> bool:
     return head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
-def page_header(source: Path | bytes) -> tuple[int, int, int, bool, np.dtype, bool]:
+def page_header(source: Content) -> tuple[int, int, int, bool, np.dtype, bool]:
     """Rows, columns, channels, whether the last is alpha, type of the values and whether there are more pages."""
     with _opened(source) as file:
         page = _checked_page(file, source)
@@ -32,36 +33,35 @@ def page_header(source: Path | bytes) -> tuple[int, int, int, bool, np.dtype, bo
         return page.imagelength, page.imagewidth, channels, alpha, dtype, len(file.pages) > 1
 
 
-def decode_page(source: Path | bytes) -> np.ndarray:
+def decode_page(source: Content) -> np.ndarray:
     """The first page, (rows, columns, channels)."""
     with _opened(source) as file:
         return _page_array(_checked_page(file, source), source)
 
 
-def read_stack(source: Path | bytes, name: str) -> tuple[np.ndarray | list[np.ndarray], str]:
-    """All pages as one array, or a list where their sizes differ, and its axes; "" where the file does not say enough.
+def is_picture(source: Content) -> bool:
+    """Whether the file is one page, rather than a stack of them."""
+    with _opened(source) as file:
+        return len(file.series) == 1 and file.series[0].axes in ("YX", "YXS", "SYX")
+
+
+def read_stack(source: Content) -> tuple[np.ndarray | list[np.ndarray], str]:
+    """All pages and their axes: one array, whose axes are "" if the file does not say enough, or a list of pictures.
 
     Uncompressed stacks in a file are mapped, not loaded.
     """
     with _opened(source) as file:
-        series = file.series[0]
-        if len(file.series) > 1:
-            arrays = [_page_array(page, source) for page in file.pages]
-            if all(array.shape[-1] == 1 for array in arrays):
-                return [array[..., 0] for array in arrays], "YX"
-            return arrays, "YXC"
-        page = _checked_page(file, source)
-        if page.photometric not in _PLAIN or page.dtype == bool or not _decodable(page):
-            arrays = np.stack([_page_array(page, source) for page in file.pages])  # type: ignore[assignment]
-            return (arrays[..., 0], "NYX") if arrays.shape[-1] == 1 else (arrays, "NYXC")  # type: ignore[call-overload,attr-defined]
-        if math.prod(series.shape) * series.dtype.itemsize > _MOST_EXPANSION * _size(source):
-            raise DataError(f"{name}: its header promises {series.shape}, more than a file of its size can hold")
-        if series.dataoffset is not None and isinstance(source, Path):
-            dtype = series.dtype.newbyteorder(file.byteorder)
-            array: np.ndarray = np.memmap(source, dtype, mode="r", offset=series.dataoffset, shape=series.shape)
-        else:
-            array = series.asarray()
-        return array, _axes(series.axes)
+        page, series = _checked_page(file, source), file.series[0]
+        if len(file.series) > 1 or page.photometric not in _PLAIN or page.dtype == bool or not _decodable(page):
+            pages = [_page_array(page, source) for page in file.pages]
+            grey = all(array.shape[-1] == 1 for array in pages)
+            return ([array[..., 0] for array in pages], "YX") if grey else (pages, "YXC")
+        if math.prod(series.shape) * series.dtype.itemsize > _MOST_EXPANSION * size(source):
+            raise DataError(f"its header promises {series.shape}, more than a file of its size can hold")
+        if series.dataoffset is None or isinstance(source, bytes):
+            return series.asarray(), _axes(series.axes)
+        dtype = series.dtype.newbyteorder(file.byteorder)
+        return np.memmap(source, dtype, "r", series.dataoffset, series.shape), _axes(series.axes)
 
 
 def write_stack(file: BinaryIO, values: np.ndarray, axes: str) -> None:
@@ -80,20 +80,13 @@ def write_pages(file: BinaryIO, pages: list[np.ndarray], axes: str) -> None:
             writer.write(_plain(page), metadata=None, contiguous=False, **_samples(page, axes))
 
 
-_TO_TIFF = str.maketrans("NCF", "ISS")
-_FROM_TIFF = str.maketrans("IQS", "NNC")
-
-
 def _axes(axes: str) -> str:
     """Our axes for tifffile's: samples are channels, and one axis of unknown kind before the picture counts items."""
     ours = axes.translate(_FROM_TIFF)
     if ours in ("ZYX", "TYX", "ZYXC", "TYXC"):
         ours = "N" + ours[1:]
-    return (
-        ours
-        if set(ours) <= set("NZYXTC") and len(set(ours)) == len(ours) and ours.strip("NC") in ("YX", "ZYX", "T")
-        else ""
-    )
+    known = len(set(ours)) == len(ours) and "".join(axis for axis in ours if axis not in "NC") in ("YX", "ZYX", "T")
+    return ours if known else ""
 
 
 def _plain(values: np.ndarray) -> np.ndarray:
@@ -110,29 +103,25 @@ def _samples(values: np.ndarray, axes: str) -> dict[str, Any]:
     return {"photometric": "minisblack", "planarconfig": "contig", "extrasamples": ["unspecified"] * (channels - 1)}
 
 
-def _opened(source: Path | bytes) -> "TiffFile":
+def _opened(source: Content) -> "TiffFile":
     from tifffile import TiffFile
 
-    return TiffFile(io.BytesIO(source) if isinstance(source, bytes) else source)
+    return TiffFile(path_or_buffer(source))
 
 
-def _size(source: Path | bytes) -> int:
-    return len(source) if isinstance(source, bytes) else source.stat().st_size
-
-
-def _checked_page(file: "TiffFile", source: Path | bytes) -> Any:
+def _checked_page(file: "TiffFile", source: Content) -> Any:
     """The first page, if its file can hold what it promises."""
     page = file.pages.first
     if page.dtype is None or page.dtype.kind not in "buif":
         raise DataError(
             f"pixels of a type that is not read ({page.bitspersample} bits, sample format {page.sampleformat})"
         )
-    if page.nbytes > _MOST_EXPANSION * _size(source):
+    if page.nbytes > _MOST_EXPANSION * size(source):
         raise DataError(f"its header promises {page.shape}, more than a file of its size can hold")
     return page
 
 
-def _page_array(page: Any, source: Path | bytes) -> np.ndarray:
+def _page_array(page: Any, source: Content) -> np.ndarray:
     """One page as (rows, columns, channels), its palette looked up and one bit made 0 or 255."""
     if not _decodable(page):
         return _by_pillow(page, source)
@@ -162,7 +151,7 @@ def _decodable(page: "TiffPage") -> bool:
     return True
 
 
-def _by_pillow(page: Any, source: Path | bytes) -> np.ndarray:
+def _by_pillow(page: Any, source: Content) -> np.ndarray:
     """A page in a compression that Pillow knows: of 8 bits a sample, or grey."""
     from PIL import Image
 
@@ -170,7 +159,7 @@ def _by_pillow(page: Any, source: Path | bytes) -> np.ndarray:
         raise DataError(
             f"{page.compression.name} compression of {page.bitspersample}-bit colour needs: pip install imagecodecs"
         )
-    with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=["TIFF"]) as image:
+    with Image.open(path_or_buffer(source), formats=["TIFF"]) as image:
         image.seek(page.index)
         mode = {"1": "L", "P": "RGB", "CMYK": "RGB", "YCbCr": "RGB"}.get(image.mode, image.mode)
         array = np.asarray(image.convert(mode) if mode != image.mode else image)
