@@ -1,0 +1,131 @@
+"""From items to the tensors that networks see: scaled, float32, channels first; split, shuffled and cut to crops."""
+
+import math
+import warnings
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from narrows.data import Items, Scaling
+
+HELD_OUT_SHARE, MOST_HELD_OUT = 0.05, 4000
+FEWEST_TO_SPLIT = 20
+
+
+class Batches:
+    """An endless, repeatable stream of training batches, and the slice of the items that is held out from it.
+
+    Batch number `step` depends on the seed and the step alone, so that a run can go on anywhere. Items that lie in
+    memory are moved to the device once, in their own dtype, and a batch is an index into them; memory maps and items of
+    different sizes are gathered batch by batch. With `crop`, a batch holds one random crop of that size an item, and an
+    epoch as many crops of each item as cover it.
+    """
+
+    def __init__(
+        self,
+        items: Items,
+        scaling: Scaling,
+        batch_size: int,
+        seed: int,
+        device: torch.device,
+        crop: tuple[int, ...] | None = None,
+    ) -> None:
+        self.items, self.seed, self.device, self.crop = items, seed, device, crop
+        self.scale = Scale(scaling, items.axes, device)
+        order = np.random.default_rng([seed, 0]).permutation(len(items))
+        held_out = min(MOST_HELD_OUT, round(HELD_OUT_SHARE * len(items)))
+        if len(items) < FEWEST_TO_SPLIT:
+            self.training = self.held_out_items = order
+        else:
+            self.training, self.held_out_items = order[max(1, held_out) :], order[: max(1, held_out)]
+        if crop is not None:
+            self.training = np.repeat(self.training, [crops_to_cover(items, index, crop) for index in self.training])
+        self.size = min(batch_size, len(self.training))
+        self.per_epoch = math.ceil(len(self.training) / self.size)
+        self._resident = None
+        if crop is None and not isinstance(items.values, np.memmap):
+            self._resident = as_tensor(items.values).to(device)
+        self._epoch, self._order = -1, self.training
+
+    def at(self, step: int) -> Tensor:
+        """Training batch number `step`, (batch, C, *S)."""
+        epoch, position = divmod(step, self.per_epoch)
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self._order = np.random.default_rng([self.seed, 1, epoch]).permutation(self.training)
+        indices = self._order[position * self.size : (position + 1) * self.size]
+        return self._gather(indices, np.random.default_rng([self.seed, 2, step]) if self.crop else None)
+
+    def held_out(self) -> Iterator[Tensor]:
+        """The held-out items in batches; of items that are cut, the same crops each time."""
+        generator = np.random.default_rng([self.seed, 3])
+        for start in range(0, len(self.held_out_items), 500):
+            yield self._gather(self.held_out_items[start : start + 500], generator)
+
+    def mean(self) -> Tensor:
+        """The mean training item (C, *S), over at most 10,000 of them; of items that are cut, the mean of each channel."""
+        indices = np.sort(self.training[:: math.ceil(len(self.training) / 10_000)])
+        sums = [
+            self._gather(part, np.random.default_rng([self.seed, 4, number])).sum(0, dtype=torch.float64)
+            for number, part in enumerate(np.array_split(indices, math.ceil(len(indices) / 500)))
+        ]
+        mean = torch.stack(sums).sum(0) / len(indices)
+        if self.crop is not None:
+            mean = mean.flatten(1).mean(1).view(-1, *(1 for _ in self.crop)).expand_as(mean)
+        return mean.float()
+
+    def _gather(self, indices: np.ndarray, generator: np.random.Generator | None) -> Tensor:
+        if self._resident is not None:
+            return self.scale(self._resident[torch.from_numpy(indices).to(self.device)])
+        if self.crop is None or generator is None:
+            return self.scale(as_tensor(self.items.batch(indices)).to(self.device))
+        corners = (generator.random((len(indices), len(self.crop))) * self._room(indices)).astype(np.int64)
+        return self.scale(as_tensor(self.items.crops(indices, corners, self.crop)).to(self.device))
+
+    def _room(self, indices: np.ndarray) -> np.ndarray:
+        """How many places a crop has along each spatial axis of each item, (B, S)."""
+        assert self.crop is not None
+        sizes = self.items.item_shape if self.items.shapes is None else self.items.shapes[indices]
+        return np.maximum(np.broadcast_to(sizes, (len(indices), np.shape(sizes)[-1]))[:, : len(self.crop)] - self.crop, 0) + 1
+
+
+class Scale:
+    """Items (N, *S), (N, *S, C) or (N, F) in their own dtype <-> tensors (N, C, *S) or (N, F) in scaled units."""
+
+    def __init__(self, scaling: Scaling, axes: str, device: torch.device) -> None:
+        self.scaling, self.has_channels = scaling, axes.endswith("C")
+        self.features = axes == "NF"
+        if scaling.kind == "range":
+            self.offset, self.factor = torch.tensor(scaling.low), torch.tensor(1 / (scaling.high - scaling.low))
+        else:
+            self.offset = torch.tensor(scaling.mean, dtype=torch.float64)
+            self.factor = 1 / torch.tensor(scaling.scale, dtype=torch.float64)
+        self.offset, self.factor = self.offset.to(device), self.factor.to(device)
+
+    def __call__(self, values: Tensor) -> Tensor:
+        scaled = ((values.to(self.factor.dtype) - self.offset) * self.factor).float()
+        if self.has_channels:
+            return scaled.movedim(-1, 1).contiguous()
+        return scaled if self.features else scaled.unsqueeze(1)
+
+    def back(self, x: Tensor) -> np.ndarray:
+        """The way back: NumPy values in the data's own dtype and layout."""
+        if self.has_channels:
+            x = x.movedim(1, -1)
+        elif not self.features:
+            x = x.squeeze(1)
+        return self.scaling.inverse(x.cpu().numpy())
+
+
+def as_tensor(array: np.ndarray) -> Tensor:
+    """A tensor on the array's own memory, which may be read-only: nothing here writes to it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(np.ascontiguousarray(array))
+
+
+def crops_to_cover(items: Items, index: int, crop: tuple[int, ...]) -> int:
+    shape = items.item_shape if items.shapes is None else items.shapes[index]
+    return math.prod(math.ceil(size / step) for size, step in zip(shape, crop, strict=False))

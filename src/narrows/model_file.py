@@ -1,0 +1,67 @@
+"""Model files: the weights as tensors, everything else as one JSON document in the metadata of a safetensors file."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from narrows import __version__, atomic
+from narrows.errors import FormatError
+
+FORMAT = 1
+KEY, CHECK = "narrows.model", "narrows.fingerprint"
+
+
+def write_model(path: Path, tensors: dict[str, np.ndarray], document: dict[str, Any]) -> None:
+    """Write a model; `read_model` undoes it. `document` holds plain values: tool, architecture, ..., training facts."""
+    from safetensors.numpy import save_file
+
+    document = {"format": FORMAT, "narrows": __version__, **document}
+    metadata = {KEY: json.dumps(document), CHECK: fingerprint(tensors, document)}
+    with atomic.replacing(path) as temporary:
+        save_file({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}, temporary, metadata)
+
+
+def read_model(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """The tensors and the document of a model, with its "fingerprint" added.
+
+    FormatError for a file that is damaged, of a newer format, or not a model; OSError where it cannot be opened.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(path)
+    with open(path, "rb"):
+        pass  # a missing or forbidden file is an OSError, not a damaged model
+    try:
+        with safe_open(path, "np") as file:
+            metadata = file.metadata() or {}
+            if KEY not in metadata:
+                raise FormatError(f"{path}: a safetensors file, but not a narrows model (no {KEY!r} in its metadata)")
+            document = json.loads(metadata[KEY])
+            if document["format"] > FORMAT:
+                raise FormatError(
+                    f"{path}: of format {document['format']}, written by narrows {document['narrows']}; "
+                    f"this is narrows {__version__}, which reads up to format {FORMAT}: upgrade it"
+                )
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        if isinstance(error, FormatError):
+            raise
+        raise FormatError(f"{path}: not a model file, or a damaged one ({error})") from None
+    if fingerprint(tensors, document) != metadata.get(CHECK):
+        raise FormatError(f"{path}: damaged: its content does not match its fingerprint")
+    return tensors, {**document, "fingerprint": metadata[CHECK]}
+
+
+def fingerprint(tensors: dict[str, np.ndarray], document: dict[str, Any]) -> str:
+    """What names a model: SHA-256 over its tensors and the document as canonical JSON, the training facts left out."""
+    digest = hashlib.sha256()
+    facts = {name: value for name, value in document.items() if name != "training"}
+    digest.update(json.dumps(facts, sort_keys=True, separators=(",", ":")).encode())
+    for name in sorted(tensors):
+        tensor = np.ascontiguousarray(tensors[name])
+        digest.update(f"\n{name} {tensor.dtype.str} {tensor.shape}\n".encode())
+        digest.update(tensor.tobytes())
+    return digest.hexdigest()

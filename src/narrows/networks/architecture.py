@@ -1,0 +1,119 @@
+"""What a network is, in numbers: enough to build it again, and nothing learnt."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+Kind = Literal["linear", "dense", "conv"]
+Upsampling = Literal["nearest", "bilinear", "transpose", "pixelshuffle", "unpool"]
+Code = int | tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """An encoder, its code and its decoder.
+
+    kind        "linear" (one layer each way), "dense" (a perceptron each way) or "conv"
+    channels    channels of an item; its features where it has no spatial axes
+    shape       spatial shape of the items it is trained on, () for tables; from 1 axis (signals) to 3 (volumes)
+    code        K, a flat code, which fixes the size of the items; or (channels, *grid) of a convolutional code, whose
+                grid grows with the item
+    upsampling  how a convolutional decoder doubles its grid
+    preset      "default", or "lesson": the small networks of the classic lesson on autoencoders
+    ranged      the values lie in 0..1, so the decoder ends in a sigmoid
+    """
+
+    kind: Kind
+    channels: int
+    shape: tuple[int, ...]
+    code: Code
+    upsampling: Upsampling = "nearest"
+    preset: Literal["default", "lesson"] = "default"
+    ranged: bool = True
+
+    def __post_init__(self) -> None:
+        for name, options in (("kind", Kind), ("upsampling", Upsampling)):
+            if getattr(self, name) not in get_args(options):
+                raise ValueError(f"{name}={getattr(self, name)!r}: expected one of {', '.join(get_args(options))}")
+        if self.preset not in ("default", "lesson"):
+            raise ValueError(f"preset={self.preset!r}: expected default or lesson")
+        if self.kind == "conv" and not self.shape:
+            raise ValueError("architecture='conv' needs items with spatial axes; for tables use 'dense' or 'linear'")
+        if len(self.shape) > 3:
+            raise ValueError(f"items with {len(self.shape)} spatial axes: at most 3 are supported")
+        numbers = (self.code,) if isinstance(self.code, int) else self.code
+        if any(not isinstance(number, int) or number < 1 for number in numbers):
+            raise ValueError(f"code={self.code!r}: expected a whole number from 1, or channels and grid like 4x7x7")
+        if not self.flat:
+            if self.kind != "conv":
+                raise ValueError(f"code={format_code(self.code)}: a {self.kind} code is one number, like code=32")
+            if len(numbers) != 1 + len(self.shape):
+                raise ValueError(
+                    f"code={format_code(self.code)}: expected channels and {len(self.shape)} grid sizes for items of "
+                    f"shape {self.shape}"
+                )
+            self.halvings()
+
+    @property
+    def flat(self) -> bool:
+        """Whether the code is one flat vector, which fixes the size of the items."""
+        return isinstance(self.code, int)
+
+    @property
+    def values(self) -> int:
+        """Values of one training item."""
+        return self.channels * math.prod(self.shape)
+
+    def halvings(self) -> tuple[int, ...]:
+        """How often the encoder halves each spatial axis.
+
+        A grid says so itself; before a flat code, an axis is halved until at most 8 positions are left.
+        """
+        if isinstance(self.code, int):
+            if self.preset == "lesson":
+                return (2,) * len(self.shape)
+            return tuple(max(0, math.ceil(math.log2(size / 8))) for size in self.shape)
+        halvings = []
+        for size, grid in zip(self.shape, self.code[1:], strict=True):
+            fits = [n for n in range(size.bit_length() + 1) if math.ceil(size / 2**n) == grid]
+            if not fits:
+                possible = sorted({math.ceil(size / 2**n) for n in range(size.bit_length() + 1)}, reverse=True)
+                raise ValueError(
+                    f"code={format_code(self.code)}: a grid of {grid} is not {size} halved; "
+                    f"it can be {', '.join(map(str, possible))}"
+                )
+            halvings.append(fits[0])
+        if self.preset == "lesson" and set(halvings) != {2}:
+            raise ValueError(f"code={format_code(self.code)}: the lesson's network halves every axis twice")
+        return tuple(halvings)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> "Architecture":
+        code = document["code"]
+        return cls(
+            **{
+                **document,
+                "shape": tuple(document["shape"]),
+                "code": code if isinstance(code, int) else tuple(code),
+            }
+        )
+
+
+def parse_code(text: str | int | Sequence[int]) -> Code:
+    """A code size from what a user writes: 32, "32", "4x7x7" or (4, 7, 7)."""
+    try:
+        numbers = [int(part) for part in text.lower().split("x")] if isinstance(text, str) else text
+        if isinstance(numbers, Sequence):
+            return int(numbers[0]) if len(numbers) == 1 else tuple(int(number) for number in numbers)
+        return int(numbers)
+    except (ValueError, TypeError):
+        raise ValueError(f"code={text!r}: expected a number like 32, or channels and grid like 4x7x7") from None
+
+
+def format_code(code: Code) -> str:
+    """The way back from `parse_code`."""
+    return str(code) if isinstance(code, int) else "x".join(map(str, code))

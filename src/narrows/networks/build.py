@@ -1,0 +1,33 @@
+"""From an architecture to an untrained network."""
+
+import torch
+
+from narrows.networks.architecture import Architecture
+from narrows.networks.conv import ConvNetwork, LessonNetwork
+from narrows.networks.network import FlatNetwork, Network
+
+
+def build(architecture: Architecture, seed: int = 0) -> Network:
+    """The network of an architecture, with weights drawn from the seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        if architecture.kind == "linear":
+            return FlatNetwork(architecture, [])
+        if architecture.kind == "dense":
+            # Wide for pictures, and for small tables no wider than they can use.
+            width = max(64, min(1024, 8 * architecture.values))
+            return FlatNetwork(architecture, [width, width // 2])
+        if architecture.preset == "lesson":
+            return LessonNetwork(architecture)
+        levels = max(architecture.halvings())
+        return ConvNetwork(architecture, *conv_sizes(levels))
+
+
+def conv_sizes(levels: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Channels and residual blocks of each level, from the item's own size down.
+
+    Narrow where the grid is large and the work is dear; residual blocks where it is small.
+    """
+    widths = tuple(min(128, 8 * 2**level) for level in range(levels + 1))
+    blocks = tuple(int(level >= 2) for level in range(levels + 1))
+    return widths, blocks

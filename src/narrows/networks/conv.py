@@ -1,0 +1,196 @@
+"""Convolutional autoencoders for signals, pictures and volumes."""
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from narrows.networks.architecture import Architecture
+from narrows.networks.network import Code, Network
+from narrows.networks.upsampling import CONV, Upsample, pool, unpool
+
+
+class ConvNetwork(Network):
+    """A stack of levels, each half as large as the one before and twice as wide.
+
+        encoder  x (N, C, *S) -> [halve, residual blocks] x levels -> convolve -> code (N, channels, *grid)
+        decoder  code -> convolve -> [residual blocks, double] x levels -> convolve -> (N, C, *S)
+
+    With a flat code K, a linear layer each way stands between the last level and the code. Items are padded to whole
+    grid cells by repeating their edges. Halving is a strided convolution; before unpooling it is max pooling, whose
+    positions travel with the code.
+    """
+
+    def __init__(self, architecture: Architecture, widths: tuple[int, ...], blocks: tuple[int, ...]) -> None:
+        """`widths`: channels of each level, from the item's own size down. `blocks`: residual blocks of each."""
+        super().__init__(architecture)
+        spatial = len(architecture.shape)
+        halvings = architecture.halvings()
+        conv = CONV[spatial]
+        self.factors = [tuple(2 if level < n else 1 for n in halvings) for level in range(max(halvings))]
+        self.stride = tuple(2**n for n in halvings)
+        self.unpools = architecture.upsampling == "unpool"
+        self.flat = architecture.flat
+        grid = tuple(math.ceil(size / step) for size, step in zip(architecture.shape, self.stride, strict=True))
+        deepest = (widths[-1], *grid)
+        pairs = list(zip((architecture.channels, *widths[1:]), widths[1:], self.factors, strict=False))
+
+        if self.unpools:
+            self.downs = nn.ModuleList(conv(a, b, 3, padding=1) for a, b, _ in pairs)
+        else:
+            self.downs = nn.ModuleList(strided(conv, a, b, factor) for a, b, factor in pairs)
+        self.encoder_blocks = nn.ModuleList(residuals(w, spatial, n) for w, n in zip(widths[1:], blocks[1:], strict=True))
+        self.decoder_blocks = nn.ModuleList(residuals(w, spatial, n) for w, n in zip(widths, blocks, strict=True))
+        ups = zip(widths[1:], widths[:-1], self.factors, strict=True)
+        if self.unpools:
+            self.ups = nn.ModuleList(conv(a, b, 3, padding=1) for a, b, _ in ups)
+        else:
+            self.ups = nn.ModuleList(Upsample(architecture.upsampling, a, b, factor) for a, b, factor in ups)
+        if isinstance(architecture.code, int):
+            self.to_code, self.from_code = through_vector(deepest, architecture.code)
+        else:
+            self.to_code = conv(widths[-1], architecture.code[0], 3, padding=1)
+            self.from_code = conv(architecture.code[0], widths[-1], 3, padding=1)
+        self.output = conv(widths[0], architecture.channels, 3, padding=1)
+
+    def encode(self, x: Tensor) -> Code:
+        x = pad_to_multiple(x, self.stride)
+        windows = []
+        for down, blocks, factor in zip(self.downs, self.encoder_blocks, self.factors, strict=True):
+            x = down(x)
+            if self.unpools:
+                x, window = pool(x, factor)
+                windows.append(window)
+            x = blocks(x)
+        return [self.to_code(torch.relu(x)), *windows]
+
+    def decode_logits(self, code: Code) -> Tensor:
+        x, *windows = code
+        x = self.decoder_blocks[-1](self.from_code(x))
+        for level in reversed(range(len(self.ups))):
+            if self.unpools:
+                x = unpool(x, windows[level], self.factors[level])
+            x = self.decoder_blocks[level](self.ups[level](torch.relu(x)))
+        return self.output(torch.relu(x))
+
+    def code_shapes(self, shape: tuple[int, ...]) -> list[tuple[int, ...]]:
+        grids, grid = [], padded(shape, self.stride)
+        for factor in self.factors:
+            grid = tuple(size // step for size, step in zip(grid, factor, strict=True))
+            grids.append(grid)
+        return code_shapes(self, grids, [down.out_channels for down in self.downs])
+
+    def start_at(self, mean: Tensor) -> None:
+        self.output.bias.data.copy_(self.before_output(mean.flatten(1).mean(1)))
+
+
+class LessonNetwork(Network):
+    """The classic lesson's convolutional autoencoder, which halves every axis twice.
+
+        encoder  x (N, C, *S) -> [conv to 16, relu, max pool] -> [conv to channels, relu, max pool] -> code
+        decoder  code -> [double to 16, relu] -> double to C -> (N, C, *S)
+
+    With a flat code K, there are 4 channels and a linear layer each way between them and the code.
+    """
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__(architecture)
+        spatial, code, kind = len(architecture.shape), architecture.code, architecture.upsampling
+        conv = CONV[spatial]
+        self.factor = (2,) * spatial
+        channels = 4 if isinstance(code, int) else code[0]
+        grid = tuple(math.ceil(size / 4) for size in architecture.shape)
+        self.downs = nn.ModuleList(
+            conv(a, b, 3, padding=1) for a, b in ((architecture.channels, 16), (16, channels))
+        )
+        self.to_code, self.from_code = through_vector((channels, *grid), code) if isinstance(code, int) else (
+            nn.Identity(), nn.Identity()
+        )
+        self.ups = nn.ModuleList(
+            conv(a, b, 3, padding=1) if kind == "unpool" else Upsample(kind, a, b, self.factor, kernel=1)
+            for a, b in ((channels, 16), (16, architecture.channels))
+        )
+
+    def encode(self, x: Tensor) -> Code:
+        x = pad_to_multiple(x, tuple(2 * step for step in self.factor))
+        windows = []
+        for down in self.downs:
+            x, window = pool(torch.relu(down(x)), self.factor)
+            windows.append(window)
+        return [self.to_code(x), *(windows if self.architecture.upsampling == "unpool" else [])]
+
+    def decode_logits(self, code: Code) -> Tensor:
+        x, *windows = code
+        x = self.from_code(x)
+        for level, up in enumerate(self.ups):
+            if level:
+                x = torch.relu(x)
+            x = up(unpool(x, windows[1 - level], self.factor) if windows else x)
+        return x
+
+    def code_shapes(self, shape: tuple[int, ...]) -> list[tuple[int, ...]]:
+        grid = padded(shape, tuple(4 for _ in shape))
+        grids = [tuple(size // step for size in grid) for step in (2, 4)]
+        return code_shapes(self, grids, [down.out_channels for down in self.downs])
+
+    def start_at(self, mean: Tensor) -> None:
+        output = self.ups[-1].conv if isinstance(self.ups[-1], Upsample) else self.ups[-1]
+        output.bias.data.copy_(self.before_output(mean.flatten(1).mean(1)))
+
+
+def through_vector(shape: tuple[int, ...], size: int) -> tuple[nn.Module, nn.Module]:
+    """A linear layer from (N, *shape) to (N, size), and the one back."""
+    values = math.prod(shape)
+    return (
+        nn.Sequential(nn.Flatten(), nn.Linear(values, size)),
+        nn.Sequential(nn.Linear(size, values), nn.Unflatten(1, shape)),
+    )
+
+
+class Residual(nn.Module):
+    """x (N, C, *S) -> x + [relu, conv, relu, conv](x); the last convolution starts at zero, so the block as identity."""
+
+    def __init__(self, channels: int, spatial: int) -> None:
+        super().__init__()
+        self.first = CONV[spatial](channels, channels, 3, padding=1)
+        self.last = CONV[spatial](channels, channels, 3, padding=1)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.last(torch.relu(self.first(torch.relu(x))))
+
+
+def residuals(channels: int, spatial: int, count: int) -> nn.Sequential:
+    return nn.Sequential(*(Residual(channels, spatial) for _ in range(count)))
+
+
+def strided(conv: type[nn.Module], inputs: int, outputs: int, factor: Iterable[int]) -> nn.Module:
+    """A convolution that halves each axis whose factor is 2."""
+    kernel = tuple(4 if step == 2 else 3 for step in factor)
+    return conv(inputs, outputs, kernel, stride=tuple(factor), padding=1)
+
+
+def padded(shape: Iterable[int], stride: Iterable[int]) -> tuple[int, ...]:
+    """The smallest multiple of the stride that holds the shape, axis by axis."""
+    return tuple(math.ceil(size / step) * step for size, step in zip(shape, stride, strict=True))
+
+
+def pad_to_multiple(x: Tensor, stride: tuple[int, ...]) -> Tensor:
+    """Repeat the last values along each spatial axis until its size is a multiple of the stride."""
+    size = x.shape[2:]
+    missing = [large - small for large, small in zip(padded(size, stride), size, strict=True)]
+    if not any(missing):
+        return x
+    return F.pad(x, [width for extra in reversed(missing) for width in (0, extra)], mode="replicate")
+
+
+def code_shapes(network: Network, grids: list[tuple[int, ...]], pooled: list[int]) -> list[tuple[int, ...]]:
+    """The code's own shape, and for unpooling that of the positions at each level: the channels pooled, and the grid."""
+    architecture = network.architecture
+    code = (architecture.code,) if isinstance(architecture.code, int) else (architecture.code[0], *grids[-1])
+    if architecture.upsampling != "unpool":
+        return [code]
+    return [code, *((channels, *grid) for channels, grid in zip(pooled, grids, strict=True))]

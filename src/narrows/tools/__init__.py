@@ -1,0 +1,1 @@
+"""The tools, as scikit-learn estimators."""

@@ -1,0 +1,352 @@
+"""The tool `Autoencoder`: features from data, and data from features."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import Tags, check_array, check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import Tensor
+
+from narrows import model_file
+from narrows.batches import Batches, Scale, as_tensor
+from narrows.data import Items, Scaling
+from narrows.difference import difference
+from narrows.errors import DataError, FormatError
+from narrows.networks import Architecture, Network, build, flatten_code, parse_code, unflatten_code
+from narrows.progress import progress_bar
+from narrows.tools.choices import (
+    LEARNING_RATE,
+    choose_batch_size,
+    choose_code,
+    choose_crop,
+    choose_device,
+    choose_epochs,
+    choose_kind,
+    describe,
+)
+from narrows.training import Report, Settings, train
+
+VALUES_AT_ONCE = 2**21
+
+
+class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Learns to squeeze items into a short code and to rebuild them from it.
+
+    Items are the rows of a table, signals, pictures or volumes: an array (the axes are guessed, or said with `axes`), a
+    list of arrays of different sizes, or `narrows.data.Items`. Integers and floats go in as they are.
+
+    Parameters
+    ----------
+    architecture : "auto", "linear", "dense" or "conv"
+        One linear layer each way, a perceptron each way, or convolutions; "auto" is "conv" where there are spatial
+        axes and "dense" for tables.
+    code : int, or "CxYxX" (a tuple also), or None
+        Size of the code: a number K, for items of one size, or channels and grid of a convolutional code for items of
+        any size, such as "4x7x7" for pictures of 28x28. None: 32 for small items of one size, else 8 channels at an
+        eighth of the size.
+    upsampling : "nearest", "bilinear", "transpose", "pixelshuffle" or "unpool"
+        How a convolutional decoder doubles its grid. With "unpool" the code also carries the positions of the maxima.
+    preset : "default" or "lesson"
+        "lesson": the small networks of the classic lesson on autoencoders.
+    loss : "mse", "mae" or "bce"
+    minutes, epochs : float and int, at most one of them
+        Budget of training. Epochs are repeatable, minutes are kept by the clock. By default epochs, by the data's size.
+    batch_size, learning_rate : None to choose by architecture and size of the data.
+    axes : str, such as "NYX", "NYXC", "NT", "NZYX", "NF"
+    device : "auto", "cpu" or "cuda"
+    random_state : int, numpy.random.RandomState or None
+    verbose : bool
+        Show a progress bar.
+
+    Attributes
+    ----------
+    n_features_in_ : values of one item; feature_names_in_ : where a table had names
+    code_shape_ : shape of one training item's code, (K,) or (*grid, channels); `transform` gives it flattened
+    history_ : dict of lists "epoch", "seconds", "loss", "held_out"
+    training_ : dict of facts about the training
+    """
+
+    def __init__(
+        self,
+        architecture: str = "auto",
+        code: int | str | tuple[int, ...] | None = None,
+        upsampling: str = "nearest",
+        preset: str = "default",
+        loss: str = "mse",
+        minutes: float | None = None,
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        learning_rate: float | None = None,
+        axes: str | None = None,
+        device: str = "auto",
+        random_state: Any = 0,
+        verbose: bool = False,
+    ) -> None:
+        self.architecture = architecture
+        self.code = code
+        self.upsampling = upsampling
+        self.preset = preset
+        self.loss = loss
+        self.minutes = minutes
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.axes = axes
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        checkpoint: str | Path | None = None,
+        resume: bool = False,
+        report: Callable[[Report], None] | None = None,
+    ) -> "Autoencoder":
+        """Learn from the items X; `y` is ignored.
+
+        checkpoint: a file for the state of the run, and `resume` to go on from it. report: called several times a
+        second with the progress. Ctrl-C keeps the best network so far, leaves the estimator fitted with it, and raises
+        KeyboardInterrupt. TrainingError when no network better than the mean of the data was found.
+        """
+        items = self._items(X, fitting=True)
+        scaling = Scaling.learn(items)
+        if self.loss == "bce" and not scaling.ranged:
+            raise ValueError(f"loss='bce' needs values of a known range, such as 0..1 or uint8; these are {items.dtype}")
+        architecture, crop = self._design(items, scaling)
+        settings = self._settings(items, architecture.kind)
+        device = choose_device(self.device)
+        batches = Batches(items, scaling, settings.batch_size, settings.seed, device, crop)
+        mean = batches.mean()
+        held_out = [(float(difference(self.loss, mean.expand_as(x), x)), len(x)) for x in batches.held_out()]
+        baseline = sum(loss * count for loss, count in held_out) / sum(count for _, count in held_out)
+
+        def start(seed: int) -> Network:
+            network = build(architecture, seed)
+            network.start_at(mean.cpu())
+            return network.to(device)
+
+        with progress_bar(self.verbose) as shown:
+            trained = train(
+                start,
+                lambda network, x: difference(self.loss, network(x), x),
+                batches,
+                settings,
+                baseline,
+                identity={"loss": self.loss, "items": len(items), "architecture": architecture.to_json()},
+                checkpoint=None if checkpoint is None else Path(checkpoint),
+                resume=resume,
+                report=report or shown,
+            )
+        self.n_features_in_ = architecture.values
+        self.network_, self.scaling_, self.item_axes_ = trained.network, scaling, items.axes
+        self.history_ = trained.state.history
+        self.training_ = {
+            "data": items.source,
+            "items": len(items),
+            "device": str(device),
+            **{name: value for name, value in asdict(settings).items() if value is not None},
+            "seconds": round(trained.state.seconds, 2),
+            "steps": trained.state.step,
+            "held_out_loss": trained.state.best,
+            "mean_loss": baseline,
+            "attempts": trained.state.attempt + 1,
+            "complete": not trained.interrupted,
+            "history": self.history_,
+        }
+        if trained.interrupted:
+            raise KeyboardInterrupt
+        return self
+
+    def transform(self, X: Any) -> Any:
+        """Codes (N, K) of the items X, of the dtype of X where that is floating, else float32.
+
+        A convolutional code is flattened from (*grid, channels). Items of different sizes give a list of vectors.
+        """
+        check_is_fitted(self)
+        items = self._items(X)
+        dtype = items.dtype if items.dtype.kind == "f" else np.dtype(np.float32)
+        codes = [flatten_code(self._network().encode(x)).cpu().numpy().astype(dtype) for x in self._tensors(items)]
+        return np.concatenate(codes) if items.uniform else [code[0] for code in codes]
+
+    def inverse_transform(self, Z: Any, shapes: Any = None) -> Any:
+        """Items from the codes Z that `transform` gave, with the dtype, range and layout of the data learnt from.
+
+        shapes: the spatial shape of the items, that of the training items by default; for a list of codes, (N, S), the
+        shape of each, and a list of items comes back. DataError where codes and shapes do not fit.
+        """
+        check_is_fitted(self)
+        if isinstance(Z, list) and len(Z) and isinstance(Z[0], np.ndarray) and Z[0].ndim == 1 and shapes is not None:
+            return [self.inverse_transform(z[None], tuple(shape))[0] for z, shape in zip(Z, shapes, strict=True)]
+        shape = self.network_.architecture.shape if shapes is None else tuple(int(size) for size in shapes)
+        rows = check_array(Z, dtype=np.float32)
+        tensors = self._network().code_shapes(shape)
+        expected = sum(math.prod(each) for each in tensors)
+        if rows.shape[1] != expected:
+            raise DataError(
+                f"codes of {rows.shape[1]} values: this model's codes have {expected} for items of "
+                f"shape {shape or (self.n_features_in_,)}; for items of other sizes say shapes="
+            )
+        step = max(1, VALUES_AT_ONCE // self.network_.architecture.channels // math.prod(shape))
+        network, scale, cut = self._network(), self._scale(), (..., *(slice(size) for size in shape))
+        parts = torch.from_numpy(rows).to(choose_device(self.device)).split(step)
+        return np.concatenate([scale.back(network.decode(unflatten_code(part, tensors))[cut]) for part in parts])
+
+    def reconstruct(self, X: Any) -> Any:
+        """What comes back of the items X after the squeeze: the same dtype, shape and layout."""
+        check_is_fitted(self)
+        items = self._items(X)
+        parts = [self._scale().back(self._network()(x)) for x in self._tensors(items)]
+        return np.concatenate(parts) if items.uniform else [part[0] for part in parts]
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Minus the mean squared error of the reconstruction in scaled units, so that more is better."""
+        check_is_fitted(self)
+        items = self._items(X)
+        squares, count = 0.0, 0
+        for x in self._tensors(items):
+            squares += float(((self._network()(x) - x) ** 2).sum())
+            count += x.numel()
+        return -squares / count
+
+    def save(self, path: str | Path) -> None:
+        """Write the model as one safetensors file; `narrows.load` reads it."""
+        check_is_fitted(self)
+        tensors = {name: tensor.cpu().numpy() for name, tensor in self.network_.state_dict().items()}
+        document = {
+            "tool": "autoencoder",
+            "architecture": self.network_.architecture.to_json(),
+            "scaling": self.scaling_.to_json(),
+            "axes": self.item_axes_,
+            "features": [str(name) for name in getattr(self, "feature_names_in_", ())],
+            "training": self.training_,
+        }
+        model_file.write_model(Path(path), tensors, document)
+
+    @classmethod
+    def from_file(cls, path: str | Path, tensors: dict[str, np.ndarray], document: dict[str, Any]) -> "Autoencoder":
+        """The estimator that `save` wrote, from what the model file holds; FormatError where that does not fit."""
+        try:
+            architecture = Architecture.from_json(document["architecture"])
+            training = document["training"]
+            names = ("minutes", "epochs", "batch_size", "learning_rate", "loss")
+            self = cls(
+                architecture=architecture.kind,
+                code=architecture.code,
+                upsampling=architecture.upsampling,
+                preset=architecture.preset,
+                random_state=training["seed"],
+                **{name: training.get(name) for name in names},
+            )
+            self.scaling_, self.item_axes_ = Scaling.from_json(document["scaling"]), document["axes"]
+            self.network_ = build(architecture)
+            self.network_.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in tensors.items()})
+            self.network_.eval().requires_grad_(False)
+            self.training_, self.history_ = training, training["history"]
+            self.n_features_in_ = architecture.values
+            if document["features"]:
+                self.feature_names_in_ = np.array(document["features"], dtype=object)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise FormatError(f"{path}: its weights and its description do not fit together ({error})") from None
+        return self
+
+    @property
+    def code_shape_(self) -> tuple[int, ...]:
+        shape = self.network_.code_shapes(self.network_.architecture.shape)[0]
+        return (*shape[1:], shape[0])
+
+    @property
+    def _n_features_out(self) -> int:
+        return sum(math.prod(shape) for shape in self.network_.code_shapes(self.network_.architecture.shape))
+
+    def _items(self, X: Any, fitting: bool = False) -> Items:
+        """X as items that fit what was learnt, or with `fitting` as what is to be learnt from."""
+        axes = self.axes if fitting else self.item_axes_
+        if isinstance(X, Items):
+            items = X
+        elif isinstance(X, list) and X and all(isinstance(x, np.ndarray) and x.ndim > 1 for x in X):
+            items = Items.from_list(X, axes)
+        elif np.ndim(X) > 2 or (axes is not None and axes != "NF"):
+            items = Items.from_array(X, axes)
+        else:
+            return Items.from_array(validate_data(self, X, reset=fitting, dtype="numeric"), "NF")
+        for item in items.chunks() if items.dtype.kind == "f" else ():
+            if not np.isfinite(item).all():
+                raise DataError(f"{items.source}: holds NaN or infinity; an autoencoder needs complete data")
+        if fitting:
+            return items
+        architecture = self.network_.architecture
+        if items.axes.strip("N") != self.item_axes_.strip("N") or items.channels != architecture.channels:
+            raise DataError(
+                f"{items.source}: {describe(items)}; this model was trained on axes {self.item_axes_} "
+                f"with {architecture.channels} channel(s)"
+            )
+        if architecture.flat and not (items.uniform and items.item_shape[: items.spatial] == architecture.shape):
+            raise DataError(
+                f"{items.source}: {describe(items)}; this model takes items of shape {architecture.shape} alone "
+                f"(a code of channels x grid takes any size)"
+            )
+        return items
+
+    def _design(self, items: Items, scaling: Scaling) -> tuple[Architecture, tuple[int, ...] | None]:
+        """The architecture for the items, and the crop to train it on."""
+        kind = choose_kind(items) if self.architecture == "auto" else self.architecture
+        code = choose_code(items, kind) if self.code is None else parse_code(self.code)
+        flat = isinstance(code, int)
+        if flat and not items.uniform:
+            raise DataError(
+                f"{items.source}: its items have different sizes, which a flat code of {code} cannot have; "
+                f"say channels x grid for crops, like code='8x8x8'"
+            )
+        crop = choose_crop(items, flat)
+        architecture = Architecture(
+            kind=kind,  # type: ignore[arg-type]
+            channels=items.item_shape[0] if items.axes == "NF" else items.channels,
+            shape=items.item_shape[: items.spatial] if items.uniform else crop or (),
+            code=code,
+            upsampling=self.upsampling,  # type: ignore[arg-type]
+            preset=self.preset,  # type: ignore[arg-type]
+            ranged=scaling.ranged,
+        )
+        return architecture, crop
+
+    def _settings(self, items: Items, kind: str) -> Settings:
+        seed = self.random_state
+        if not isinstance(seed, (int, np.integer)):
+            seed = check_random_state(seed).randint(2**31)
+        return Settings(
+            minutes=self.minutes,
+            epochs=choose_epochs(items) if self.minutes is None and self.epochs is None else self.epochs,
+            batch_size=choose_batch_size(kind, items) if self.batch_size is None else self.batch_size,
+            learning_rate=LEARNING_RATE[kind] if self.learning_rate is None else self.learning_rate,
+            seed=int(seed),
+        )
+
+    def _network(self) -> Network:
+        return self.network_.to(choose_device(self.device))
+
+    def _scale(self) -> Scale:
+        return Scale(self.scaling_, self.item_axes_, choose_device(self.device))
+
+
+    def _tensors(self, items: Items) -> Iterator[Tensor]:
+        """The items as scaled batches, one by one where they have different sizes."""
+        scale, device = self._scale(), choose_device(self.device)
+        step = max(1, VALUES_AT_ONCE // math.prod(items.item_shape)) if items.uniform else 1
+        for start in range(0, len(items), step):
+            part = items.values[start : start + step] if items.uniform else items[start][None]
+            yield scale(as_tensor(part).to(device))
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags

@@ -1,0 +1,63 @@
+"""What is chosen for the user from the data: architecture, crop, batch size, learning rate, budget, device."""
+
+import math
+
+import torch
+
+from narrows.data import Items
+from narrows.errors import DataError
+
+CROP = {1: 1024, 2: 64, 3: 32}  # along each of so many spatial axes
+LARGEST_FLAT = 128  # along one axis, where the code is chosen
+LEARNING_RATE = {"linear": 1e-2, "dense": 2e-3, "conv": 3e-3}
+BATCH_SIZE = {"linear": 512, "dense": 256, "conv": 32}
+VALUES_TO_SEE = 1e9
+FEWEST_EPOCHS, MOST_EPOCHS = 5, 300
+
+
+def choose_kind(items: Items) -> str:
+    return "conv" if items.spatial else "dense"
+
+
+def choose_crop(items: Items, flat: bool) -> tuple[int, ...] | None:
+    """The size to cut items to in training: none where they have one size and it is small, or the code is flat."""
+    if items.uniform and (flat or max(items.item_shape[: items.spatial]) <= 2 * CROP[items.spatial]):
+        return None
+    sizes = [items.item_shape] if items.shapes is None else items.shapes
+    largest = [max(int(size[axis]) for size in sizes) for axis in range(items.spatial)]
+    return tuple(min(CROP[items.spatial], size) for size in largest)
+
+
+def choose_code(items: Items, kind: str) -> int | tuple[int, ...]:
+    """32 numbers for small items of one size, else 8 channels at an eighth of the size."""
+    if items.spatial == 0 or (items.uniform and max(items.item_shape[: items.spatial]) <= LARGEST_FLAT):
+        return 32
+    if kind != "conv":
+        raise DataError(f"{items.source}: {describe(items)}; for these, say code=, or use architecture='conv'")
+    shape = choose_crop(items, flat=False) or items.item_shape[: items.spatial]
+    return (8, *(math.ceil(size / 8) for size in shape))
+
+
+def choose_batch_size(kind: str, items: Items) -> int:
+    """Smaller for few items, so that an epoch has some ten steps."""
+    return max(8, min(BATCH_SIZE[kind], len(items) // 10))
+
+
+def choose_epochs(items: Items) -> int:
+    """As many as show the network a thousand million values, within bounds."""
+    return max(FEWEST_EPOCHS, min(MOST_EPOCHS, round(VALUES_TO_SEE / items.values.size)))
+
+
+def choose_device(name: str) -> torch.device:
+    """ "auto" is the GPU where torch sees one."""
+    if name not in ("auto", "cpu", "cuda"):
+        raise ValueError(f"device={name!r}: expected auto, cpu or cuda")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device='cuda': torch sees no such device here; use cpu or auto")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def describe(items: Items) -> str:
+    """Items in words for a message."""
+    sizes = f"shape {items.item_shape}" if items.uniform else "different sizes"
+    return f"axes {items.axes}, items of {sizes}, {items.channels} channel(s)"

@@ -1,0 +1,18 @@
+"""Models from files."""
+
+from pathlib import Path
+
+from narrows import model_file
+from narrows.errors import FormatError
+from narrows.tools.autoencoder import Autoencoder
+
+TOOLS = {"autoencoder": Autoencoder}
+
+
+def load(path: str | Path) -> Autoencoder:
+    """The tool that was saved at `path`; FormatError for a file that is damaged, too new, or not a model."""
+    tensors, document = model_file.read_model(Path(path))
+    tool = TOOLS.get(document.get("tool"))
+    if tool is None:
+        raise FormatError(f"{path}: a model of the unknown tool {document.get('tool')!r}")
+    return tool.from_file(path, tensors, document)
