@@ -4,14 +4,14 @@ Headers are read first, to plan; then every picture is decoded into its place, o
 reported and left out, or with `strict` ends the reading.
 """
 
+import dataclasses
 import functools
 import glob
 import os
 import re
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -26,7 +26,7 @@ from narrows.errors import DataError
 _LARGEST_ENTRY = 2**30
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Picture:
     """A picture by its name, the place that messages give for it, and its file: a path, or bytes, that `load` gives."""
 
@@ -71,14 +71,11 @@ def read_pictures(found: list[Picture], source: str, strict: bool = False, progr
     """
     if not found:
         raise DataError(f"{source}: no pictures here (looked for {', '.join(pictures.READ_SUFFIXES)})")
-    reading = _Reading(source, strict)
     with pictures.quiet(), ThreadPoolExecutor(os.cpu_count()) as pool:
-        headers = dict(reading.each(pool, pictures.read_header, found, f"{source}: looking", progress))
-        if not headers:
-            name, why = reading.skipped[0]
-            raise DataError(f"{source}: none of its {len(found)} pictures can be read, the first: {name}: {why}")
-        plan = _Plan.of(found, headers, source)
-        planned = [found[index] for index in headers]
+        reading = _Reading(source, pool, strict, progress or (lambda description, done, total: None))
+        headers = reading.each(found, lambda content, _: pictures.read_header(content), "looking")
+        found = [found[index] for index in headers]
+        plan = _Plan(source, [picture.name for picture in found], list(headers.values()))
         values = allocate(int(plan.offsets[-1]), plan.dtype)
 
         def decode_into_place(content: Content, index: int) -> bool:
@@ -86,132 +83,116 @@ def read_pictures(found: list[Picture], source: str, strict: bool = False, progr
             values[plan.offsets[index] : plan.offsets[index + 1]] = array.ravel()
             return plan.alpha and bool((array[..., -1] != plan.opaque).any())
 
-        decoded = dict(reading.each(pool, decode_into_place, planned, f"{source}: reading", progress, indexed=True))
-    return plan.items(values, decoded, [picture.name for picture in planned], reading)
+        transparent = reading.each(found, decode_into_place, "reading")
+    if plan.alpha and not any(transparent.values()):
+        values, plan = plan.without_alpha(values)
+    return plan.items(values, list(transparent), reading.skipped)
 
 
 class _Reading:
-    """What went wrong while reading, and the rule for going on."""
+    """Works on many pictures at once, and keeps account of what went wrong."""
 
-    def __init__(self, source: str, strict: bool) -> None:
+    def __init__(self, source: str, pool: ThreadPoolExecutor, strict: bool, progress: Progress) -> None:
         self.source = source
+        self.pool = pool
         self.strict = strict
+        self.progress = progress
         self.skipped: list[tuple[str, str]] = []
 
-    def each(
-        self,
-        pool: ThreadPoolExecutor,
-        work: Callable[..., Any],
-        found: list[Picture],
-        description: str,
-        progress: Progress | None,
-        indexed: bool = False,
-    ) -> Iterator[tuple[int, Any]]:
-        """(index, result) of `work` on each picture that can be read, in order; the others go to `skipped`."""
+    def each(self, found: list[Picture], work: Callable[[Content, int], Any], verb: str) -> dict[int, Any]:
+        """The result of work(content, index) by index, for the pictures where it succeeds; the others are skipped."""
 
         def attempt(index: int) -> tuple[Any, str]:
             content: Content = b""
             try:
                 content = found[index].load()
-                return work(content, index) if indexed else work(content), ""
+                return work(content, index), ""
             except Exception as error:  # decoders raise whatever they like on damaged files
                 return None, pictures.reason(error, content)
 
-        for index, (result, why) in enumerate(pool.map(attempt, range(len(found)))):
-            if progress:
-                progress(description, index + 1, len(found))
+        results = {}
+        for index, (result, why) in enumerate(self.pool.map(attempt, range(len(found)))):
+            self.progress(f"{self.source}: {verb}", index + 1, len(found))
             if not why:
-                yield index, result
+                results[index] = result
             elif self.strict:
                 raise DataError(f"{found[index].place}: {why}")
             else:
                 self.skipped.append((found[index].name, why))
+        if not results:
+            name, why = self.skipped[0]
+            raise DataError(f"{self.source}: none of its pictures can be read; the first, {name}: {why}")
+        return results
 
 
-@dataclass(frozen=True)
 class _Plan:
-    """Where each picture goes: its shape, its place in the buffer, and what all have in common."""
+    """What pictures have in common, and where each goes in one flat array: picture i at offsets[i] to offsets[i + 1].
 
-    source: str
-    shapes: np.ndarray
-    offsets: np.ndarray
-    dtype: np.dtype
-    alpha: bool
-    animated: list[str]
+    Raises DataError where they have too little in common.
+    """
 
-    @classmethod
-    def of(cls, found: list[Picture], headers: dict[int, pictures.Header], source: str) -> "_Plan":
-        names = [found[index].name for index in headers]
-        kinds = list(headers.values())
-        for name, header in zip(names, kinds, strict=True):
-            if header.dtype != kinds[0].dtype:
+    def __init__(self, source: str, names: list[str], headers: list[pictures.Header]) -> None:
+        self.source, self.names, self.headers = source, names, headers
+        self.dtype = headers[0].dtype
+        colours = [header.channels - header.alpha for header in headers]
+        most = max(colours)
+        for name, header, count in zip(names, headers, colours, strict=True):
+            if header.dtype != self.dtype:
                 raise DataError(
-                    f"{source}: {names[0]} has values of type {kinds[0].dtype}, {name} of type {header.dtype}: "
+                    f"{source}: {names[0]} has values of type {self.dtype}, {name} of type {header.dtype}: "
                     "bring them to one depth, or read them apart"
                 )
-        alpha = any(header.alpha for header in kinds)
-        colours = [header.channels - header.alpha for header in kinds]
-        channels = max(colours)
-        for name, count in zip(names, colours, strict=True):
-            if count != channels and (count, channels) != (1, 3):
-                first = names[colours.index(channels)]
-                raise DataError(f"{source}: {first} has {channels} channels, {name} has {count}: read them apart")
-        shapes = np.array([(header.rows, header.columns, channels + alpha) for header in kinds], np.int64)
-        offsets = np.concatenate([[0], np.cumsum(shapes.prod(axis=1))])
-        animated = [name for name, header in zip(names, kinds, strict=True) if header.animated]
-        return cls(source, shapes, offsets, kinds[0].dtype, alpha, animated)
-
-    @property
-    def opaque(self) -> float:
-        """The value of alpha that hides everything behind."""
-        return 1.0 if self.dtype.kind == "f" else np.iinfo(self.dtype).max
+            if count != most and (count, most) != (1, 3):
+                first = names[colours.index(most)]
+                raise DataError(f"{source}: {first} has {most} channels, {name} has {count}: read them apart")
+        self.alpha = any(header.alpha for header in headers)
+        self.channels = most + self.alpha
+        self.shapes = np.array([(header.rows, header.columns, self.channels) for header in headers], np.int64)
+        self.offsets = np.concatenate([[0], np.cumsum(self.shapes.prod(axis=1))])
+        self.opaque = 1.0 if self.dtype.kind == "f" else np.iinfo(self.dtype).max
 
     def fit(self, array: np.ndarray, index: int) -> np.ndarray:
         """A decoded picture with the channels that all have; DataError if it is not what its header promised."""
-        channels = int(self.shapes[index, 2])
-        has_alpha = self.alpha and array.shape[2] in (2, 4)
-        colour = array[..., :-1] if has_alpha else array
-        colour = np.broadcast_to(colour, (*array.shape[:2], channels - self.alpha))
-        if array.shape[:2] != tuple(self.shapes[index, :2]) or array.dtype != self.dtype:
+        header = self.headers[index]
+        if (*array.shape, array.dtype) != (header.rows, header.columns, header.channels, header.dtype):
             raise DataError("its pixels are not what its header promises")
+        colour = array[..., :-1] if header.alpha else array
+        colour = np.broadcast_to(colour, (*array.shape[:2], self.channels - self.alpha))
         if not self.alpha:
             return colour
-        return np.concatenate([colour, array[..., -1:] if has_alpha else np.full_like(array[..., :1], self.opaque)], -1)
+        alpha = array[..., -1:] if header.alpha else np.full_like(array[..., :1], self.opaque)
+        return np.concatenate([colour, alpha], axis=-1)
 
-    def items(self, values: np.ndarray, decoded: dict[int, bool], names: list[str], reading: _Reading) -> Items:
-        """The items that were decoded, without the gaps of those that were not, and without alpha if all is opaque."""
-        good = np.array(list(decoded), np.int64)
-        if not len(good):
-            name, why = reading.skipped[0]
-            raise DataError(f"{self.source}: none of its pictures can be read, the first: {name}: {why}")
-        shapes = self.shapes[good]
-        if self.alpha and not any(decoded.values()):
-            values, shapes = _without_alpha(values, shapes)
-            offsets = self.offsets // self.shapes[0, 2] * shapes[0, 2]
-        else:
-            offsets = self.offsets
+    def without_alpha(self, values: np.ndarray) -> tuple[np.ndarray, "_Plan"]:
+        """The values less the last channel, and where they lie."""
+        fewer = allocate(values.size // self.channels * (self.channels - 1), values.dtype)
+        np.copyto(fewer.reshape(-1, self.channels - 1), values.reshape(-1, self.channels)[:, :-1])
+        headers = [
+            dataclasses.replace(header, channels=header.channels - header.alpha, alpha=False) for header in self.headers
+        ]
+        return fewer, _Plan(self.source, self.names, headers)
+
+    def items(self, values: np.ndarray, good: list[int], skipped: list[tuple[str, str]]) -> Items:
+        """The items whose place in `values` is filled."""
+        axes = "NYX" if self.channels == 1 else "NYXC"
+        shapes, offsets = self.shapes[good, : len(axes) - 1], self.offsets[good]
         details: dict[str, Any] = {
-            "names": [names[index] for index in good],
-            "skipped": reading.skipped,
-            "notes": [f"{name}: only the first of its frames is read" for name in self.animated],
+            "names": [self.names[index] for index in good],
+            "skipped": skipped,
+            "notes": [
+                f"{self.names[index]}: only the first of its frames is read"
+                for index in good
+                if self.headers[index].animated
+            ],
             "source": self.source,
         }
-        axes = "NYX" if shapes[0, 2] == 1 else "NYXC"
-        item_axes = len(axes) - 1
         if (shapes != shapes[0]).any():
-            return Items.packed(values, shapes[:, :item_axes], axes, offsets[good], **details)
+            return Items.packed(values, shapes, axes, offsets, **details)
         size = int(shapes[0].prod())
-        if len(good) < len(names):
-            for place, index in enumerate(good):  # closed up in place: the values may be larger than the memory
-                values[place * size : (place + 1) * size] = values[offsets[index] : offsets[index] + size]
-        return Items(values[: len(good) * size].reshape(-1, *shapes[0, :item_axes]), axes, **details)
-
-
-def _without_alpha(values: np.ndarray, shapes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    channels = int(shapes[0, 2])
-    fewer = allocate(values.size // channels * (channels - 1), values.dtype)
-    np.copyto(fewer.reshape(-1, channels - 1), values.reshape(-1, channels)[:, :-1])
-    return fewer, shapes - (0, 0, 1)
+        if len(good) < len(self.names):
+            for place, start in enumerate(offsets):  # closed up in place: the values may be larger than the memory
+                values[place * size : (place + 1) * size] = values[start : start + size]
+        return Items(values[: len(good) * size].reshape(-1, *shapes[0]), axes, **details)
 
 
 def _entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:

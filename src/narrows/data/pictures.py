@@ -42,7 +42,7 @@ WRITE_FORMATS = {
 
 # Only decoders that are at home with files from strangers: Pillow's others start Ghostscript, or guess.
 _FORMATS = (
-    *("PNG", "JPEG", "MPO", "JPEG2000", "WEBP", "AVIF", "GIF"),
+    *("PNG", "JPEG", "JPEG2000", "WEBP", "AVIF", "GIF"),
     *("BMP", "DIB", "PPM", "TGA", "ICO", "PCX", "QOI", "SGI"),
 )
 _ORIENTATION = 0x0112
@@ -106,11 +106,11 @@ def encode(array: np.ndarray, format: str) -> bytes:
     channels = array.shape[-1] if array.ndim == 3 else 1
     file = io.BytesIO()
     if format == "TIFF":
-        tiff.write_stack(file, array[np.newaxis], "NYX" if array.ndim == 2 else "NYXC")
+        tiff.write_pages(file, [array])
     elif not holds(format, array.dtype, channels):
         raise DataError(f"{format} cannot hold {array.dtype} in {channels} channels; write .tif or .npy instead")
     else:
-        options = {"quality": 95} if format == "JPEG" else {"lossless": True} if format == "WEBP" else {}
+        options = {"quality": 95} if format == "JPEG" else {"lossless": True, "exact": True} if format == "WEBP" else {}
         Image.fromarray(array).save(file, format, **options)
     return file.getvalue()
 
@@ -164,7 +164,9 @@ def quiet() -> Iterator[None]:
 def _opened(source: Content) -> "Image.Image":
     from PIL import Image
 
-    return Image.open(path_or_buffer(source), formats=_FORMATS)
+    Image.init()
+    known = [format for format in _FORMATS if format in Image.OPEN]  # some builds of Pillow lack AVIF or JPEG 2000
+    return Image.open(path_or_buffer(source), formats=known)
 
 
 def _target(image: "Image.Image") -> tuple[str, np.dtype]:

@@ -1,6 +1,7 @@
 """TIFF: single pages as pictures, and stacks of pictures, volumes or signals, read and written side by side."""
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -71,13 +72,14 @@ def write_stack(file: BinaryIO, values: np.ndarray, axes: str) -> None:
     imwrite(file, _plain(values), metadata={"axes": axes.translate(_TO_TIFF)}, **_samples(values, axes))
 
 
-def write_pages(file: BinaryIO, pages: list[np.ndarray], axes: str) -> None:
-    """Writes pictures of different sizes as the pages of one file."""
+def write_pages(file: BinaryIO, pages: Iterable[np.ndarray]) -> None:
+    """Writes pictures, (rows, columns) or (rows, columns, channels), of any sizes as the pages of one file."""
     from tifffile import TiffWriter
 
     with TiffWriter(file) as writer:
         for page in pages:
-            writer.write(_plain(page), metadata=None, contiguous=False, **_samples(page, axes))
+            page = page[..., 0] if page.ndim == 3 and page.shape[-1] == 1 else page
+            writer.write(_plain(page), metadata=None, contiguous=False, **_samples(page, "YXC"[: page.ndim]))
 
 
 def _axes(axes: str) -> str:
@@ -134,7 +136,7 @@ def _page_array(page: Any, source: Content) -> np.ndarray:
         array = (page.colormap[:, array].transpose(1, 2, 0) >> 8).astype(np.uint8)
     if array.dtype == bool:
         array = array.astype(np.uint8) * np.uint8(255)
-    return array.reshape(*array.shape[:2], -1)
+    return array.reshape(page.imagelength, page.imagewidth, -1)
 
 
 def _decodable(page: "TiffPage") -> bool:

@@ -97,7 +97,7 @@ def _write_tiff(items: Items, text: str, file: BinaryIO) -> None:
     if items.uniform:
         tiff.write_stack(file, items.values, items.axes)
     elif items.spatial == 2:
-        tiff.write_pages(file, list(items), items.axes)
+        tiff.write_pages(file, items)
     else:
         raise DataError(f"{text}: items of different sizes can be pages only if they are pictures; write .npz instead")
 
