@@ -10,7 +10,7 @@ import glob
 import os
 import re
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -84,6 +84,10 @@ def read_pictures(found: list[Picture], source: str, strict: bool = False, progr
             return plan.alpha and bool((array[..., -1] != plan.opaque).any())
 
         transparent = reading.each(found, decode_into_place, "reading")
+    readable = _Plan(source, *zip(*((plan.names[index], plan.headers[index]) for index in transparent), strict=True))
+    if readable.channels != plan.channels:  # the only colour, or alpha, was that of pictures which cannot be read
+        again = read_pictures([found[index] for index in transparent], source, strict, progress)
+        return dataclasses.replace(again, skipped=reading.skipped + again.skipped)
     if plan.alpha and not any(transparent.values()):
         values, plan = plan.without_alpha(values)
     return plan.items(values, list(transparent), reading.skipped)
@@ -131,7 +135,7 @@ class _Plan:
     Raises DataError where they have too little in common.
     """
 
-    def __init__(self, source: str, names: list[str], headers: list[pictures.Header]) -> None:
+    def __init__(self, source: str, names: Sequence[str], headers: Sequence[pictures.Header]) -> None:
         self.source, self.names, self.headers = source, names, headers
         self.dtype = headers[0].dtype
         colours = [header.channels - header.alpha for header in headers]

@@ -43,7 +43,7 @@ def decode_page(source: Content) -> np.ndarray:
 def is_picture(source: Content) -> bool:
     """Whether the file is one page, rather than a stack of them."""
     with _opened(source) as file:
-        return len(file.series) == 1 and file.series[0].axes in ("YX", "YXS", "SYX")
+        return len(file.pages) == 1 and file.series[0].axes in ("YX", "YXS", "SYX")
 
 
 def read_stack(source: Content) -> tuple[np.ndarray | list[np.ndarray], str]:
@@ -53,7 +53,8 @@ def read_stack(source: Content) -> tuple[np.ndarray | list[np.ndarray], str]:
     """
     with _opened(source) as file:
         page, series = _checked_page(file, source), file.series[0]
-        if len(file.series) > 1 or page.photometric not in _PLAIN or page.dtype == bool or not _decodable(page):
+        differ = any((other.shape, other.dtype) != (page.shape, page.dtype) for other in file.pages)
+        if differ or page.photometric not in _PLAIN or page.dtype == bool or not _decodable(page):
             pages = [_page_array(page, source) for page in file.pages]
             grey = all(array.shape[-1] == 1 for array in pages)
             return ([array[..., 0] for array in pages], "YX") if grey else (pages, "YXC")
