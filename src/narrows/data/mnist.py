@@ -144,8 +144,6 @@ def _from_mirror(mirror: str, progress: Progress) -> Files:
             files[name] = gzip.GzipFile(fileobj=BytesIO(packed)).read(_LARGEST_DOWNLOAD)
         except (OSError, EOFError, ValueError) as error:
             raise SourceError(f"{name}.gz is damaged ({error})") from None
-        if not _is_right(name, files[name]):
-            raise SourceError(f"{name} is not the file it should be (SHA-256 differs)")
     return files
 
 

@@ -103,13 +103,12 @@ def _read_tiff(source: Content, name: str, axes: str | None) -> Items:
     """The pages of a TIFF as pictures, or as whatever its metadata or the user says that they are."""
     try:
         with pictures.quiet():
-            if tiff.is_picture(source) and (axes is None or layout_of(axes) in ("NYX", "NYXC")):
-                return _with_axes(_read_picture(source, name), axes)
-            stack, its_axes = tiff.read_stack(source)
-    except DataError as error:
-        raise DataError(str(error) if str(error).startswith(name) else f"{name}: {error}") from None
+            is_picture = tiff.is_picture(source) and (axes is None or layout_of(axes) in ("NYX", "NYXC"))
+            stack, its_axes = ([], "") if is_picture else tiff.read_stack(source)
     except Exception as error:  # decoders raise whatever they like on damaged files
         raise DataError(f"{name}: {pictures.reason(error, source)}") from None
+    if is_picture:
+        return _with_axes(_read_picture(source, name), axes)
     if isinstance(stack, list):
         return _with_axes(Items.from_list(stack, its_axes, source=name), axes)
     return Items.from_array(stack, axes or its_axes or None, source=name)
