@@ -1,8 +1,12 @@
 """What all tests share."""
 
+import hypothesis
 import pytest
 
 from narrows import data
+
+hypothesis.settings.register_profile("narrows", deadline=None)
+hypothesis.settings.load_profile("narrows")
 
 
 @pytest.fixture(scope="session")

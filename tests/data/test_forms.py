@@ -241,6 +241,22 @@ def test_a_file_cut_anywhere_is_refused_in_one_line(tmp_path, name):
             pytest.fail(f"{length} of {len(content)} bytes were read as if whole")
 
 
+@pytest.mark.parametrize("name", ["x.npy", "x.idx", "x.npz", "x.tif", "x.png", "x.npy.gz", "x.webp"])
+@given(st.data())
+def test_damage_anywhere_is_read_or_refused_in_one_line(tmp_path_factory, name, draw):
+    path = tmp_path_factory.mktemp("damage") / name
+    values = np.random.default_rng(0).integers(0, 256, (1, 9, 11, 3)).astype(np.uint8)
+    data.write(data.Items(values, "NYXC"), path)
+    content = bytearray(path.read_bytes())
+    for position in draw.draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=3)):
+        content[position] = draw.draw(st.integers(0, 255))
+    path.write_bytes(content)
+    try:
+        data.read(path)
+    except DataError as error:
+        assert "\n" not in str(error)  # noqa: PT017
+
+
 @pytest.mark.parametrize(
     ("items", "target", "message"),
     [

@@ -373,12 +373,17 @@ def test_a_zip_is_read_without_unpacking_and_nothing_leads_out_of_it(tmp_path):
         data.read(tmp_path / "x.zip", strict=True)
 
 
-def test_written_folders_keep_names_and_sub_folders(tmp_path):
+def test_written_folders_keep_names_and_change_their_suffix(tmp_path):
+    data.write(data.Items(noise(3, 4, 4), "NYX", names=["cats/a.jpg", "v1.2", "b.tif"]), tmp_path / "out")
+    assert data.read(tmp_path / "out").names == ["b.png", "cats/a.png", "v1.2.png"]
+
+
+def test_names_that_differ_in_their_suffix_alone_stay_apart(tmp_path):
     items = data.Items(noise(3, 4, 4), "NYX", names=["cats/a.jpg", "cats/a.png", "b.gif"])
     save(tmp_path / "out" / "other.png", noise(2, 2))
     data.write(items, tmp_path / "out")
     written = sorted(path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.png"))
-    assert written == ["b.png", "cats/a.jpg.png", "cats/a.png.png", "other.png"]
+    assert written == ["b.gif.png", "cats/a.jpg.png", "cats/a.png.png", "other.png"]
 
 
 @pytest.mark.parametrize("name", ["../x.png", "/x.png", "a/../../x.png"])

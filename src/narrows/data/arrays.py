@@ -7,8 +7,9 @@ import gzip
 import math
 import struct
 import zipfile
+import zlib
 from collections.abc import Iterable
-from typing import BinaryIO, Literal
+from typing import IO, Literal
 
 import numpy as np
 
@@ -35,7 +36,7 @@ def read_npy(source: Content, name: str) -> np.ndarray:
                 np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
             )
             shape, fortran, dtype = read_header(file)
-        except ValueError as error:
+        except Exception as error:  # NumPy parses the header as Python, which fails in many ways
             raise DataError(f"{name}: no array of numbers can be read ({error})".replace("\n", " ")) from None
         offset = file.tell()
     if dtype.hasobject:
@@ -43,7 +44,7 @@ def read_npy(source: Content, name: str) -> np.ndarray:
     return _array_at(source, name, offset, dtype, shape, "F" if fortran else "C")
 
 
-def write_npy(file: BinaryIO, array: np.ndarray) -> None:
+def write_npy(file: IO[bytes], array: np.ndarray) -> None:
     """Writes what `read_npy` reads."""
     np.lib.format.write_array(file, array, allow_pickle=False)
 
@@ -56,13 +57,13 @@ def read_npz(source: Content, name: str) -> dict[str, np.ndarray]:
             key = entry.filename.removesuffix(".npy")
             try:
                 content = archive.read(entry)
-            except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError) as error:
+            except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError) as error:
                 raise DataError(f"{name}: array {key!r} cannot be read ({error})") from None
             arrays[key] = read_npy(content, f"{name}:{key}")
     return arrays
 
 
-def write_npz(file: BinaryIO, arrays: Iterable[tuple[str, np.ndarray]]) -> None:
+def write_npz(file: IO[bytes], arrays: Iterable[tuple[str, np.ndarray]]) -> None:
     """Writes what `read_npz` reads."""
     with zipfile.ZipFile(file, "w") as archive:
         for key, array in arrays:
@@ -83,7 +84,7 @@ def read_idx(source: Content, name: str) -> np.ndarray:
     return _array_at(source, name, 4 + len(lengths), np.dtype(IDX_TYPES[head[2]]), shape, "C")
 
 
-def write_idx(file: BinaryIO, array: np.ndarray) -> None:
+def write_idx(file: IO[bytes], array: np.ndarray) -> None:
     """Writes what `read_idx` reads; DataError for a type of number that IDX has no code for."""
     codes = {np.dtype(dtype): code for code, dtype in IDX_TYPES.items()}
     big_endian = array.dtype.newbyteorder(">")
@@ -99,7 +100,7 @@ def gunzip(source: Content, name: str) -> bytes:
     try:
         with opened(source) as file:
             return gzip.GzipFile(fileobj=file).read()
-    except (OSError, EOFError, ValueError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{name}: damaged .gz file ({error})") from None
 
 

@@ -2,19 +2,15 @@
 
 import io
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from narrows.errors import DataError
 
 Content = Path | bytes
 
-Progress = Callable[[str, int, int | None], None]
-"""Told (description, done, total) as reading goes on; a total of None where it is not known."""
 
-
-def opened(content: Content) -> BinaryIO:
+def opened(content: Content) -> IO[bytes]:
     """A file to read, at its beginning."""
     return io.BytesIO(content) if isinstance(content, bytes) else open(content, "rb")
 
@@ -28,7 +24,7 @@ def opened_zip(content: Content, name: str) -> zipfile.ZipFile:
     """An archive to read; DataError, with the name that messages give it, where its table of contents is damaged."""
     try:
         return zipfile.ZipFile(path_or_buffer(content))
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         raise DataError(f"{name}: damaged archive ({error})") from None
 
 

@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 
 from narrows.data import pictures
-from narrows.data.content import Content, Progress
+from narrows.data.content import Content
 from narrows.data.items import Items
 from narrows.data.memory import allocate
+from narrows.data.progress import Progress, untold
 from narrows.errors import DataError
 
 _LARGEST_ENTRY = 2**30
@@ -62,7 +63,7 @@ def in_zip(archive: zipfile.ZipFile, source: str) -> list[Picture]:
     ]
 
 
-def read_pictures(found: list[Picture], source: str, strict: bool = False, progress: Progress | None = None) -> Items:
+def read_pictures(found: list[Picture], source: str, strict: bool = False, progress: Progress = untold) -> Items:
     """Items of all pictures that can be read, `NYX` if all are grey and else `NYXC`.
 
     Grey pictures among colour ones become colour. Alpha is kept as the last channel if any pixel of the set is not
@@ -72,7 +73,7 @@ def read_pictures(found: list[Picture], source: str, strict: bool = False, progr
     if not found:
         raise DataError(f"{source}: no pictures here (looked for {', '.join(pictures.READ_SUFFIXES)})")
     with pictures.quiet(), ThreadPoolExecutor(os.cpu_count()) as pool:
-        reading = _Reading(source, pool, strict, progress or (lambda description, done, total: None))
+        reading = _Reading(source, pool, strict, progress)
         headers = reading.each(found, lambda content, _: pictures.read_header(content), "looking")
         found = [found[index] for index in headers]
         plan = _Plan(source, [picture.name for picture in found], list(headers.values()))

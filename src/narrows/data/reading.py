@@ -7,8 +7,9 @@ from typing import BinaryIO
 
 from narrows.data import arrays, folders, named, pictures, tiff
 from narrows.data.axes import layout_of
-from narrows.data.content import Content, Progress, first_bytes, opened_zip
+from narrows.data.content import Content, first_bytes, opened_zip
 from narrows.data.items import Items
+from narrows.data.progress import Progress, untold
 from narrows.errors import DataError
 
 
@@ -32,7 +33,7 @@ def read(
 
     Raises DataError, one line that names the source and says what is wrong with it.
     """
-    text = os.fspath(source)
+    text, progress = os.fspath(source), progress or untold
     if axes is not None:
         layout_of(axes)
     if text == "-":
@@ -59,7 +60,7 @@ def read(
     raise DataError(f"{text}: no such file or folder, and no named data set (those are {names})")
 
 
-def _read_file(source: Content, name: str, axes: str | None, strict: bool, progress: Progress | None) -> Items:
+def _read_file(source: Content, name: str, axes: str | None, strict: bool, progress: Progress) -> Items:
     """The items in one file, or in the bytes of one, by what it begins with."""
     head = first_bytes(source)
     if not head:

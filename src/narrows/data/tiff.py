@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -66,14 +66,14 @@ def read_stack(source: Content) -> tuple[np.ndarray | list[np.ndarray], str]:
         return np.memmap(source, dtype, "r", series.dataoffset, series.shape), _axes(series.axes)
 
 
-def write_stack(file: BinaryIO, values: np.ndarray, axes: str) -> None:
+def write_stack(file: IO[bytes], values: np.ndarray, axes: str) -> None:
     """Writes items of one shape as one stack that says its axes."""
     from tifffile import imwrite
 
     imwrite(file, _plain(values), metadata={"axes": axes.translate(_TO_TIFF)}, **_samples(values, axes))
 
 
-def write_pages(file: BinaryIO, pages: Iterable[np.ndarray]) -> None:
+def write_pages(file: IO[bytes], pages: Iterable[np.ndarray]) -> None:
     """Writes pictures, (rows, columns) or (rows, columns, channels), of any sizes as the pages of one file."""
     from tifffile import TiffWriter
 

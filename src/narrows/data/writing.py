@@ -3,10 +3,9 @@
 import gzip
 import os
 import sys
-from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from pathlib import Path
+from typing import IO, BinaryIO
 
 import numpy as np
 
@@ -28,106 +27,93 @@ def write(items: Items, target: str | os.PathLike[str], stdout: BinaryIO | None 
     Raises DataError where the target cannot hold the items, and says which could.
     """
     text = os.fspath(target)
-    if text == "-":
-        arrays.write_npy(stdout or sys.stdout.buffer, _one_array(items, "standard output"))
-        return
     path = Path(text)
     try:
-        if _is_folder(text, path):
-            for name, content in _picture_files(items, text):
-                _write_file(path / name, content)
+        if text == "-":
+            arrays.write_npy(stdout or sys.stdout.buffer, _one_array(items))
+        elif text.endswith(("/", os.sep)) or path.is_dir() or not (path.suffix or path.name.endswith("-ubyte")):
+            for name, content in _picture_files(items):
+                (path / name).parent.mkdir(parents=True, exist_ok=True)
+                with atomic.replacing(path / name) as temporary:
+                    temporary.write_bytes(content)
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
             with atomic.replacing(path) as temporary, open(temporary, "wb") as file:
-                _write_form(items, path.name.lower(), text, file)
+                _write_form(items, path.name.lower(), file)
+    except DataError as error:
+        raise DataError(f"{'standard output' if text == '-' else text}: {error}") from None
     except OSError as error:
+        if text == "-":
+            raise  # a pipe that was closed is the business of whoever opened it
         raise DataError(f"{text}: cannot be written ({error.strerror or error})") from None
 
 
-def _is_folder(text: str, path: Path) -> bool:
-    named_as_file = path.suffix or path.name.endswith("-ubyte")
-    return text.endswith(("/", os.sep)) or path.is_dir() or not named_as_file
-
-
-def _write_form(items: Items, name: str, text: str, file: BinaryIO) -> None:
+def _write_form(items: Items, name: str, file: IO[bytes]) -> None:
     """Writes one file in the form that its name, in small letters, asks for."""
-    suffix = PurePosixPath(name).suffix
-    if suffix == ".gz":
-        inner = name.removesuffix(".gz")
-        if not inner.endswith((".npy", ".idx", "-ubyte")):
-            raise DataError(f"{text}: of the .gz forms, .npy.gz, .idx.gz and -ubyte.gz can be written")
+    suffix = os.path.splitext(name)[1]
+    if name.endswith((".npy.gz", ".idx.gz", "-ubyte.gz")):
         with gzip.GzipFile(fileobj=file, mode="wb", filename="", mtime=0) as packed:
-            _write_form(items, inner, text, packed)  # type: ignore[arg-type]
+            _write_form(items, name.removesuffix(".gz"), packed)  # type: ignore[arg-type]
     elif suffix == ".npy":
-        arrays.write_npy(file, _one_array(items, text))
+        arrays.write_npy(file, _one_array(items))
     elif suffix == ".npz":
-        named = [("X", items.values)] if items.uniform else zip(_names(items), items, strict=True)
-        arrays.write_npz(file, named)
+        arrays.write_npz(file, [("X", items.values)] if items.uniform else zip(_names(items), items, strict=True))
     elif suffix == ".idx" or name.endswith("-ubyte"):
-        try:
-            arrays.write_idx(file, _one_array(items, text))
-        except DataError as error:
-            raise DataError(f"{text}: {error}") from None
+        arrays.write_idx(file, _one_array(items))
     elif suffix in (".tif", ".tiff"):
-        _write_tiff(items, text, file)
+        _write_tiff(items, file)
     elif suffix in pictures.WRITE_FORMATS:
         if len(items) != 1:
-            raise DataError(
-                f"{text}: one picture cannot hold {len(items)} items; name a folder ({text[: -len(suffix)]}/)"
-            )
-        _check_pictures(items, text)
-        try:
-            file.write(pictures.encode(items[0], pictures.WRITE_FORMATS[suffix]))
-        except DataError as error:
-            raise DataError(f"{text}: {error}") from None
+            raise DataError(f"one picture cannot hold {len(items)} items; name a folder instead (ending in /)")
+        _check_pictures(items)
+        file.write(pictures.encode(items[0], pictures.WRITE_FORMATS[suffix]))
     else:
-        forms = ".npy, .npz, .idx, .tif, " + ", ".join(form for form in pictures.WRITE_FORMATS if "tif" not in form)
-        raise DataError(f"{text}: unknown form {suffix!r}; use {forms}, or a folder (ending in /)")
+        forms = ", ".join([".npy", ".npz", ".idx", *pictures.WRITE_FORMATS])
+        raise DataError(f"unknown form {suffix!r}; use {forms}, .npy.gz, .idx.gz or a folder (ending in /)")
 
 
-def _one_array(items: Items, text: str) -> np.ndarray:
+def _one_array(items: Items) -> np.ndarray:
     if not items.uniform:
-        raise DataError(f"{text}: items of different sizes are not one array; write .npz or a folder (ending in /)")
+        raise DataError("items of different sizes are not one array; write .npz or a folder (ending in /)")
     return items.values
 
 
-def _write_tiff(items: Items, text: str, file: BinaryIO) -> None:
+def _write_tiff(items: Items, file: IO[bytes]) -> None:
     if items.axes == "NF":
-        raise DataError(f"{text}: a table is not a stack of pictures; write .npy instead")
+        raise DataError("a table is not a stack of pictures; write .npy instead")
     if items.uniform:
         tiff.write_stack(file, items.values, items.axes)
     elif items.spatial == 2:
         tiff.write_pages(file, items)
     else:
-        raise DataError(f"{text}: items of different sizes can be pages only if they are pictures; write .npz instead")
+        raise DataError("items of different sizes can be pages only if they are pictures; write .npz instead")
 
 
-def _check_pictures(items: Items, text: str) -> None:
+def _check_pictures(items: Items) -> None:
     if items.spatial != 2:
-        raise DataError(
-            f"{text}: items with the axes {items.axes[1:]} are not pictures; write .npy, .npz or .tif instead"
-        )
+        raise DataError(f"items with the axes {items.axes[1:]} are not pictures; write .npy, .npz or .tif instead")
 
 
-def _picture_files(items: Items, text: str) -> Iterator[tuple[str, bytes]]:
+def _picture_files(items: Items) -> Iterator[tuple[Path, bytes]]:
     """A file name and its content for each item."""
-    _check_pictures(items, text)
+    _check_pictures(items)
     suffix = ".png" if pictures.holds("PNG", items.dtype, items.channels) else ".tif"
     names = _names(items)
-    stems = [str(PurePosixPath(name).with_suffix("")) for name in names]
-    often = Counter(stems)
-    for item, name, stem in zip(items, names, stems, strict=True):
-        if name.startswith("/") or ".." in PurePosixPath(name).parts:
-            raise DataError(f"{text}: the item's name {name!r} leads out of the folder")
-        # a.jpg and a.png of one folder become a.jpg.png and a.png.png rather than one file.
-        yield (stem if often[stem] == 1 else name) + suffix, pictures.encode(item, pictures.WRITE_FORMATS[suffix])
+    stems = [_without_suffix(name) for name in names]
+    if len(set(stems)) < len(stems):
+        stems = names  # a.jpg beside a.png: they become a.jpg.png and a.png.png
+    for item, stem in zip(items, stems, strict=True):
+        path = Path(stem + suffix)
+        if path.anchor or ".." in path.parts:
+            raise DataError(f"the item's name {stem!r} leads out of the folder")
+        yield path, pictures.encode(item, pictures.WRITE_FORMATS[suffix])
 
 
 def _names(items: Items) -> list[str]:
     return items.names or [f"{index:05d}" for index in range(len(items))]
 
 
-def _write_file(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic.replacing(path) as temporary:
-        temporary.write_bytes(content)
+def _without_suffix(name: str) -> str:
+    """A picture's name less the suffix of a picture."""
+    stem, suffix = os.path.splitext(name)
+    return stem if suffix.lower() in pictures.READ_SUFFIXES else name
