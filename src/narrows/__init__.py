@@ -13,7 +13,7 @@ _HOME = {
     "FormatError": "narrows.errors",
     "TrainingError": "narrows.errors",
 }
-__all__ = [*_HOME, "__version__"]  # noqa: PLE0604
+__all__ = ["Autoencoder", "DataError", "FormatError", "NarrowsError", "TrainingError", "__version__", "load"]
 
 if TYPE_CHECKING:
     from narrows.errors import DataError, FormatError, NarrowsError, TrainingError

@@ -65,7 +65,7 @@ class Batches:
             yield self._gather(self.held_out_items[start : start + 500], generator)
 
     def mean(self) -> Tensor:
-        """The mean training item (C, *S), over at most 10,000 of them; of items that are cut, the mean of each channel."""
+        """The mean training item (C, *S), over at most 10,000 of them; of crops, the mean of each channel."""
         indices = np.sort(self.training[:: math.ceil(len(self.training) / 10_000)])
         sums = [
             self._gather(part, np.random.default_rng([self.seed, 4, number])).sum(0, dtype=torch.float64)
@@ -88,24 +88,29 @@ class Batches:
         """How many places a crop has along each spatial axis of each item, (B, S)."""
         assert self.crop is not None
         sizes = self.items.item_shape if self.items.shapes is None else self.items.shapes[indices]
-        return np.maximum(np.broadcast_to(sizes, (len(indices), np.shape(sizes)[-1]))[:, : len(self.crop)] - self.crop, 0) + 1
+        return (
+            np.maximum(np.broadcast_to(sizes, (len(indices), np.shape(sizes)[-1]))[:, : len(self.crop)] - self.crop, 0)
+            + 1
+        )
 
 
 class Scale:
     """Items (N, *S), (N, *S, C) or (N, F) in their own dtype <-> tensors (N, C, *S) or (N, F) in scaled units."""
 
-    def __init__(self, scaling: Scaling, axes: str, device: torch.device) -> None:
+    def __init__(self, scaling: Scaling, axes: str, device: torch.device, dtype: torch.dtype = torch.float32) -> None:
+        self.dtype = dtype
         self.scaling, self.has_channels = scaling, axes.endswith("C")
         self.features = axes == "NF"
         if scaling.kind == "range":
-            self.offset, self.factor = torch.tensor(scaling.low), torch.tensor(1 / (scaling.high - scaling.low))
+            self.offset = torch.tensor(scaling.low, dtype=dtype)
+            self.factor = torch.tensor(1 / (scaling.high - scaling.low), dtype=dtype)
         else:
             self.offset = torch.tensor(scaling.mean, dtype=torch.float64)
             self.factor = 1 / torch.tensor(scaling.scale, dtype=torch.float64)
         self.offset, self.factor = self.offset.to(device), self.factor.to(device)
 
     def __call__(self, values: Tensor) -> Tensor:
-        scaled = ((values.to(self.factor.dtype) - self.offset) * self.factor).float()
+        scaled = ((values.to(self.factor.dtype) - self.offset) * self.factor).to(self.dtype)
         if self.has_channels:
             return scaled.movedim(-1, 1).contiguous()
         return scaled if self.features else scaled.unsqueeze(1)

@@ -18,7 +18,9 @@ KEY = "narrows.checkpoint"
 def write_checkpoint(path: Path, tensors: dict[str, Tensor], document: dict[str, Any]) -> None:
     """Tensors by name, and a document of plain values; the file is whole or is not there."""
     with atomic.replacing(path) as temporary:
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary, {KEY: json.dumps(document)})
+        save_file(
+            {name: tensor.contiguous() for name, tensor in tensors.items()}, temporary, {KEY: json.dumps(document)}
+        )
 
 
 def read_checkpoint(path: Path, device: torch.device) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -15,15 +15,30 @@ def progress_bar(shown: bool) -> Iterator[Callable[[Report], None] | None]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 
-    columns = (TextColumn("training"), BarColumn(), TextColumn("{task.percentage:3.0f} %"), TextColumn("{task.description}"))
+    columns = (
+        TextColumn("training"),
+        BarColumn(),
+        TextColumn("{task.percentage:3.0f} %"),
+        TextColumn("{task.description}"),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as display:
         task = display.add_task("", total=1.0)
 
         def report(now: Report) -> None:
-            losses = [f"{name} {value:.5f}" for name, value in (("loss", now.loss), ("held out", now.held_out)) if value is not None]
+            losses = [
+                f"{name} {value:.5f}"
+                for name, value in (("loss", now.loss), ("held out", now.held_out))
+                if value is not None
+            ]
             minutes, seconds = divmod(round(now.seconds_left), 60)
             again = f"attempt {now.attempt + 1}" if now.attempt else ""
-            words = (again, f"epoch {now.epoch:.1f}", *losses, f"{now.items_per_second:,.0f} items/s", f"{minutes}:{seconds:02} left")
+            words = (
+                again,
+                f"epoch {now.epoch:.1f}",
+                *losses,
+                f"{now.items_per_second:,.0f} items/s",
+                f"{minutes}:{seconds:02} left",
+            )
             display.update(task, completed=now.progress, description="  ".join(word for word in words if word))
 
         yield report

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,9 @@ from torch import Tensor, nn
 from narrows.batches import Batches
 from narrows.checkpoint import read_checkpoint, write_checkpoint
 from narrows.errors import TrainingError
+from narrows.optimisers import optimisers
+
+Net = TypeVar("Net", bound=nn.Module)
 
 WARM_UP_STEPS = 100
 CHECKPOINT_SECONDS = 60.0
@@ -83,17 +86,17 @@ class Report:
 
 
 @dataclass(frozen=True)
-class Trained:
+class Trained(Generic[Net]):
     """The network with its best weights, how it came about, and whether it was stopped before its budget."""
 
-    network: nn.Module
+    network: Net
     state: State
     interrupted: bool
 
 
 def train(
-    build: Callable[[int], nn.Module],
-    objective: Callable[[nn.Module, Tensor], Tensor],
+    build: Callable[[int], Net],
+    objective: Callable[[Net, Tensor], Tensor],
     batches: Batches,
     settings: Settings,
     baseline: float,
@@ -101,7 +104,7 @@ def train(
     checkpoint: Path | None = None,
     resume: bool = False,
     report: Callable[[Report], None] | None = None,
-) -> Trained:
+) -> Trained[Net]:
     """Minimise `objective` over the batches, and give back the network that did best on the held-out items.
 
     build: a seed -> an untrained network on the device of the batches.
@@ -143,11 +146,12 @@ def train(
 
             run.set_learning_rate(progress)
             loss = objective(run.network, batches.at(state.step))
-            run.optimiser.zero_grad()
+            run.network.zero_grad()
             # In units of the baseline, so that clipping and Adam's epsilon mean the same for all data.
             (loss / baseline if baseline > 0 else loss).backward()
             nn.utils.clip_grad_norm_(run.network.parameters(), 1.0)
-            run.optimiser.step()
+            for optimiser in run.optimisers:
+                optimiser.step()
             run.loss_sum += loss.detach()
             state.step += 1
 
@@ -169,23 +173,17 @@ def train(
     return Trained(run.network.eval().requires_grad_(False), state, interrupted=progress < 1 and interrupted())
 
 
-class Run:
+class Run(Generic[Net]):
     """A network in training: its weights, its optimiser and its state."""
 
-    def __init__(self, build: Callable[[int], nn.Module], settings: Settings, batches: Batches) -> None:
+    def __init__(self, build: Callable[[int], Net], settings: Settings, batches: Batches) -> None:
         self.build, self.settings, self.batches = build, settings, batches
         self.state = State()
         self.begin()
 
     def begin(self) -> None:
         self.network = self.build(self.settings.seed + self.state.attempt)
-        self.optimiser = torch.optim.AdamW(
-            self.network.parameters(),
-            lr=self.settings.learning_rate,
-            betas=(0.9, 0.99),
-            weight_decay=self.settings.weight_decay,
-            fused=True,
-        )
+        self.optimisers = optimisers(self.network, self.settings.weight_decay)
         self.best_weights = copy_weights(self.network)
         self.loss_sum = torch.zeros((), device=self.batches.device)
 
@@ -210,10 +208,11 @@ class Run:
             warm_up = min(warm_up, max(1, self.settings.epochs * self.batches.per_epoch // 10))
         rate = self.settings.learning_rate * GENTLER[self.state.attempt]
         rate *= min(1.0, (self.state.step + 1) / warm_up) * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = rate * group["relative"]
 
-    def validate(self, objective: Callable[[nn.Module, Tensor], Tensor], progress: float) -> bool:
+    def validate(self, objective: Callable[[Net, Tensor], Tensor], progress: float) -> bool:
         """Measure the held-out loss, keep the weights where it is the best so far; False when it is not finite."""
         state = self.state
         self.network.eval()
@@ -258,8 +257,9 @@ class Run:
         """Write all that is needed to go on; `restore` undoes it."""
         tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
         tensors |= {f"best.{name}": tensor for name, tensor in self.best_weights.items()}
-        for index, moments in self.optimiser.state_dict()["state"].items():
-            tensors |= {f"optimiser.{index}.{name}": tensor for name, tensor in moments.items()}
+        for number, optimiser in enumerate(self.optimisers):
+            for index, moments in optimiser.state_dict()["state"].items():
+                tensors |= {f"optimiser.{number}.{index}.{name}": tensor for name, tensor in moments.items()}
         tensors["loss_sum"] = self.loss_sum
         write_checkpoint(path, tensors, {"identity": identity, "state": asdict(self.state)})
 
@@ -275,11 +275,12 @@ class Run:
         self.state = State(**document["state"])
         self.network.load_state_dict(part(tensors, "network."))
         self.best_weights = part(tensors, "best.")
-        moments: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in part(tensors, "optimiser.").items():
-            index, _, moment = name.partition(".")
-            moments.setdefault(int(index), {})[moment] = tensor
-        self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": moments})
+        for number, optimiser in enumerate(self.optimisers):
+            moments: dict[int, dict[str, Tensor]] = {}
+            for name, tensor in part(tensors, f"optimiser.{number}.").items():
+                index, moment = name.split(".")
+                moments.setdefault(int(index), {})[moment] = tensor
+            optimiser.load_state_dict({**optimiser.state_dict(), "state": moments})
         self.loss_sum = tensors["loss_sum"]
 
 

@@ -2,6 +2,18 @@
 
 from narrows.networks.architecture import Architecture, Kind, Upsampling, format_code, parse_code
 from narrows.networks.build import build
-from narrows.networks.network import Code, Network, flatten_code, unflatten_code
+from narrows.networks.network import Code, Network, cut, flatten_code, unflatten_code
 
-__all__ = ["Architecture", "Code", "Kind", "Network", "Upsampling", "build", "flatten_code", "format_code", "parse_code", "unflatten_code"]
+__all__ = [
+    "Architecture",
+    "Code",
+    "Kind",
+    "Network",
+    "Upsampling",
+    "build",
+    "cut",
+    "flatten_code",
+    "format_code",
+    "parse_code",
+    "unflatten_code",
+]

@@ -68,12 +68,12 @@ class Architecture:
     def halvings(self) -> tuple[int, ...]:
         """How often the encoder halves each spatial axis.
 
-        A grid says so itself; before a flat code, an axis is halved until at most 8 positions are left.
+        A grid says so itself; before a flat code, an axis is halved once, and on until at most 8 positions are left.
         """
         if isinstance(self.code, int):
             if self.preset == "lesson":
                 return (2,) * len(self.shape)
-            return tuple(max(0, math.ceil(math.log2(size / 8))) for size in self.shape)
+            return tuple(min(max(1, math.ceil(math.log2(size / 8))), size.bit_length() - 1) for size in self.shape)
         halvings = []
         for size, grid in zip(self.shape, self.code[1:], strict=True):
             fits = [n for n in range(size.bit_length() + 1) if math.ceil(size / 2**n) == grid]
@@ -87,6 +87,11 @@ class Architecture:
         if self.preset == "lesson" and set(halvings) != {2}:
             raise ValueError(f"code={format_code(self.code)}: the lesson's network halves every axis twice")
         return tuple(halvings)
+
+    def factors(self) -> list[tuple[int, ...]]:
+        """By how much each level of the encoder divides each spatial axis: 2 or 1. There is at least one level."""
+        halvings = self.halvings()
+        return [tuple(2 if level < n else 1 for n in halvings) for level in range(max(1, *halvings))]
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

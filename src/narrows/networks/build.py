@@ -19,15 +19,8 @@ def build(architecture: Architecture, seed: int = 0) -> Network:
             return FlatNetwork(architecture, [width, width // 2])
         if architecture.preset == "lesson":
             return LessonNetwork(architecture)
-        levels = max(architecture.halvings())
-        return ConvNetwork(architecture, *conv_sizes(levels))
-
-
-def conv_sizes(levels: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Channels and residual blocks of each level, from the item's own size down.
-
-    Narrow where the grid is large and the work is dear; residual blocks where it is small.
-    """
-    widths = tuple(min(128, 8 * 2**level) for level in range(levels + 1))
-    blocks = tuple(int(level >= 2) for level in range(levels + 1))
-    return widths, blocks
+        levels = len(architecture.factors())
+        # Narrow where the grid is large and the work is dear; residual blocks where it is small.
+        widths = [min(128, 16 * 2**level) for level in range(levels)]
+        blocks = [int(level > 0 or levels == 1) for level in range(levels)]
+        return ConvNetwork(architecture, widths, blocks)

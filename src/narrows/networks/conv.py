@@ -13,77 +13,77 @@ from narrows.networks.upsampling import CONV, Upsample, pool, unpool
 
 
 class ConvNetwork(Network):
-    """A stack of levels, each half as large as the one before and twice as wide.
+    """A stack of levels, each half as large as the one before and wider.
 
         encoder  x (N, C, *S) -> [halve, residual blocks] x levels -> convolve -> code (N, channels, *grid)
-        decoder  code -> convolve -> [residual blocks, double] x levels -> convolve -> (N, C, *S)
+        decoder  code -> convolve -> [residual blocks, double] x levels -> (N, C, *S)
 
     With a flat code K, a linear layer each way stands between the last level and the code. Items are padded to whole
-    grid cells by repeating their edges. Halving is a strided convolution; before unpooling it is max pooling, whose
-    positions travel with the code.
+    grid cells by repeating their edges. Halving is a strided convolution; before unpooling it is a convolution and max
+    pooling, whose positions travel with the code.
     """
 
-    def __init__(self, architecture: Architecture, widths: tuple[int, ...], blocks: tuple[int, ...]) -> None:
-        """`widths`: channels of each level, from the item's own size down. `blocks`: residual blocks of each."""
+    def __init__(self, architecture: Architecture, widths: list[int], blocks: list[int]) -> None:
+        """widths, blocks: channels and residual blocks of each level, the largest grid first."""
         super().__init__(architecture)
-        spatial = len(architecture.shape)
-        halvings = architecture.halvings()
+        spatial, kind = len(architecture.shape), architecture.upsampling
         conv = CONV[spatial]
-        self.factors = [tuple(2 if level < n else 1 for n in halvings) for level in range(max(halvings))]
-        self.stride = tuple(2**n for n in halvings)
-        self.unpools = architecture.upsampling == "unpool"
-        self.flat = architecture.flat
-        grid = tuple(math.ceil(size / step) for size, step in zip(architecture.shape, self.stride, strict=True))
-        deepest = (widths[-1], *grid)
-        pairs = list(zip((architecture.channels, *widths[1:]), widths[1:], self.factors, strict=False))
-
+        self.factors = architecture.factors()
+        self.stride = tuple(math.prod(steps) for steps in zip(*self.factors, strict=True))
+        self.unpools = kind == "unpool"
+        self.widths = widths
+        inputs = [architecture.channels, *widths[:-1]]
+        levels = list(zip(inputs, widths, self.factors, strict=True))
         if self.unpools:
-            self.downs = nn.ModuleList(conv(a, b, 3, padding=1) for a, b, _ in pairs)
+            self.downs = nn.ModuleList(conv(a, b, 3, padding=1) for a, b, _ in levels)
+            self.ups = nn.ModuleList(conv(b, a, 3, padding=1) for a, b, _ in levels)
         else:
-            self.downs = nn.ModuleList(strided(conv, a, b, factor) for a, b, factor in pairs)
-        self.encoder_blocks = nn.ModuleList(residuals(w, spatial, n) for w, n in zip(widths[1:], blocks[1:], strict=True))
-        self.decoder_blocks = nn.ModuleList(residuals(w, spatial, n) for w, n in zip(widths, blocks, strict=True))
-        ups = zip(widths[1:], widths[:-1], self.factors, strict=True)
-        if self.unpools:
-            self.ups = nn.ModuleList(conv(a, b, 3, padding=1) for a, b, _ in ups)
-        else:
-            self.ups = nn.ModuleList(Upsample(architecture.upsampling, a, b, factor) for a, b, factor in ups)
+            self.downs = nn.ModuleList(strided(conv, a, b, factor) for a, b, factor in levels)
+            self.ups = nn.ModuleList(Upsample(kind, b, a, factor) for a, b, factor in levels)
+        self.encoder_blocks = nn.ModuleList(residuals(*each, spatial) for each in zip(widths, blocks, strict=True))
+        self.decoder_blocks = nn.ModuleList(residuals(*each, spatial) for each in zip(widths, blocks, strict=True))
         if isinstance(architecture.code, int):
-            self.to_code, self.from_code = through_vector(deepest, architecture.code)
+            self.to_code, self.from_code = through_vector(
+                (widths[-1], *self.grids(architecture.shape)[-1]), architecture.code
+            )
         else:
             self.to_code = conv(widths[-1], architecture.code[0], 3, padding=1)
             self.from_code = conv(architecture.code[0], widths[-1], 3, padding=1)
-        self.output = conv(widths[0], architecture.channels, 3, padding=1)
 
     def encode(self, x: Tensor) -> Code:
         x = pad_to_multiple(x, self.stride)
         windows = []
-        for down, blocks, factor in zip(self.downs, self.encoder_blocks, self.factors, strict=True):
-            x = down(x)
+        for level, (down, blocks) in enumerate(zip(self.downs, self.encoder_blocks, strict=True)):
+            x = down(torch.relu(x) if level else x)
             if self.unpools:
-                x, window = pool(x, factor)
+                x, window = pool(x, self.factors[level])
                 windows.append(window)
             x = blocks(x)
         return [self.to_code(torch.relu(x)), *windows]
 
     def decode_logits(self, code: Code) -> Tensor:
         x, *windows = code
-        x = self.decoder_blocks[-1](self.from_code(x))
+        x = self.from_code(x)
         for level in reversed(range(len(self.ups))):
+            x = torch.relu(self.decoder_blocks[level](x))
             if self.unpools:
                 x = unpool(x, windows[level], self.factors[level])
-            x = self.decoder_blocks[level](self.ups[level](torch.relu(x)))
-        return self.output(torch.relu(x))
+            x = self.ups[level](x)
+        return x
 
-    def code_shapes(self, shape: tuple[int, ...]) -> list[tuple[int, ...]]:
+    def grids(self, shape: tuple[int, ...]) -> list[tuple[int, ...]]:
+        """The grid of each level for items of a spatial shape."""
         grids, grid = [], padded(shape, self.stride)
         for factor in self.factors:
             grid = tuple(size // step for size, step in zip(grid, factor, strict=True))
             grids.append(grid)
-        return code_shapes(self, grids, [down.out_channels for down in self.downs])
+        return grids
+
+    def code_shapes(self, shape: tuple[int, ...]) -> list[tuple[int, ...]]:
+        return code_shapes(self.architecture, self.grids(shape), self.widths)
 
     def start_at(self, mean: Tensor) -> None:
-        self.output.bias.data.copy_(self.before_output(mean.flatten(1).mean(1)))
+        last_bias(self.ups[0]).data.copy_(self.before_output(mean.flatten(1).mean(1)))
 
 
 class LessonNetwork(Network):
@@ -102,11 +102,10 @@ class LessonNetwork(Network):
         self.factor = (2,) * spatial
         channels = 4 if isinstance(code, int) else code[0]
         grid = tuple(math.ceil(size / 4) for size in architecture.shape)
-        self.downs = nn.ModuleList(
-            conv(a, b, 3, padding=1) for a, b in ((architecture.channels, 16), (16, channels))
-        )
-        self.to_code, self.from_code = through_vector((channels, *grid), code) if isinstance(code, int) else (
-            nn.Identity(), nn.Identity()
+        self.widths = [16, channels]
+        self.downs = nn.ModuleList(conv(a, b, 3, padding=1) for a, b in ((architecture.channels, 16), (16, channels)))
+        self.to_code, self.from_code = (
+            through_vector((channels, *grid), code) if isinstance(code, int) else (nn.Identity(), nn.Identity())
         )
         self.ups = nn.ModuleList(
             conv(a, b, 3, padding=1) if kind == "unpool" else Upsample(kind, a, b, self.factor, kernel=1)
@@ -133,11 +132,10 @@ class LessonNetwork(Network):
     def code_shapes(self, shape: tuple[int, ...]) -> list[tuple[int, ...]]:
         grid = padded(shape, tuple(4 for _ in shape))
         grids = [tuple(size // step for size in grid) for step in (2, 4)]
-        return code_shapes(self, grids, [down.out_channels for down in self.downs])
+        return code_shapes(self.architecture, grids, self.widths)
 
     def start_at(self, mean: Tensor) -> None:
-        output = self.ups[-1].conv if isinstance(self.ups[-1], Upsample) else self.ups[-1]
-        output.bias.data.copy_(self.before_output(mean.flatten(1).mean(1)))
+        last_bias(self.ups[-1]).data.copy_(self.before_output(mean.flatten(1).mean(1)))
 
 
 def through_vector(shape: tuple[int, ...], size: int) -> tuple[nn.Module, nn.Module]:
@@ -150,20 +148,20 @@ def through_vector(shape: tuple[int, ...], size: int) -> tuple[nn.Module, nn.Mod
 
 
 class Residual(nn.Module):
-    """x (N, C, *S) -> x + [relu, conv, relu, conv](x); the last convolution starts at zero, so the block as identity."""
+    """x (N, C, *S) -> x + [relu, conv, relu, conv](x); the last starts at zero, so the block as identity."""
 
     def __init__(self, channels: int, spatial: int) -> None:
         super().__init__()
         self.first = CONV[spatial](channels, channels, 3, padding=1)
         self.last = CONV[spatial](channels, channels, 3, padding=1)
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)
+        for parameter in self.last.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.last(torch.relu(self.first(torch.relu(x))))
 
 
-def residuals(channels: int, spatial: int, count: int) -> nn.Sequential:
+def residuals(channels: int, count: int, spatial: int) -> nn.Sequential:
     return nn.Sequential(*(Residual(channels, spatial) for _ in range(count)))
 
 
@@ -171,6 +169,12 @@ def strided(conv: type[nn.Module], inputs: int, outputs: int, factor: Iterable[i
     """A convolution that halves each axis whose factor is 2."""
     kernel = tuple(4 if step == 2 else 3 for step in factor)
     return conv(inputs, outputs, kernel, stride=tuple(factor), padding=1)
+
+
+def last_bias(up: nn.Module) -> nn.Parameter:
+    bias = (up.conv if isinstance(up, Upsample) else up).bias
+    assert isinstance(bias, nn.Parameter)
+    return bias
 
 
 def padded(shape: Iterable[int], stride: Iterable[int]) -> tuple[int, ...]:
@@ -187,9 +191,8 @@ def pad_to_multiple(x: Tensor, stride: tuple[int, ...]) -> Tensor:
     return F.pad(x, [width for extra in reversed(missing) for width in (0, extra)], mode="replicate")
 
 
-def code_shapes(network: Network, grids: list[tuple[int, ...]], pooled: list[int]) -> list[tuple[int, ...]]:
-    """The code's own shape, and for unpooling that of the positions at each level: the channels pooled, and the grid."""
-    architecture = network.architecture
+def code_shapes(architecture: Architecture, grids: list[tuple[int, ...]], pooled: list[int]) -> list[tuple[int, ...]]:
+    """The code's own shape, and for unpooling that of the positions of each level: its channels and its grid."""
     code = (architecture.code,) if isinstance(architecture.code, int) else (architecture.code[0], *grids[-1])
     if architecture.upsampling != "unpool":
         return [code]

@@ -2,6 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -48,7 +49,10 @@ class Network(nn.Module, ABC):
 
     def forward(self, x: Tensor) -> Tensor:
         # A convolutional decoder rebuilds the item as it was padded.
-        return self.decode(self.encode(x))[(..., *(slice(size) for size in x.shape[2:]))]
+        return cut(self.decode(self.encode(x)), tuple(x.shape[2:]))
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return super().__call__(x)
 
     def before_output(self, mean: Tensor) -> Tensor:
         """What the output function maps to `mean`."""
@@ -58,14 +62,15 @@ class Network(nn.Module, ABC):
 class FlatNetwork(Network):
     """A network that sees an item as one vector of its V values.
 
-        linear   x (N, V) -> linear -> code (N, K) -> linear -> (N, V)
-        dense    x (N, V) -> perceptron -> code (N, K) -> perceptron -> (N, V)
+    linear   x (N, V) -> linear -> code (N, K) -> linear -> (N, V)
+    dense    x (N, V) -> perceptron -> code (N, K) -> perceptron -> (N, V)
     """
 
     def __init__(self, architecture: Architecture, hidden: list[int]) -> None:
         super().__init__(architecture)
         assert isinstance(architecture.code, int)
         widths = [architecture.values, *hidden, architecture.code]
+        self.code_size = architecture.code
         self.encoder = perceptron(widths)
         self.decoder = perceptron(widths[::-1])
 
@@ -76,23 +81,30 @@ class FlatNetwork(Network):
         return self.decoder(code[0]).unflatten(1, (self.architecture.channels, *self.architecture.shape))
 
     def code_shapes(self, shape: tuple[int, ...]) -> list[tuple[int, ...]]:
-        return [(self.decoder[0].in_features,)]
+        return [(self.code_size,)]
 
     def start_at(self, mean: Tensor) -> None:
-        self.decoder[-1].bias.data.copy_(self.before_output(mean).flatten())
+        output = self.decoder[-1]
+        assert isinstance(output, nn.Linear)
+        output.bias.data.copy_(self.before_output(mean).flatten())
 
 
 def perceptron(widths: list[int]) -> nn.Sequential:
     """x (N, widths[0]) -> [linear, layer norm, silu] x (len(widths) - 2) -> linear -> (N, widths[-1])."""
     layers: list[nn.Module] = []
-    for inputs, outputs in zip(widths[:-2], widths[1:-1], strict=True):
+    for inputs, outputs in pairwise(widths[:-1]):
         layers += [nn.Linear(inputs, outputs), nn.LayerNorm(outputs), nn.SiLU()]
     return nn.Sequential(*layers, nn.Linear(widths[-2], widths[-1]))
 
 
+def cut(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """The first values of x (N, C, *S) along each spatial axis, as many as `shape` says."""
+    return x[(slice(None), slice(None), *map(slice, shape))]
+
+
 def flatten_code(code: Code) -> Tensor:
     """A code as one row of numbers an item, (N, K); each of its tensors in the order (*grid, channels)."""
-    return torch.cat([part.movedim(1, -1).flatten(1).float() for part in code], 1)
+    return torch.cat([part.movedim(1, -1).flatten(1).to(code[0].dtype) for part in code], 1)
 
 
 def unflatten_code(rows: Tensor, shapes: list[tuple[int, ...]]) -> Code:

@@ -14,8 +14,8 @@ from torch.nn import functional as F  # noqa: N812
 
 from narrows.networks.architecture import Upsampling
 
-CONV = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
-TRANSPOSED = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
+CONV: dict[int, type[nn.Module]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+TRANSPOSED: dict[int, type[nn.Module]] = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
 MAX_POOL = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 MAX_UNPOOL = {1: F.max_unpool1d, 2: F.max_unpool2d, 3: F.max_unpool3d}
 LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
@@ -55,7 +55,9 @@ def shuffle_pixels(z: Tensor, factor: tuple[int, ...]) -> Tensor:
     """(N, C * prod(factor), *S) -> (N, C, *S * factor), for any number of spatial axes."""
     spatial, size = len(factor), z.shape[2:]
     z = z.reshape(len(z), -1, *factor, *size)
-    order = [axis for pair in zip(range(2 + spatial, 2 + 2 * spatial), range(2, 2 + spatial), strict=True) for axis in pair]
+    order = [
+        axis for pair in zip(range(2 + spatial, 2 + 2 * spatial), range(2, 2 + spatial), strict=True) for axis in pair
+    ]
     return z.permute(0, 1, *order).reshape(len(z), z.shape[1], *(s * f for s, f in zip(size, factor, strict=True)))
 
 

@@ -1,5 +1,6 @@
 """The tool `Autoencoder`: features from data, and data from features."""
 
+import copy
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -16,9 +17,9 @@ from torch import Tensor
 from narrows import model_file
 from narrows.batches import Batches, Scale, as_tensor
 from narrows.data import Items, Scaling
-from narrows.difference import difference
+from narrows.difference import Loss, difference
 from narrows.errors import DataError, FormatError
-from narrows.networks import Architecture, Network, build, flatten_code, parse_code, unflatten_code
+from narrows.networks import Architecture, Network, build, cut, flatten_code, parse_code, unflatten_code
 from narrows.progress import progress_bar
 from narrows.tools.choices import (
     LEARNING_RATE,
@@ -78,7 +79,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         code: int | str | tuple[int, ...] | None = None,
         upsampling: str = "nearest",
         preset: str = "default",
-        loss: str = "mse",
+        loss: Loss = "mse",
         minutes: float | None = None,
         epochs: int | None = None,
         batch_size: int | None = None,
@@ -120,7 +121,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         items = self._items(X, fitting=True)
         scaling = Scaling.learn(items)
         if self.loss == "bce" and not scaling.ranged:
-            raise ValueError(f"loss='bce' needs values of a known range, such as 0..1 or uint8; these are {items.dtype}")
+            raise ValueError(
+                f"loss='bce' needs values of a known range, such as 0..1 or uint8; these are {items.dtype}"
+            )
         architecture, crop = self._design(items, scaling)
         settings = self._settings(items, architecture.kind)
         device = choose_device(self.device)
@@ -174,7 +177,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         check_is_fitted(self)
         items = self._items(X)
         dtype = items.dtype if items.dtype.kind == "f" else np.dtype(np.float32)
-        codes = [flatten_code(self._network().encode(x)).cpu().numpy().astype(dtype) for x in self._tensors(items)]
+        network = self._network()
+        codes = [flatten_code(network.encode(x)).cpu().numpy().astype(dtype) for x in self._tensors(items)]
         return np.concatenate(codes) if items.uniform else [code[0] for code in codes]
 
     def inverse_transform(self, Z: Any, shapes: Any = None) -> Any:
@@ -187,7 +191,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         if isinstance(Z, list) and len(Z) and isinstance(Z[0], np.ndarray) and Z[0].ndim == 1 and shapes is not None:
             return [self.inverse_transform(z[None], tuple(shape))[0] for z, shape in zip(Z, shapes, strict=True)]
         shape = self.network_.architecture.shape if shapes is None else tuple(int(size) for size in shapes)
-        rows = check_array(Z, dtype=np.float32)
+        rows = check_array(Z, dtype=str(self._precision()).removeprefix("torch."))
         tensors = self._network().code_shapes(shape)
         expected = sum(math.prod(each) for each in tensors)
         if rows.shape[1] != expected:
@@ -196,24 +200,25 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
                 f"shape {shape or (self.n_features_in_,)}; for items of other sizes say shapes="
             )
         step = max(1, VALUES_AT_ONCE // self.network_.architecture.channels // math.prod(shape))
-        network, scale, cut = self._network(), self._scale(), (..., *(slice(size) for size in shape))
+        network, scale = self._network(), self._scale()
         parts = torch.from_numpy(rows).to(choose_device(self.device)).split(step)
-        return np.concatenate([scale.back(network.decode(unflatten_code(part, tensors))[cut]) for part in parts])
+        return np.concatenate([scale.back(cut(network.decode(unflatten_code(part, tensors)), shape)) for part in parts])
 
     def reconstruct(self, X: Any) -> Any:
         """What comes back of the items X after the squeeze: the same dtype, shape and layout."""
         check_is_fitted(self)
         items = self._items(X)
-        parts = [self._scale().back(self._network()(x)) for x in self._tensors(items)]
+        network, scale = self._network(), self._scale()
+        parts = [scale.back(network(x)) for x in self._tensors(items)]
         return np.concatenate(parts) if items.uniform else [part[0] for part in parts]
 
     def score(self, X: Any, y: Any = None) -> float:
         """Minus the mean squared error of the reconstruction in scaled units, so that more is better."""
         check_is_fitted(self)
         items = self._items(X)
-        squares, count = 0.0, 0
+        network, squares, count = self._network(), 0.0, 0
         for x in self._tensors(items):
-            squares += float(((self._network()(x) - x) ** 2).sum())
+            squares += float(((network(x) - x) ** 2).sum())
             count += x.numel()
         return -squares / count
 
@@ -274,7 +279,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             items = X
         elif isinstance(X, list) and X and all(isinstance(x, np.ndarray) and x.ndim > 1 for x in X):
             items = Items.from_list(X, axes)
-        elif np.ndim(X) > 2 or (axes is not None and axes != "NF"):
+        elif getattr(X, "ndim", 2) > 2 or (axes is not None and axes != "NF"):
             items = Items.from_array(X, axes)
         else:
             return Items.from_array(validate_data(self, X, reset=fitting, dtype="numeric"), "NF")
@@ -330,12 +335,15 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             seed=int(seed),
         )
 
+    def _precision(self) -> torch.dtype:
+        """Double for tables: the codes of a row then do not depend, to the last digit, on the rows beside it."""
+        return torch.float32 if self.network_.architecture.shape else torch.float64
+
     def _network(self) -> Network:
-        return self.network_.to(choose_device(self.device))
+        return copy.deepcopy(self.network_).to(choose_device(self.device), self._precision())
 
     def _scale(self) -> Scale:
-        return Scale(self.scaling_, self.item_axes_, choose_device(self.device))
-
+        return Scale(self.scaling_, self.item_axes_, choose_device(self.device), self._precision())
 
     def _tensors(self, items: Items) -> Iterator[Tensor]:
         """The items as scaled batches, one by one where they have different sizes."""

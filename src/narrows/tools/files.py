@@ -12,7 +12,7 @@ TOOLS = {"autoencoder": Autoencoder}
 def load(path: str | Path) -> Autoencoder:
     """The tool that was saved at `path`; FormatError for a file that is damaged, too new, or not a model."""
     tensors, document = model_file.read_model(Path(path))
-    tool = TOOLS.get(document.get("tool"))
+    tool = TOOLS.get(str(document.get("tool")))
     if tool is None:
         raise FormatError(f"{path}: a model of the unknown tool {document.get('tool')!r}")
     return tool.from_file(path, tensors, document)

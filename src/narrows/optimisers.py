@@ -1,0 +1,65 @@
+"""What moves the weights: Muon for the matrices inside a network, AdamW for the rest."""
+
+import torch
+from torch import Tensor, nn
+
+WIDEST_FOR_MUON = 256
+MUON_RATE = 7.0  # times the learning rate of AdamW
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum whose step for each matrix is made orthogonal: all its directions move alike (Jordan et al. 2024).
+
+    Kernels of convolutions count as matrices of (outputs, inputs x kernel). Needs far fewer steps than Adam on
+    convolutional autoencoders; its cost grows with the cube of a matrix's smaller side, not with the batch.
+    """
+
+    def __init__(self, parameters: list[nn.Parameter], lr: float, momentum: float = 0.95) -> None:
+        super().__init__(parameters, {"lr": lr, "momentum": momentum})
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        for group in self.param_groups:
+            for weight in group["params"]:
+                if weight.grad is None:
+                    continue
+                state = self.state[weight]
+                if not state:
+                    state["momentum"] = torch.zeros_like(weight)
+                average = state["momentum"].lerp_(weight.grad, 1 - group["momentum"])
+                step = orthogonal(weight.grad.lerp(average, group["momentum"]).flatten(1))
+                rate = group["lr"] * max(1.0, step.shape[0] / step.shape[1]) ** 0.5
+                weight.add_(step.reshape(weight.shape), alpha=-rate)
+
+
+def orthogonal(matrix: Tensor, iterations: int = 5) -> Tensor:
+    """About the nearest matrix whose singular values are all 1, by a Newton-Schulz iteration of fifth order.
+
+    The coefficients are those of Jordan et al. 2024, which bring the singular values near 1 fast, not exactly to it.
+    """
+    wide = matrix.shape[0] <= matrix.shape[1]
+    x = matrix if wide else matrix.T
+    x = x / (x.norm() + 1e-9)
+    for _ in range(iterations):
+        gram = x @ x.T
+        x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
+    return x if wide else x.T
+
+
+def optimisers(network: nn.Module, weight_decay: float) -> list[torch.optim.Optimizer]:
+    """AdamW, and Muon where the network has matrices inside that are small enough for it.
+
+    The first and the last matrix face the data, whose directions are not alike, and stay with AdamW. Each group
+    carries the factor by which its learning rate differs: "relative".
+    """
+    weights = [weight for weight in network.parameters() if weight.ndim > 1]
+    inner = [weight for weight in weights[1:-1] if min(len(weight), weight[0].numel()) <= WIDEST_FOR_MUON]
+    chosen = {id(weight) for weight in inner}
+    others = [weight for weight in network.parameters() if id(weight) not in chosen]
+    adam = torch.optim.AdamW(others, lr=1.0, betas=(0.9, 0.99), weight_decay=weight_decay, fused=True)
+    adam.param_groups[0]["relative"] = 1.0
+    if not inner:
+        return [adam]
+    muon = Muon(inner, lr=1.0)
+    muon.param_groups[0]["relative"] = MUON_RATE
+    return [adam, muon]
