@@ -17,7 +17,7 @@ class Items:
     """N items of one dtype and one layout of axes.
 
     values: (N, *item_shape) where all items share one shape; else all items end to end, shape (total,).
-        May be a read-only memory map. Native byte order.
+        A `np.memmap`, maybe read-only, where it lies on disk. Native byte order.
     axes: "NF", "NT", "NTC", "NYX", "NYXC", "NZYX" or "NZYXC".
     shapes: (N, item axes) int64, each item's own shape; None where they share one.
     offsets: (N,) int64, where each item starts in `values`; None where they share one shape.
@@ -189,8 +189,8 @@ class Items:
 
 
 def _numbers(X: Any, name: str) -> np.ndarray:
-    """X as an array of numbers in native byte order."""
-    X = np.asarray(X)
+    """X as an array of numbers in native byte order; a memory map stays one."""
+    X = X if isinstance(X, np.memmap) else np.asarray(X)
     if X.dtype.kind not in "buif":
         raise DataError(f"{name} has values of type {X.dtype}: only booleans, integers and real numbers can be learnt")
     if X.size == 0:
