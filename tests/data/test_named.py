@@ -5,6 +5,7 @@ import hashlib
 import http.server
 import io
 import pickle
+import socket
 import struct
 import tarfile
 import threading
@@ -146,6 +147,15 @@ def test_a_mirror_that_fails_is_named_and_the_next_is_tried(small, serve, mirror
 def test_an_address_where_nobody_answers_fails_with_its_reason():
     with pytest.raises(source.SourceError, match="refused"):
         source.download("http://127.0.0.1:9/x", lambda done, total: None)
+
+
+def test_an_address_that_stays_silent_is_given_up(monkeypatch):
+    monkeypatch.setattr(source, "_CONNECT_SECONDS", 0.2)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        pytest.raises(source.SourceError, match=r"0\.2 seconds|timed"),
+    ):
+        source.download(f"http://127.0.0.1:{silent.getsockname()[1]}/x", lambda done, total: None)
 
 
 def make_wheel(files, monkeypatch):

@@ -201,7 +201,7 @@ def download(url: str, progress: Callable[[int, int | None], None]) -> bytes:
     # In a thread of its own, because looking up a host's name knows no time-out.
     threading.Thread(target=connect, daemon=True).start()
     try:
-        response = answer.get(timeout=2 * _CONNECT_SECONDS)
+        response = answer.get(timeout=_CONNECT_SECONDS)
         if isinstance(response, Exception):
             raise response
         with response:
@@ -214,7 +214,7 @@ def download(url: str, progress: Callable[[int, int | None], None]) -> bytes:
                 progress(len(content), total)
             return bytes(content)
     except queue.Empty:
-        raise SourceError(f"no answer within {2 * _CONNECT_SECONDS} seconds") from None
+        raise SourceError(f"no answer within {_CONNECT_SECONDS} seconds") from None
     except (OSError, ValueError, http.client.HTTPException) as error:
         refused = error if isinstance(error, urllib.error.HTTPError) else getattr(error, "reason", error)
         raise SourceError(_first_line(getattr(refused, "strerror", None) or refused)) from None
