@@ -1,0 +1,111 @@
+"""The application: its verbs, and the one place where whatever went wrong becomes one line and an exit code."""
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+import typer.core
+import typer.main
+
+from narrows import __version__
+from narrows.cli import codes, facts, figures, training
+from narrows.cli.messages import WrongUsage, one_line, say
+from narrows.errors import NarrowsError
+
+UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # the base of all that the parser raises
+
+
+class InOrder(typer.core.TyperGroup):
+    """Verbs in the order in which they are used."""
+
+    def list_commands(self, context: Any) -> list[str]:
+        return ["datasets", "train", "encode", "decode", "evaluate", "info", "demo"]
+
+
+app = typer.Typer(cls=InOrder, add_completion=False, rich_markup_mode=None)
+train = typer.Typer(rich_markup_mode=None, help=training.__doc__)
+
+app.command("datasets")(facts.datasets)
+app.add_typer(train, name="train")
+train.command("autoencoder")(training.autoencoder)
+app.command("encode")(codes.encode)
+app.command("decode")(codes.decode)
+app.command("evaluate")(figures.evaluate)
+app.command("info")(facts.info)
+app.command("demo")(figures.demo)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"narrows {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def narrows(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error; goes with every verb.")
+    ] = False,
+) -> None:
+    """Learn an autoencoder from your own data, and put it to work.
+
+    \b
+    DATA is a named data set (mnist, mnist:test, digits), a picture, a folder, a
+    glob or a zip of pictures, a .npy, .npz, IDX or TIFF file, or - for standard
+    input. OUT mirrors it.
+
+    \b
+    Example:
+      narrows train autoencoder photos/ -o photos.safetensors --minutes 5
+      narrows evaluate photos.safetensors more-photos/
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command line and exit: 0 where it worked, 1 where it failed or was stopped, 2 where it was wrong."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"] or ["--help"]
+    try:
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        run(arguments)
+        sys.stdout.flush()
+    except typer.Exit as exit:
+        sys.exit(exit.exit_code)
+    except BrokenPipeError:
+        # The reader has what it wanted. Python's own flush at exit must not meet the closed pipe again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except (Exception, KeyboardInterrupt) as error:
+        if debug:
+            traceback.print_exc()
+        say("stopped" if isinstance(error, KeyboardInterrupt) else f"error: {explain(error)}")
+        sys.exit(2 if isinstance(error, (UsageError, WrongUsage)) else 1)
+
+
+def run(arguments: list[str]) -> None:
+    """One command line, with whatever it raises."""
+    command = typer.main.get_command(app)
+    with command.make_context("narrows", arguments, obj=arguments) as context:
+        command.invoke(context)
+
+
+def explain(error: BaseException) -> str:
+    """What went wrong, for its user."""
+    if isinstance(error, UsageError):
+        context = getattr(error, "ctx", None)
+        message = one_line(error.format_message()).replace("Value error, ", "").rstrip(".")  # type: ignore[attr-defined]
+        return f"{message} (see {context.command_path} --help)" if context else message
+    if isinstance(error, (NarrowsError, WrongUsage)):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or 'output'}: {error.strerror}"
+    if isinstance(error, MemoryError):
+        return "the memory of this machine does not suffice"
+    return f"unexpected {type(error).__name__}: {error} (--debug shows where)"

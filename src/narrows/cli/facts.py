@@ -1,0 +1,132 @@
+"""What is there: data sets, and what a model file says about itself."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from narrows.cli import options
+from narrows.cli.messages import aligned, size
+
+_CHECKPOINT = "narrows.checkpoint"
+
+
+def datasets() -> None:
+    """List the data sets that can be named, and where each is.
+
+    \b
+    Example:
+      narrows datasets
+    """
+    from narrows import data
+
+    rows = [("NAME", "ITEMS", "SHAPE", "TYPE", "WHAT", "WHERE")]
+    for known in data.named_sets():
+        shape = "x".join(map(str, known.item_shape))
+        for split, count in known.splits.items():
+            rows.append((f"{known.name}:{split}", str(count), shape, known.dtype, known.title, known.where))
+    print(aligned(rows))
+    print("\nA bare name is its training split.")
+
+
+def info(
+    file: Annotated[str, typer.Argument(metavar="FILE", show_default=False, help="A model file or a checkpoint.")],
+    as_json: options.Json = False,
+) -> None:
+    """Show what a model file holds and how it was trained.
+
+    \b
+    Example:
+      narrows info m.safetensors
+    """
+    checkpoint = read_checkpoint_document(file)
+    document = {"file": file, "bytes": Path(file).stat().st_size} | (checkpoint or read_model_document(file))
+    if as_json:
+        print(json.dumps(document))
+    else:
+        print(aligned(describe_checkpoint(document) if checkpoint else describe_model(document)))
+
+
+def read_model_document(file: str) -> dict[str, Any]:
+    from narrows.model_file import read_model
+
+    tensors, document = read_model(Path(file))
+    return {**document, "parameters": sum(tensor.size for tensor in tensors.values())}
+
+
+def read_checkpoint_document(file: str) -> dict[str, Any] | None:
+    """The document of a checkpoint; None for any other file."""
+    from safetensors import SafetensorError, safe_open
+
+    with open(file, "rb"):
+        pass  # a file that cannot be opened is an OSError that names it
+    try:
+        with safe_open(file, "np") as opened:
+            text = (opened.metadata() or {}).get(_CHECKPOINT)
+    except SafetensorError:
+        return None
+    return None if text is None else {"checkpoint": True, **json.loads(text, parse_constant=lambda _: None)}
+
+
+def describe_model(document: dict[str, Any]) -> list[tuple[str, str]]:
+    architecture, training = document["architecture"], document["training"]
+    ended = "complete" if training["complete"] else "stopped before its end"
+    return [
+        ("file", f"{document['file']}, {size(document['bytes'])}"),
+        ("tool", f"{document['tool']}, format {document['format']}, written by narrows {document['narrows']}"),
+        *describe_architecture(architecture),
+        ("parameters", f"{document['parameters']:,}"),
+        ("data", describe_data(document["axes"], document["scaling"])),
+        ("fingerprint", document["fingerprint"]),
+        ("trained on", f"{training['data']}, {training['items']:,} items"),
+        ("training", f"{budget(training)}, {training['seconds']:.1f} s on {training['device']}, {ended}"),
+        ("held-out loss", f"{training['held_out_loss']:.6g}; the mean of the data has {training['mean_loss']:.6g}"),
+        ("seed", str(training["seed"])),
+    ]
+
+
+def describe_checkpoint(document: dict[str, Any]) -> list[tuple[str, str]]:
+    identity, state = document["identity"], document["state"]
+    epochs = state["history"]["epoch"]
+    return [
+        ("file", f"{document['file']}, {size(document['bytes'])}"),
+        ("tool", "checkpoint of a training that was stopped; train with --resume goes on from it"),
+        *describe_architecture(identity["architecture"]),
+        ("trained on", f"{identity['items']:,} items"),
+        ("budget", f"{identity['minutes']:g} minutes" if identity.get("minutes") else f"{identity['epochs']} epochs"),
+        ("so far", f"{state['step']:,} steps, {epochs[-1] if epochs else 0:.1f} epochs, {state['seconds']:.1f} s"),
+        ("held-out loss", "not measured yet" if state["best"] is None else f"{state['best']:.6g}"),
+        ("seed", str(identity["seed"])),
+    ]
+
+
+def describe_architecture(architecture: dict[str, Any]) -> list[tuple[str, str]]:
+    code = architecture["code"]
+    code = str(code) if isinstance(code, int) else f"{'x'.join(map(str, code))} (channels x grid)"
+    kind = architecture["kind"]
+    if kind == "conv":
+        kind += f", upsampling {architecture['upsampling']}"
+    if architecture["preset"] != "default":
+        kind += f", preset {architecture['preset']}"
+    shape = "x".join(map(str, architecture["shape"]))
+    channels = architecture["channels"]
+    return [
+        ("architecture", kind),
+        ("code", code),
+        ("items", f"{shape}, {channels} channel(s)" if shape else f"{channels} features"),
+    ]
+
+
+def describe_data(axes: str, scaling: dict[str, Any]) -> str:
+    if scaling["kind"] == "range":
+        return f"axes {axes}, {scaling['dtype']}, {scaling['low']:g} to {scaling['high']:g}"
+    return f"axes {axes}, {scaling['dtype']}, scaled by mean and deviation"
+
+
+def budget(training: dict[str, Any]) -> str:
+    """What was done, of what was asked for."""
+    done = f"{training['history']['epoch'][-1]:.1f} epochs"
+    return (
+        f"{done} in {training['minutes']:g} minutes" if training.get("minutes") else f"{done} of {training['epochs']}"
+    )

@@ -1,0 +1,92 @@
+"""Data and models in, and the check that a result can be put where it is wanted before work begins."""
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from narrows.cli.messages import WrongUsage, say
+from narrows.errors import DataError
+
+if TYPE_CHECKING:
+    from narrows.data import Items
+    from narrows.data.progress import Progress
+    from narrows.tools.autoencoder import Autoencoder
+
+_SKIPPED_SHOWN = 5
+
+
+def read_items(source: str, axes: str | None, strict: bool) -> "Items":
+    """The items of DATA, with a progress bar on a terminal, and a word on what was skipped."""
+    from narrows import data
+
+    with _reading_bar() as progress:
+        items = data.read(source, axes=axes, strict=strict, progress=progress)
+    for note in items.notes:
+        say(note)
+    for name, reason in items.skipped[:_SKIPPED_SHOWN]:
+        say(f"skipped {name}: {reason}")
+    if items.skipped:
+        more = ", the first of them above" if len(items.skipped) > _SKIPPED_SHOWN else ""
+        say(f"{items.source}: {len(items.skipped)} of {len(items) + len(items.skipped)} skipped{more}")
+    return items
+
+
+def read_items_for(model: "Autoencoder", source: str, axes: str | None, strict: bool) -> "Items":
+    """The items of DATA to give to a model. An array has the axes of those it was trained on, unless the user says."""
+    if axes is None and source.endswith((".npy", ".npz", ".gz")):
+        axes = model.item_axes_
+    return read_items(source, axes, strict)
+
+
+def load_model(path: str) -> "Autoencoder":
+    """The model in a file."""
+    import narrows
+
+    return narrows.load(path)
+
+
+def check_file(path: str, forms: tuple[str, ...]) -> None:
+    """Raise where a file of one of these forms cannot be written at `path`."""
+    target = Path(path)
+    if target.suffix.lower() not in forms:
+        raise WrongUsage(f"--output {path}: expected a name that ends in {' or '.join(forms)}")
+    if target.is_dir():
+        raise DataError(f"{path}: is a folder; name a file in it")
+    if not target.parent.is_dir():
+        raise DataError(f"{path}: there is no folder {target.parent}; make it first")
+    try:
+        # As long as the longest name that is written beside it: that of a checkpoint in the making.
+        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.checkpoint.", suffix=".partial"):
+            pass
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written ({error.strerror})") from None
+
+
+def check_standard_output() -> None:
+    """Raise where standard output is a terminal, which has no use for arrays."""
+    if sys.stdout.isatty():
+        raise WrongUsage("standard output is a terminal: name a file with -o, or pipe the result on")
+
+
+@contextmanager
+def _reading_bar() -> "Iterator[Progress | None]":
+    """What `data.read` reports to: a progress bar on a terminal, nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        tasks = {}
+
+        def report(description: str, done: int, total: int | None) -> None:
+            if description not in tasks:
+                tasks[description] = bar.add_task(escape(description), total=total)
+            bar.update(tasks[description], completed=done, total=total)
+
+        yield report

@@ -1,0 +1,100 @@
+"""Codes with what it takes to rebuild items from them, and the files that hold them."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from narrows import atomic
+from narrows.data import Items, arrays
+from narrows.data.content import first_bytes
+from narrows.errors import DataError
+from narrows.tools.autoencoder import Autoencoder
+
+
+@dataclass(frozen=True)
+class Codes:
+    """The codes of N items.
+
+    rows: (N, K), or where items have different sizes a list of N vectors.
+    shapes: (N, S) ints, the spatial shape of each item; None for tables, and where a file does not say.
+    names: of the items, where they have them. source: what messages call the codes.
+    """
+
+    rows: np.ndarray | list[np.ndarray]
+    shapes: np.ndarray | None = None
+    names: list[str] | None = None
+    source: str = "codes"
+
+
+def encode_items(model: Autoencoder, items: Items) -> Codes:
+    """The codes of items; `decode_items` undoes it as far as the model can."""
+    shapes = None
+    if items.spatial:
+        shapes = np.tile(items.item_shape, (len(items), 1)) if items.shapes is None else items.shapes
+        shapes = shapes[:, : items.spatial]
+    return Codes(model.transform(items), shapes, items.names, items.source)
+
+
+def decode_items(model: Autoencoder, codes: Codes) -> Items:
+    """The items that codes stand for; DataError where the codes are not such as the model gives."""
+    try:
+        if isinstance(codes.rows, list):
+            rebuilt = model.inverse_transform(codes.rows, codes.shapes)
+            return Items.from_list(rebuilt, model.item_axes_, source=codes.source, names=codes.names)
+        rebuilt = model.inverse_transform(codes.rows, None if codes.shapes is None else codes.shapes[0])
+        return Items.from_array(rebuilt, model.item_axes_, source=codes.source, names=codes.names)
+    except ValueError as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(reason if reason.startswith(codes.source) else f"{codes.source}: {reason}") from None
+
+
+def write_codes(codes: Codes, target: str) -> None:
+    """Write codes to a .npy, (N, K); to "-", a .npy on standard output; or to an .npz, which keeps everything.
+
+    The .npz holds "codes", all of them end to end, "lengths" (N,) of each, "shapes" (N, S) of the items, and "names".
+    """
+    if Path(target).suffix.lower() == ".npz":
+        rows = codes.rows
+        contents = {"codes": np.concatenate(rows) if isinstance(rows, list) else rows.ravel()}
+        contents["lengths"] = np.array([len(row) for row in rows])
+        if codes.shapes is not None:
+            contents["shapes"] = codes.shapes
+        if codes.names is not None:
+            contents["names"] = np.array(codes.names)
+        with atomic.replacing(target) as temporary, open(temporary, "wb") as file:
+            arrays.write_npz(file, contents.items())
+        return
+    if isinstance(codes.rows, list):
+        raise DataError(f"{target}: codes of items of different sizes are not one array; write an .npz")
+    if target == "-":
+        arrays.write_npy(sys.stdout.buffer, codes.rows)
+        return
+    with atomic.replacing(target) as temporary, open(temporary, "wb") as file:
+        arrays.write_npy(file, codes.rows)
+
+
+def read_codes(source: str) -> Codes:
+    """What `write_codes` wrote; "-" is standard input. DataError for any other file."""
+    content = sys.stdin.buffer.read() if source == "-" else Path(source)
+    name = "standard input" if source == "-" else source
+    if not first_bytes(content).startswith(b"PK"):
+        table = arrays.read_npy(content, name)
+        if table.ndim != 2:
+            raise DataError(f"{name}: an array of shape {table.shape}; codes are rows, of shape (items, numbers)")
+        return Codes(table, source=name)
+    contents = arrays.read_npz(content, name)
+    missing = [key for key in ("codes", "lengths") if key not in contents]
+    if missing:
+        raise DataError(f"{name}: not an .npz that encode wrote: it has no array {missing[0]!r}")
+    codes, lengths = contents["codes"], contents["lengths"]
+    shapes, names = contents.get("shapes"), contents.get("names")
+    whole = all(numbers.dtype.kind in "iu" for numbers in (lengths, lengths if shapes is None else shapes))
+    counts = {len(numbers) for numbers in (lengths, shapes, names) if numbers is not None}
+    if not whole or codes.ndim != 1 or lengths.ndim != 1 or len(counts) > 1 or lengths.sum() != len(codes):
+        raise DataError(f"{name}: not an .npz that encode wrote: its arrays do not fit together")
+    rows: np.ndarray | list[np.ndarray] = np.split(codes, np.cumsum(lengths)[:-1])
+    if (lengths == lengths[0]).all() and (shapes is None or (shapes == shapes[0]).all()):
+        rows = codes.reshape(len(lengths), -1)
+    return Codes(rows, shapes, None if names is None else names.tolist(), name)
