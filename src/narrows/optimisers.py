@@ -1,5 +1,7 @@
 """What moves the weights: Muon for the matrices inside a network, AdamW for the rest."""
 
+from collections import defaultdict
+
 import torch
 from torch import Tensor, nn
 
@@ -20,6 +22,7 @@ class Muon(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         for group in self.param_groups:
+            alike: dict[torch.Size, list[tuple[nn.Parameter, Tensor]]] = defaultdict(list)
             for weight in group["params"]:
                 if weight.grad is None:
                     continue
@@ -27,23 +30,27 @@ class Muon(torch.optim.Optimizer):
                 if not state:
                     state["momentum"] = torch.zeros_like(weight)
                 average = state["momentum"].lerp_(weight.grad, 1 - group["momentum"])
-                step = orthogonal(weight.grad.lerp(average, group["momentum"]).flatten(1))
-                rate = group["lr"] * max(1.0, step.shape[0] / step.shape[1]) ** 0.5
-                weight.add_(step.reshape(weight.shape), alpha=-rate)
+                direction = weight.grad.lerp(average, group["momentum"]).flatten(1)
+                alike[direction.shape].append((weight, direction))
+            for (rows, columns), members in alike.items():
+                steps = orthogonal(torch.stack([direction for _, direction in members]))
+                rate = group["lr"] * max(1.0, rows / columns) ** 0.5
+                for (weight, _), step in zip(members, steps, strict=True):
+                    weight.add_(step.reshape(weight.shape), alpha=-rate)
 
 
-def orthogonal(matrix: Tensor, iterations: int = 5) -> Tensor:
-    """About the nearest matrix whose singular values are all 1, by a Newton-Schulz iteration of fifth order.
+def orthogonal(matrices: Tensor, iterations: int = 5) -> Tensor:
+    """About the nearest matrices (B, M, N) whose singular values are all 1, by a Newton-Schulz iteration of fifth order.
 
     The coefficients are those of Jordan et al. 2024, which bring the singular values near 1 fast, not exactly to it.
     """
-    wide = matrix.shape[0] <= matrix.shape[1]
-    x = matrix if wide else matrix.T
-    x = x / (x.norm() + 1e-9)
+    wide = matrices.shape[1] <= matrices.shape[2]
+    x = matrices if wide else matrices.mT
+    x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-9)
     for _ in range(iterations):
-        gram = x @ x.T
-        x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
-    return x if wide else x.T
+        gram = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=-4.7750, alpha=2.0315), x, beta=3.4445)
+    return x if wide else x.mT
 
 
 def optimisers(network: nn.Module, weight_decay: float) -> list[torch.optim.Optimizer]:

@@ -11,16 +11,22 @@ def build(architecture: Architecture, seed: int = 0) -> Network:
     """The network of an architecture, with weights drawn from the seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        if architecture.kind == "linear":
-            return FlatNetwork(architecture, [])
-        if architecture.kind == "dense":
-            # Wide for pictures, and for small tables no wider than they can use.
-            width = max(64, min(1024, 8 * architecture.values))
-            return FlatNetwork(architecture, [width, width // 2])
-        if architecture.preset == "lesson":
-            return LessonNetwork(architecture)
-        levels = len(architecture.factors())
-        # Narrow where the grid is large and the work is dear; residual blocks where it is small.
-        widths = [min(128, 16 * 2**level) for level in range(levels)]
-        blocks = [int(level > 0 or levels == 1) for level in range(levels)]
-        return ConvNetwork(architecture, widths, blocks)
+        network = untrained(architecture)
+    # Convolutions of pictures are faster with the channels last in memory.
+    return network.to(memory_format=torch.channels_last) if len(architecture.shape) == 2 else network
+
+
+def untrained(architecture: Architecture) -> Network:
+    if architecture.kind == "linear":
+        return FlatNetwork(architecture, [])
+    if architecture.kind == "dense":
+        # Wide for pictures, and for small tables no wider than they can use.
+        width = max(64, min(1024, 8 * architecture.values))
+        return FlatNetwork(architecture, [width, width // 2])
+    if architecture.preset == "lesson":
+        return LessonNetwork(architecture)
+    levels = len(architecture.factors())
+    # Narrow where the grid is large and the work is dear; residual blocks where it is small.
+    widths = [min(128, 16 * 2**level) for level in range(levels)]
+    blocks = [int(level > 0 or levels == 1) for level in range(levels)]
+    return ConvNetwork(architecture, widths, blocks)

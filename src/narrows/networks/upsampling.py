@@ -16,6 +16,7 @@ from narrows.networks.architecture import Upsampling
 
 CONV: dict[int, type[nn.Module]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 TRANSPOSED: dict[int, type[nn.Module]] = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
+CONV_TRANSPOSE = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
 MAX_POOL = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 MAX_UNPOOL = {1: F.max_unpool1d, 2: F.max_unpool2d, 3: F.max_unpool3d}
 LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
@@ -43,12 +44,29 @@ class Upsample(nn.Module):
             self.conv = CONV[spatial](inputs, outputs * copies, 3, padding=1)
 
     def forward(self, z: Tensor) -> Tensor:
+        spatial = len(self.factor)
         if self.kind == "nearest":
-            z = F.interpolate(z, scale_factor=self.factor, mode="nearest")
-        elif self.kind == "bilinear":
-            z = F.interpolate(z, scale_factor=self.factor, mode=LINEAR[len(self.factor)], align_corners=False)
+            kernel = spread(self.conv.weight, self.factor)
+            return CONV_TRANSPOSE[spatial](z, kernel, self.conv.bias, stride=self.factor, padding=1)
+        if self.kind == "bilinear":
+            z = F.interpolate(z, scale_factor=self.factor, mode=LINEAR[spatial], align_corners=False)
         z = self.conv(z)
         return shuffle_pixels(z, self.factor) if self.kind == "pixelshuffle" else z
+
+
+def spread(kernel: Tensor, factor: tuple[int, ...]) -> Tensor:
+    """The kernel of the transposed convolution that does the same as repeating each value and convolving with `kernel`.
+
+    (outputs, inputs, 3, ..) -> (inputs, outputs, 2 + factor, ..). The same numbers for less than half of the work,
+    because the many equal values are never laid out.
+    """
+    axes = range(2, kernel.ndim)
+    kernel = kernel.transpose(0, 1).flip(*axes)
+    for axis, step in zip(axes, factor, strict=True):
+        if step == 2:
+            edge = torch.zeros_like(kernel.narrow(axis, 0, 1))
+            kernel = torch.cat([kernel, edge], axis) + torch.cat([edge, kernel], axis)
+    return kernel
 
 
 def shuffle_pixels(z: Tensor, factor: tuple[int, ...]) -> Tensor:
