@@ -1,0 +1,1 @@
+"""What the package shows: figures, and the tour behind `narrows demo`."""

@@ -1,0 +1,44 @@
+"""What the tour is made of: results, pictures and chapters, as plain values for the page and the terminal."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of the test digits.
+
+    code: numbers in the code of one digit. mse: over all test digits, in pixel values of 0..1. seconds: of training.
+    examples: (n, Y, X) float, the digits that the figures show, rebuilt. model, file: None where nothing was trained.
+    """
+
+    name: str
+    code: int
+    mse: float
+    seconds: float
+    examples: np.ndarray
+    model: Any = None
+    file: str | None = None
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture file in the folder of the tour. size: width and height in pixels. alt: its content in words."""
+
+    file: str
+    size: tuple[int, int]
+    alt: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One lesson. points: words to explain, each with its sentence."""
+
+    title: str
+    paragraphs: tuple[str, ...]
+    pictures: tuple[Picture, ...] = ()
+    results: tuple[Result, ...] = ()
+    points: tuple[tuple[str, str], ...] = ()

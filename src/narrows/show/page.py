@@ -1,0 +1,124 @@
+"""The page of the tour: one HTML file beside its pictures, which needs nothing from elsewhere."""
+
+from collections.abc import Iterable
+from html import escape
+
+from narrows import __version__
+from narrows.show.chapter import Chapter, Picture, Result
+
+# Figures are dark on white; inverted, with hues turned back, they fit a dark page.
+CSS = """
+:root {
+  color-scheme: light dark;
+  --page: #fff; --ink: #1c1c1c; --soft: #5c5c5c; --line: #ddd; --code: #f4f4f2; --link: #0060a0
+}
+@media (prefers-color-scheme: dark) {
+  :root { --page: #121212; --ink: #e8e8e8; --soft: #a5a5a5; --line: #3a3a3a; --code: #1e1e1e; --link: #7cc0f0 }
+  img { filter: invert(0.93) hue-rotate(180deg) }
+}
+* { box-sizing: border-box }
+body { margin: 0; background: var(--page); color: var(--ink); font: 17px/1.55 system-ui, sans-serif }
+main { max-width: 760px; margin: 0 auto; padding: 2rem 1rem 4rem }
+h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .5rem; text-wrap: balance }
+h2 { font-size: 1.3rem; line-height: 1.3; margin: 3rem 0 .5rem }
+a { color: var(--link) }
+.lead, .note, figcaption, footer, pre .why { color: var(--soft) }
+figure { margin: 1.5rem 0 }
+figure a, img { display: block }
+img { width: 100%; height: auto }
+figcaption, .note { font-size: .9rem; margin-top: .5rem }
+.scroll { overflow-x: auto }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums }
+th, td { padding: .3rem .5rem; text-align: right; white-space: nowrap }
+th:first-child, td:first-child { text-align: left; padding-left: 0 }
+tbody { border-top: 1px solid var(--line) }
+@media (max-width: 520px) {
+  body { font-size: 16px }
+  table { font-size: .9rem }
+  figure a { margin: 0 -1rem }
+}
+dt { font-weight: 600 }
+dd { margin: 0 0 .6rem }
+pre { background: var(--code); padding: .8rem 1rem; overflow-x: auto; font-size: .85rem; border-radius: 6px }
+footer { margin-top: 3rem; font-size: .85rem }
+"""
+
+
+def write(cover: Picture, chapters: Iterable[Chapter], commands: Iterable[tuple[str, str]], seconds: float) -> str:
+    """The whole page. commands: (what for, command), with what for empty where it goes with the one before."""
+    chapters = list(chapters)
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>narrows: the tour on MNIST</title>
+<style>{CSS}</style>
+</head>
+<body>
+<main>
+<h1>Through a narrow place and back</h1>
+<p class="lead">An autoencoder learns to turn each item into a short code and to rebuild the item from it. These ones
+learnt it from handwritten digits, on this machine, in {seconds / 60:.1f} minutes in all.</p>
+{picture_html(cover)}
+{table_html(chapters)}
+{"".join(chapter_html(chapter) for chapter in chapters)}
+<h2>Go on from here</h2>
+<pre><code>{commands_html(commands)}</code></pre>
+<footer>Made by <code>narrows demo</code>, narrows {escape(__version__)}. The digits are the MNIST database of Y. LeCun,
+C. Cortes and C. J. C. Burges: 60,000 to learn from, 10,000 to test on.</footer>
+</main>
+</body>
+</html>
+"""
+
+
+def chapter_html(chapter: Chapter) -> str:
+    paragraphs = "\n".join(f"<p>{escape(paragraph)}</p>" for paragraph in chapter.paragraphs)
+    pictures = "\n".join(picture_html(picture) for picture in chapter.pictures)
+    points = "\n".join(f"<dt>{escape(word)}</dt><dd>{escape(sentence)}</dd>" for word, sentence in chapter.points)
+    return f"""
+<section>
+<h2>{escape(chapter.title)}</h2>
+{paragraphs}
+{pictures}
+{f"<dl>{points}</dl>" if points else ""}
+</section>
+"""
+
+
+def picture_html(picture: Picture) -> str:
+    file, (width, height) = escape(picture.file), picture.size
+    return f"""<figure>
+<a href="{file}"><img src="{file}" width="{width}" height="{height}" alt="{escape(picture.alt)}"></a>
+<figcaption>{escape(picture.caption)}</figcaption>
+</figure>"""
+
+
+def table_html(chapters: Iterable[Chapter]) -> str:
+    """The results of all chapters, those of a chapter together, with a link to each model."""
+    groups = [
+        "<tbody>\n" + "\n".join(row_html(result) for result in chapter.results) + "\n</tbody>"
+        for chapter in chapters
+        if chapter.results
+    ]
+    head = "<tr><th>Model</th><th>Code</th><th>Test MSE</th><th>Trained</th></tr>"
+    return f"""<div class="scroll"><table>\n<thead>{head}</thead>\n{"".join(groups)}\n</table></div>
+<p class="note">Code: how many numbers stand for the 784 pixels of a digit. Test MSE: mean squared error over all test
+digits, with pixels of 0 to 1. The models are files beside this page; the commands below use them.</p>"""
+
+
+def row_html(result: Result) -> str:
+    name, seconds = escape(result.name), "-"
+    if result.file:
+        name, seconds = f'<a href="{escape(result.file)}">{name}</a>', f"{result.seconds:.0f} s"
+    return f"<tr><td>{name}</td><td>{result.code}</td><td>{result.mse:.4f}</td><td>{seconds}</td></tr>"
+
+
+def commands_html(commands: Iterable[tuple[str, str]]) -> str:
+    lines = []
+    for why, command in commands:
+        if why:
+            lines.append(f'<span class="why"># {escape(why)}</span>')
+        lines.append(escape(command))
+    return "\n".join(lines)

@@ -1,0 +1,102 @@
+"""The tour behind `narrows demo`: fetch MNIST, train, and show what comes of it on the terminal and as a page."""
+
+import shlex
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from narrows import atomic, data
+from narrows.data import Items
+from narrows.data.progress import Progress
+from narrows.show import page
+from narrows.show.chapter import Chapter
+from narrows.show.chapters import CHAPTERS, SECONDS, cover
+from narrows.show.workshop import Workshop
+
+MINUTES = sum(SECONDS.values()) / 60
+
+
+def run(folder: Path, console: Console, minutes: float = MINUTES) -> None:
+    """Take the tour on MNIST, and leave pictures, models and an index.html in `folder`.
+
+    console: where the results are printed, as they come and as a table. minutes: of training in all.
+    Raises DataError where MNIST cannot be had, and TrainingError where a model learns nothing.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with reading_bar() as progress:
+        training, test = (data.read(source, progress=progress) for source in ("mnist", "mnist:test"))
+    show(training, test, folder, console, minutes)
+
+
+def show(training: Items, test: Items, folder: Path, console: Console, minutes: float) -> None:
+    """The tour on digits that are there."""
+    began = time.monotonic()
+
+    def say(line: str) -> None:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        console.file.flush()
+
+    say(f"{len(training):,} digits to learn from, {len(test):,} to test on; {minutes:.1f} minutes of training in all")
+    workshop = Workshop(training, test, folder, say, progress=sys.stderr.isatty(), pace=minutes / MINUTES)
+    chapters = [chapter(workshop) for chapter in CHAPTERS]
+    picture = cover(workshop)
+    elapsed = time.monotonic() - began
+    html = page.write(picture, chapters, commands(folder), elapsed)
+    with atomic.replacing(folder / "index.html") as temporary:
+        temporary.write_text(html, encoding="utf-8")
+    console.print(table(chapters, console.is_terminal))
+    say(f"{elapsed / 60:.1f} minutes in all. Open {folder / 'index.html'} to see the pictures.")
+
+
+def table(chapters: list[Chapter], lines: bool) -> Table:
+    """The results of all chapters, those of a chapter together."""
+    found = Table(box=SIMPLE_HEAD if lines else None, header_style="bold", pad_edge=False)
+    found.add_column("model")
+    for name in ("code", "test MSE", "trained"):
+        found.add_column(name, justify="right", no_wrap=True)
+    for chapter in chapters:
+        for result in chapter.results:
+            found.add_row(
+                result.name, str(result.code), f"{result.mse:.4f}", f"{result.seconds:.0f} s" if result.file else "-"
+            )
+        if chapter.results:
+            found.add_section()
+    return found
+
+
+def commands(folder: Path) -> list[tuple[str, str]]:
+    """What a reader can run next: (what for, command)."""
+    model, codes = (shlex.quote(str(folder / name)) for name in ("conv-nearest.safetensors", "codes.npy"))
+    return [
+        ("What a model is, and how it was trained", f"narrows info {model}"),
+        ("How good it is, with PCA beside it", f"narrows evaluate {model} mnist:test"),
+        ("From digits to codes, and back to pictures", f"narrows encode {model} mnist:test -o {codes}"),
+        ("", f"narrows decode {model} {codes} -o {shlex.quote(str(folder / 'rebuilt'))}/"),
+        ("The same on a folder of your own pictures", "narrows train autoencoder photos/ -o photos.safetensors"),
+    ]
+
+
+@contextmanager
+def reading_bar() -> Iterator[Progress | None]:
+    """Something for `data.read` to report to: a progress bar where standard error is a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.markup import escape
+    from rich.progress import Progress as Bars
+
+    with Bars(console=Console(stderr=True), transient=True) as bars:
+        tasks = {}
+
+        def report(description: str, done: int, total: int | None) -> None:
+            if description not in tasks:
+                tasks[description] = bars.add_task(escape(description), total=total)
+            bars.update(tasks[description], completed=done, total=total)
+
+        yield report

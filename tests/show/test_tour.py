@@ -1,0 +1,107 @@
+"""The whole tour, on few digits and with hardly any training: what it leaves behind and how that hangs together."""
+
+import io
+import math
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from rich.console import Console
+
+import narrows
+from narrows.data import Items
+from narrows.show import page, tour
+from narrows.show.chapter import Chapter, Picture, Result
+from narrows.show.chapters import SECONDS
+
+MINUTES = 0.03
+
+
+class Tags(HTMLParser):
+    """All tags of a page, with their attributes."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attributes)))
+
+    def values(self, tag: str, attribute: str) -> list[str]:
+        return [
+            attributes[attribute] or "" for name, attributes in self.found if name == tag and attribute in attributes
+        ]
+
+
+@pytest.fixture(scope="module")
+def toured(mnist: tuple[Items, Items], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The folder that a tour left, in which another file lay already, and what it printed."""
+    folder = tmp_path_factory.mktemp("demo")
+    (folder / "mine.txt").write_text("mine")
+    output = io.StringIO()
+    training, test = (items.select(slice(0, 1000)) for items in mnist)
+    with pytest.MonkeyPatch.context() as patch:
+        # So little training may well end no better than the mean, which is an error elsewhere.
+        patch.setattr("narrows.training.MUST_BEAT", math.inf)
+        tour.show(training, test, folder, Console(file=output), MINUTES)
+    return folder, output.getvalue()
+
+
+def test_the_tour_leaves_models_pictures_and_a_page(toured: tuple[Path, str]) -> None:
+    folder, _ = toured
+    names = {path.name for path in folder.iterdir()}
+    assert {f"{key}.safetensors" for key in SECONDS} <= names
+    assert {"index.html", "overview.png", "training.png", "upsampling.png", "interpolation.png"} <= names
+    assert (folder / "mine.txt").read_text() == "mine"
+    assert not [name for name in names if name.startswith(".")]
+    assert narrows.load(folder / "linear.safetensors").code_shape_ == (32,)
+    assert narrows.load(folder / "conv-nearest.safetensors").code_shape_ == (7, 7, 4)
+
+
+def test_the_page_stands_on_its_own(toured: tuple[Path, str]) -> None:
+    folder, _ = toured
+    tags = Tags((folder / "index.html").read_text())
+    linked = tags.values("a", "href") + tags.values("img", "src")
+    assert linked
+    assert all((folder / link).is_file() for link in linked)
+    shown = {path.name for path in folder.glob("*.png")} | {path.name for path in folder.glob("*.safetensors")}
+    assert shown <= set(linked)
+    assert not [tag for tag, _ in tags.found if tag in ("script", "link", "iframe")]
+    for tag, attributes in tags.found:
+        if tag == "img":
+            assert attributes["alt"]
+            size = (int(attributes["width"] or 0), int(attributes["height"] or 0))
+            assert Image.open(folder / str(attributes["src"])).size == size
+
+
+def test_each_step_is_a_line_and_the_table_lines_up(toured: tuple[Path, str]) -> None:
+    _, output = toured
+    steps, table = output[: output.index("\nmodel")].splitlines(), output[output.index("\nmodel") + 1 :].splitlines()
+    assert len([line for line in steps if re.search(r"test MSE 0\.\d{4}", line)]) == len(SECONDS) + 4
+    ends = {match.end() for line in table if (match := re.search(r"\b0\.\d{4}\b", line))}
+    assert len(ends) == 1
+    assert "\x1b" not in output
+    assert output.isascii()
+
+
+def test_the_page_escapes_what_it_is_given() -> None:
+    nasty = '<b>&"'
+    picture = Picture(f"{nasty}.png", (1, 1), nasty, nasty)
+    result = Result(nasty, 1, 0.5, 1.0, None, file=nasty)  # type: ignore[arg-type]
+    chapter = Chapter(nasty, (nasty,), (picture,), (result,), ((nasty, nasty),))
+    html = page.write(picture, [chapter], [(nasty, nasty)], 60)
+    assert "<b>" not in html
+    assert Tags(html).values("img", "alt") == [nasty, nasty]
+
+
+def test_commands_quote_the_folder() -> None:
+    assert any("'my tour/conv-nearest.safetensors'" in command for _, command in tour.commands(Path("my tour")))
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_before_any_work(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file"):
+        tour.run(tmp_path / "file", Console(file=io.StringIO()))
