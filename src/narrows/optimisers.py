@@ -40,7 +40,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(matrices: Tensor, iterations: int = 5) -> Tensor:
-    """About the nearest matrices (B, M, N) whose singular values are all 1, by a Newton-Schulz iteration of fifth order.
+    """About the nearest matrices (B, M, N) of singular values all 1, by a Newton-Schulz iteration of fifth order.
 
     The coefficients are those of Jordan et al. 2024, which bring the singular values near 1 fast, not exactly to it.
     """

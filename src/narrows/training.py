@@ -20,7 +20,7 @@ from narrows.optimisers import optimisers
 
 Net = TypeVar("Net", bound=nn.Module)
 
-WARM_UP_STEPS = 100
+WARM_UP_STEPS, WARM_UP_SHARE = 100, 0.05
 CHECKPOINT_SECONDS = 60.0
 REPORT_SECONDS = 0.1
 FEWEST_VALIDATIONS, MOST_VALIDATIONS = 4, 50
@@ -202,12 +202,10 @@ class Run(Generic[Net]):
         return (self.state.seconds - self.state.attempt_began) / max(budget, 1e-9)
 
     def set_learning_rate(self, progress: float) -> None:
-        """A linear warm-up, then half a cosine down to zero at the end of the budget."""
-        warm_up = WARM_UP_STEPS
-        if self.settings.epochs is not None:
-            warm_up = min(warm_up, max(1, self.settings.epochs * self.batches.per_epoch // 10))
+        """A linear warm-up, short even for small budgets, then half a cosine down to zero at the end of the budget."""
+        warm_up = max((self.state.step + 1) / WARM_UP_STEPS, progress / WARM_UP_SHARE)
         rate = self.settings.learning_rate * GENTLER[self.state.attempt]
-        rate *= min(1.0, (self.state.step + 1) / warm_up) * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
+        rate *= min(1.0, warm_up) * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
                 group["lr"] = rate * group["relative"]
