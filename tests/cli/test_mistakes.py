@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from narrows.cli.messages import say
+from narrows.model_file import write_model
 
 from .conftest import narrows
 
@@ -26,6 +27,7 @@ def place(tmp_path, digits_model):
     (tmp_path / "short.safetensors").write_bytes(damaged[:500])
     other = json.dumps({"__metadata__": {"made": "elsewhere"}}).encode()
     (tmp_path / "other.safetensors").write_bytes(struct.pack("<Q", len(other)) + other)
+    write_model(tmp_path / "bare.safetensors", {}, {"tool": "autoencoder"})
     np.save(tmp_path / "five.npy", np.zeros((5, 2, 2, 2, 2)))
     np.save(tmp_path / "codes.npy", np.zeros((5, 7), np.float32))
     np.save(tmp_path / "nan.npy", np.full((5, 12), np.nan, np.float32))
@@ -78,6 +80,8 @@ FAILURES = [
     ("info damaged.safetensors", "damaged.safetensors"),
     ("info short.safetensors", "short.safetensors"),
     ("info other.safetensors", "other.safetensors"),
+    ("info bare.safetensors", "bare.safetensors"),
+    ("evaluate bare.safetensors digits", "bare.safetensors"),
     ("info codes.npy", "codes.npy"),
     ("evaluate codes.npy digits", "codes.npy"),
     ("evaluate m.safetensors pictures.npy", "pictures.npy"),

@@ -128,7 +128,17 @@ def test_skipped_files_are_counted(digits_model, photos, tmp_path):
     shutil.copytree(photos, folder)
     for index in range(7):
         (folder / f"z{index}.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    train = ("train", "autoencoder", folder, "-o", tmp_path / "m.safetensors", "--code", 8, "--epochs", 3)
+    train = (
+        "train",
+        "autoencoder",
+        folder,
+        "-o",
+        tmp_path / "m.safetensors",
+        "--architecture",
+        "linear",
+        "--epochs",
+        20,
+    )
     ran = narrows(*train)
     assert ran.code == 0
     assert ran.err.count("skipped z") == 5
@@ -150,9 +160,12 @@ def test_pipes(digits_model):
     assert np.load(io.BytesIO(rebuilt.out)).shape == (30, 8, 8)
 
 
-def test_a_reader_that_leaves_early_is_no_error(digits_model):
-    command = [*NARROWS, "encode", str(digits_model), "digits"]
+def test_a_reader_that_leaves_early_is_no_error(digits_model, tmp_path):
+    many = tmp_path / "many.npy"
+    np.save(many, np.zeros((20000, 8, 8), np.uint8))  # codes of a megabyte, more than a pipe holds
+    command = [*NARROWS, "encode", str(digits_model), str(many)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout.read(6) == b"\x93NUMPY"
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait() == 1
@@ -162,7 +175,7 @@ def test_an_output_that_is_full(digits_model):
     with open("/dev/full", "wb") as full:
         done = subprocess.run([*NARROWS, "info", str(digits_model)], stdout=full, stderr=subprocess.PIPE)
     assert done.returncode == 1
-    assert done.stderr.decode().splitlines() == ["narrows: error: output: No space left on device"]
+    assert done.stderr.decode().splitlines() == ["narrows: error: standard output: No space left on device"]
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"] or ["--help"]
     try:
+        if sys.stdout is None:
+            raise NarrowsError("standard output is closed")
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
         run(arguments)
         sys.stdout.flush()
@@ -105,7 +107,7 @@ def explain(error: BaseException) -> str:
     if isinstance(error, (NarrowsError, WrongUsage)):
         return str(error)
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename or 'output'}: {error.strerror}"
+        return f"{error.filename or 'standard output'}: {error.strerror}"
     if isinstance(error, MemoryError):
         return "the memory of this machine does not suffice"
     return f"unexpected {type(error).__name__}: {error} (--debug shows where)"

@@ -8,6 +8,7 @@ import typer
 
 from narrows.cli import options
 from narrows.cli.messages import aligned, size
+from narrows.errors import FormatError
 
 _CHECKPOINT = "narrows.checkpoint"
 
@@ -40,12 +41,13 @@ def info(
     Example:
       narrows info m.safetensors
     """
-    checkpoint = read_checkpoint_document(file)
-    document = {"file": file, "bytes": Path(file).stat().st_size} | (checkpoint or read_model_document(file))
-    if as_json:
-        print(json.dumps(document))
-    else:
-        print(aligned(describe_checkpoint(document) if checkpoint else describe_model(document)))
+    try:
+        checkpoint = read_checkpoint_document(file)
+        document = {"file": file, "bytes": Path(file).stat().st_size} | (checkpoint or read_model_document(file))
+        rows = describe_checkpoint(document) if checkpoint else describe_model(document)
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
+        raise FormatError(f"{file}: its description is not that of a model ({error!r})") from None
+    print(json.dumps(document) if as_json else aligned(rows))
 
 
 def read_model_document(file: str) -> dict[str, Any]:

@@ -95,11 +95,7 @@ def autoencoder(
         stop(model, output, checkpoint, go_on)
     except ValueError as error:
         raise error if isinstance(error, NarrowsError) else WrongUsage(str(error)) from None
-    try:
-        model.save(output)
-    except OSError:
-        say(f"the training is kept in {checkpoint}; make room, then: {go_on}")
-        raise
+    save(model, output, go_on)
     checkpoint.unlink(missing_ok=True)
     print(f"{output}: {size(Path(output).stat().st_size)}; {summary(model, loss)}")
 
@@ -109,11 +105,19 @@ def stop(model: "Autoencoder", output: str, checkpoint: Path, go_on: str) -> NoR
     if not checkpoint.exists():
         raise KeyboardInterrupt
     if hasattr(model, "network_"):
-        model.save(output)
+        save(model, output, go_on)
         say(f"stopped; {output} is the best model so far; to go on: {go_on}")
     else:
-        say(f"stopped before there was a model better than the mean of the data; to go on: {go_on}")
+        say(f"stopped without a model; to go on: {go_on}")
     raise typer.Exit(1)
+
+
+def save(model: "Autoencoder", output: str, go_on: str) -> None:
+    """Write the model; where that fails, the checkpoint holds what was learnt."""
+    try:
+        model.save(output)
+    except OSError as error:
+        raise DataError(f"{output}: cannot be written ({error.strerror}); nothing is lost, to go on: {go_on}") from None
 
 
 def summary(model: "Autoencoder", loss: str) -> str:

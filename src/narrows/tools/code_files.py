@@ -54,25 +54,22 @@ def write_codes(codes: Codes, target: str) -> None:
     """Write codes to a .npy, (N, K); to "-", a .npy on standard output; or to an .npz, which keeps everything.
 
     The .npz holds "codes", all of them end to end, "lengths" (N,) of each, "shapes" (N, S) of the items, and "names".
+    DataError where the target cannot hold the codes or cannot be written.
     """
-    if Path(target).suffix.lower() == ".npz":
-        rows = codes.rows
-        contents = {"codes": np.concatenate(rows) if isinstance(rows, list) else rows.ravel()}
-        contents["lengths"] = np.array([len(row) for row in rows])
-        if codes.shapes is not None:
-            contents["shapes"] = codes.shapes
-        if codes.names is not None:
-            contents["names"] = np.array(codes.names)
-        with atomic.replacing(target) as temporary, open(temporary, "wb") as file:
-            arrays.write_npz(file, contents.items())
-        return
-    if isinstance(codes.rows, list):
+    keeps_everything = Path(target).suffix.lower() == ".npz"
+    if isinstance(codes.rows, list) and not keeps_everything:
         raise DataError(f"{target}: codes of items of different sizes are not one array; write an .npz")
     if target == "-":
-        arrays.write_npy(sys.stdout.buffer, codes.rows)
+        arrays.write_npy(sys.stdout.buffer, np.asarray(codes.rows))
         return
-    with atomic.replacing(target) as temporary, open(temporary, "wb") as file:
-        arrays.write_npy(file, codes.rows)
+    try:
+        with atomic.replacing(target) as temporary, open(temporary, "wb") as file:
+            if keeps_everything:
+                arrays.write_npz(file, _contents(codes).items())
+            else:
+                arrays.write_npy(file, np.asarray(codes.rows))
+    except OSError as error:
+        raise DataError(f"{target}: cannot be written ({error.strerror or error})") from None
 
 
 def read_codes(source: str) -> Codes:
@@ -98,3 +95,13 @@ def read_codes(source: str) -> Codes:
     if (lengths == lengths[0]).all() and (shapes is None or (shapes == shapes[0]).all()):
         rows = codes.reshape(len(lengths), -1)
     return Codes(rows, shapes, None if names is None else names.tolist(), name)
+
+
+def _contents(codes: Codes) -> dict[str, np.ndarray]:
+    """The arrays of the .npz."""
+    contents = {"codes": np.concatenate(list(codes.rows)), "lengths": np.array([len(row) for row in codes.rows])}
+    if codes.shapes is not None:
+        contents["shapes"] = codes.shapes
+    if codes.names is not None:
+        contents["names"] = np.array(codes.names)
+    return contents
