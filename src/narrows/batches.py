@@ -41,7 +41,9 @@ class Batches:
         else:
             self.training, self.held_out_items = order[max(1, held_out) :], order[: max(1, held_out)]
         if crop is not None:
-            self.training = np.repeat(self.training, [crops_to_cover(items, index, crop) for index in self.training])
+            count = np.array([crops_to_cover(items, index, crop) for index in range(len(items))])
+            self.training = np.repeat(self.training, count[self.training])
+            self.held_out_items = np.repeat(self.held_out_items, count[self.held_out_items])[:MOST_HELD_OUT]
         self.size = min(batch_size, len(self.training))
         self.per_epoch = math.ceil(len(self.training) / self.size)
         self._resident = None

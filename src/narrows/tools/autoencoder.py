@@ -201,7 +201,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             )
         step = max(1, VALUES_AT_ONCE // self.network_.architecture.channels // math.prod(shape))
         network, scale = self._network(), self._scale()
-        parts = torch.from_numpy(rows).to(choose_device(self.device)).split(step)
+        parts = as_tensor(rows).to(choose_device(self.device)).split(step)
         return np.concatenate([scale.back(cut(network.decode(unflatten_code(part, tensors)), shape)) for part in parts])
 
     def reconstruct(self, X: Any) -> Any:

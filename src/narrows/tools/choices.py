@@ -34,7 +34,7 @@ def choose_code(items: Items, kind: str) -> int | tuple[int, ...]:
         return 32
     if kind != "conv":
         raise DataError(f"{items.source}: {describe(items)}; for these, say code=, or use architecture='conv'")
-    shape = choose_crop(items, flat=False) or items.item_shape[: items.spatial]
+    shape = items.item_shape[: items.spatial] if items.uniform else choose_crop(items, flat=False) or ()
     return (8, *(math.ceil(size / 8) for size in shape))
 
 
