@@ -22,6 +22,11 @@ class Result:
     model: Any = None
     file: str | None = None
 
+    @property
+    def trained(self) -> str:
+        """How long it trained, in words."""
+        return f"{self.seconds:.0f} s" if self.file else "-"
+
 
 @dataclass(frozen=True)
 class Picture:

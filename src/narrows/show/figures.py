@@ -78,7 +78,7 @@ def difference_rows(title: str, originals: np.ndarray, rows: Mapping[str, np.nda
 @rc_context(STYLE)
 def training_curves(title: str, curves: Mapping[str, Mapping[str, list[float]]], levels: Mapping[str, float]) -> Figure:
     """Held-out loss over time, {label: history with "seconds" and "held_out"}, and horizontal lines to compare with."""
-    figure = Figure(figsize=(WIDTH, 3.7), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 4.0), layout="constrained")
     ax = figure.add_subplot()
     for index, (label, history) in enumerate(curves.items()):
         colour, dashes = COLOURS[index % len(COLOURS)], DASHES[index % len(DASHES)]

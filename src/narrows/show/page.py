@@ -109,10 +109,10 @@ digits, with pixels of 0 to 1. The models are files beside this page; the comman
 
 
 def row_html(result: Result) -> str:
-    name, seconds = escape(result.name), "-"
+    name = escape(result.name)
     if result.file:
-        name, seconds = f'<a href="{escape(result.file)}">{name}</a>', f"{result.seconds:.0f} s"
-    return f"<tr><td>{name}</td><td>{result.code}</td><td>{result.mse:.4f}</td><td>{seconds}</td></tr>"
+        name = f'<a href="{escape(result.file)}">{name}</a>'
+    return f"<tr><td>{name}</td><td>{result.code}</td><td>{result.mse:.4f}</td><td>{result.trained}</td></tr>"
 
 
 def commands_html(commands: Iterable[tuple[str, str]]) -> str:

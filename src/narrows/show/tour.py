@@ -35,13 +35,15 @@ def run(folder: Path, console: Console, minutes: float = MINUTES) -> None:
 
 
 def show(training: Items, test: Items, folder: Path, console: Console, minutes: float) -> None:
-    """The tour on digits that are there."""
+    """The tour on digits that are there, with their labels; otherwise as `run`."""
     began = time.monotonic()
 
     def say(line: str) -> None:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
         console.file.flush()
 
+    for note in training.notes:
+        say(note)
     say(f"{len(training):,} digits to learn from, {len(test):,} to test on; {minutes:.1f} minutes of training in all")
     workshop = Workshop(training, test, folder, say, progress=sys.stderr.isatty(), pace=minutes / MINUTES)
     chapters = [chapter(workshop) for chapter in CHAPTERS]
@@ -62,9 +64,7 @@ def table(chapters: list[Chapter], lines: bool) -> Table:
         found.add_column(name, justify="right", no_wrap=True)
     for chapter in chapters:
         for result in chapter.results:
-            found.add_row(
-                result.name, str(result.code), f"{result.mse:.4f}", f"{result.seconds:.0f} s" if result.file else "-"
-            )
+            found.add_row(result.name, str(result.code), f"{result.mse:.4f}", result.trained)
         if chapter.results:
             found.add_section()
     return found

@@ -82,7 +82,7 @@ class Workshop:
         return Picture(file, (int(width), int(height)), alt, caption)
 
     def _say(self, result: Result) -> None:
-        trained = f"  trained for {result.seconds:.0f} s" if result.file else ""
+        trained = f"  trained for {result.trained}" if result.file else ""
         self.say(f"{result.name + f', code {result.code}':32}  test MSE {result.mse:.4f}{trained}")
 
 
