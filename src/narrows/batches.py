@@ -17,10 +17,9 @@ FEWEST_TO_SPLIT = 20
 class Batches:
     """An endless, repeatable stream of training batches, and the slice of the items that is held out from it.
 
-    Batch number `step` depends on the seed and the step alone, so that a run can go on anywhere. Items that lie in
-    memory are moved to the device once, in their own dtype, and a batch is an index into them; memory maps and items of
-    different sizes are gathered batch by batch. With `crop`, a batch holds one random crop of that size an item, and an
-    epoch as many crops of each item as cover it.
+    Batch number `step` depends on the seed and the step alone, so that a run can go on anywhere. The items stay in
+    their own dtype where they are, in memory, in a memory map, or on the GPU if they fit there, and a batch is an index
+    into them. With `crop`, it is one random crop of that size an item, and an epoch as many of each item as cover it.
     """
 
     def __init__(
@@ -46,9 +45,9 @@ class Batches:
             self.held_out_items = np.repeat(self.held_out_items, count[self.held_out_items])[:MOST_HELD_OUT]
         self.size = min(batch_size, len(self.training))
         self.per_epoch = math.ceil(len(self.training) / self.size)
-        self._resident = None
-        if crop is None and not isinstance(items.values, np.memmap):
-            self._resident = as_tensor(items.values).to(device)
+        self._values = as_tensor(items.values)
+        if device.type == "cuda" and crop is None and items.values.nbytes < torch.cuda.mem_get_info(device)[0] / 2:
+            self._values = self._values.to(device)
         self._epoch, self._order = -1, self.training
 
     def at(self, step: int) -> Tensor:
@@ -58,7 +57,7 @@ class Batches:
             self._epoch = epoch
             self._order = np.random.default_rng([self.seed, 1, epoch]).permutation(self.training)
         indices = self._order[position * self.size : (position + 1) * self.size]
-        return self._gather(indices, np.random.default_rng([self.seed, 2, step]) if self.crop else None)
+        return self._gather(indices, np.random.default_rng([self.seed, 2, step]))
 
     def held_out(self) -> Iterator[Tensor]:
         """The held-out items in batches; of items that are cut, the same crops each time."""
@@ -78,11 +77,9 @@ class Batches:
             mean = mean.flatten(1).mean(1).view(-1, *(1 for _ in self.crop)).expand_as(mean)
         return mean.float()
 
-    def _gather(self, indices: np.ndarray, generator: np.random.Generator | None) -> Tensor:
-        if self._resident is not None:
-            return self.scale(self._resident[torch.from_numpy(indices).to(self.device)])
-        if self.crop is None or generator is None:
-            return self.scale(as_tensor(self.items.batch(indices)).to(self.device))
+    def _gather(self, indices: np.ndarray, generator: np.random.Generator) -> Tensor:
+        if self.crop is None:
+            return self.scale(self._values[torch.from_numpy(indices).to(self._values.device)].to(self.device))
         corners = (generator.random((len(indices), len(self.crop))) * self._room(indices)).astype(np.int64)
         return self.scale(as_tensor(self.items.crops(indices, corners, self.crop)).to(self.device))
 
@@ -90,10 +87,7 @@ class Batches:
         """How many places a crop has along each spatial axis of each item, (B, S)."""
         assert self.crop is not None
         sizes = self.items.item_shape if self.items.shapes is None else self.items.shapes[indices]
-        return (
-            np.maximum(np.broadcast_to(sizes, (len(indices), np.shape(sizes)[-1]))[:, : len(self.crop)] - self.crop, 0)
-            + 1
-        )
+        return np.maximum(np.atleast_2d(sizes)[:, : len(self.crop)] - self.crop, 0) + 1
 
 
 class Scale:

@@ -11,23 +11,32 @@ from torch import Tensor
 
 from narrows import atomic
 from narrows.errors import FormatError
+from narrows.model_file import fingerprint
 
-KEY = "narrows.checkpoint"
+KEY, CHECK = "narrows.checkpoint", "narrows.fingerprint"
 
 
 def write_checkpoint(path: Path, tensors: dict[str, Tensor], document: dict[str, Any]) -> None:
     """Tensors by name, and a document of plain values; the file is whole or is not there."""
+    tensors = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
+    metadata = {KEY: json.dumps(document), CHECK: check(tensors, document)}
     with atomic.replacing(path) as temporary:
-        save_file(
-            {name: tensor.contiguous() for name, tensor in tensors.items()}, temporary, {KEY: json.dumps(document)}
-        )
+        save_file(tensors, temporary, metadata)
 
 
 def read_checkpoint(path: Path, device: torch.device) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """What `write_checkpoint` wrote; FormatError for any other file."""
     try:
-        with safe_open(path, "pt", device=str(device)) as file:
-            document = json.loads((file.metadata() or {})[KEY])
-            return {name: file.get_tensor(name) for name in file.keys()}, document  # noqa: SIM118
-    except (SafetensorError, KeyError, ValueError) as error:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            document = json.loads(metadata[KEY])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise FormatError(f"{path}: not a checkpoint of a training run, or a damaged one ({error})") from None
+    if check(tensors, document) != metadata.get(CHECK):
+        raise FormatError(f"{path}: damaged: its content does not match its fingerprint; remove it and start anew")
+    return {name: tensor.to(device) for name, tensor in tensors.items()}, document
+
+
+def check(tensors: dict[str, Tensor], document: dict[str, Any]) -> str:
+    return fingerprint({name: tensor.numpy() for name, tensor in tensors.items()}, document)

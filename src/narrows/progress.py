@@ -1,13 +1,39 @@
-"""The progress bar of training."""
+"""Progress bars on a terminal: of reading, and of training."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from narrows.training import Report
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+    from narrows.training import Report
 
 
 @contextmanager
-def progress_bar(shown: bool) -> Iterator[Callable[[Report], None] | None]:
+def reading_bar() -> Iterator[Callable[[str, int, int | None], None] | None]:
+    """Something for `data.read` to report to, or None where standard error is not a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as display:
+        tasks: dict[str, TaskID] = {}
+
+        def report(description: str, done: int, total: int | None) -> None:
+            if description not in tasks:
+                tasks[description] = display.add_task(escape(description), total=total)
+            display.update(tasks[description], completed=done, total=total)
+
+        yield report
+
+
+@contextmanager
+def training_bar(shown: bool, title: str = "training") -> Iterator[Callable[["Report"], None] | None]:
     """Something to report training's progress to, or None where nothing is to be shown."""
     if not shown:
         yield None
@@ -16,7 +42,7 @@ def progress_bar(shown: bool) -> Iterator[Callable[[Report], None] | None]:
     from rich.progress import BarColumn, Progress, TextColumn
 
     columns = (
-        TextColumn("training"),
+        TextColumn(title),
         BarColumn(),
         TextColumn("{task.percentage:3.0f} %"),
         TextColumn("{task.description}"),
@@ -24,7 +50,7 @@ def progress_bar(shown: bool) -> Iterator[Callable[[Report], None] | None]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as display:
         task = display.add_task("", total=1.0)
 
-        def report(now: Report) -> None:
+        def report(now: "Report") -> None:
             losses = [
                 f"{name} {value:.5f}"
                 for name, value in (("loss", now.loss), ("held out", now.held_out))

@@ -1,5 +1,6 @@
 """The one training loop: budget, schedule, held-out slice, best weights, guard, checkpoints, progress."""
 
+import json
 import math
 import signal
 import threading
@@ -26,7 +27,7 @@ REPORT_SECONDS = 0.1
 FEWEST_VALIDATIONS, MOST_VALIDATIONS = 4, 50
 VALIDATION_SHARE = 0.05  # of the work of training
 PATIENCE = 0.3  # of the budget
-GUARD_AFTER = 0.2  # of the budget
+GUARD_AFTER, GUARD_AFTER_STEPS = 0.2, 3 * WARM_UP_STEPS  # of the budget, and of the steps
 MUST_BEAT = 0.98  # of the loss that the mean of the data has
 GENTLER = (1.0, 0.2, 0.04)  # times the learning rate, attempt by attempt
 
@@ -115,7 +116,7 @@ def train(
     identity: what must be the same for a run to be resumed, besides the settings.
 
     SIGINT and SIGTERM end the run after the step in hand, and the best network so far comes back, marked as
-    interrupted. A second signal ends it at once.
+    interrupted; KeyboardInterrupt where none is better than the mean yet. A second signal ends it at once.
     """
     run = Run(build, settings, batches)
     identity = {**asdict(settings), **(identity or {})}
@@ -133,8 +134,9 @@ def train(
             progress = run.progress()
             if progress >= min(state.next_validation, 1):
                 finite = run.validate(objective, progress)
-                learning = finite and not state.best > MUST_BEAT * baseline > 0
-                if not learning and (progress >= GUARD_AFTER or not finite):
+                learning = not state.best > MUST_BEAT * baseline > 0
+                warm = progress >= 1 or (progress >= GUARD_AFTER and state.step >= GUARD_AFTER_STEPS)
+                if not finite or (warm and not learning):
                     if state.attempt + 1 == len(GENTLER) or (settings.minutes and progress >= 1):
                         raise TrainingError(worthless(state, baseline))
                     run.start_again()
@@ -163,14 +165,16 @@ def train(
                 report(run.report(progress))
                 reported = now
 
-    if not math.isfinite(state.best):
-        run.validate(objective, progress)
+    stopped = progress < 1 and interrupted()
     if checkpoint is not None:
         run.save(checkpoint, identity)
+    if not math.isfinite(state.best):
+        # After saving, because a run that goes on from there validates at its own time.
+        run.validate(objective, progress)
     if state.best > MUST_BEAT * baseline > 0:
-        raise TrainingError(worthless(state, baseline))
+        raise KeyboardInterrupt if stopped else TrainingError(worthless(state, baseline))
     run.network.load_state_dict(run.best_weights)
-    return Trained(run.network.eval().requires_grad_(False), state, interrupted=progress < 1 and interrupted())
+    return Trained(run.network.eval().requires_grad_(False), state, interrupted=stopped)
 
 
 class Run(Generic[Net]):
@@ -264,10 +268,11 @@ class Run(Generic[Net]):
     def restore(self, path: Path, identity: dict[str, Any]) -> None:
         """Read what `save` wrote; TrainingError where the run was another one."""
         tensors, document = read_checkpoint(path, self.batches.device)
-        for name, value in identity.items():
-            if document["identity"].get(name) != value:
+        begun, asked = flat(document["identity"]), flat(json.loads(json.dumps(identity)))
+        for name, value in asked.items():
+            if begun.get(name) != value:
                 raise TrainingError(
-                    f"{path}: this run was begun with {name}={document['identity'].get(name)}, not {value}; "
+                    f"{path}: this run was begun with {name}={begun.get(name)}, not {value}; "
                     f"resume it with the same options, or remove the file and start anew"
                 )
         self.state = State(**document["state"])
@@ -279,11 +284,24 @@ class Run(Generic[Net]):
                 index, moment = name.split(".")
                 moments.setdefault(int(index), {})[moment] = tensor
             optimiser.load_state_dict({**optimiser.state_dict(), "state": moments})
+            for weight, state in optimiser.state.items():
+                # In the weight's own memory layout: the fused AdamW walks through both as they lie.
+                for name, moment in state.items():
+                    if moment.shape == weight.shape:
+                        state[name] = torch.empty_like(weight).copy_(moment)
         self.loss_sum = tensors["loss_sum"]
 
 
 def copy_weights(network: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.clone() for name, tensor in network.state_dict().items()}
+
+
+def flat(document: dict[str, Any]) -> dict[str, Any]:
+    """The values of a document by their innermost names."""
+    values: dict[str, Any] = {}
+    for name, value in document.items():
+        values |= flat(value) if isinstance(value, dict) else {name: value}
+    return values
 
 
 def part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -1,9 +1,10 @@
 """The application: its verbs, and the one place where whatever went wrong becomes one line and an exit code."""
 
-import os
+import io
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -73,22 +74,30 @@ def main(arguments: Sequence[str] | None = None) -> None:
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"] or ["--help"]
     try:
-        if sys.stdout is None:
-            raise NarrowsError("standard output is closed")
-        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        set_up_standard_output()
         run(arguments)
         sys.stdout.flush()
     except typer.Exit as exit:
         sys.exit(exit.exit_code)
-    except BrokenPipeError:
-        # The reader has what it wanted. Python's own flush at exit must not meet the closed pipe again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
     except (Exception, KeyboardInterrupt) as error:
+        if isinstance(error, OSError) and not error.filename:
+            # Standard output takes no more, and Python's own flush at exit must not try again.
+            with suppress(OSError):
+                sys.stdout.close()
+        if isinstance(error, BrokenPipeError):
+            sys.exit(1)  # in silence: the reader has what it wanted
         if debug:
             traceback.print_exc()
         say("stopped" if isinstance(error, KeyboardInterrupt) else f"error: {explain(error)}")
         sys.exit(2 if isinstance(error, (UsageError, WrongUsage)) else 1)
+
+
+def set_up_standard_output() -> None:
+    if sys.stdout is None:
+        raise NarrowsError("standard output is closed")
+    if isinstance(sys.stdout.buffer, io.RawIOBase):  # as PYTHONUNBUFFERED has it: a write to a pipe may be cut short
+        sys.stdout = open(sys.stdout.fileno(), "w", closefd=False)  # noqa: SIM115
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
 
 
 def run(arguments: list[str]) -> None:

@@ -2,17 +2,15 @@
 
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from narrows.cli.messages import WrongUsage, say
 from narrows.errors import DataError
+from narrows.progress import reading_bar
 
 if TYPE_CHECKING:
     from narrows.data import Items
-    from narrows.data.progress import Progress
     from narrows.tools.autoencoder import Autoencoder
 
 _SKIPPED_SHOWN = 5
@@ -22,7 +20,7 @@ def read_items(source: str, axes: str | None, strict: bool) -> "Items":
     """The items of DATA, with a progress bar on a terminal, and a word on what was skipped."""
     from narrows import data
 
-    with _reading_bar() as progress:
+    with reading_bar() as progress:
         items = data.read(source, axes=axes, strict=strict, progress=progress)
     for note in items.notes:
         say(note)
@@ -69,24 +67,3 @@ def check_standard_output() -> None:
     """Raise where standard output is a terminal, which has no use for arrays."""
     if sys.stdout.isatty():
         raise WrongUsage("standard output is a terminal: name a file with -o, or pipe the result on")
-
-
-@contextmanager
-def _reading_bar() -> "Iterator[Progress | None]":
-    """What `data.read` reports to: a progress bar on a terminal, nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        tasks = {}
-
-        def report(description: str, done: int, total: int | None) -> None:
-            if description not in tasks:
-                tasks[description] = bar.add_task(escape(description), total=total)
-            bar.update(tasks[description], completed=done, total=total)
-
-        yield report

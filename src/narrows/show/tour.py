@@ -3,8 +3,6 @@
 import shlex
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
@@ -13,7 +11,7 @@ from rich.table import Table
 
 from narrows import atomic, data
 from narrows.data import Items
-from narrows.data.progress import Progress
+from narrows.progress import reading_bar
 from narrows.show import page
 from narrows.show.chapter import Chapter
 from narrows.show.chapters import CHAPTERS, SECONDS, cover
@@ -80,23 +78,3 @@ def commands(folder: Path) -> list[tuple[str, str]]:
         ("", f"narrows decode {model} {codes} -o {shlex.quote(str(folder / 'rebuilt'))}/"),
         ("The same on a folder of your own pictures", "narrows train autoencoder photos/ -o photos.safetensors"),
     ]
-
-
-@contextmanager
-def reading_bar() -> Iterator[Progress | None]:
-    """Something for `data.read` to report to: a progress bar where standard error is a terminal."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.markup import escape
-    from rich.progress import Progress as Bars
-
-    with Bars(console=Console(stderr=True), transient=True) as bars:
-        tasks = {}
-
-        def report(description: str, done: int, total: int | None) -> None:
-            if description not in tasks:
-                tasks[description] = bars.add_task(escape(description), total=total)
-            bars.update(tasks[description], completed=done, total=total)
-
-        yield report

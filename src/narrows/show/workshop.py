@@ -10,7 +10,7 @@ from sklearn.decomposition import PCA
 
 from narrows import atomic
 from narrows.data import Items
-from narrows.progress import progress_bar
+from narrows.progress import training_bar
 from narrows.show.chapter import Picture, Result
 from narrows.show.figures import DPI, Figure
 from narrows.tools.autoencoder import Autoencoder
@@ -40,7 +40,7 @@ class Workshop:
     def train(self, key: str, name: str, seconds: float, **options: Any) -> Result:
         """The result of an autoencoder that was trained for so long, with its model saved as `key`.safetensors."""
         model = Autoencoder(minutes=self.pace * seconds / 60, **options)
-        with progress_bar(self.progress) as report:
+        with training_bar(self.progress, name) as report:
             model.fit(self.training, report=report)
         file = f"{key}.safetensors"
         model.save(self.folder / file)

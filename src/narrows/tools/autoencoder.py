@@ -20,7 +20,7 @@ from narrows.data import Items, Scaling
 from narrows.difference import Loss, difference
 from narrows.errors import DataError, FormatError
 from narrows.networks import Architecture, Network, build, cut, flatten_code, parse_code, unflatten_code
-from narrows.progress import progress_bar
+from narrows.progress import training_bar
 from narrows.tools.choices import (
     LEARNING_RATE,
     choose_batch_size,
@@ -137,7 +137,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             network.start_at(mean.cpu())
             return network.to(device)
 
-        with progress_bar(self.verbose) as shown:
+        with training_bar(self.verbose) as shown:
             trained = train(
                 start,
                 lambda network, x: difference(self.loss, network(x), x),
