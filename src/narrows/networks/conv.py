@@ -9,7 +9,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from narrows.networks.architecture import Architecture
 from narrows.networks.network import Code, Network
-from narrows.networks.upsampling import CONV, Upsample, pool, unpool
+from narrows.networks.upsampling import CONV, MAX_POOL, Upsample, pool, unpool
 
 
 class ConvNetwork(Network):
@@ -99,7 +99,7 @@ class LessonNetwork(Network):
         super().__init__(architecture)
         spatial, code, kind = len(architecture.shape), architecture.code, architecture.upsampling
         conv = CONV[spatial]
-        self.factor = (2,) * spatial
+        self.factor, self.unpools = (2,) * spatial, kind == "unpool"
         channels = 4 if isinstance(code, int) else code[0]
         grid = tuple(math.ceil(size / 4) for size in architecture.shape)
         self.widths = [16, channels]
@@ -108,7 +108,7 @@ class LessonNetwork(Network):
             through_vector((channels, *grid), code) if isinstance(code, int) else (nn.Identity(), nn.Identity())
         )
         self.ups = nn.ModuleList(
-            conv(a, b, 3, padding=1) if kind == "unpool" else Upsample(kind, a, b, self.factor, kernel=1)
+            conv(a, b, 3, padding=1) if self.unpools else Upsample(kind, a, b, self.factor, kernel=1)
             for a, b in ((channels, 16), (16, architecture.channels))
         )
 
@@ -116,9 +116,13 @@ class LessonNetwork(Network):
         x = pad_to_multiple(x, tuple(2 * step for step in self.factor))
         windows = []
         for down in self.downs:
-            x, window = pool(torch.relu(down(x)), self.factor)
-            windows.append(window)
-        return [self.to_code(x), *(windows if self.architecture.upsampling == "unpool" else [])]
+            x = torch.relu(down(x))
+            if self.unpools:
+                x, window = pool(x, self.factor)
+                windows.append(window)
+            else:
+                x = MAX_POOL[len(self.factor)](x, self.factor)
+        return [self.to_code(x), *windows]
 
     def decode_logits(self, code: Code) -> Tensor:
         x, *windows = code
