@@ -160,7 +160,9 @@ def test_pipes(digits_model):
     assert np.load(io.BytesIO(rebuilt.out)).shape == (30, 8, 8)
 
 
-def test_a_reader_that_leaves_early_is_no_error(digits_model, tmp_path):
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_leaves_early_is_no_error(unbuffered, digits_model, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
     many = tmp_path / "many.npy"
     np.save(many, np.zeros((20000, 8, 8), np.uint8))  # codes of a megabyte, more than a pipe holds
     command = [*NARROWS, "encode", str(digits_model), str(many)]
