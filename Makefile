@@ -1,7 +1,7 @@
-# Everything lives in .venv; the stamp files say which set of dependencies it holds.
+# Everything lives in .venv; a stamp file in it says which extras it holds.
+# Debian's Python makes no virtual environment with pip in it by itself, so the pip outside fills it.
 PYTHON ?= python3
 BIN := .venv/bin
-INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 .PHONY: demo test lint bench clean
 
@@ -20,8 +20,8 @@ bench: .venv/report
 	$(BIN)/python benchmarks/lessons.py
 
 .venv/%: pyproject.toml constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(INSTALL) --editable '.[$*]'
+	test -x $(BIN)/python || $(PYTHON) -m venv --without-pip .venv
+	$(PYTHON) -m pip --python $(BIN)/python install --quiet --constraint constraints.txt pip --editable '.[$*]'
 	touch $@
 
 clean:

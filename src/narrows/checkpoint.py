@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from narrows import atomic
@@ -21,7 +21,7 @@ def write_checkpoint(path: Path, tensors: dict[str, Tensor], document: dict[str,
     tensors = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
     metadata = {KEY: json.dumps(document), CHECK: check(tensors, document)}
     with atomic.replacing(path) as temporary:
-        save_file(tensors, temporary, metadata)
+        temporary.write_bytes(save(tensors, metadata))
 
 
 def read_checkpoint(path: Path, device: torch.device) -> tuple[dict[str, Tensor], dict[str, Any]]:

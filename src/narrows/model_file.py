@@ -16,12 +16,12 @@ KEY, CHECK = "narrows.model", "narrows.fingerprint"
 
 def write_model(path: Path, tensors: dict[str, np.ndarray], document: dict[str, Any]) -> None:
     """Write a model; `read_model` undoes it. `document` holds plain values: tool, architecture, ..., training facts."""
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     document = {"format": FORMAT, "narrows": __version__, **document}
     metadata = {KEY: json.dumps(document), CHECK: fingerprint(tensors, document)}
     with atomic.replacing(path) as temporary:
-        save_file({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}, temporary, metadata)
+        temporary.write_bytes(save({name: np.ascontiguousarray(each) for name, each in tensors.items()}, metadata))
 
 
 def read_model(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

@@ -43,28 +43,22 @@ def training_bar(shown: bool, title: str = "training") -> Iterator[Callable[["Re
 
     columns = (
         TextColumn(title),
-        BarColumn(),
+        BarColumn(12),
         TextColumn("{task.percentage:3.0f} %"),
         TextColumn("{task.description}"),
     )
+    for column in columns:
+        column.get_table_column().no_wrap = True
     with Progress(*columns, console=Console(stderr=True), transient=True) as display:
         task = display.add_task("", total=1.0)
 
         def report(now: "Report") -> None:
-            losses = [
-                f"{name} {value:.5f}"
-                for name, value in (("loss", now.loss), ("held out", now.held_out))
-                if value is not None
-            ]
+            losses = (("loss", now.loss), ("held out", now.held_out))
             minutes, seconds = divmod(round(now.seconds_left), 60)
-            again = f"attempt {now.attempt + 1}" if now.attempt else ""
-            words = (
-                again,
-                f"epoch {now.epoch:.1f}",
-                *losses,
-                f"{now.items_per_second:,.0f} items/s",
-                f"{minutes}:{seconds:02} left",
-            )
-            display.update(task, completed=now.progress, description="  ".join(word for word in words if word))
+            words = [f"{name} {value:.4f}" for name, value in losses if value is not None]
+            words += [f"{now.items_per_second:,.0f} items/s", f"{minutes}:{seconds:02} left"]
+            if now.attempt:
+                words.insert(0, f"attempt {now.attempt + 1}")
+            display.update(task, completed=now.progress, description=", ".join(words))
 
         yield report

@@ -112,14 +112,15 @@ def train(
     objective: a network and a batch -> the mean loss, a scalar tensor.
     baseline: the loss of answering with the mean of the data. A run that does not beat it starts again with a lower
         learning rate; TrainingError when that does not help either. 0 for data that do not vary: nothing to beat.
-    checkpoint: a file that holds the run's state, written every minute and at the end; `resume` goes on from it.
-    identity: what must be the same for a run to be resumed, besides the settings.
+    checkpoint: a file for the run's state, written every minute and when the run is stopped; `resume` goes on from it.
+    identity: what must be the same for a run to be resumed, besides the settings and the baseline.
 
     SIGINT and SIGTERM end the run after the step in hand, and the best network so far comes back, marked as
     interrupted; KeyboardInterrupt where none is better than the mean yet. A second signal ends it at once.
     """
     run = Run(build, settings, batches)
-    identity = {**asdict(settings), **(identity or {})}
+    # The loss of the mean, with room for rounding on other machines, tells apart data of the same form.
+    identity = {**(identity or {}), **asdict(settings), "mean_loss": float(f"{baseline:.4g}")}
     if resume:
         if checkpoint is None or not checkpoint.exists():
             raise TrainingError(f"{checkpoint}: there is no such checkpoint to go on from")
@@ -141,7 +142,7 @@ def train(
                         raise TrainingError(worthless(state, baseline))
                     run.start_again()
                     continue
-                if progress >= 1 or progress - state.best_at > PATIENCE:
+                if progress >= 1 or (learning and progress - state.best_at > PATIENCE):
                     break
             if interrupted():
                 break
@@ -166,7 +167,7 @@ def train(
                 reported = now
 
     stopped = progress < 1 and interrupted()
-    if checkpoint is not None:
+    if checkpoint is not None and stopped:
         run.save(checkpoint, identity)
     if not math.isfinite(state.best):
         # After saving, because a run that goes on from there validates at its own time.

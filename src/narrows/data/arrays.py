@@ -46,7 +46,9 @@ def read_npy(source: Content, name: str) -> np.ndarray:
 
 def write_npy(file: IO[bytes], array: np.ndarray) -> None:
     """Writes what `read_npy` reads."""
-    np.lib.format.write_array(file, array, allow_pickle=False)
+    header = np.lib.format.header_data_from_array_1_0(array)
+    np.lib.format.write_array_header_1_0(file, {**header, "fortran_order": False})
+    file.write(np.ascontiguousarray(array).data)  # NumPy's own writing does not say why it failed
 
 
 def read_npz(source: Content, name: str) -> dict[str, np.ndarray]:

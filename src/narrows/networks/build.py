@@ -13,7 +13,9 @@ def build(architecture: Architecture, seed: int = 0) -> Network:
         torch.manual_seed(seed)
         network = untrained(architecture)
     # Convolutions of pictures are faster with the channels last in memory.
-    return network.to(memory_format=torch.channels_last) if len(architecture.shape) == 2 else network
+    if len(architecture.shape) == 2:
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network
 
 
 def untrained(architecture: Architecture) -> Network:

@@ -46,8 +46,8 @@ class Upsample(nn.Module):
     def forward(self, z: Tensor) -> Tensor:
         spatial = len(self.factor)
         if self.kind == "nearest":
-            kernel = spread(self.conv.weight, self.factor)
-            return CONV_TRANSPOSE[spatial](z, kernel, self.conv.bias, stride=self.factor, padding=1)
+            kernel, bias = self.conv.parameters()
+            return CONV_TRANSPOSE[spatial](z, spread(kernel, self.factor), bias, stride=self.factor, padding=1)
         if self.kind == "bilinear":
             z = F.interpolate(z, scale_factor=self.factor, mode=LINEAR[spatial], align_corners=False)
         z = self.conv(z)

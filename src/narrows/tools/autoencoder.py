@@ -144,7 +144,12 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
                 batches,
                 settings,
                 baseline,
-                identity={"loss": self.loss, "items": len(items), "architecture": architecture.to_json()},
+                identity={
+                    "items": len(items),
+                    "dtype": str(items.dtype),
+                    "loss": self.loss,
+                    "architecture": architecture.to_json(),
+                },
                 checkpoint=None if checkpoint is None else Path(checkpoint),
                 resume=resume,
                 report=report or shown,
@@ -162,6 +167,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             "held_out_loss": trained.state.best,
             "mean_loss": baseline,
             "attempts": trained.state.attempt + 1,
+            "loss": self.loss,
             "complete": not trained.interrupted,
             "history": self.history_,
         }
@@ -197,7 +203,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         if rows.shape[1] != expected:
             raise DataError(
                 f"codes of {rows.shape[1]} values: this model's codes have {expected} for items of "
-                f"shape {shape or (self.n_features_in_,)}; for items of other sizes say shapes="
+                f"shape {shape or (self.n_features_in_,)}, and for items of other sizes it needs their shapes"
             )
         step = max(1, VALUES_AT_ONCE // self.network_.architecture.channels // math.prod(shape))
         network, scale = self._network(), self._scale()
@@ -212,13 +218,19 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         parts = [scale.back(network(x)) for x in self._tensors(items)]
         return np.concatenate(parts) if items.uniform else [part[0] for part in parts]
 
+    def pairs(self, X: Any) -> Iterator[tuple[Tensor, Tensor]]:
+        """Batches of items and of their reconstructions, each (N, C, *S) in scaled units."""
+        check_is_fitted(self)
+        network = self._network()
+        for x in self._tensors(self._items(X)):
+            yield x, network(x)
+
     def score(self, X: Any, y: Any = None) -> float:
         """Minus the mean squared error of the reconstruction in scaled units, so that more is better."""
         check_is_fitted(self)
-        items = self._items(X)
-        network, squares, count = self._network(), 0.0, 0
-        for x in self._tensors(items):
-            squares += float(((network(x) - x) ** 2).sum())
+        squares, count = 0.0, 0
+        for x, rebuilt in self.pairs(X):
+            squares += float(((rebuilt - x) ** 2).sum())
             count += x.numel()
         return -squares / count
 
@@ -289,7 +301,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         if fitting:
             return items
         architecture = self.network_.architecture
-        if items.axes.strip("N") != self.item_axes_.strip("N") or items.channels != architecture.channels:
+        channels = items.channels if items.spatial else items.item_shape[0]
+        if items.axes != self.item_axes_ or channels != architecture.channels:
             raise DataError(
                 f"{items.source}: {describe(items)}; this model was trained on axes {self.item_axes_} "
                 f"with {architecture.channels} channel(s)"
@@ -314,7 +327,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         crop = choose_crop(items, flat)
         architecture = Architecture(
             kind=kind,  # type: ignore[arg-type]
-            channels=items.item_shape[0] if items.axes == "NF" else items.channels,
+            channels=items.channels if items.spatial else items.item_shape[0],
             shape=items.item_shape[: items.spatial] if items.uniform else crop or (),
             code=code,
             upsampling=self.upsampling,  # type: ignore[arg-type]

@@ -92,11 +92,11 @@ def evaluate(model: Autoencoder, items: Items) -> Evaluation:
 
 def rebuild(model: Autoencoder, items: Items) -> Iterator[tuple[Tensor, Tensor, float]]:
     """Batches of items and their reconstructions, (N, C, *S) in scaled units, and the seconds each took."""
-    network = model._network()
-    for x in model._tensors(model._items(items)):
+    began = time.perf_counter()
+    for x, rebuilt in model.pairs(items):
+        x, rebuilt = x.cpu(), rebuilt.cpu()
+        yield x, rebuilt, time.perf_counter() - began
         began = time.perf_counter()
-        rebuilt = network(x).cpu()
-        yield x.cpu(), rebuilt, time.perf_counter() - began
 
 
 def code_sizes(model: Autoencoder, items: Items) -> tuple[float, float]:
