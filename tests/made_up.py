@@ -6,7 +6,7 @@ import numpy as np
 
 
 def waves(count: int, *shape: int, channels: int = 0, dtype: Any = np.uint8, seed: int = 0) -> np.ndarray:
-    """`count` items of a spatial shape, (N, *shape) or with channels last: floats from 0.08 to 0.92, integers times 255.
+    """`count` items (N, *shape), or with channels last: floats from 0.08 to 0.92, or for integers 255 times as much.
 
     One item of a seed differs from the next in the slopes of its waves and where they begin.
     """

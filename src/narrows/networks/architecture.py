@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from operator import index
 from typing import Any, Literal, get_args
 
 Kind = Literal["linear", "dense", "conv"]
@@ -42,7 +43,7 @@ class Architecture:
             raise ValueError("architecture='conv' needs items with spatial axes; for tables use 'dense' or 'linear'")
         if len(self.shape) > 3:
             raise ValueError(f"items with {len(self.shape)} spatial axes: at most 3 are supported")
-        numbers = (self.code,) if isinstance(self.code, int) else self.code
+        numbers = self.code if isinstance(self.code, tuple) else (self.code,)
         if any(not isinstance(number, int) or number < 1 for number in numbers):
             raise ValueError(f"code={self.code!r}: expected a whole number from 1, or channels and grid like 4x7x7")
         if not self.flat:
@@ -111,11 +112,13 @@ class Architecture:
 def parse_code(text: str | int | Sequence[int]) -> Code:
     """A code size from what a user writes: 32, "32", "4x7x7" or (4, 7, 7)."""
     try:
-        numbers = [int(part) for part in text.lower().split("x")] if isinstance(text, str) else text
-        if isinstance(numbers, Sequence):
-            return int(numbers[0]) if len(numbers) == 1 else tuple(int(number) for number in numbers)
-        return int(numbers)
-    except (ValueError, TypeError):
+        if isinstance(text, str):
+            numbers = [int(part) for part in text.lower().split("x")]
+        else:
+            sequence: Sequence[int] = text if isinstance(text, Sequence) else [text]
+            numbers = [index(number) for number in sequence]
+        return numbers[0] if len(numbers) == 1 else (numbers[0], *numbers[1:])
+    except (ValueError, TypeError, IndexError):
         raise ValueError(f"code={text!r}: expected a number like 32, or channels and grid like 4x7x7") from None
 
 
