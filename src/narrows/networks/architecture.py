@@ -112,11 +112,8 @@ class Architecture:
 def parse_code(text: str | int | Sequence[int]) -> Code:
     """A code size from what a user writes: 32, "32", "4x7x7" or (4, 7, 7)."""
     try:
-        if isinstance(text, str):
-            numbers = [int(part) for part in text.lower().split("x")]
-        else:
-            sequence: Sequence[int] = text if isinstance(text, Sequence) else [text]
-            numbers = [index(number) for number in sequence]
+        sequence = [int(part) for part in text.lower().split("x")] if isinstance(text, str) else text
+        numbers = [index(number) for number in sequence] if isinstance(sequence, Sequence) else [index(sequence)]
         return numbers[0] if len(numbers) == 1 else (numbers[0], *numbers[1:])
     except (ValueError, TypeError, IndexError):
         raise ValueError(f"code={text!r}: expected a number like 32, or channels and grid like 4x7x7") from None
