@@ -122,6 +122,8 @@ class Scale:
 
 def as_tensor(array: np.ndarray) -> Tensor:
     """A tensor on the array's own memory, which may be read-only: nothing here writes to it."""
+    if array.dtype == np.longdouble:
+        array = array.astype(np.float64)  # the most precise that torch has
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         return torch.from_numpy(np.ascontiguousarray(array))

@@ -1,6 +1,6 @@
 """What training makes small: the difference between a reconstruction and what it should be."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
@@ -19,4 +19,6 @@ def difference(loss: Loss, reconstruction: Tensor, x: Tensor) -> Tensor:
         return F.mse_loss(reconstruction, x)
     if loss == "mae":
         return F.l1_loss(reconstruction, x)
-    return F.binary_cross_entropy(reconstruction, x) - F.binary_cross_entropy(x, x)
+    if loss == "bce":
+        return F.binary_cross_entropy(reconstruction, x) - F.binary_cross_entropy(x, x)
+    raise ValueError(f"loss={loss!r}: expected one of {', '.join(get_args(Loss))}")

@@ -11,7 +11,7 @@ from narrows import __version__, atomic
 from narrows.errors import FormatError
 
 FORMAT = 1
-KEY, CHECK = "narrows.model", "narrows.fingerprint"
+KEY, CHECK, DOCUMENT_CHECK = "narrows.model", "narrows.fingerprint", "narrows.document"
 
 
 def write_model(path: Path, tensors: dict[str, np.ndarray], document: dict[str, Any]) -> None:
@@ -19,7 +19,8 @@ def write_model(path: Path, tensors: dict[str, np.ndarray], document: dict[str, 
     from safetensors.numpy import save
 
     document = {"format": FORMAT, "narrows": __version__, **document}
-    metadata = {KEY: json.dumps(document), CHECK: fingerprint(tensors, document)}
+    text = json.dumps(document)
+    metadata = {KEY: text, CHECK: fingerprint(tensors, document), DOCUMENT_CHECK: sha256(text)}
     with atomic.replacing(path) as temporary:
         temporary.write_bytes(save({name: np.ascontiguousarray(each) for name, each in tensors.items()}, metadata))
 
@@ -46,11 +47,12 @@ def read_model(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
                     f"this is narrows {__version__}, which reads up to format {FORMAT}: upgrade it"
                 )
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+    except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
         if isinstance(error, FormatError):
             raise
         raise FormatError(f"{path}: not a model file, or a damaged one ({error})") from None
-    if fingerprint(tensors, document) != metadata.get(CHECK):
+    found = fingerprint(tensors, document), sha256(metadata[KEY])
+    if found != (metadata.get(CHECK), metadata.get(DOCUMENT_CHECK)):
         raise FormatError(f"{path}: damaged: its content does not match its fingerprint")
     return tensors, {**document, "fingerprint": metadata[CHECK]}
 
@@ -65,3 +67,7 @@ def fingerprint(tensors: dict[str, np.ndarray], document: dict[str, Any]) -> str
         digest.update(f"\n{name} {tensor.dtype.str} {tensor.shape}\n".encode())
         digest.update(tensor.tobytes())
     return digest.hexdigest()
+
+
+def sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

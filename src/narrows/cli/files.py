@@ -35,7 +35,7 @@ def read_items(source: str, axes: str | None, strict: bool) -> "Items":
 def read_items_for(model: "Autoencoder", source: str, axes: str | None, strict: bool) -> "Items":
     """The items of DATA to give to a model. An array has the axes of those it was trained on, unless the user says."""
     if axes is None and source.endswith((".npy", ".npz", ".npy.gz")):
-        axes = model.item_axes_
+        axes = model.axes_
     return read_items(source, axes, strict)
 
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from narrows import model_file
 from narrows.batches import Batches, Scale, as_tensor
 from narrows.data import Items, Scaling
+from narrows.data.axes import layout_of
 from narrows.difference import Loss, difference
 from narrows.errors import DataError, FormatError
 from narrows.networks import Architecture, Network, build, cut, flatten_code, parse_code, unflatten_code
@@ -60,6 +61,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         Budget of training. Epochs are repeatable, minutes are kept by the clock. By default epochs, by the data's size.
     batch_size, learning_rate : None to choose by architecture and size of the data.
     axes : str, such as "NYX", "NYXC", "NT", "NZYX", "NF"
+        Which axis of X is which, in any order; those of "NCYX" come back as "NCYX". Guessed from the shape by default.
     device : "auto", "cpu" or "cuda"
     random_state : int, numpy.random.RandomState or None
     verbose : bool
@@ -68,6 +70,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     Attributes
     ----------
     n_features_in_ : values of one item; feature_names_in_ : where a table had names
+    axes_ : axes of the arrays that come in and go out
     code_shape_ : shape of one training item's code, (K,) or (*grid, channels); `transform` gives it flattened
     history_ : dict of lists "epoch", "seconds", "loss", "held_out"
     training_ : dict of facts about the training
@@ -155,7 +158,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
                 report=report or shown,
             )
         self.n_features_in_ = architecture.values
-        self.network_, self.scaling_, self.item_axes_ = trained.network, scaling, items.axes
+        self.network_, self.scaling_, self.axes_ = trained.network, scaling, axes_as_given(self.axes, items)
         self.history_ = trained.state.history
         self.training_ = {
             "data": items.source,
@@ -190,33 +193,39 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     def inverse_transform(self, Z: Any, shapes: Any = None) -> Any:
         """Items from the codes Z that `transform` gave, with the dtype, range and layout of the data learnt from.
 
-        shapes: the spatial shape of the items, that of the training items by default; for a list of codes, (N, S), the
-        shape of each, and a list of items comes back. DataError where codes and shapes do not fit.
+        shapes: the spatial shape of the items, that of the training items by default; or (N, S), the shape of each,
+        with which a list of codes becomes a list of items. DataError where codes and shapes do not fit.
         """
         check_is_fitted(self)
-        if isinstance(Z, list) and len(Z) and isinstance(Z[0], np.ndarray) and Z[0].ndim == 1 and shapes is not None:
-            return [self.inverse_transform(z[None], tuple(shape))[0] for z, shape in zip(Z, shapes, strict=True)]
-        shape = self.network_.architecture.shape if shapes is None else tuple(int(size) for size in shapes)
-        rows = check_array(Z, dtype=str(self._precision()).removeprefix("torch."))
-        tensors = self._network().code_shapes(shape)
-        expected = sum(math.prod(each) for each in tensors)
-        if rows.shape[1] != expected:
+        if shapes is None and isinstance(Z, list) and len({np.size(code) for code in Z}) > 1:
             raise DataError(
-                f"codes of {rows.shape[1]} values: this model's codes have {expected} for items of "
-                f"shape {shape or (self.n_features_in_,)}, and for items of other sizes it needs their shapes"
+                "codes of different lengths: say the shapes of their items, like shapes=[(28, 28), (30, 20)]"
             )
-        step = max(1, VALUES_AT_ONCE // self.network_.architecture.channels // math.prod(shape))
         network, scale = self._network(), self._scale()
-        parts = as_tensor(rows).to(choose_device(self.device)).split(step)
-        return np.concatenate([scale.back(cut(network.decode(unflatten_code(part, tensors)), shape)) for part in parts])
+        shapes = np.asarray(network.architecture.shape if shapes is None else shapes, np.int64)
+        if shapes.ndim < 2:
+            return self._as_given(self._decode(network, scale, Z, shapes))
+        if len(shapes) != len(Z):
+            raise DataError(f"{len(Z)} codes and {len(shapes)} shapes of items: expected as many")
+        if not isinstance(Z, list) and (shapes == shapes[0]).all():
+            return self._as_given(self._decode(network, scale, Z, shapes[0]))
+        items = (self._decode(network, scale, [code], shape)[0] for code, shape in zip(Z, shapes, strict=True))
+        return [self._item_as_given(item) for item in items]
 
     def reconstruct(self, X: Any) -> Any:
-        """What comes back of the items X after the squeeze: the same dtype, shape and layout."""
+        """What comes back of the items X after the squeeze: the same dtype, shape and layout.
+
+        A list gives a list, and so do `narrows.data.Items` of different sizes.
+        """
         check_is_fitted(self)
         items = self._items(X)
         network, scale = self._network(), self._scale()
         parts = [scale.back(network(x)) for x in self._tensors(items)]
-        return np.concatenate(parts) if items.uniform else [part[0] for part in parts]
+        if isinstance(X, Items):
+            return np.concatenate(parts) if items.uniform else [part[0] for part in parts]
+        if is_list_of_items(X, self.axes_):
+            return [self._item_as_given(item) for part in parts for item in part]
+        return self._as_given(np.concatenate(parts)).reshape(np.shape(X))
 
     def pairs(self, X: Any) -> Iterator[tuple[Tensor, Tensor]]:
         """Batches of items and of their reconstructions, each (N, C, *S) in scaled units."""
@@ -242,7 +251,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             "tool": "autoencoder",
             "architecture": self.network_.architecture.to_json(),
             "scaling": self.scaling_.to_json(),
-            "axes": self.item_axes_,
+            "axes": self.axes_,
             "features": [str(name) for name in getattr(self, "feature_names_in_", ())],
             "training": self.training_,
         }
@@ -260,10 +269,11 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
                 code=architecture.code,
                 upsampling=architecture.upsampling,
                 preset=architecture.preset,
+                axes=document["axes"],
                 random_state=training["seed"],
                 **{name: training.get(name) for name in names},
             )
-            self.scaling_, self.item_axes_ = Scaling.from_json(document["scaling"]), document["axes"]
+            self.scaling_, self.axes_ = Scaling.from_json(document["scaling"]), document["axes"]
             self.network_ = build(architecture)
             self.network_.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in tensors.items()})
             self.network_.eval().requires_grad_(False)
@@ -281,17 +291,23 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         return (*shape[1:], shape[0])
 
     @property
+    def item_axes_(self) -> str:
+        return layout_of(self.axes_)
+
+    @property
     def _n_features_out(self) -> int:
         return sum(math.prod(shape) for shape in self.network_.code_shapes(self.network_.architecture.shape))
 
     def _items(self, X: Any, fitting: bool = False) -> Items:
         """X as items that fit what was learnt, or with `fitting` as what is to be learnt from."""
-        axes = self.axes if fitting else self.item_axes_
+        axes = self.axes if fitting else self.axes_
         if isinstance(X, Items):
             items = X
-        elif isinstance(X, list) and X and all(isinstance(x, np.ndarray) and x.ndim > 1 for x in X):
+        elif is_list_of_items(X, axes):
             items = Items.from_list(X, axes)
-        elif getattr(X, "ndim", 2) > 2 or (axes is not None and axes != "NF"):
+        elif getattr(X, "ndim", 2) > 2 or axes not in (None, "NF"):
+            if axes is not None and not fitting and np.ndim(X) == len(axes) - 1:
+                axes = axes.replace("N", "")  # one item
             items = Items.from_array(X, axes)
         else:
             return Items.from_array(validate_data(self, X, reset=fitting, dtype="numeric"), "NF")
@@ -299,6 +315,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             if not np.isfinite(item).all():
                 raise DataError(f"{items.source}: holds NaN or infinity; an autoencoder needs complete data")
         if fitting:
+            self.__dict__.pop("feature_names_in_", None)  # of a table it was fitted to before
             return items
         architecture = self.network_.architecture
         channels = items.channels if items.spatial else items.item_shape[0]
@@ -313,6 +330,28 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
                 f"(a code of channels x grid takes any size)"
             )
         return items
+
+    def _decode(self, network: Network, scale: Scale, Z: Any, shape: np.ndarray) -> np.ndarray:
+        """Items (N, *shape), their axes in the order of the layout, from codes (N, K)."""
+        size = tuple(shape.tolist())
+        rows = check_array(Z, dtype=str(self._precision()).removeprefix("torch."))
+        tensors = network.code_shapes(size)
+        expected = sum(math.prod(each) for each in tensors)
+        if rows.shape[1] != expected:
+            raise DataError(
+                f"codes of {rows.shape[1]} values: this model's codes have {expected} for items of "
+                f"shape {size or (self.n_features_in_,)}, and for items of other sizes it needs their shapes"
+            )
+        step = max(1, VALUES_AT_ONCE // network.architecture.channels // math.prod(size))
+        parts = as_tensor(rows).to(choose_device(self.device)).split(step)
+        return np.concatenate([scale.back(cut(network.decode(unflatten_code(part, tensors)), size)) for part in parts])
+
+    def _as_given(self, values: np.ndarray) -> np.ndarray:
+        """Items (N, ...) with their axes in the order in which the user has them."""
+        return values.transpose([self.item_axes_.index(axis) for axis in self.axes_])
+
+    def _item_as_given(self, item: np.ndarray) -> np.ndarray:
+        return item.transpose([self.item_axes_[1:].index(axis) for axis in self.axes_ if axis != "N"])
 
     def _design(self, items: Items, scaling: Scaling) -> tuple[Architecture, tuple[int, ...] | None]:
         """The architecture for the items, and the crop to train it on."""
@@ -371,3 +410,16 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def is_list_of_items(X: Any, axes: str | None) -> bool:
+    """Whether X is a list of one array an item, and not a table written as a list of rows."""
+    fewest = 2 if axes in (None, "NF") else 1
+    return isinstance(X, list) and len(X) > 0 and all(isinstance(x, np.ndarray) and x.ndim >= fewest for x in X)
+
+
+def axes_as_given(axes: str | None, items: Items) -> str:
+    """The axes of arrays as the user has them, in any order: what was said, with an N, or else those of the items."""
+    if axes is None or layout_of(axes) != items.axes:
+        return items.axes
+    return axes if "N" in axes else "N" + axes
