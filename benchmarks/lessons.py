@@ -47,7 +47,7 @@ class Plan:
     epochs: float
 
 
-FULL = Plan(60_000, 10_000, linear=20, conv=180, code30=600, epochs=1)
+FULL = Plan(60_000, 10_000, linear=20, conv=90, code30=300, epochs=1)
 QUICK = Plan(4_000, 1_000, linear=1, conv=6, code30=6, epochs=0.1)
 
 
