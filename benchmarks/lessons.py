@@ -127,6 +127,7 @@ class Bench:
 
     def add_throughput(self, model: str, batch: int, items_per_second: float, flops: float, speed: float) -> None:
         self.throughputs.append(Throughput(model, batch, items_per_second, flops, speed))
+        say(f"{model}: {items_per_second:,.0f} items/s, {self.throughputs[-1].share:.1%} of matrix products")
 
     def add(self, part: str, what: str, measured: float | None, target: float | None, **beside: float) -> None:
         self.figures.append(Figure(part, what, measured, target, beside))

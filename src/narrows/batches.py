@@ -46,7 +46,7 @@ class Batches:
         self.size = min(batch_size, len(self.training))
         self.per_epoch = math.ceil(len(self.training) / self.size)
         self._values = as_tensor(items.values)
-        if device.type == "cuda" and crop is None and items.values.nbytes < torch.cuda.mem_get_info(device)[0] / 2:
+        if device.type == "cuda" and crop is None and fits(items, device):
             self._values = self._values.to(device)
         self._epoch, self._order = -1, self.training
 
@@ -127,6 +127,12 @@ def as_tensor(array: np.ndarray) -> Tensor:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         return torch.from_numpy(np.ascontiguousarray(array))
+
+
+def fits(items: Items, device: torch.device) -> bool:
+    """Whether the items can stay on a GPU: they leave half of its memory, and torch can index their type there."""
+    indexable = items.dtype.kind != "u" or items.dtype.itemsize == 1
+    return indexable and items.values.nbytes < torch.cuda.mem_get_info(device)[0] / 2
 
 
 def crops_to_cover(items: Items, index: int, crop: tuple[int, ...]) -> int:

@@ -1,4 +1,4 @@
-"""What moves the weights: Muon for the matrices inside a network, AdamW for the rest."""
+"""What moves the weights: Muon for the matrices inside a network, Adam for the rest."""
 
 from collections import defaultdict
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 WIDEST_FOR_MUON = 256
-MUON_RATE = 7.0  # times the learning rate of AdamW
+MUON_RATE = 7.0  # times the learning rate of Adam
 
 
 class Muon(torch.optim.Optimizer):
@@ -53,17 +53,17 @@ def orthogonal(matrices: Tensor, iterations: int = 5) -> Tensor:
     return x if wide else x.mT
 
 
-def optimisers(network: nn.Module, weight_decay: float) -> list[torch.optim.Optimizer]:
-    """AdamW, and Muon where the network has matrices inside that are small enough for it.
+def optimisers(network: nn.Module) -> list[torch.optim.Optimizer]:
+    """Adam, and Muon where the network has matrices inside that are small enough for it.
 
-    The first and the last matrix face the data, whose directions are not alike, and stay with AdamW. Each group
+    The first and the last matrix face the data, whose directions are not alike, and stay with Adam. Each group
     carries the factor by which its learning rate differs: "relative".
     """
     weights = [weight for weight in network.parameters() if weight.ndim > 1]
     inner = [weight for weight in weights[1:-1] if min(len(weight), weight[0].numel()) <= WIDEST_FOR_MUON]
     chosen = {id(weight) for weight in inner}
     others = [weight for weight in network.parameters() if id(weight) not in chosen]
-    adam = torch.optim.AdamW(others, lr=1.0, betas=(0.9, 0.99), weight_decay=weight_decay, fused=True)
+    adam = torch.optim.Adam(others, lr=1.0, betas=(0.9, 0.99), fused=True)
     adam.param_groups[0]["relative"] = 1.0
     if not inner:
         return [adam]

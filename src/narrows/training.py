@@ -45,7 +45,6 @@ class Settings:
     batch_size: int
     learning_rate: float
     seed: int
-    weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
         if (self.minutes is None) == (self.epochs is None):
@@ -188,7 +187,7 @@ class Run(Generic[Net]):
 
     def begin(self) -> None:
         self.network = self.build(self.settings.seed + self.state.attempt)
-        self.optimisers = optimisers(self.network, self.settings.weight_decay)
+        self.optimisers = optimisers(self.network)
         self.best_weights = copy_weights(self.network)
         self.loss_sum = torch.zeros((), device=self.batches.device)
 
@@ -286,7 +285,7 @@ class Run(Generic[Net]):
                 moments.setdefault(int(index), {})[moment] = tensor
             optimiser.load_state_dict({**optimiser.state_dict(), "state": moments})
             for weight, state in optimiser.state.items():
-                # In the weight's own memory layout: the fused AdamW walks through both as they lie.
+                # In the weight's own memory layout: the fused Adam walks through both as they lie.
                 for name, moment in state.items():
                     if moment.shape == weight.shape:
                         state[name] = torch.empty_like(weight).copy_(moment)

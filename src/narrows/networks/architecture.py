@@ -39,6 +39,8 @@ class Architecture:
                 raise ValueError(f"{name}={getattr(self, name)!r}: expected one of {', '.join(get_args(options))}")
         if self.preset not in ("default", "lesson"):
             raise ValueError(f"preset={self.preset!r}: expected default or lesson")
+        if self.preset == "lesson" and self.kind == "dense":
+            raise ValueError("preset='lesson' has no dense network; use 'linear' or 'conv'")
         if self.kind == "conv" and not self.shape:
             raise ValueError("architecture='conv' needs items with spatial axes; for tables use 'dense' or 'linear'")
         if len(self.shape) > 3:

@@ -1,43 +1,26 @@
 """The tool `Autoencoder`: features from data, and data from features."""
 
-import copy
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import Tags, check_array, check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
-from torch import Tensor
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import check_array
+from sklearn.utils.validation import check_is_fitted
 
-from narrows import model_file
-from narrows.batches import Batches, Scale, as_tensor
+from narrows.batches import Scale, as_tensor
 from narrows.data import Items, Scaling
-from narrows.data.axes import layout_of
-from narrows.difference import Loss, difference
+from narrows.difference import Loss
 from narrows.errors import DataError, FormatError
-from narrows.networks import Architecture, Network, build, cut, flatten_code, parse_code, unflatten_code
-from narrows.progress import training_bar
-from narrows.tools.choices import (
-    LEARNING_RATE,
-    choose_batch_size,
-    choose_code,
-    choose_crop,
-    choose_device,
-    choose_epochs,
-    choose_kind,
-    describe,
-)
-from narrows.training import Report, Settings, train
-
-VALUES_AT_ONCE = 2**21
+from narrows.networks import Architecture, Network, cut, flatten_code, parse_code, unflatten_code
+from narrows.tools.choices import choose_code, choose_crop, choose_device, choose_kind
+from narrows.tools.tool import VALUES_AT_ONCE, Tool
+from narrows.training import Report
 
 
-class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Tool):
     """Learns to squeeze items into a short code and to rebuild them from it.
 
     Items are the rows of a table, signals, pictures or volumes: an array (the axes are guessed, or said with `axes`), a
@@ -75,6 +58,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     history_ : dict of lists "epoch", "seconds", "loss", "held_out"
     training_ : dict of facts about the training
     """
+
+    tool = "autoencoder"
 
     def __init__(
         self,
@@ -128,54 +113,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
                 f"loss='bce' needs values of a known range, such as 0..1 or uint8; these are {items.dtype}"
             )
         architecture, crop = self._design(items, scaling)
-        settings = self._settings(items, architecture.kind)
-        device = choose_device(self.device)
-        batches = Batches(items, scaling, settings.batch_size, settings.seed, device, crop)
-        mean = batches.mean()
-        held_out = [(float(difference(self.loss, mean.expand_as(x), x)), len(x)) for x in batches.held_out()]
-        baseline = sum(loss * count for loss, count in held_out) / sum(count for _, count in held_out)
-
-        def start(seed: int) -> Network:
-            network = build(architecture, seed)
-            network.start_at(mean.cpu())
-            return network.to(device)
-
-        with training_bar(self.verbose) as shown:
-            trained = train(
-                start,
-                lambda network, x: difference(self.loss, network(x), x),
-                batches,
-                settings,
-                baseline,
-                identity={
-                    "items": len(items),
-                    "dtype": str(items.dtype),
-                    "loss": self.loss,
-                    "architecture": architecture.to_json(),
-                },
-                checkpoint=None if checkpoint is None else Path(checkpoint),
-                resume=resume,
-                report=report or shown,
-            )
-        self.n_features_in_ = architecture.values
-        self.network_, self.scaling_, self.axes_ = trained.network, scaling, axes_as_given(self.axes, items)
-        self.history_ = trained.state.history
-        self.training_ = {
-            "data": items.source,
-            "items": len(items),
-            "device": str(device),
-            **{name: value for name, value in asdict(settings).items() if value is not None},
-            "seconds": round(trained.state.seconds, 2),
-            "steps": trained.state.step,
-            "held_out_loss": trained.state.best,
-            "mean_loss": baseline,
-            "attempts": trained.state.attempt + 1,
-            "loss": self.loss,
-            "complete": not trained.interrupted,
-            "history": self.history_,
-        }
-        if trained.interrupted:
-            raise KeyboardInterrupt
+        self._learn(items, scaling, architecture, crop, checkpoint, resume, report)
         return self
 
     def transform(self, X: Any) -> Any:
@@ -212,51 +150,6 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         items = (self._decode(network, scale, [code], shape)[0] for code, shape in zip(Z, shapes, strict=True))
         return [self._item_as_given(item) for item in items]
 
-    def reconstruct(self, X: Any) -> Any:
-        """What comes back of the items X after the squeeze: the same dtype, shape and layout.
-
-        A list gives a list, and so do `narrows.data.Items` of different sizes.
-        """
-        check_is_fitted(self)
-        items = self._items(X)
-        network, scale = self._network(), self._scale()
-        parts = [scale.back(network(x)) for x in self._tensors(items)]
-        if isinstance(X, Items):
-            return np.concatenate(parts) if items.uniform else [part[0] for part in parts]
-        if is_list_of_items(X, self.axes_):
-            return [self._item_as_given(item) for part in parts for item in part]
-        return self._as_given(np.concatenate(parts)).reshape(np.shape(X))
-
-    def pairs(self, X: Any) -> Iterator[tuple[Tensor, Tensor]]:
-        """Batches of items and of their reconstructions, each (N, C, *S) in scaled units."""
-        check_is_fitted(self)
-        network = self._network()
-        for x in self._tensors(self._items(X)):
-            yield x, network(x)
-
-    def score(self, X: Any, y: Any = None) -> float:
-        """Minus the mean squared error of the reconstruction in scaled units, so that more is better."""
-        check_is_fitted(self)
-        squares, count = 0.0, 0
-        for x, rebuilt in self.pairs(X):
-            squares += float(((rebuilt - x) ** 2).sum())
-            count += x.numel()
-        return -squares / count
-
-    def save(self, path: str | Path) -> None:
-        """Write the model as one safetensors file; `narrows.load` reads it."""
-        check_is_fitted(self)
-        tensors = {name: tensor.cpu().numpy() for name, tensor in self.network_.state_dict().items()}
-        document = {
-            "tool": "autoencoder",
-            "architecture": self.network_.architecture.to_json(),
-            "scaling": self.scaling_.to_json(),
-            "axes": self.axes_,
-            "features": [str(name) for name in getattr(self, "feature_names_in_", ())],
-            "training": self.training_,
-        }
-        model_file.write_model(Path(path), tensors, document)
-
     @classmethod
     def from_file(cls, path: str | Path, tensors: dict[str, np.ndarray], document: dict[str, Any]) -> "Autoencoder":
         """The estimator that `save` wrote, from what the model file holds; FormatError where that does not fit."""
@@ -273,14 +166,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
                 random_state=training["seed"],
                 **{name: training.get(name) for name in names},
             )
-            self.scaling_, self.axes_ = Scaling.from_json(document["scaling"]), document["axes"]
-            self.network_ = build(architecture)
-            self.network_.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in tensors.items()})
-            self.network_.eval().requires_grad_(False)
-            self.training_, self.history_ = training, training["history"]
-            self.n_features_in_ = architecture.values
-            if document["features"]:
-                self.feature_names_in_ = np.array(document["features"], dtype=object)
+            self._restore(tensors, document)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise FormatError(f"{path}: its weights and its description do not fit together ({error})") from None
         return self
@@ -291,45 +177,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         return (*shape[1:], shape[0])
 
     @property
-    def item_axes_(self) -> str:
-        return layout_of(self.axes_)
-
-    @property
     def _n_features_out(self) -> int:
         return sum(math.prod(shape) for shape in self.network_.code_shapes(self.network_.architecture.shape))
-
-    def _items(self, X: Any, fitting: bool = False) -> Items:
-        """X as items that fit what was learnt, or with `fitting` as what is to be learnt from."""
-        axes = self.axes if fitting else self.axes_
-        if isinstance(X, Items):
-            items = X
-        elif is_list_of_items(X, axes):
-            items = Items.from_list(X, axes)
-        elif getattr(X, "ndim", 2) > 2 or axes not in (None, "NF"):
-            if axes is not None and not fitting and np.ndim(X) == len(axes) - 1:
-                axes = axes.replace("N", "")  # one item
-            items = Items.from_array(X, axes)
-        else:
-            return Items.from_array(validate_data(self, X, reset=fitting, dtype="numeric"), "NF")
-        for item in items.chunks() if items.dtype.kind == "f" else ():
-            if not np.isfinite(item).all():
-                raise DataError(f"{items.source}: holds NaN or infinity; an autoencoder needs complete data")
-        if fitting:
-            self.__dict__.pop("feature_names_in_", None)  # of a table it was fitted to before
-            return items
-        architecture = self.network_.architecture
-        channels = items.channels if items.spatial else items.item_shape[0]
-        if items.axes != self.item_axes_ or channels != architecture.channels:
-            raise DataError(
-                f"{items.source}: {describe(items)}; this model was trained on axes {self.item_axes_} "
-                f"with {architecture.channels} channel(s)"
-            )
-        if architecture.flat and not (items.uniform and items.item_shape[: items.spatial] == architecture.shape):
-            raise DataError(
-                f"{items.source}: {describe(items)}; this model takes items of shape {architecture.shape} alone "
-                f"(a code of channels x grid takes any size)"
-            )
-        return items
 
     def _decode(self, network: Network, scale: Scale, Z: Any, shape: np.ndarray) -> np.ndarray:
         """Items (N, *shape), their axes in the order of the layout, from codes (N, K)."""
@@ -345,13 +194,6 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         step = max(1, VALUES_AT_ONCE // network.architecture.channels // math.prod(size))
         parts = as_tensor(rows).to(choose_device(self.device)).split(step)
         return np.concatenate([scale.back(cut(network.decode(unflatten_code(part, tensors)), size)) for part in parts])
-
-    def _as_given(self, values: np.ndarray) -> np.ndarray:
-        """Items (N, ...) with their axes in the order in which the user has them."""
-        return values.transpose([self.item_axes_.index(axis) for axis in self.axes_])
-
-    def _item_as_given(self, item: np.ndarray) -> np.ndarray:
-        return item.transpose([self.item_axes_[1:].index(axis) for axis in self.axes_ if axis != "N"])
 
     def _design(self, items: Items, scaling: Scaling) -> tuple[Architecture, tuple[int, ...] | None]:
         """The architecture for the items, and the crop to train it on."""
@@ -374,52 +216,3 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             ranged=scaling.ranged,
         )
         return architecture, crop
-
-    def _settings(self, items: Items, kind: str) -> Settings:
-        seed = self.random_state
-        if not isinstance(seed, (int, np.integer)):
-            seed = check_random_state(seed).randint(2**31)
-        return Settings(
-            minutes=self.minutes,
-            epochs=choose_epochs(items) if self.minutes is None and self.epochs is None else self.epochs,
-            batch_size=choose_batch_size(kind, items) if self.batch_size is None else self.batch_size,
-            learning_rate=LEARNING_RATE[kind] if self.learning_rate is None else self.learning_rate,
-            seed=int(seed),
-        )
-
-    def _precision(self) -> torch.dtype:
-        """Double for tables: the codes of a row then do not depend, to the last digit, on the rows beside it."""
-        return torch.float32 if self.network_.architecture.shape else torch.float64
-
-    def _network(self) -> Network:
-        return copy.deepcopy(self.network_).to(choose_device(self.device), self._precision())
-
-    def _scale(self) -> Scale:
-        return Scale(self.scaling_, self.item_axes_, choose_device(self.device), self._precision())
-
-    def _tensors(self, items: Items) -> Iterator[Tensor]:
-        """The items as scaled batches, one by one where they have different sizes."""
-        scale, device = self._scale(), choose_device(self.device)
-        step = max(1, VALUES_AT_ONCE // math.prod(items.item_shape)) if items.uniform else 1
-        for start in range(0, len(items), step):
-            part = items.values[start : start + step] if items.uniform else items[start][None]
-            yield scale(as_tensor(part).to(device))
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
-
-
-def is_list_of_items(X: Any, axes: str | None) -> bool:
-    """Whether X is a list of one array an item, and not a table written as a list of rows."""
-    fewest = 2 if axes in (None, "NF") else 1
-    return isinstance(X, list) and len(X) > 0 and all(isinstance(x, np.ndarray) and x.ndim >= fewest for x in X)
-
-
-def axes_as_given(axes: str | None, items: Items) -> str:
-    """The axes of arrays as the user has them, in any order: what was said, with an N, or else those of the items."""
-    if axes is None or layout_of(axes) != items.axes:
-        return items.axes
-    return axes if "N" in axes else "N" + axes

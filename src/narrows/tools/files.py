@@ -6,7 +6,7 @@ from narrows import model_file
 from narrows.errors import FormatError
 from narrows.tools.autoencoder import Autoencoder
 
-TOOLS = {"autoencoder": Autoencoder}
+TOOLS = {tool.tool: tool for tool in (Autoencoder,)}
 
 
 def load(path: str | Path) -> Autoencoder:

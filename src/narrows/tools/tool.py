@@ -1,0 +1,262 @@
+"""What every tool is made of: items from whatever the user gives, training, the network at work, the model's file."""
+
+import copy
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.utils import Tags, check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import Tensor
+
+from narrows import model_file
+from narrows.batches import Batches, Scale, as_tensor
+from narrows.data import Items, Scaling
+from narrows.data.axes import layout_of
+from narrows.difference import Loss, difference
+from narrows.errors import DataError
+from narrows.networks import Architecture, Network, build
+from narrows.progress import training_bar
+from narrows.tools.choices import LEARNING_RATE, choose_batch_size, choose_device, choose_epochs, describe
+from narrows.training import Report, Settings, train
+
+VALUES_AT_ONCE = 2**21
+
+
+class Tool(BaseEstimator):
+    """A scikit-learn estimator around one network that was trained to rebuild items.
+
+    Subclasses name themselves in `tool`, and store in their constructors, beside what is their own: loss, minutes,
+    epochs, batch_size, learning_rate, axes, device, random_state, verbose.
+    """
+
+    tool: ClassVar[str]
+    loss: Loss
+    minutes: float | None
+    epochs: int | None
+    batch_size: int | None
+    learning_rate: float | None
+    axes: str | None
+    device: str
+    random_state: Any
+    verbose: bool
+
+    def _learn(
+        self,
+        items: Items,
+        scaling: Scaling,
+        architecture: Architecture,
+        crop: tuple[int, ...] | None,
+        checkpoint: str | Path | None,
+        resume: bool,
+        report: Callable[[Report], None] | None,
+    ) -> None:
+        """Train the network of an architecture on the items, cut to crops where a crop is given.
+
+        Raises TrainingError where nothing better than the mean of the data was found, and KeyboardInterrupt where the
+        run was stopped; what was best until then is learnt.
+        """
+        settings = self._settings(items, architecture.kind)
+        device = choose_device(self.device)
+        batches = Batches(items, scaling, settings.batch_size, settings.seed, device, crop)
+        mean = batches.mean()
+        held_out = [(float(difference(self.loss, mean.expand_as(x), x)), len(x)) for x in batches.held_out()]
+        baseline = sum(loss * count for loss, count in held_out) / sum(count for _, count in held_out)
+
+        def start(seed: int) -> Network:
+            network = build(architecture, seed)
+            network.start_at(mean.cpu())
+            return network.to(device)
+
+        with training_bar(self.verbose) as shown:
+            trained = train(
+                start,
+                lambda network, x: difference(self.loss, network(x), x),
+                batches,
+                settings,
+                baseline,
+                identity={
+                    "items": len(items),
+                    "dtype": str(items.dtype),
+                    "loss": self.loss,
+                    "architecture": architecture.to_json(),
+                },
+                checkpoint=None if checkpoint is None else Path(checkpoint),
+                resume=resume,
+                report=report or shown,
+            )
+        self.n_features_in_ = architecture.values
+        self.network_, self.scaling_, self.axes_ = trained.network, scaling, axes_as_given(self.axes, items)
+        self.history_ = trained.state.history
+        self.training_ = {
+            "data": items.source,
+            "items": len(items),
+            "device": str(device),
+            **{name: value for name, value in asdict(settings).items() if value is not None},
+            "seconds": round(trained.state.seconds, 2),
+            "steps": trained.state.step,
+            "held_out_loss": trained.state.best,
+            "mean_loss": baseline,
+            "attempts": trained.state.attempt + 1,
+            "loss": self.loss,
+            "complete": not trained.interrupted,
+            "history": self.history_,
+        }
+        if trained.interrupted:
+            raise KeyboardInterrupt
+
+    def reconstruct(self, X: Any) -> Any:
+        """What comes back of the items X after the squeeze: the same dtype, shape and layout.
+
+        A list gives a list, and so do `narrows.data.Items` of different sizes.
+        """
+        check_is_fitted(self)
+        items = self._items(X)
+        network, scale = self._network(), self._scale()
+        parts = [scale.back(network(x)) for x in self._tensors(items)]
+        if isinstance(X, Items):
+            return np.concatenate(parts) if items.uniform else [part[0] for part in parts]
+        if is_list_of_items(X, self.axes_):
+            return [self._item_as_given(item) for part in parts for item in part]
+        return self._as_given(np.concatenate(parts)).reshape(np.shape(X))
+
+    def pairs(self, X: Any) -> Iterator[tuple[Tensor, Tensor]]:
+        """Batches of items and of their reconstructions, each (N, C, *S) in scaled units."""
+        check_is_fitted(self)
+        network = self._network()
+        for x in self._tensors(self._items(X)):
+            yield x, network(x)
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Minus the mean squared error of the reconstruction in scaled units, so that more is better."""
+        check_is_fitted(self)
+        squares, count = 0.0, 0
+        for x, rebuilt in self.pairs(X):
+            squares += float(((rebuilt - x) ** 2).sum())
+            count += x.numel()
+        return -squares / count
+
+    def save(self, path: str | Path) -> None:
+        """Write the model as one safetensors file; `narrows.load` reads it."""
+        check_is_fitted(self)
+        tensors = {name: tensor.cpu().numpy() for name, tensor in self.network_.state_dict().items()}
+        document = {
+            "tool": self.tool,
+            "architecture": self.network_.architecture.to_json(),
+            "scaling": self.scaling_.to_json(),
+            "axes": self.axes_,
+            "features": [str(name) for name in getattr(self, "feature_names_in_", ())],
+            "training": self.training_,
+        }
+        model_file.write_model(Path(path), tensors, document)
+
+    def _restore(self, tensors: dict[str, np.ndarray], document: dict[str, Any]) -> None:
+        """Take on what `save` wrote; KeyError, TypeError, ValueError or RuntimeError where it does not fit together."""
+        architecture = Architecture.from_json(document["architecture"])
+        self.scaling_, self.axes_ = Scaling.from_json(document["scaling"]), document["axes"]
+        self.network_ = build(architecture)
+        self.network_.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in tensors.items()})
+        self.network_.eval().requires_grad_(False)
+        self.training_ = document["training"]
+        self.history_ = self.training_["history"]
+        self.n_features_in_ = architecture.values
+        if document["features"]:
+            self.feature_names_in_ = np.array(document["features"], dtype=object)
+
+    @property
+    def item_axes_(self) -> str:
+        return layout_of(self.axes_)
+
+    def _items(self, X: Any, fitting: bool = False) -> Items:
+        """X as items that fit what was learnt, or with `fitting` as what is to be learnt from."""
+        axes = self.axes if fitting else self.axes_
+        if isinstance(X, Items):
+            items = X
+        elif is_list_of_items(X, axes):
+            items = Items.from_list(X, axes)
+        elif getattr(X, "ndim", 2) > 2 or axes not in (None, "NF"):
+            if axes is not None and not fitting and np.ndim(X) == len(axes) - 1:
+                axes = axes.replace("N", "")  # one item
+            items = Items.from_array(X, axes)
+        else:
+            return Items.from_array(validate_data(self, X, reset=fitting, dtype="numeric"), "NF")
+        for item in items.chunks() if items.dtype.kind == "f" else ():
+            if not np.isfinite(item).all():
+                raise DataError(f"{items.source}: holds NaN or infinity; an autoencoder needs complete data")
+        if fitting:
+            self.__dict__.pop("feature_names_in_", None)  # of a table it was fitted to before
+            return items
+        architecture = self.network_.architecture
+        channels = items.channels if items.spatial else items.item_shape[0]
+        if items.axes != self.item_axes_ or channels != architecture.channels:
+            raise DataError(
+                f"{items.source}: {describe(items)}; this model was trained on axes {self.item_axes_} "
+                f"with {architecture.channels} channel(s)"
+            )
+        if architecture.flat and not (items.uniform and items.item_shape[: items.spatial] == architecture.shape):
+            raise DataError(
+                f"{items.source}: {describe(items)}; this model takes items of shape {architecture.shape} alone "
+                f"(a code of channels x grid takes any size)"
+            )
+        return items
+
+    def _as_given(self, values: np.ndarray) -> np.ndarray:
+        """Items (N, ...) with their axes in the order in which the user has them."""
+        return values.transpose([self.item_axes_.index(axis) for axis in self.axes_])
+
+    def _item_as_given(self, item: np.ndarray) -> np.ndarray:
+        return item.transpose([self.item_axes_[1:].index(axis) for axis in self.axes_ if axis != "N"])
+
+    def _settings(self, items: Items, kind: str) -> Settings:
+        seed = self.random_state
+        if not isinstance(seed, (int, np.integer)):
+            seed = check_random_state(seed).randint(2**31)
+        return Settings(
+            minutes=self.minutes,
+            epochs=choose_epochs(items) if self.minutes is None and self.epochs is None else self.epochs,
+            batch_size=choose_batch_size(kind, items) if self.batch_size is None else self.batch_size,
+            learning_rate=LEARNING_RATE[kind] if self.learning_rate is None else self.learning_rate,
+            seed=int(seed),
+        )
+
+    def _precision(self) -> torch.dtype:
+        """Double for tables: the codes of a row then do not depend, to the last digit, on the rows beside it."""
+        return torch.float32 if self.network_.architecture.shape else torch.float64
+
+    def _network(self) -> Network:
+        return copy.deepcopy(self.network_).to(choose_device(self.device), self._precision())
+
+    def _scale(self) -> Scale:
+        return Scale(self.scaling_, self.item_axes_, choose_device(self.device), self._precision())
+
+    def _tensors(self, items: Items) -> Iterator[Tensor]:
+        """The items as scaled batches, one by one where they have different sizes."""
+        scale, device = self._scale(), choose_device(self.device)
+        step = max(1, VALUES_AT_ONCE // math.prod(items.item_shape)) if items.uniform else 1
+        for start in range(0, len(items), step):
+            part = items.values[start : start + step] if items.uniform else items[start][None]
+            yield scale(as_tensor(part).to(device))
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+def is_list_of_items(X: Any, axes: str | None) -> bool:
+    """Whether X is a list of one array an item, and not a table written as a list of rows."""
+    fewest = 2 if axes in (None, "NF") else 1
+    return isinstance(X, list) and len(X) > 0 and all(isinstance(x, np.ndarray) and x.ndim >= fewest for x in X)
+
+
+def axes_as_given(axes: str | None, items: Items) -> str:
+    """The axes of arrays as the user has them, in any order: what was said, with an N, or else those of the items."""
+    if axes is None or layout_of(axes) != items.axes:
+        return items.axes
+    return axes if "N" in axes else "N" + axes
