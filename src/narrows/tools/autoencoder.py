@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_array
+from sklearn.base import ClassNamePrefixFeaturesOutMixin
+from sklearn.utils import Tags, check_array
 from sklearn.utils.validation import check_is_fitted
 
 from narrows.batches import Scale, as_tensor
@@ -20,7 +20,7 @@ from narrows.tools.tool import VALUES_AT_ONCE, Tool
 from narrows.training import Report
 
 
-class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Tool):
+class Autoencoder(ClassNamePrefixFeaturesOutMixin, Tool):
     """Learns to squeeze items into a short code and to rebuild them from it.
 
     Items are the rows of a table, signals, pictures or volumes: an array (the axes are guessed, or said with `axes`), a
@@ -168,7 +168,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Tool):
             )
             self._restore(tensors, document)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise FormatError(f"{path}: its weights and its description do not fit together ({error})") from None
+            reason = " ".join(str(error).split())
+            raise FormatError(f"{path}: its weights and its description do not fit together ({reason})") from None
         return self
 
     @property
@@ -216,3 +217,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Tool):
             ranged=scaling.ranged,
         )
         return architecture, crop
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags

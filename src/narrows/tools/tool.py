@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
@@ -28,7 +28,7 @@ from narrows.training import Report, Settings, train
 VALUES_AT_ONCE = 2**21
 
 
-class Tool(BaseEstimator):
+class Tool(TransformerMixin, BaseEstimator):
     """A scikit-learn estimator around one network that was trained to rebuild items.
 
     Subclasses name themselves in `tool`, and store in their constructors, beside what is their own: loss, minutes,
@@ -159,6 +159,7 @@ class Tool(BaseEstimator):
         """Take on what `save` wrote; KeyError, TypeError, ValueError or RuntimeError where it does not fit together."""
         architecture = Architecture.from_json(document["architecture"])
         self.scaling_, self.axes_ = Scaling.from_json(document["scaling"]), document["axes"]
+        check_fit(architecture, self.scaling_, self.axes_, tensors)
         self.network_ = build(architecture)
         self.network_.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in tensors.items()})
         self.network_.eval().requires_grad_(False)
@@ -166,7 +167,7 @@ class Tool(BaseEstimator):
         self.history_ = self.training_["history"]
         self.n_features_in_ = architecture.values
         if document["features"]:
-            self.feature_names_in_ = np.array(document["features"], dtype=object)
+            self.feature_names_in_ = np.array([str(name) for name in document["features"]], dtype=object)
 
     @property
     def item_axes_(self) -> str:
@@ -245,8 +246,24 @@ class Tool(BaseEstimator):
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def check_fit(architecture: Architecture, scaling: Scaling, axes: str, tensors: dict[str, np.ndarray]) -> None:
+    """ValueError where the parts of a model file contradict each other, before memory is taken for the network."""
+    layout = layout_of(axes)
+    if "N" not in axes or len(layout.strip("NCF")) != len(architecture.shape):
+        raise ValueError(f"axes {axes!r} for items of shape {architecture.shape}")
+    if layout[-1] not in "CF" and architecture.channels != 1:
+        raise ValueError(f"axes {axes!r} for {architecture.channels} channels")
+    if scaling.ranged != architecture.ranged or len(scaling.mean) not in (0, architecture.channels):
+        raise ValueError(f"scaling {scaling.kind!r} of {len(scaling.mean)} means")
+    with torch.device("meta"):
+        expected = {name: tuple(tensor.shape) for name, tensor in build(architecture).state_dict().items()}
+    found = {name: tensor.shape for name, tensor in tensors.items()}
+    for name in sorted({*expected, *found}):
+        if expected.get(name) != found.get(name):
+            raise ValueError(f"{name} has shape {found.get(name)}, expected {expected.get(name)}")
 
 
 def is_list_of_items(X: Any, axes: str | None) -> bool:
