@@ -86,6 +86,7 @@ PICTURES = Architecture("conv", 1, (28, 28), (4, 7, 7))
             "upsampling='cubic': expected one of nearest, bilinear, transpose, pixelshuffle, unpool",
         ),
         ({"preset": "tiny"}, "preset='tiny': expected default or lesson"),
+        ({"preset": "lesson", "kind": "dense", "code": 9}, "preset='lesson' has no dense network"),
         ({"shape": ()}, "architecture='conv' needs items with spatial axes; for tables use 'dense' or 'linear'"),
         ({"shape": (4, 4, 4, 4), "code": 3}, "items with 4 spatial axes: at most 3 are supported"),
         ({"code": 0}, "code=0: expected a whole number from 1, or channels and grid like 4x7x7"),
