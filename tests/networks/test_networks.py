@@ -1,6 +1,7 @@
 """Every network encodes and decodes items of every number of axes."""
 
 import math
+from itertools import product
 from typing import get_args
 
 import pytest
@@ -81,10 +82,15 @@ def test_a_grid_code_takes_items_of_any_size(spatial, upsampling, preset):
         assert tuple(code[0].shape[2:]) == tuple(math.ceil(size / 4) for size in shape[:spatial])
 
 
-@pytest.mark.parametrize("kind", ["linear", "dense", "conv"])
+@pytest.mark.parametrize(
+    "network",
+    [("linear",), ("dense",), *product(["conv"], get_args(Upsampling), ["default", "lesson"])],
+    ids="-".join,
+)
 @pytest.mark.parametrize("ranged", [True, False])
-def test_an_untrained_network_answers_near_the_mean(kind, ranged):
-    architecture = Architecture(kind, 2, (12, 12), 5, ranged=ranged)
+def test_an_untrained_network_answers_near_the_mean(network, ranged):
+    kind, *details = network
+    architecture = Architecture(kind, 2, (12, 12), 5, *details, ranged=ranged)
     network = build(architecture)
     mean = torch.tensor([0.1, 0.8]).view(2, 1, 1).expand(2, 12, 12)
     network.start_at(mean)

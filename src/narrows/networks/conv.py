@@ -83,7 +83,7 @@ class ConvNetwork(Network):
         return code_shapes(self.architecture, self.grids(shape), self.widths)
 
     def start_at(self, mean: Tensor) -> None:
-        last_bias(self.ups[0]).data.copy_(self.before_output(mean.flatten(1).mean(1)))
+        set_bias(self.ups[0], self.before_output(mean.flatten(1).mean(1)))
 
 
 class LessonNetwork(Network):
@@ -139,7 +139,7 @@ class LessonNetwork(Network):
         return code_shapes(self.architecture, grids, self.widths)
 
     def start_at(self, mean: Tensor) -> None:
-        last_bias(self.ups[-1]).data.copy_(self.before_output(mean.flatten(1).mean(1)))
+        set_bias(self.ups[-1], self.before_output(mean.flatten(1).mean(1)))
 
 
 def through_vector(shape: tuple[int, ...], size: int) -> tuple[nn.Module, nn.Module]:
@@ -175,10 +175,11 @@ def strided(conv: type[nn.Module], inputs: int, outputs: int, factor: Iterable[i
     return conv(inputs, outputs, kernel, stride=tuple(factor), padding=1)
 
 
-def last_bias(up: nn.Module) -> nn.Parameter:
+def set_bias(up: nn.Module, channels: Tensor) -> None:
+    """Give each channel that comes out its bias; pixel shuffling has one for each of a channel's new positions."""
     bias = (up.conv if isinstance(up, Upsample) else up).bias
     assert isinstance(bias, nn.Parameter)
-    return bias
+    bias.data.view(len(channels), -1).copy_(channels[:, None])
 
 
 def padded(shape: Iterable[int], stride: Iterable[int]) -> tuple[int, ...]:

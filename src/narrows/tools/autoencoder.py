@@ -141,6 +141,11 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, Tool):
             )
         network, scale = self._network(), self._scale()
         shapes = np.asarray(network.architecture.shape if shapes is None else shapes, np.int64)
+        if shapes.ndim not in (1, 2) or shapes.shape[-1] != len(network.architecture.shape) or (shapes < 1).any():
+            raise DataError(
+                f"shapes of items: expected {len(network.architecture.shape)} sizes from 1, like "
+                f"{network.architecture.shape}, or so many for each code; found {shapes.tolist()}"
+            )
         if shapes.ndim < 2:
             return self._as_given(self._decode(network, scale, Z, shapes))
         if len(shapes) != len(Z):
@@ -184,6 +189,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, Tool):
     def _decode(self, network: Network, scale: Scale, Z: Any, shape: np.ndarray) -> np.ndarray:
         """Items (N, *shape), their axes in the order of the layout, from codes (N, K)."""
         size = tuple(shape.tolist())
+        if network.architecture.flat and size != network.architecture.shape:
+            raise DataError(
+                f"items of shape {size}: the codes of this model are for {network.architecture.shape} alone"
+            )
         rows = check_array(Z, dtype=str(self._precision()).removeprefix("torch."))
         tensors = network.code_shapes(size)
         expected = sum(math.prod(each) for each in tensors)

@@ -21,7 +21,9 @@ def choose_kind(items: Items) -> str:
 
 def choose_crop(items: Items, flat: bool) -> tuple[int, ...] | None:
     """The size to cut items to in training: none where they have one size and it is small, or the code is flat."""
-    if items.uniform and (flat or max(items.item_shape[: items.spatial]) <= 2 * CROP[items.spatial]):
+    if items.uniform and (
+        flat or not items.spatial or max(items.item_shape[: items.spatial]) <= 2 * CROP[items.spatial]
+    ):
         return None
     sizes = [items.item_shape] if items.shapes is None else items.shapes
     largest = [max(int(size[axis]) for size in sizes) for axis in range(items.spatial)]

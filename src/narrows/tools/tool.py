@@ -268,8 +268,9 @@ def check_fit(architecture: Architecture, scaling: Scaling, axes: str, tensors: 
 
 def is_list_of_items(X: Any, axes: str | None) -> bool:
     """Whether X is a list of one array an item, and not a table written as a list of rows."""
-    fewest = 2 if axes in (None, "NF") else 1
-    return isinstance(X, list) and len(X) > 0 and all(isinstance(x, np.ndarray) and x.ndim >= fewest for x in X)
+    if not (isinstance(X, list) and X and all(isinstance(x, np.ndarray) and x.ndim for x in X)):
+        return False
+    return axes not in (None, "NF") or X[0].ndim > 1 or len({x.shape for x in X}) > 1
 
 
 def axes_as_given(axes: str | None, items: Items) -> str:
