@@ -20,17 +20,20 @@ path = Path(sys.argv[1])
 def save(number):
     write_model(path, {"weights": np.full(2**20, number, np.float32)}, {"number": number, "training": {}})
 
+began = time.monotonic()
 save(0)
+one_save = time.monotonic() - began
 rng = random.Random(0)
-for _ in range(15):
+for round in range(12):
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         for number in range(1, 10**9):
             os.write(writer, b".")
             save(number)
-    os.read(reader, 1)
-    time.sleep(rng.uniform(0, 0.05))
+    for _ in range(1 + round % 3):  # the last of these saves has begun
+        os.read(reader, 1)
+    time.sleep(rng.uniform(0, one_save))
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     tensors, document = read_model(path)
