@@ -24,7 +24,9 @@ began = time.monotonic()
 save(0)
 one_save = time.monotonic() - began
 rng = random.Random(0)
-for round in range(12):
+for round in range(100):
+    if round >= 12 and len(os.listdir(path.parent)) > 1:  # often enough, and once or more in the middle of a file
+        break
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -97,7 +99,7 @@ def test_killed_in_the_middle_of_a_save(tmp_path):
     path = tmp_path / "m.safetensors"
     ran = subprocess.run([sys.executable, "-c", KILLED, path], capture_output=True, text=True, timeout=120)
     assert ran.returncode == 0, ran.stderr
-    assert len(ran.stdout.split()) == 15
+    assert len(ran.stdout.split()) >= 12
     assert len(set(ran.stdout.split())) > 1
     interrupted = [each.name for each in tmp_path.iterdir() if each != path]
     assert interrupted
