@@ -55,6 +55,19 @@ def test_pictures_of_different_sizes_keep_names_and_shapes(ragged_model, ragged,
         np.testing.assert_array_equal(one, other)
 
 
+def test_a_grey_picture_goes_through_a_model_of_colour_ones(tmp_path):
+    folder, model, codes = tmp_path / "photos", tmp_path / "m.safetensors", tmp_path / "codes.npz"
+    rows, columns = np.mgrid[:16, :16]
+    for index in range(24):
+        shade = (127 + 120 * np.sin((rows * (index % 5) + columns * 3) / 20))[..., None] * [1, 0.5, 0.2]
+        data.write(data.Items.from_array(shade[None].astype(np.uint8)), folder / f"{index}.png")
+    grey = tmp_path / "grey.png"
+    data.write(data.Items.from_array(np.full((1, 16, 16), 90, np.uint8)), grey)
+    assert narrows("train", "autoencoder", folder, "-o", model, "--architecture", "linear", "--epochs", 60).code == 0
+    ran = narrows("encode", model, grey, "-o", codes)
+    assert (ran.code, ran.err) == (0, "")
+
+
 def test_one_size_through_npz_goes_to_pictures(ragged_model, photos, tmp_path):
     codes, rebuilt = tmp_path / "codes.npz", tmp_path / "rebuilt"
     assert narrows("encode", ragged_model, photos, "-o", codes).code == 0

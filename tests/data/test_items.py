@@ -144,3 +144,12 @@ def test_items_of_different_sizes_have_no_common_shape_and_no_batch():
         _ = items.item_shape
     with pytest.raises(DataError, match="crops"):
         items.batch(np.array([0]))
+
+
+@given(sizes)
+def test_grey_pictures_as_colour_ones(shapes):
+    grey = items_of(shapes, "YX").select(slice(len(shapes) // 2, None))
+    coloured = grey.coloured()
+    assert (coloured.axes, coloured.channels, len(coloured)) == ("NYXC", 3, len(grey))
+    for before, after in zip(grey, coloured, strict=True):
+        np.testing.assert_array_equal(after, np.stack([before] * 3, axis=-1))

@@ -130,5 +130,7 @@ def budget(training: dict[str, Any]) -> str:
     """What was done, of what was asked for."""
     done = f"{training['history']['epoch'][-1]:.1f} epochs"
     return (
-        f"{done} in {training['minutes']:g} minutes" if training.get("minutes") else f"{done} of {training['epochs']}"
+        f"{done} in a budget of {training['minutes']:g} minutes"
+        if training.get("minutes")
+        else f"{done} of {training['epochs']}"
     )

@@ -33,10 +33,16 @@ def read_items(source: str, axes: str | None, strict: bool) -> "Items":
 
 
 def read_items_for(model: "Autoencoder", source: str, axes: str | None, strict: bool) -> "Items":
-    """The items of DATA to give to a model. An array has the axes of those it was trained on, unless the user says."""
+    """The items of DATA to give to a model. Arrays have the axes of those it was trained on, unless the user says.
+
+    Grey pictures become colour for a model of colour pictures, as they do in a folder of both.
+    """
     if axes is None and source.endswith((".npy", ".npz", ".npy.gz")):
         axes = model.axes_
-    return read_items(source, axes, strict)
+    items = read_items(source, axes, strict)
+    if items.axes == "NYX" and model.item_axes_ == "NYXC" and model.network_.architecture.channels == 3:
+        return items.coloured()
+    return items
 
 
 def load_model(path: str) -> "Autoencoder":

@@ -30,7 +30,10 @@ def autoencoder(
     ] = "auto",
     code: Annotated[
         str | None,
-        typer.Option(metavar="K|CxYxX", help="Size of the code: 32, or channels and grid such as 4x7x7."),
+        typer.Option(
+            metavar="K|CxYxX",
+            help="Size of the code: 32, or channels and grid such as 4x7x7; chosen by the size of the items.",
+        ),
     ] = None,
     upsampling: Annotated[
         Literal["nearest", "bilinear", "transpose", "pixelshuffle", "unpool"],
@@ -40,8 +43,10 @@ def autoencoder(
         Literal["default", "lesson"], typer.Option(help="lesson: the small networks of the classic lesson.")
     ] = "default",
     loss: Annotated[Literal["mse", "mae", "bce"], typer.Option(help="What training makes small.")] = "mse",
-    minutes: Annotated[float | None, typer.Option(help="Budget of training, in minutes or ...")] = None,
-    epochs: Annotated[int | None, typer.Option(help="... in epochs; chosen by the size of the data.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Budget of training in minutes, kept by the clock.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Budget of training in epochs; chosen by the size of the data.")
+    ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Items in a step; chosen by architecture and data.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Chosen by architecture.")] = None,
     axes: options.Axes = None,
@@ -66,7 +71,10 @@ def autoencoder(
     check_file(output, (".safetensors",))
     checkpoint = Path(f"{output}.checkpoint")
     if resume and not checkpoint.exists():
-        raise DataError(f"{checkpoint}: there is no such checkpoint to go on from; leave out --resume to begin anew")
+        raise DataError(
+            f"{checkpoint}: there is no such checkpoint to go on from (a run that ended leaves none); "
+            "leave out --resume to begin anew"
+        )
     if checkpoint.exists() and not resume:
         say(f"{checkpoint}: left by a run that was stopped, and now replaced; --resume would have gone on with it")
     items = read_items(source, axes, strict)
@@ -122,8 +130,10 @@ def save(model: "Autoencoder", output: str, go_on: str) -> None:
 
 def summary(model: "Autoencoder", loss: str) -> str:
     """A finished training in one line."""
+    from narrows.networks import format_code
+
     facts = model.training_
-    code = "x".join(map(str, model.code_shape_))
+    code = format_code(model.network_.architecture.code)
     psnr = ""
     if loss == "mse" and model.scaling_.ranged and facts["held_out_loss"] > 0:
         psnr = f" ({-10 * math.log10(facts['held_out_loss']):.2f} dB)"

@@ -154,6 +154,15 @@ class Items:
             return replace(chosen, values=self.values[indices])
         return replace(chosen, shapes=self.shapes[indices], offsets=self.offsets[indices])
 
+    def coloured(self) -> "Items":
+        """Grey pictures as colour ones, `NYX` as `NYXC`: every value three times."""
+        if self.shapes is None or self.offsets is None:
+            return replace(self, axes=self.axes + "C", values=np.repeat(self.values[..., None], 3, axis=-1))
+        shapes = np.column_stack([self.shapes, np.full(len(self), 3)])
+        return replace(
+            self, axes=self.axes + "C", values=np.repeat(self.values, 3), shapes=shapes, offsets=3 * self.offsets
+        )
+
     def batch(self, indices: np.ndarray) -> np.ndarray:
         """The items at `indices` (B,) in one array (B, *item_shape), a copy; for items of one shape."""
         if not self.uniform:
