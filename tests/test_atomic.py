@@ -90,7 +90,10 @@ def test_a_file_has_the_permissions_that_the_mask_gives(mask, tmp_path):
 
 
 def test_there_is_no_folder(tmp_path):
-    with pytest.raises(FileNotFoundError), atomic.replacing(tmp_path / "no" / "a.bin") as temporary:
+    with (
+        pytest.raises(FileNotFoundError, match="there is no such folder"),
+        atomic.replacing(tmp_path / "no" / "a.bin") as temporary,
+    ):
         temporary.write_bytes(b"1")
 
 

@@ -142,9 +142,11 @@ def test_a_memory_map_is_not_read_whole(tmp_path):
     """Far larger than memory, it is a hole on disk."""
     huge = np.memmap(tmp_path / "huge.bin", np.uint8, "w+", shape=(2**18, 1024, 256))
     huge[:3, 0, 0] = 255
-    items = Items.from_array(huge)
-    batches = Batches(items, Scaling("range", "uint8", high=255.0), 4, 0, CPU)
-    assert batches.at(7).shape == (4, 1, 1024, 256)
+    scaling = Scaling("range", "uint8", high=255.0)
+    assert Batches(Items.from_array(huge), scaling, 4, 0, CPU).at(7).shape == (4, 1, 1024, 256)
+    channels_first = Items.from_array(huge.reshape(2**18, 4, 256, 256), "NCYX")
+    assert Batches(channels_first, scaling, 4, 0, CPU).at(7).shape == (4, 4, 256, 256)
+    assert Batches(channels_first, scaling, 4, 0, CPU, (64, 64)).at(7).shape == (4, 4, 64, 64)
 
 
 @pytest.mark.parametrize("axes", ["NT", "NYX", "NYXC", "NZYX"])

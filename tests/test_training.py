@@ -1,5 +1,6 @@
 """The training loop: repeatable, resumable, held out honestly, and never content with the mean of the data."""
 
+import itertools
 import os
 import random
 import signal
@@ -9,6 +10,7 @@ import threading
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -258,6 +260,12 @@ def test_resuming_from_nothing_is_refused(tmp_path):
         model.fit(X, resume=True)
 
 
+def test_a_checkpoint_that_cannot_be_written_is_refused_before_any_work(tmp_path):
+    model, X = RUNS["conv"]()
+    with pytest.raises(TrainingError, match=r"run: there is no folder .*nowhere; make it first"):
+        model.fit(X, checkpoint=tmp_path / "nowhere" / "run", report=interrupt_at(1))
+
+
 def test_a_damaged_checkpoint(checkpoint, tmp_path):
     content = checkpoint.read_bytes()
     rng = random.Random(0)
@@ -281,15 +289,44 @@ def test_a_model_is_no_checkpoint(tmp_path):
         model.fit(X, checkpoint=tmp_path / "m.safetensors", resume=True)
 
 
-def test_a_budget_in_minutes_is_kept():
-    X = waves(200, 16, 16)
-    model = Autoencoder("conv", code=4, minutes=0.03).fit(X)
+@pytest.fixture
+def clock(monkeypatch):
+    """Time that goes on by a hundredth of a second whenever training looks."""
+    ticks = itertools.count()
+    monkeypatch.setattr(narrows.training, "time", SimpleNamespace(monotonic=lambda: next(ticks) / 100))
+    return ticks
+
+
+def test_a_budget_in_minutes_is_kept(clock):
+    model = Autoencoder("linear", code=4, minutes=0.1).fit(waves(200, 16, 16))
     seconds = model.history_["seconds"]
-    assert 1.2 < seconds[-1] < 4
     assert seconds == sorted(seconds)
-    assert model.training_["steps"] > 10
+    assert seconds[-1] == pytest.approx(6, abs=0.03)
+    assert model.training_["steps"] == pytest.approx(300, abs=5)
     assert model.training_["complete"]
     assert "epochs" not in model.training_
+
+
+def test_the_budget_in_minutes_is_that_of_all_attempts(mnist, clock):
+    model = Autoencoder("linear", code=16, minutes=0.2, learning_rate=1.0).fit(mnist[0].values[:500])
+    assert model.training_["attempts"] > 1
+    assert model.history_["seconds"][-1] == pytest.approx(12, abs=0.03)
+
+
+def test_what_is_left_of_the_minutes_is_left_to_the_resumed_run(clock, tmp_path, report_each_step):
+    stopped, resumed = (Autoencoder("linear", code=4, minutes=0.1) for _ in range(2))
+    X = waves(200, 16, 16)
+    with pytest.raises(KeyboardInterrupt):
+        stopped.fit(X, checkpoint=tmp_path / "run", report=interrupt_at(100))
+    next(itertools.islice(clock, 10_000, None))  # a pause, which does not count
+    resumed.fit(X, checkpoint=tmp_path / "run", resume=True)
+    assert resumed.history_["seconds"][-1] == pytest.approx(6, abs=0.03)
+    assert resumed.training_["steps"] == pytest.approx(300, abs=5)
+
+
+def test_a_run_of_the_clock_ends():
+    model = Autoencoder("conv", code=4, minutes=0.02).fit(waves(200, 16, 16))
+    assert model.history_["seconds"][-1] >= 1.2
 
 
 def test_settings_say_what_is_wrong():
@@ -298,9 +335,12 @@ def test_settings_say_what_is_wrong():
     for change, message in (
         ({"epochs": None}, "budget either in minutes or in epochs"),
         ({"minutes": 1.0}, "budget either in minutes or in epochs"),
-        ({"epochs": 0}, "epochs=0: expected"),
+        ({"epochs": 0}, "epochs=0: expected a whole number above 0"),
+        ({"epochs": 1.5}, "epochs=1.5: expected a whole number above 0"),
         ({"epochs": None, "minutes": float("inf")}, "minutes=inf: expected"),
-        ({"batch_size": -1}, "batch_size=-1: expected"),
+        ({"batch_size": -1}, "batch_size=-1: expected a whole number above 0"),
+        ({"learning_rate": "fast"}, "learning_rate=fast: expected a number above 0"),
+        ({"seed": -1}, "random_state=-1: expected a whole number from 0"),
         ({"learning_rate": float("nan")}, "learning_rate=nan: expected"),
     ):
         with pytest.raises(ValueError, match=message):

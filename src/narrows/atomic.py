@@ -1,5 +1,6 @@
 """Files that are whole or absent."""
 
+import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     The content is flushed to disk before the rename, so that a crash leaves the old file or the new one, never a part.
     """
     path = Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "there is no such folder", str(path.parent))
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
     try:
         yield temporary

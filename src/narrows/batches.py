@@ -45,9 +45,11 @@ class Batches:
             self.held_out_items = np.repeat(self.held_out_items, count[self.held_out_items])[:MOST_HELD_OUT]
         self.size = min(batch_size, len(self.training))
         self.per_epoch = math.ceil(len(self.training) / self.size)
-        self._values = as_tensor(items.values)
-        if device.type == "cuda" and crop is None and fits(items, device):
-            self._values = self._values.to(device)
+        self._values = None
+        if crop is None and (items.values.flags.c_contiguous or not isinstance(items.values, np.memmap)):
+            self._values = as_tensor(items.values)
+            if device.type == "cuda" and fits(items, device):
+                self._values = self._values.to(device)
         self._epoch, self._order = -1, self.training
 
     def at(self, step: int) -> Tensor:
@@ -78,8 +80,10 @@ class Batches:
         return mean.float()
 
     def _gather(self, indices: np.ndarray, generator: np.random.Generator) -> Tensor:
-        if self.crop is None:
+        if self._values is not None:
             return self.scale(self._values[torch.from_numpy(indices).to(self._values.device)].to(self.device))
+        if self.crop is None:
+            return self.scale(as_tensor(self.items.batch(indices)).to(self.device))
         corners = (generator.random((len(indices), len(self.crop))) * self._room(indices)).astype(np.int64)
         return self.scale(as_tensor(self.items.crops(indices, corners, self.crop)).to(self.device))
 

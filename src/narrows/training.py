@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -49,10 +50,16 @@ class Settings:
     def __post_init__(self) -> None:
         if (self.minutes is None) == (self.epochs is None):
             raise ValueError("give a budget either in minutes or in epochs")
-        for name in ("minutes", "epochs", "batch_size", "learning_rate"):
-            value = getattr(self, name)
-            if value is not None and not 0 < value < math.inf:
-                raise ValueError(f"{name}={value}: expected a number above 0")
+        kinds: dict[str, Any] = {"minutes": Real, "epochs": Integral, "batch_size": Integral, "learning_rate": Real}
+        for name, kind in kinds.items():
+            value, whole = getattr(self, name), kind is Integral
+            if value is None:
+                continue
+            if not (isinstance(value, kind) and 0 < value < math.inf):
+                raise ValueError(f"{name}={value}: expected a {'whole ' if whole else ''}number above 0")
+            object.__setattr__(self, name, int(value) if whole else float(value))  # JSON takes no numbers of NumPy's
+        if self.seed < 0:
+            raise ValueError(f"random_state={self.seed}: expected a whole number from 0")
 
 
 @dataclass
@@ -117,6 +124,8 @@ def train(
     SIGINT and SIGTERM end the run after the step in hand, and the best network so far comes back, marked as
     interrupted; KeyboardInterrupt where none is better than the mean yet. A second signal ends it at once.
     """
+    if checkpoint is not None and not checkpoint.parent.is_dir():
+        raise TrainingError(f"{checkpoint}: there is no folder {checkpoint.parent}; make it first")
     run = Run(build, settings, batches)
     # The loss of the mean, with room for rounding on other machines, tells apart data of the same form.
     identity = {**(identity or {}), **asdict(settings), "mean_loss": float(f"{baseline:.4g}")}

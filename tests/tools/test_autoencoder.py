@@ -7,6 +7,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
+import narrows
 from narrows import Autoencoder, DataError, data
 from narrows.networks import Upsampling
 
@@ -221,6 +222,27 @@ def test_what_is_chosen():
     assert table_model.code_shape_ == (32,)
 
 
+def test_nested_lists_and_tuples():
+    X = waves(60, 8, 8)
+    Z = Autoencoder("linear", code=3, epochs=20).fit_transform(X)
+    for same in (X.tolist(), tuple(X), list(X)):
+        model = Autoencoder("linear", code=3, epochs=20)
+        np.testing.assert_array_equal(model.fit_transform(np.asarray(same, X.dtype)), Z)
+        assert model.fit(same).transform(same).shape == (60, 3)
+        assert np.shape(model.reconstruct(same)) == X.shape
+    rows = table(40).tolist()
+    assert Autoencoder("linear", code=3, epochs=20).fit_transform(rows).shape == (40, 3)
+
+
+def test_parameters_that_are_numbers_of_numpy(tmp_path):
+    """As a grid search hands them over."""
+    model = Autoencoder(
+        "linear", np.int64(3), epochs=np.int32(20), batch_size=np.int64(8), learning_rate=np.float32(0.01)
+    )
+    model.fit(waves(60, 8, 8)).save(tmp_path / "m.safetensors")
+    assert narrows.load(tmp_path / "m.safetensors").epochs == 20
+
+
 def test_losses():
     X = waves(100, 12, 12)
     for loss in ("mse", "mae", "bce"):
@@ -264,8 +286,11 @@ def test_many_items_are_taken_in_parts(monkeypatch):
         ({"axes": "NYX"}, waves(40, 8), 'axes="NYX" names 3 axes, not 2'),
         ({"axes": "NYQ"}, waves(40, 8, 8), "unknown letter 'Q'"),
         ({"epochs": 2, "minutes": 1}, waves(40, 8, 8), "either in minutes or in epochs"),
-        ({"epochs": 0}, waves(40, 8, 8), "epochs=0: expected a number above 0"),
-        ({"batch_size": 0}, waves(40, 8, 8), "batch_size=0: expected a number above 0"),
+        ({"epochs": 0}, waves(40, 8, 8), "epochs=0: expected a whole number above 0"),
+        ({"epochs": 2.5}, waves(40, 8, 8), "epochs=2.5: expected a whole number above 0"),
+        ({"epochs": "3"}, waves(40, 8, 8), "epochs=3: expected a whole number above 0"),
+        ({"batch_size": 0}, waves(40, 8, 8), "batch_size=0: expected a whole number above 0"),
+        ({"random_state": -1}, waves(40, 8, 8), "random_state=-1: expected a whole number from 0"),
         ({"learning_rate": -1}, waves(40, 8, 8), "learning_rate=-1: expected a number above 0"),
         ({"architecture": "conv"}, table(40), "for tables use 'dense' or 'linear'"),
         ({"code": "4x2"}, table(40), "a dense code is one number"),

@@ -180,8 +180,8 @@ class Tool(TransformerMixin, BaseEstimator):
             items = X
         elif is_list_of_items(X, axes):
             items = Items.from_list(X, axes)
-        elif getattr(X, "ndim", 2) > 2 or axes not in (None, "NF"):
-            if axes is not None and not fitting and np.ndim(X) == len(axes) - 1:
+        elif axes_count(X) > 2 or axes not in (None, "NF"):
+            if axes is not None and not fitting and axes_count(X) == len(axes) - 1:
                 axes = axes.replace("N", "")  # one item
             items = Items.from_array(X, axes)
         else:
@@ -266,9 +266,17 @@ def check_fit(architecture: Architecture, scaling: Scaling, axes: str, tensors: 
             raise ValueError(f"{name} has shape {found.get(name)}, expected {expected.get(name)}")
 
 
+def axes_count(X: Any) -> int:
+    """How many axes an array has, or nested sequences that make one; 1 where they do not."""
+    try:
+        return np.ndim(X)
+    except ValueError:
+        return 1
+
+
 def is_list_of_items(X: Any, axes: str | None) -> bool:
     """Whether X is a list of one array an item, and not a table written as a list of rows."""
-    if not (isinstance(X, list) and X and all(isinstance(x, np.ndarray) and x.ndim for x in X)):
+    if not (isinstance(X, (list, tuple)) and X and all(isinstance(x, np.ndarray) and x.ndim for x in X)):
         return False
     return axes not in (None, "NF") or X[0].ndim > 1 or len({x.shape for x in X}) > 1
 
