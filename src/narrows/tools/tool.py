@@ -268,8 +268,10 @@ def check_fit(architecture: Architecture, scaling: Scaling, axes: str, tensors: 
 
 def axes_count(X: Any) -> int:
     """How many axes an array has, or nested sequences that make one; 1 where they do not."""
+    if hasattr(X, "ndim"):
+        return X.ndim
     try:
-        return np.ndim(X)
+        return np.asarray(X).ndim
     except ValueError:
         return 1
 
