@@ -124,6 +124,8 @@ class Header:
         fingerprint = fields.take(6).hex()
         flags = fields.byte()
         count = fields.varint() if flags & _COUNT else 1
+        if count < 1:
+            raise fields.nonsense("it holds no items")
         check_values(count, max_pixels, name)
         items, lengths = [count], []
         if flags & _CHUNKS:
@@ -181,11 +183,11 @@ def check_names(names: Sequence[str]) -> None:
     if len(set(names)) < len(names):
         seen: set[str] = set()
         twice = next(name for name in names if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise DataError(f"two items have the name {twice!r}")
+        raise DataError(f"two items have the name {twice!r:.99}")
     unsafe = next(filter(_UNSAFE.search, names), None)
     if unsafe is not None:
         raise DataError(
-            f"the name {unsafe!r} is no relative path with forward slashes, without '..' and control characters"
+            f"the name {unsafe!r:.99} is no relative path with slashes, without '..' and control characters"
         )
 
 
