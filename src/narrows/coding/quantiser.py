@@ -29,6 +29,11 @@ class Exceptions:
     def __len__(self) -> int:
         return len(self.positions)
 
+    def between(self, start: int, stop: int) -> "Exceptions":
+        """Those at positions from `start` to before `stop`, counted from `start`."""
+        first, last = np.searchsorted(self.positions, (start, stop))
+        return Exceptions(self.positions[first:last] - start, self.values[first:last])
+
     def put_into(self, x: np.ndarray) -> None:
         """Write the values to their places in a contiguous array."""
         x.reshape(-1)[self.positions] = self.values

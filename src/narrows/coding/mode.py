@@ -1,0 +1,60 @@
+"""What is asked of a compression."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from narrows.errors import DataError
+
+
+@dataclass(frozen=True)
+class Mode:
+    """One demand on what comes back, and its number.
+
+    "lossless": every value as it was. "max_error": no value off by more, in the data's own unit. "quality": 0..100.
+    "psnr": in dB, at least.
+    """
+
+    kind: Literal["lossless", "max_error", "quality", "psnr"]
+    value: float = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.value < math.inf:
+            raise DataError(f"{self.kind}={self.value}: expected a number from 0")
+        if self.kind == "quality" and self.value > 100:
+            raise DataError(f"quality={self.value}: expected a number from 0 to 100")
+
+    @classmethod
+    def choose(
+        cls,
+        lossless: bool = False,
+        max_error: float | None = None,
+        quality: float | None = None,
+        psnr: float | None = None,
+    ) -> "Mode":
+        """The one demand that is made; DataError where there is none, or more than one."""
+        asked = {"lossless": 0 if lossless else None, "max_error": max_error, "quality": quality, "psnr": psnr}
+        made = [cls(kind, value) for kind, value in asked.items() if value is not None]  # type: ignore[arg-type]
+        if len(made) != 1:
+            raise DataError(
+                f"{len(made)} demands on what comes back: give one of lossless=True, max_error=, quality=, psnr="
+            )
+        return made[0]
+
+    @classmethod
+    def from_header(cls, mode: dict[str, bool | int | float]) -> "Mode":
+        """The mode that `to_header` gave."""
+        return cls.choose(**mode)  # type: ignore[arg-type]
+
+    def to_header(self) -> dict[str, bool | int | float]:
+        """The mode as it stands in the header of a file."""
+        return {self.kind: True} if self.kind == "lossless" else {self.kind: self.value}
+
+    @property
+    def max_error(self) -> float | None:
+        """The error that no value may exceed: 0 where the mode is lossless, None where nothing is promised."""
+        return self.value if self.kind in ("lossless", "max_error") else None
+
+    def __str__(self) -> str:
+        words = {"lossless": "lossless", "max_error": "max error {:g}", "quality": "quality {:g}", "psnr": "{:g} dB"}
+        return words[self.kind].format(self.value)
