@@ -158,14 +158,19 @@ def digest(get: Any) -> bytes | None:
     try:
         items = get()
     except FormatError as error:
-        if "\n" in str(error):
-            raise AssertionError(f"a message of several lines: {error}") from None
+        if not clear(error):
+            raise AssertionError(f"unclear: {error}") from None
         return None
     total = hashlib.sha256()
     for item in items:
         total.update(f"{item.dtype} {item.shape} ".encode())
         total.update(np.ascontiguousarray(item).tobytes())
     return total.digest()
+
+
+def clear(error: FormatError) -> bool:
+    """Whether a message is one line that names the file."""
+    return "\n" not in str(error) and ".narrow" in str(error)
 
 
 def decode(connection: Connection, task: Task) -> None:
@@ -189,7 +194,7 @@ def decode(connection: Connection, task: Task) -> None:
                 else:
                     outcome = Outcome(kind, "partly" if None in found.values() else "whole")
             except FormatError as error:
-                outcome = Outcome(kind, "refused", failed="\n" in str(error))
+                outcome = Outcome(kind, *("refused",) if clear(error) else (f"unclear: {error}", True))
             except BaseException as error:
                 outcome = Outcome(kind, f"{type(error).__name__}: {error}".splitlines()[0], failed=True)
             connection.send(outcome)

@@ -115,10 +115,13 @@ class Reader:
         self._longest = _longest(self.header, max_pixels)
 
     def complete(self, axes: str, dtype: str, shape: tuple[int, ...]) -> None:
-        """Fill in what the header leaves to the model: its axes, dtype and item shape. FormatError for too much."""
+        """Fill in what the header leaves to the model: its axes, dtype and item shape. FormatError if it cannot be."""
         if self.header.shapes is None:
             check_values(values_of(shape, self.header.count), self._max_pixels, self._name)
-            self.header = replace(self.header, axes=axes, dtype=dtype, shapes=tuple(shape))
+            try:
+                self.header = replace(self.header, axes=axes, dtype=dtype, shapes=tuple(shape))
+            except ValueError as error:
+                raise FormatError(f"{self._name}: does not fit its model: {error}") from None
             self._longest = _longest(self.header, self._max_pixels)
 
     def model(self) -> bytes | None:

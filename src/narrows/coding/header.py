@@ -31,6 +31,7 @@ DTYPES = (
 _AS_THE_MODEL, _ONE_SHAPE, _SHAPE_EACH = range(3)
 _NAMES, _MODEL, _CHUNKS, _COUNT = 1 << 4, 1 << 5, 1 << 6, 1 << 7
 _CHECK_BYTES = 4
+_MOST_ITEMS, _MOST_VALUES = 2**16, 2**24  # in a chunk; one item may have more values
 _UNSAFE = re.compile(r"(?:^|/)\.{0,2}(?:/|\Z)|\\|^[A-Za-z]:|[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 Shapes = tuple[int, ...] | np.ndarray
@@ -74,8 +75,11 @@ class Header:
             raise ValueError(f"a mode of {self.mode}, not a number from 0 on")
         if not self.chunk_items or min(self.chunk_items) < 1:
             raise ValueError("no chunks, or one without items")
+        if max(self.chunk_items) > _MOST_ITEMS:
+            raise ValueError(f"a chunk of {max(self.chunk_items):,} items, and {_MOST_ITEMS:,} are allowed")
         if self.axes is not None and self.dtype is not None and self.shapes is not None:
             _check_layout(self.axes, self.dtype, self.shapes, self.count)
+            _check_chunks(self.chunk_items, self.shapes)
         elif (self.axes, self.dtype, self.shapes) != (None, None, None):
             raise ValueError("axes, dtype and shapes are of the model all three, or none of them is")
         if self.names is not None:
@@ -203,6 +207,13 @@ def _check_layout(axes: str, dtype: str, shapes: Shapes, count: int) -> None:
         raise ValueError(f"{len(table):,} shapes for {count:,} items")
     if axes == "NF" or (axes[-1] == "C" and (table[:, -1] != table[0, -1]).any()):
         raise ValueError(f"axes {axes} of items with different numbers of {'features' if axes == 'NF' else 'channels'}")
+
+
+def _check_chunks(chunk_items: list[int], shapes: Shapes) -> None:
+    items, sizes = np.array(chunk_items), np.prod(shapes, axis=-1, dtype=np.float64)
+    values = items * sizes if isinstance(shapes, tuple) else np.add.reduceat(sizes, np.cumsum(items) - items)
+    if (values[items > 1] > _MOST_VALUES).any():
+        raise ValueError(f"a chunk of {int(values[items > 1].max()):,} values, and {_MOST_VALUES:,} are allowed")
 
 
 def _pack_chunk_items(items: list[int]) -> bytes:
