@@ -1,0 +1,375 @@
+"""The context model: how likely each index is, given all that is known before it in the interlaced order.
+
+    known neighbours (windows), place, step  ->  perceptrons  ->  one probability for each possible index
+
+Two alphabets. "values", for data of few levels such as drawings and digits: first "is it zero?", for which windows of
+nothing but zeros are answered by a table; then which value, where values that the item has shown before get a bonus that
+grows with how often. "residuals", for all else: the difference from a linear prediction, as a token and extra bits.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from narrows.coding import tokens
+from narrows.coding.exact import INPUT_UNIT, LARGEST, Predictor
+from narrows.coding.lattice import RADIUS, Pass, passes
+from narrows.coding.plane import Plane, context_taps, near, place_cells
+
+KINDS, GROUPS = 5, 3  # levels that have first layers, and inner layers, of their own; coarser ones share the last
+SEEN = 24  # buckets of how often an item has shown a value
+
+HIDDEN, FLAG_HIDDEN = 128, 64
+TARGETS, FLAG_TARGETS = 512, 320  # sampled from each pass of a training batch
+
+
+@dataclass(frozen=True)
+class Design:
+    """What a context model is made for.
+
+    top: for "values", the largest value, 1..255; for "residuals", the bits of the largest index.
+    shape: that of the training items, where place matters; () where they are crops.
+    cells: into how many cells the table of places divides each axis.
+    steps: entries of the table of steps.
+    """
+
+    alphabet: Literal["values", "residuals"]
+    axes: int
+    channels: int
+    top: int
+    cells: tuple[int, ...]
+    steps: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "cells", tuple(self.cells))
+        if self.alphabet not in ("values", "residuals") or self.axes not in RADIUS or len(self.cells) != self.axes:
+            raise ValueError(f"alphabet {self.alphabet!r}, {self.axes} axes, cells {self.cells}")
+        limit = LARGEST if self.alphabet == "values" else 24
+        if not (0 < self.channels <= 4096 and 0 < self.top <= limit and 0 < self.steps <= 256):
+            raise ValueError(f"{self.channels} channels, top {self.top}, {self.steps} steps")
+        if not (all(0 < count <= 4096 for count in self.cells) and self.places <= 4096):
+            raise ValueError(f"cells {self.cells}")
+
+    @property
+    def places(self) -> int:
+        return int(np.prod(self.cells))
+
+    @property
+    def radius(self) -> int:
+        return RADIUS[self.axes]
+
+    @property
+    def outputs(self) -> int:
+        """Of the main perceptron: the values above zero and a gate, or the tokens."""
+        return self.top + 1 if self.alphabet == "values" else tokens.alphabet(self.top + 1)
+
+    def turns(self, shape: tuple[int, ...], coarsest: int = 0) -> Iterator[tuple[Pass, int]]:
+        """Each pass with each of its channels, in the order of coding."""
+        return ((turn, channel) for turn in passes(shape, coarsest) for channel in range(self.channels))
+
+    def key(self, turn: Pass, channel: int) -> str:
+        """Names the first layer of a pass and channel."""
+        return f"{'first' if turn.first else min(turn.level, KINDS - 1)}-{''.join(map(str, turn.parity))}-{channel}"
+
+    def kinds(self) -> dict[str, tuple[Pass, int, int]]:
+        """For each key one pass that has it, its channel, and its group."""
+        turns = self.turns((2**KINDS,) * self.axes)
+        return {
+            self.key(turn, channel): (turn, channel, GROUPS - 1 if turn.first else min(turn.level, GROUPS - 1))
+            for turn, channel in turns
+        }
+
+    def taps(self, turn: Pass, channel: int) -> tuple[tuple[int, ...], ...]:
+        return context_taps(turn.parity, channel, self.channels, self.radius)
+
+    def beside(self, turn: Pass, channel: int) -> list[int]:
+        """Which of the taps make a value quiet where all of them are zero: the nearest ones, of coarse levels all."""
+        return near(self.taps(turn, channel), 2 if turn.level < GROUPS - 1 else self.radius)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class ContextModel(nn.Module):
+    """Learns the probabilities; `tensors` gives what `Interlaced` codes with."""
+
+    def __init__(self, design: Design) -> None:
+        super().__init__()
+        self.design, self.kinds = design, design.kinds()
+        self.inputs = {key: len(design.taps(turn, channel)) for key, (turn, channel, _) in self.kinds.items()}
+        groups = {key: group for key, (_, _, group) in self.kinds.items()}
+        common = {"groups": groups, "places": design.places, "steps": design.steps}
+        values = design.alphabet == "values"
+        features = self.inputs if values else {key: size + FEATURES for key, size in self.inputs.items()}
+        self.main = Predictor(features, hidden=HIDDEN, depth=2, outputs=design.outputs, **common)
+        if values:
+            self.flags = Predictor(self.inputs, hidden=FLAG_HIDDEN, depth=1, outputs=1, **common)
+            self.quiet = nn.Parameter(torch.full((design.places,), -4.0))
+            self.quiet_step = nn.Parameter(torch.zeros(design.steps))
+            rise = torch.log1p(0.5 * smallest_of_bucket())
+            self.bonus = nn.ParameterDict({key: rise.clone() for key in self.kinds})
+            for layer in self.main.last:
+                nn.init.zeros_(layer.weight[-1:])
+                nn.init.zeros_(layer.bias[-1:])
+        else:
+            for key, size in self.inputs.items():
+                self.register_buffer(f"prediction-{key}", torch.full((size,), 1 / max(size, 1)))
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """All that decides probabilities, as whole numbers, by name."""
+        found = {f"main.{name}": tensor for name, tensor in self.main.tensors().items()}
+        if self.design.alphabet == "values":
+            found |= {f"flags.{name}": tensor for name, tensor in self.flags.tensors().items()}
+            for name, parameter in (("quiet", self.quiet), ("quiet_step", self.quiet_step)):
+                found[name] = np.rint(parameter.detach().cpu().double().numpy() * 256).astype(np.int32)
+            for key, bonus in self.bonus.items():
+                found[f"bonus.{key}"] = np.rint(bonus.detach().cpu().double().numpy() * 256).astype(np.int16)
+        else:
+            for key in self.kinds:
+                found[f"prediction.{key}"] = whole_prediction(self.get_buffer(f"prediction-{key}"))
+        return found
+
+    def bits(self, k: Tensor, step: Tensor, size: Tensor, group: int, generator: torch.Generator | None = None) -> Tensor:
+        """The mean cost in bits, per value of the items, of what belongs to one group, from a sample of its values.
+
+        k (N, C, *S): indices, whole numbers in float32. step (N,): entries of the table of steps. size (N,): for
+        "values", the width of each item's cells in whole numbers.
+        """
+        shape = tuple(k.shape[2:])
+        shape, values = tuple(k.shape[2:]), self.design.alphabet == "values"
+        lattice, parts = None, []
+        seen = Seen(len(k), self.design.top + 1, k.device) if values else None
+        for turn, channel in self.design.turns(shape):
+            key = self.design.key(turn, channel)
+            if self.main.groups[key] != group:
+                continue
+            if lattice != (turn.level, turn.first):
+                stride = 2**turn.level
+                on_level = k[(..., *(slice(0, 1 if turn.first else None, stride) for _ in shape))]
+                features = features_of_values(on_level, size, self.design.top) if values else on_level
+                plane = Plane(features, self.design.radius)
+                if seen is not None and lattice is None and not turn.first:
+                    seen.add(k[(..., *(slice(0, None, 2 * stride) for _ in shape))])
+                lattice = (turn.level, turn.first)
+            taps = self.design.taps(turn, channel)
+            view = View(
+                key=key,
+                here=k[(slice(None), channel, *turn.places(shape))].reshape(-1),
+                place=torch.from_numpy(place_cells(shape, self.design.cells, turn)).to(k.device),
+                bases=plane.bases(turn.parity, turn.count(shape), channel, 1 if turn.first else 2),
+                offsets=plane.offsets(taps),
+                plane=plane,
+                step=step,
+                size=size,
+            )
+            if seen is not None:
+                parts.append(self._values(view, seen, self.design.beside(turn, channel), generator))
+                seen.add(view.here.reshape(len(k), -1))
+            else:
+                parts.append(self._residuals(view, generator))
+        cost = self._cost_of_values(parts, group) if values else self._cost_of_residuals(parts, group)
+        return cost / (k.numel() * np.log(2))
+
+    def _values(self, view: "View", seen: "Seen", beside: list[int], generator: torch.Generator | None) -> "ValuesPart":
+        """What the cost of a pass is made of: its quiet values' cost, first layers of a sample of the others."""
+        loud = any_near(view.plane, view.bases, view.offsets[beside])
+        positive = view.here > 0
+        quiet = (~loud).nonzero()[:, 0]
+        items, place = view.split(quiet)
+        logits = self.quiet[place] + self.quiet_step[view.step[items]]
+        cost = F.binary_cross_entropy_with_logits(logits, positive[quiet].float(), reduction="sum")
+        flagged, flag_weight = sample(loud.nonzero()[:, 0], FLAG_TARGETS, generator)
+        chosen, weight = sample(positive.nonzero()[:, 0], TARGETS, generator)
+        items, _ = view.split(chosen)
+        cells = cells_of_values(self.design.top, view.size)
+        bonus = self.bonus[view.key][bucket(seen.counts)].gather(1, cells)
+        return ValuesPart(
+            cost,
+            self._first(self.flags, view, flagged),
+            positive[flagged].float(),
+            flag_weight,
+            self._first(self.main, view, chosen),
+            view.here[chosen].long(),
+            bonus.index_select(0, items),
+            cells.index_select(0, items) if self.design.steps > 1 else cells[:0],
+            weight,
+        )
+
+    def _cost_of_values(self, parts: list["ValuesPart"], group: int) -> Tensor:
+        logits = self.flags.rest(group, torch.cat([part.flag_h for part in parts]))[:, 0]
+        losses = F.binary_cross_entropy_with_logits(logits, torch.cat([part.flags for part in parts]), reduction="none")
+        cost = torch.stack([part.cost for part in parts]).sum()
+        for loss, part in zip(losses.split([len(part.flags) for part in parts]), parts, strict=True):
+            cost = cost + part.flag_weight * loss.sum()
+        outputs = self.main.rest(group, torch.cat([part.h for part in parts]))
+        logits = outputs[:, :-1] + torch.cat([part.bonus for part in parts]) * gate(outputs[:, -1:])
+        here = torch.cat([part.here for part in parts])
+        if self.design.steps > 1:
+            cells = torch.cat([part.cells for part in parts])
+            logits = logits.masked_fill(cells == 0, -1e4)
+            found = logits.masked_fill(cells != here[:, None], -1e4)
+            losses = torch.logsumexp(logits, 1) - torch.logsumexp(found, 1)
+        else:
+            losses = F.cross_entropy(logits, here - 1, reduction="none")
+        for loss, part in zip(losses.split([len(part.here) for part in parts]), parts, strict=True):
+            cost = cost + part.weight * loss.sum()
+        return cost
+
+    def _residuals(self, view: "View", generator: torch.Generator | None) -> "ResidualsPart":
+        chosen, weight = sample(torch.arange(len(view.here), device=view.here.device), TARGETS, generator)
+        windows = view.plane.windows(view.bases[chosen], view.offsets)
+        predicted = windows @ self.get_buffer(f"prediction-{view.key}")
+        items, place = view.split(chosen)
+        features = features_of_residuals(windows.double(), predicted.double(), self.design.top).float() / INPUT_UNIT
+        difference = (view.here[chosen] - torch.floor(predicted + 0.5)).cpu().numpy().astype(np.int64)
+        limit = 2 ** (self.design.top + 1) - 1
+        token, _, extra = tokens.split(np.clip(difference, -limit, limit))
+        return ResidualsPart(
+            self.main.first(view.key, features, place, view.step[items]),
+            torch.from_numpy(token).long().to(features.device),
+            float(extra.sum()) * float(np.log(2)),
+            weight,
+        )
+
+    def _cost_of_residuals(self, parts: list["ResidualsPart"], group: int) -> Tensor:
+        outputs = self.main.rest(group, torch.cat([part.h for part in parts]))
+        losses = F.cross_entropy(outputs, torch.cat([part.token for part in parts]), reduction="none")
+        cost = outputs.new_zeros(())
+        for loss, part in zip(losses.split([len(part.token) for part in parts]), parts, strict=True):
+            cost = cost + part.weight * (loss.sum() + part.extra)
+        return cost
+
+    def _first(self, predictor: Predictor, view: "View", chosen: Tensor) -> Tensor:
+        items, place = view.split(chosen)
+        windows = view.plane.windows(view.bases[chosen], view.offsets) / INPUT_UNIT
+        return predictor.first(view.key, windows, place, view.step[items])
+
+
+@dataclass(frozen=True)
+class View:
+    """One pass and channel of some items: the true indices, and what their windows are gathered with."""
+
+    key: str
+    here: Tensor  # (n x count,)
+    place: Tensor  # (count,)
+    bases: Tensor  # (n x count,)
+    offsets: Tensor
+    plane: Plane
+    step: Tensor  # (n,)
+    size: Tensor  # (n,)
+
+    def split(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
+        """Of chosen values: their items, and their cells in the table of places."""
+        count = len(self.place)
+        return chosen // count, self.place[chosen % count]
+
+
+@dataclass(frozen=True)
+class ValuesPart:
+    """Of one pass and channel: the cost of quiet values; then flags and values, sampled with weights."""
+
+    cost: Tensor
+    flag_h: Tensor
+    flags: Tensor
+    flag_weight: float
+    h: Tensor
+    here: Tensor
+    bonus: Tensor
+    cells: Tensor
+    weight: float
+
+
+@dataclass(frozen=True)
+class ResidualsPart:
+    """Of one pass and channel: first layers and tokens of a sample with its weight, and the cost of their extra bits."""
+
+    h: Tensor
+    token: Tensor
+    extra: float
+    weight: float
+
+
+class Seen:
+    """How often each item has shown each index, (n, indices)."""
+
+    def __init__(self, items: int, indices: int, device: torch.device) -> None:
+        self.counts = torch.zeros(items, indices, device=device)
+
+    def add(self, k: Tensor) -> None:
+        k = k.reshape(len(k), -1).long()
+        self.counts.scatter_add_(1, k, torch.ones(k.shape, device=k.device))
+
+
+def bucket(counts: Tensor) -> Tensor:
+    """0..7 as they are; from there one bucket an octave."""
+    large = torch.frexp(counts.clamp(min=8.0))[1].long() + 4
+    return torch.where(counts < 8, counts.long(), large).clamp(max=SEEN - 1)
+
+
+def smallest_of_bucket() -> Tensor:
+    return torch.tensor([float(index if index < 8 else 2 ** (index - 5)) for index in range(SEEN)])
+
+
+def gate(output: Tensor) -> Tensor:
+    """What a bonus is multiplied by."""
+    return (1 + output).clamp(0, 4)
+
+
+def cells_of_values(top: int, size: Tensor) -> Tensor:
+    """The index of the cell of width `size` (n,) in which each of the values 1..top lies, (n, top)."""
+    values = torch.arange(1, top + 1, device=size.device)
+    size = size.long()[:, None]
+    return (values + size // 2) // size
+
+
+def features_of_values(k: Tensor, size: Tensor, top: int) -> Tensor:
+    """What the windows hold: the middle of each cell, 0..top, brought to 0..255; whole numbers in float32."""
+    middle = (k.long() * size.long().view(-1, *(1 for _ in k.shape[1:]))).clamp(max=top)
+    return (middle * LARGEST // top).float()
+
+
+FEATURES = 1  # beside the windows: the prediction itself
+
+
+def features_of_residuals(windows: Tensor, predicted: Tensor, bits: int) -> Tensor:
+    """Windows (P, T) of indices, as differences from the prediction (P,), squeezed to -255..255; and the prediction.
+
+    In float64, in which indices and predictions in units of 2**-12 are exact.
+    """
+    small, large = (torch.from_numpy(table).to(windows.device) for table in tokens.compressed())
+    eighths = torch.floor((windows - predicted[:, None]) * 8 + 0.5)
+    size = eighths.abs().clamp(max=2.0**22 - 1)
+    squeezed = torch.where(size < 2048, small[size.clamp(max=2047).long()], large[torch.floor(size / 2048).long()])
+    level = torch.floor(predicted * (256 / 2**bits)).clamp(-LARGEST, LARGEST)
+    return torch.cat([squeezed.double() * eighths.sign(), level[:, None]], 1)
+
+
+def any_near(plane: Plane, bases: Tensor, offsets: Tensor) -> Tensor:
+    """Whether any of the taps is not zero, for each base."""
+    found = torch.zeros(len(bases), dtype=torch.bool, device=bases.device)
+    filled = plane.flat != 0
+    for offset in offsets.tolist():
+        found |= filled[bases + offset]
+    return found if len(offsets) else ~found
+
+
+def sample(candidates: Tensor, most: int, generator: torch.Generator | None) -> tuple[Tensor, float]:
+    """At most so many of the candidates, drawn at random, and how many each stands for."""
+    if len(candidates) <= most:
+        return candidates, 1.0
+    chosen = torch.randint(len(candidates), (most,), generator=generator, device=candidates.device)
+    return candidates[chosen], len(candidates) / most
+
+
+def whole_prediction(weights: Tensor) -> np.ndarray:
+    """Weights that sum to 1, as whole numbers that sum to tokens.WEIGHT_UNIT."""
+    exact = weights.double().cpu().numpy() * tokens.WEIGHT_UNIT
+    found = np.rint(exact).astype(np.int32)
+    if len(found):
+        found[np.argmax(np.abs(exact))] += int(round(exact.sum())) - found.sum()
+    return found

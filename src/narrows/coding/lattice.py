@@ -1,0 +1,88 @@
+"""The interlaced order: which values are coded when, and which are known by then.
+
+    level 2:  0 . . .     level 1:  0 . 3 .     level 0:  0 5 3 5        0 the origin; then each level halves the
+              . . . .               . . . .               6 4 6 4        distance between known values in as many
+              . . . .               2 . 1 .               2 5 1 5        passes as there are parities: first what is
+              . . . .               . . . .               6 4 6 4        odd along both axes, then along one
+
+All values of a pass are predicted at once from what is known before it, so that the number of passes grows with the
+logarithm of an item's size, and the first passes alone are a coarse picture of it.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import product
+
+import numpy as np
+
+RADIUS = {1: 12, 2: 4, 3: 2}  # of the window of known values, by the number of spatial axes, in steps of a pass
+
+
+@dataclass(frozen=True)
+class Pass:
+    """The values at parity + 2 x index on the lattice of every 2**level-th value along each axis.
+
+    first: this is the origin, before which nothing is known.
+    """
+
+    level: int
+    parity: tuple[int, ...]
+
+    @property
+    def first(self) -> bool:
+        return not any(self.parity)
+
+    def count(self, shape: Sequence[int]) -> tuple[int, ...]:
+        """How many values the pass has along each axis of an item of this shape."""
+        if self.first:
+            return (1,) * len(self.parity)
+        step = 2**self.level
+        return tuple(
+            max(0, math.ceil((size - odd * step) / (2 * step))) for size, odd in zip(shape, self.parity, strict=True)
+        )
+
+    def places(self, shape: Sequence[int]) -> tuple[slice, ...]:
+        """Where its values stand in an item, one slice an axis."""
+        if self.first:
+            return (slice(0, 1),) * len(self.parity)
+        step = 2**self.level
+        return tuple(slice(odd * step, size, 2 * step) for size, odd in zip(shape, self.parity, strict=True))
+
+
+def parities(axes: int) -> list[tuple[int, ...]]:
+    """Of the passes of one level, in their order."""
+    return sorted((parity for parity in product((0, 1), repeat=axes) if any(parity)), key=lambda odd: (-sum(odd), odd))
+
+
+def passes(shape: Sequence[int], coarsest: int = 0) -> list[Pass]:
+    """The passes over an item of this spatial shape that have any values, in order, down to the level `coarsest`."""
+    levels = math.ceil(math.log2(max(shape)))
+    order = [Pass(max(levels - 1, 0), (0,) * len(shape))]
+    order += [Pass(level, odd) for level in range(levels - 1, coarsest - 1, -1) for odd in parities(len(shape))]
+    return [each for each in order if all(each.count(shape))]
+
+
+@cache
+def known_taps(parity: tuple[int, ...], radius: int, same: bool = False) -> tuple[tuple[int, ...], ...]:
+    """Offsets within `radius`, in steps of the pass's lattice, of what is known when the pass begins.
+
+    same: also what the pass itself sets, for channels of it that are known already.
+    """
+    earlier = [(0,) * len(parity), *parities(len(parity))]
+    known = earlier[: earlier.index(parity) + same] if any(parity) else earlier[:same]
+    window = product(range(-radius, radius + 1), repeat=len(parity))
+    return tuple(
+        offset
+        for offset in window
+        if tuple((odd + step) % 2 for odd, step in zip(parity, offset, strict=True)) in known
+    )
+
+
+def reflected(size: int, radius: int) -> np.ndarray:
+    """Indices -radius .. size - 1 + radius of an axis, those outside reflected at its ends: parity stays as it is."""
+    index = np.arange(-radius, size + radius)
+    period = max(1, 2 * (size - 1))
+    index = np.abs(index) % period
+    return np.minimum(index, period - index) if size > 1 else np.zeros_like(index)
