@@ -57,6 +57,17 @@ def read_model(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     return tensors, {**document, "fingerprint": metadata[CHECK]}
 
 
+def stated_fingerprint(path: Path) -> str | None:
+    """The fingerprint that stands in a model file, which is not read any further; None for any other file."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "np") as file:
+            return (file.metadata() or {}).get(CHECK)
+    except (SafetensorError, OSError):
+        return None
+
+
 def fingerprint(tensors: dict[str, np.ndarray], document: dict[str, Any]) -> str:
     """What names a model: SHA-256 over its tensors and the document as canonical JSON, the training facts left out."""
     digest = hashlib.sha256()

@@ -120,11 +120,6 @@ def decode_chunk(
     return found
 
 
-def coarse_shape(shape: Sequence[int], spatial: int, level: int) -> tuple[int, ...]:
-    """The shape of every 2**level-th value of an item along its spatial axes."""
-    return tuple(-(-size >> level) if axis < spatial else size for axis, size in enumerate(shape))
-
-
 def _encode_group(coder: Coder, plan: Plan, items: np.ndarray) -> tuple[np.ndarray, bytes, Exceptions]:
     """Which of the items (n, ...) are coded rather than stored, the payload of these, and their exceptions."""
     size, raw = items[0].size, 8 * items[0].nbytes

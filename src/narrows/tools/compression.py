@@ -1,0 +1,83 @@
+"""From items to a `.narrow` file: which items go together, and the work on all cores."""
+
+from collections.abc import Callable, Generator
+from contextlib import closing
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+
+from narrows.coding import container
+from narrows.coding.chunk import encode_chunk
+from narrows.coding.mode import Mode
+from narrows.data import Items
+from narrows.tools.cores import in_order
+from narrows.tools.needed_model import embedded
+
+if TYPE_CHECKING:
+    from narrows.tools.codec import Codec
+
+Progress = Callable[[int, int], None]
+"""Called with the items done and the items in all."""
+
+MOST_ITEMS, MOST_VALUES = 1024, 2**21  # in a chunk
+
+
+def compress(
+    codec: "Codec",
+    items: Items,
+    mode: Mode,
+    target: BinaryIO,
+    embed_model: bool = False,
+    progress: Progress | None = None,
+) -> dict[str, int]:
+    """Write items that fit a codec to `target`; `narrows.open` reads them. The bytes do not depend on the cores.
+
+    embed_model: whether the file also holds the model. Gives the bytes of "header", "model", "payload" and "total".
+    DataError for what cannot be had: floats without loss, or names that no file may have.
+    """
+    plan = codec.coder_.plan(items, mode)
+    runs = chunks_of(items)
+    as_the_model = (items.axes, items.dtype, items.uniform and items.item_shape) == (
+        codec.item_axes_,
+        codec.dtype_,
+        codec.item_shape_,
+    )
+
+    def encode(run: range) -> bytes:
+        return encode_chunk(codec.coder_, plan, [items[index] for index in run])
+
+    def payloads() -> Generator[bytes, None, None]:
+        with closing(in_order(encode, runs)) as found:
+            for run, payload in zip(runs, found, strict=True):
+                yield payload
+                if progress is not None:
+                    progress(run.stop, len(items))
+
+    with closing(payloads()) as chunks:
+        return container.write(
+            target,
+            fingerprint=codec.fingerprint_,
+            mode=mode.to_header(),
+            chunk_items=[len(run) for run in runs],
+            chunks=chunks,
+            axes=None if as_the_model else items.axes,
+            dtype=None if as_the_model else str(items.dtype),
+            shapes=None if as_the_model else items.item_shape if items.shapes is None else items.shapes,
+            names=items.names,
+            parameters=plan.to_bytes(),
+            model=embedded(codec) if embed_model else None,
+        )
+
+
+def chunks_of(items: Items) -> list[range]:
+    """Runs of items that make a chunk each: as many as the limits allow, and one item at least."""
+    if items.shapes is None:
+        each = max(1, min(MOST_ITEMS, MOST_VALUES // items[0].size))
+        return [range(start, min(start + each, len(items))) for start in range(0, len(items), each)]
+    runs, start, values = [], 0, 0
+    for index, size in enumerate(np.prod(items.shapes, axis=1).tolist()):
+        if index > start and (index - start == MOST_ITEMS or values + size > MOST_VALUES):
+            runs.append(range(start, index))
+            start, values = index, 0
+        values += size
+    return [*runs, range(start, len(items))]
