@@ -130,7 +130,7 @@ def changed(content: bytes, rng: random.Random) -> bytes:
     return bytes(data)
 
 
-def read(path: Path, task: Task, max_pixels: int) -> Iterator[tuple[Any, bytes | None]]:
+def read(path: Path, task: Task, model: Any, max_pixels: int) -> Iterator[tuple[Any, bytes | None]]:
     """The digests of the header, of each chunk and of the preview, None where they are damaged.
 
     FormatError at the opening.
@@ -144,13 +144,13 @@ def read(path: Path, task: Task, max_pixels: int) -> Iterator[tuple[Any, bytes |
             for index in range(len(reader.header.chunk_items)):
                 yield f"chunk {index}", digest(lambda index=index: [np.frombuffer(reader.chunk(index), np.uint8)])
         return
-    with narrows.open(path, model=task.model, max_pixels=max_pixels) as archive:
+    with narrows.open(path, model=model, max_pixels=max_pixels) as archive:
         yield "header", archive.header.to_bytes()
         start = 0
         for index, count in enumerate(archive.header.chunk_items):
             yield f"chunk {index}", digest(lambda part=slice(start, start + count): archive[part])
             start += count
-        yield "preview", digest(lambda: archive.preview(1))
+        yield "preview", digest(lambda: archive.read(level=1))
 
 
 def digest(get: Any) -> bytes | None:
@@ -176,8 +176,9 @@ def clear(error: FormatError) -> bool:
 def decode(connection: Connection, task: Task) -> None:
     """Decode case after case as their numbers come in, and answer with outcomes: the life of a decoder's process."""
     content = task.path.read_bytes()
-    whole = dict(read(task.path, task, 2**99))
-    values = values_in(content, task)
+    model = narrows.load(task.model) if task.model else None
+    whole = dict(read(task.path, task, model, 2**99))
+    values = values_in(content, task, model)
     limit = held() + task.memory * 2**20
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     connection.send("ready")
@@ -187,7 +188,7 @@ def decode(connection: Connection, task: Task) -> None:
             kind, changed_content = damaged(content, task.seed, case)
             path.write_bytes(changed_content)
             try:
-                found = dict(read(path, task, TIMES_MORE_VALUES * values))
+                found = dict(read(path, task, model, TIMES_MORE_VALUES * values))
                 wrong = [index for index in found if found[index] not in (None, whole.get(index))]
                 if kind == "file" and wrong:
                     outcome = Outcome(kind, f"{wrong[0]} is wrong, and nothing said so", failed=True)
@@ -200,13 +201,13 @@ def decode(connection: Connection, task: Task) -> None:
             connection.send(outcome)
 
 
-def values_in(content: bytes, task: Task) -> int:
-    """A bound of the values in the file that is whole, generous where only its model knows their shape."""
+def values_in(content: bytes, task: Task, model: Any) -> int:
+    """The values in the file that is whole, or its items where only a model knows their shape and none is wanted."""
     header = Reader(content, "original", max_pixels=2**99).header
     if header.shapes is None and task.container:
         return header.count
     if header.shapes is None:
-        with narrows.open(task.path, model=task.model) as archive:
+        with narrows.open(task.path, model=model) as archive:
             return int(sum(np.size(item) for item in archive))
     return int(np.prod(header.shapes, axis=-1).sum() * (header.count if isinstance(header.shapes, tuple) else 1))
 
