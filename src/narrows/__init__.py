@@ -7,17 +7,31 @@ __version__ = "0.1.0"
 
 _HOME = {
     "Autoencoder": "narrows.tools.autoencoder",
+    "Codec": "narrows.tools.codec",
     "load": "narrows.tools.files",
+    "open": "narrows.tools.archive",
     "NarrowsError": "narrows.errors",
     "DataError": "narrows.errors",
     "FormatError": "narrows.errors",
     "TrainingError": "narrows.errors",
 }
-__all__ = ["Autoencoder", "DataError", "FormatError", "NarrowsError", "TrainingError", "__version__", "load"]
+__all__ = [
+    "Autoencoder",
+    "Codec",
+    "DataError",
+    "FormatError",
+    "NarrowsError",
+    "TrainingError",
+    "__version__",
+    "load",
+    "open",
+]
 
 if TYPE_CHECKING:
     from narrows.errors import DataError, FormatError, NarrowsError, TrainingError
+    from narrows.tools.archive import open
     from narrows.tools.autoencoder import Autoencoder
+    from narrows.tools.codec import Codec
     from narrows.tools.files import load
 
 

@@ -18,11 +18,16 @@ def write_model(path: Path, tensors: dict[str, np.ndarray], document: dict[str, 
     """Write a model; `read_model` undoes it. `document` holds plain values: tool, architecture, ..., training facts."""
     from safetensors.numpy import save
 
-    document = {"format": FORMAT, "narrows": __version__, **document}
+    document = completed(document)
     text = json.dumps(document)
     metadata = {KEY: text, CHECK: fingerprint(tensors, document), DOCUMENT_CHECK: sha256(text)}
     with atomic.replacing(path) as temporary:
         temporary.write_bytes(save({name: np.ascontiguousarray(each) for name, each in tensors.items()}, metadata))
+
+
+def completed(document: dict[str, Any]) -> dict[str, Any]:
+    """A document as it stands in a file."""
+    return {"format": FORMAT, "narrows": __version__, **document}
 
 
 def read_model(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -69,9 +74,12 @@ def stated_fingerprint(path: Path) -> str | None:
 
 
 def fingerprint(tensors: dict[str, np.ndarray], document: dict[str, Any]) -> str:
-    """What names a model: SHA-256 over its tensors and the document as canonical JSON, the training facts left out."""
+    """What names a model: SHA-256 over its tensors and the document as canonical JSON.
+
+    The facts of training and the version that wrote the file are left out.
+    """
     digest = hashlib.sha256()
-    facts = {name: value for name, value in document.items() if name != "training"}
+    facts = {name: value for name, value in document.items() if name not in ("training", "narrows")}
     digest.update(json.dumps(facts, sort_keys=True, separators=(",", ":")).encode())
     for name in sorted(tensors):
         tensor = np.ascontiguousarray(tensors[name])

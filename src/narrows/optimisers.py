@@ -56,11 +56,15 @@ def orthogonal(matrices: Tensor, iterations: int = 5) -> Tensor:
 def optimisers(network: nn.Module) -> list[torch.optim.Optimizer]:
     """Adam, and Muon where the network has matrices inside that are small enough for it.
 
-    The first and the last matrix face the data, whose directions are not alike, and stay with Adam. Each group
-    carries the factor by which its learning rate differs: "relative".
+    The first and the last matrix face the data, whose directions are not alike, and stay with Adam; a network of
+    several parts says itself which of its matrices lie inside, as `inner_matrices`. Each group carries the factor by
+    which its learning rate differs: "relative".
     """
-    weights = [weight for weight in network.parameters() if weight.ndim > 1]
-    inner = [weight for weight in weights[1:-1] if min(len(weight), weight[0].numel()) <= WIDEST_FOR_MUON]
+    if hasattr(network, "inner_matrices"):
+        inner = network.inner_matrices()
+    else:
+        inner = [weight for weight in network.parameters() if weight.ndim > 1][1:-1]
+    inner = [weight for weight in inner if min(len(weight), weight[0].numel()) <= WIDEST_FOR_MUON]
     chosen = {id(weight) for weight in inner}
     others = [weight for weight in network.parameters() if id(weight) not in chosen]
     adam = torch.optim.Adam(others, lr=1.0, betas=(0.9, 0.99), fused=True)

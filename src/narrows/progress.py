@@ -1,6 +1,7 @@
-"""Progress bars on a terminal: of reading, and of training."""
+"""Progress bars on a terminal: of reading, of training, and of items that are worked on."""
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -60,5 +61,27 @@ def training_bar(shown: bool, title: str = "training") -> Iterator[Callable[["Re
             if now.attempt:
                 words.insert(0, f"attempt {now.attempt + 1}")
             display.update(task, completed=now.progress, description=", ".join(words))
+
+        yield report
+
+
+@contextmanager
+def items_bar(title: str) -> Iterator[Callable[[int, int], None] | None]:
+    """Something to report items done, and items in all, to; None where standard error is not a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    began = time.monotonic()
+    columns = (TextColumn(title), BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as display:
+        task = display.add_task("", total=None)
+
+        def report(done: int, total: int) -> None:
+            rate = done / max(time.monotonic() - began, 1e-9)
+            words = f"{done:,} of {total:,}, {rate:,.0f} items/s"
+            display.update(task, completed=done, total=total, description=words)
 
         yield report

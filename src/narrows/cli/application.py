@@ -12,7 +12,7 @@ import typer.core
 import typer.main
 
 from narrows import __version__
-from narrows.cli import codes, facts, figures, training
+from narrows.cli import codes, compression, facts, figures, training
 from narrows.cli.messages import WrongUsage, one_line, say
 from narrows.errors import NarrowsError
 
@@ -23,7 +23,10 @@ class InOrder(typer.core.TyperGroup):
     """Verbs in the order in which they are used."""
 
     def list_commands(self, context: Any) -> list[str]:
-        return ["datasets", "train", "encode", "decode", "evaluate", "info", "demo"]
+        return [
+            *("datasets", "train", "encode", "decode", "compress", "decompress", "preview"),
+            *("evaluate", "info", "demo"),
+        ]
 
 
 app = typer.Typer(cls=InOrder, add_completion=False, rich_markup_mode=None)
@@ -32,8 +35,12 @@ train = typer.Typer(rich_markup_mode=None, help=training.__doc__)
 app.command("datasets")(facts.datasets)
 app.add_typer(train, name="train")
 train.command("autoencoder")(training.autoencoder)
+train.command("codec")(training.codec)
 app.command("encode")(codes.encode)
 app.command("decode")(codes.decode)
+app.command("compress")(compression.compress)
+app.command("decompress")(compression.decompress)
+app.command("preview")(compression.preview)
 app.command("evaluate")(figures.evaluate)
 app.command("info")(facts.info)
 app.command("demo")(figures.demo)

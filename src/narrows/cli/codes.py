@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from narrows.cli import options
-from narrows.cli.files import check_file, check_standard_output, load_model, read_items_for
+from narrows.cli.files import check_file, check_standard_output, load_autoencoder, read_items_for
 
 
 def encode(
@@ -34,7 +34,7 @@ def encode(
 
     from narrows.tools.code_files import encode_items, write_codes
 
-    estimator = load_model(model)
+    estimator = load_autoencoder(model)
     write_codes(encode_items(estimator, read_items_for(estimator, source, axes, strict)), output)
 
 
@@ -43,15 +43,7 @@ def decode(
     codes: Annotated[
         str, typer.Argument(metavar="CODES", show_default=False, help="What encode wrote; - for standard input.")
     ],
-    output: Annotated[
-        str,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="OUT",
-            help="A .npy, .npz, .tif or .idx file, a folder/ of pictures, or - for .npy.",
-        ),
-    ] = "-",
+    output: options.Out = "-",
 ) -> None:
     """Write the items that codes stand for.
 
@@ -65,4 +57,4 @@ def decode(
     from narrows import data
     from narrows.tools.code_files import decode_items, read_codes
 
-    data.write(decode_items(load_model(model), read_codes(codes)), output)
+    data.write(decode_items(load_autoencoder(model), read_codes(codes)), output)

@@ -7,10 +7,11 @@ from typing import Annotated, Any
 import typer
 
 from narrows.cli import options
-from narrows.cli.messages import aligned, size
+from narrows.cli.messages import WrongUsage, aligned, size
 from narrows.errors import FormatError
 
 _CHECKPOINT = "narrows.checkpoint"
+_COMPRESSED = b"NRW"
 
 
 def datasets() -> None:
@@ -32,15 +33,29 @@ def datasets() -> None:
 
 
 def info(
-    file: Annotated[str, typer.Argument(metavar="FILE", show_default=False, help="A model file or a checkpoint.")],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", show_default=False, help="A model, a checkpoint or a compressed file.")
+    ],
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Also check the checksums of all that a compressed file holds.")
+    ] = False,
     as_json: options.Json = False,
 ) -> None:
-    """Show what a model file holds and how it was trained.
+    """Show what a file holds: a model and how it was trained, or compressed items.
 
     \b
     Example:
       narrows info m.safetensors
     """
+    with open(file, "rb") as opened:
+        compressed = opened.read(len(_COMPRESSED)) == _COMPRESSED
+    if compressed:
+        from narrows.cli import archives
+
+        archives.info(file, verify, as_json)
+        return
+    if verify:
+        raise WrongUsage("--verify: is for compressed files; models and checkpoints are checked whenever they are read")
     try:
         checkpoint = read_checkpoint_document(file)
         document = {"file": file, "bytes": Path(file).stat().st_size} | (checkpoint or read_model_document(file))
@@ -72,18 +87,19 @@ def read_checkpoint_document(file: str) -> dict[str, Any] | None:
 
 
 def describe_model(document: dict[str, Any]) -> list[tuple[str, str]]:
-    architecture, training = document["architecture"], document["training"]
+    training = document["training"]
+    without = "the mean of the data has" if document["tool"] == "autoencoder" else "before learning it was"
     ended = "complete" if training["complete"] else "stopped before its end"
     return [
         ("file", f"{document['file']}, {size(document['bytes'])}"),
         ("tool", f"{document['tool']}, format {document['format']}, written by narrows {document['narrows']}"),
-        *describe_architecture(architecture),
+        *(describe_codec(document) if document["tool"] == "codec" else describe_architecture(document["architecture"])),
         ("parameters", f"{document['parameters']:,}"),
         ("data", describe_data(document["axes"], document["scaling"])),
         ("fingerprint", document["fingerprint"]),
         ("trained on", f"{training['data']}, {training['items']:,} items"),
         ("training", f"{budget(training)}, {training['seconds']:.1f} s on {training['device']}, {ended}"),
-        ("held-out loss", f"{training['held_out_loss']:.6g}; the mean of the data has {training['mean_loss']:.6g}"),
+        ("held-out loss", f"{training['held_out_loss']:.6g}; {without} {training['mean_loss']:.6g}"),
         ("seed", str(training["seed"])),
     ]
 
@@ -94,7 +110,7 @@ def describe_checkpoint(document: dict[str, Any]) -> list[tuple[str, str]]:
     return [
         ("file", f"{document['file']}, {size(document['bytes'])}"),
         ("tool", "checkpoint of a training that was stopped; train with --resume goes on from it"),
-        *describe_architecture(identity["architecture"]),
+        *(describe_architecture(identity["architecture"]) if "architecture" in identity else [("trains", "a codec")]),
         ("trained on", f"{identity['items']:,} items"),
         ("budget", f"{identity['minutes']:g} minutes" if identity.get("minutes") else f"{identity['epochs']} epochs"),
         ("so far", f"{state['step']:,} steps, {epochs[-1] if epochs else 0:.1f} epochs, {state['seconds']:.1f} s"),
@@ -118,6 +134,11 @@ def describe_architecture(architecture: dict[str, Any]) -> list[tuple[str, str]]
         ("code", code),
         ("items", f"{shape}, {channels} channel(s)" if shape else f"{channels} features"),
     ]
+
+
+def describe_codec(document: dict[str, Any]) -> list[tuple[str, str]]:
+    shape = "any size" if document["shape"] is None else f"best {'x'.join(map(str, document['shape']))}, of any size"
+    return [("items", f"{shape}, {document['architecture']['channels']} channel(s)")]
 
 
 def describe_data(axes: str, scaling: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from narrows.cli import options
-from narrows.cli.files import load_model, read_items_for
+from narrows.cli.files import load_autoencoder, read_items_for
 from narrows.cli.messages import aligned
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def evaluate(
     """
     from narrows.tools import evaluation
 
-    estimator = load_model(model)
+    estimator = load_autoencoder(model)
     found = evaluation.evaluate(estimator, read_items_for(estimator, source, axes, strict))
     print(json.dumps(asdict(found)) if as_json else table(found))
 

@@ -12,6 +12,7 @@ from narrows.progress import reading_bar
 if TYPE_CHECKING:
     from narrows.data import Items
     from narrows.tools.autoencoder import Autoencoder
+    from narrows.tools.tool import Tool
 
 _SKIPPED_SHOWN = 5
 
@@ -24,15 +25,20 @@ def read_items(source: str, axes: str | None, strict: bool) -> "Items":
         items = data.read(source, axes=axes, strict=strict, progress=progress)
     for note in items.notes:
         say(note)
+    report_skipped(items)
+    return items
+
+
+def report_skipped(items: "Items") -> None:
+    """A word on what could not be read."""
     for name, reason in items.skipped[:_SKIPPED_SHOWN]:
         say(f"skipped {name}: {reason}")
     if items.skipped:
         more = ", the first of them above" if len(items.skipped) > _SKIPPED_SHOWN else ""
         say(f"{items.source}: {len(items.skipped)} of {len(items) + len(items.skipped)} skipped{more}")
-    return items
 
 
-def read_items_for(model: "Autoencoder", source: str, axes: str | None, strict: bool) -> "Items":
+def read_items_for(model: "Tool", source: str, axes: str | None, strict: bool) -> "Items":
     """The items of DATA to give to a model. Arrays have the axes of those it was trained on, unless the user says.
 
     Grey pictures become colour for a model of colour pictures, as they do in a folder of both.
@@ -40,16 +46,19 @@ def read_items_for(model: "Autoencoder", source: str, axes: str | None, strict: 
     if axes is None and source.endswith((".npy", ".npz", ".npy.gz")):
         axes = model.axes_
     items = read_items(source, axes, strict)
-    if items.axes == "NYX" and model.item_axes_ == "NYXC" and model.network_.architecture.channels == 3:
+    if items.axes == "NYX" and model.item_axes_ == "NYXC" and model.channels_ == 3:
         return items.coloured()
     return items
 
 
-def load_model(path: str) -> "Autoencoder":
-    """The model in a file."""
+def load_autoencoder(path: str) -> "Autoencoder":
+    """The autoencoder in a file; DataError where it is another tool."""
     import narrows
 
-    return narrows.load(path)
+    model = narrows.load(path)
+    if not isinstance(model, narrows.Autoencoder):
+        raise DataError(f"{path}: a {model.tool}; encode, decode and evaluate work with an autoencoder")
+    return model
 
 
 def check_file(path: str, forms: tuple[str, ...]) -> None:

@@ -5,7 +5,8 @@ import sys
 from collections.abc import Iterable, Sequence
 
 _OPTIONS = (
-    "architecture code upsampling preset loss minutes epochs batch_size learning_rate axes device random_state strict"
+    "architecture code upsampling preset loss minutes epochs batch_size learning_rate axes device random_state strict "
+    "max_error quality psnr"
 )
 _IN_PYTHON = re.compile(
     rf"(?<![\w/.])({_OPTIONS.replace(' ', '|')})=([\"']?)(-?\d+\.\d+|-?\w+(?:-\d+)?)\2(?=[\s,:;)]|$)"

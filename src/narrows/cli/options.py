@@ -1,6 +1,6 @@
 """Arguments and options that verbs share."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -19,3 +19,39 @@ Axes = Annotated[
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="A file that cannot be read is an error, not skipped.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+NewModel = Annotated[
+    str,
+    typer.Option("--output", "-o", metavar="M.safetensors", show_default=False, help="Where the model goes."),
+]
+Minutes = Annotated[float | None, typer.Option(help="Budget of training in minutes, kept by the clock.")]
+Epochs = Annotated[int | None, typer.Option(help="Budget of training in epochs; chosen by the size of the data.")]
+BatchSize = Annotated[int | None, typer.Option(help="Items in a step; chosen by architecture and data.")]
+LearningRate = Annotated[float | None, typer.Option(help="Chosen by architecture.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Repeats a run, within a budget of epochs.")]
+Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="auto: the GPU where there is one.")]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on with a run that was stopped; the other options stay the same.")
+]
+Compressed = Annotated[
+    str,
+    typer.Argument(metavar="FILE.narrow", show_default=False, help="What compress wrote; - for standard input."),
+]
+ItsModel = Annotated[
+    str | None,
+    typer.Option(
+        "--model", "-m", metavar="M", help="The model that the file needs, where it is neither in it nor beside it."
+    ),
+]
+MaxPixels = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Refuse a file that says it holds more values than this; 2^33 by default."),
+]
+Out = Annotated[
+    str,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="OUT",
+        help="A .npy, .npz, .tif or .idx file, a folder/ of pictures, or - for .npy.",
+    ),
+]

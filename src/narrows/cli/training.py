@@ -3,8 +3,9 @@
 import math
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, TypeVar, Union
 
 import typer
 
@@ -15,15 +16,15 @@ from narrows.errors import DataError, NarrowsError
 
 if TYPE_CHECKING:
     from narrows.tools.autoencoder import Autoencoder
+    from narrows.tools.codec import Codec
+
+Learner = TypeVar("Learner", bound=Union["Autoencoder", "Codec"])
 
 
 def autoencoder(
     context: typer.Context,
     source: options.Data,
-    output: Annotated[
-        str,
-        typer.Option("--output", "-o", metavar="M.safetensors", show_default=False, help="Where the model goes."),
-    ],
+    output: options.NewModel,
     architecture: Annotated[
         Literal["auto", "linear", "dense", "conv"],
         typer.Option(help="auto: conv where there are spatial axes, dense for tables."),
@@ -43,18 +44,14 @@ def autoencoder(
         Literal["default", "lesson"], typer.Option(help="lesson: the small networks of the classic lesson.")
     ] = "default",
     loss: Annotated[Literal["mse", "mae", "bce"], typer.Option(help="What training makes small.")] = "mse",
-    minutes: Annotated[float | None, typer.Option(help="Budget of training in minutes, kept by the clock.")] = None,
-    epochs: Annotated[
-        int | None, typer.Option(help="Budget of training in epochs; chosen by the size of the data.")
-    ] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Items in a step; chosen by architecture and data.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Chosen by architecture.")] = None,
+    minutes: options.Minutes = None,
+    epochs: options.Epochs = None,
+    batch_size: options.BatchSize = None,
+    learning_rate: options.LearningRate = None,
     axes: options.Axes = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Repeats a run, within a budget of epochs.")] = 0,
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="auto: the GPU where there is one.")] = "auto",
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with a run that was stopped; the other options stay the same.")
-    ] = False,
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
+    resume: options.Resume = False,
     strict: options.Strict = False,
 ) -> None:
     """Learn to squeeze items into a short code and to rebuild them.
@@ -66,8 +63,96 @@ def autoencoder(
     Example:
       narrows train autoencoder mnist -o m.safetensors --code 4x7x7 --minutes 3
     """
+
+    def untrained() -> "Autoencoder":
+        from narrows import Autoencoder
+
+        return Autoencoder(
+            architecture=architecture,
+            code=code,
+            upsampling=upsampling,
+            preset=preset,
+            loss=loss,
+            minutes=minutes,
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            axes=axes,
+            device=device,
+            random_state=seed,
+            verbose=sys.stderr.isatty(),
+        )
+
+    check_budget(minutes, epochs)
+    model = learn(untrained, source, output, axes, strict, resume, context.obj)
+    print(f"{output}: {size(Path(output).stat().st_size)}; {summary(model, loss)}")
+
+
+def codec(
+    context: typer.Context,
+    source: options.Data,
+    output: options.NewModel,
+    minutes: options.Minutes = None,
+    epochs: options.Epochs = None,
+    batch_size: options.BatchSize = None,
+    learning_rate: options.LearningRate = None,
+    axes: options.Axes = None,
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
+    resume: options.Resume = False,
+    strict: options.Strict = False,
+) -> None:
+    """Learn what items have in common, to compress their like.
+
+    \b
+    Ctrl-C stops cleanly: the best model so far is written, and --resume goes on.
+
+    \b
+    Example:
+      narrows train codec mnist -o m.safetensors --minutes 5
+    """
+
+    def untrained() -> "Codec":
+        from narrows import Codec
+
+        return Codec(
+            minutes=minutes,
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            axes=axes,
+            device=device,
+            random_state=seed,
+            verbose=sys.stderr.isatty(),
+        )
+
+    check_budget(minutes, epochs)
+    model = learn(untrained, source, output, axes, strict, resume, context.obj)
+    facts = model.training_
+    print(
+        f"{output}: {size(Path(output).stat().st_size)}; {facts['items']} items in {facts['seconds']:.1f} s; "
+        f"held-out loss {facts['held_out_loss']:.4g}"
+    )
+
+
+def check_budget(minutes: float | None, epochs: int | None) -> None:
     if minutes is not None and epochs is not None:
         raise WrongUsage("--minutes and --epochs: give one budget, not both")
+
+
+def learn(
+    untrained: Callable[[], Learner],
+    source: str,
+    output: str,
+    axes: str | None,
+    strict: bool,
+    resume: bool,
+    arguments: list[str],
+) -> Learner:
+    """A model trained on DATA and saved, with a checkpoint beside it until it is complete.
+
+    untrained: gives the estimator, once the data can be read. arguments: the command line, to say how to go on.
+    """
     check_file(output, (".safetensors",))
     checkpoint = Path(f"{output}.checkpoint")
     if resume and not checkpoint.exists():
@@ -78,25 +163,8 @@ def autoencoder(
     if checkpoint.exists() and not resume:
         say(f"{checkpoint}: left by a run that was stopped, and now replaced; --resume would have gone on with it")
     items = read_items(source, axes, strict)
-
-    from narrows import Autoencoder
-
-    model = Autoencoder(
-        architecture=architecture,
-        code=code,
-        upsampling=upsampling,
-        preset=preset,
-        loss=loss,
-        minutes=minutes,
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        axes=axes,
-        device=device,
-        random_state=seed,
-        verbose=sys.stderr.isatty(),
-    )
-    go_on = shlex.join(["narrows", *context.obj, *([] if resume else ["--resume"])])
+    model = untrained()
+    go_on = shlex.join(["narrows", *arguments, *([] if resume else ["--resume"])])
     try:
         model.fit(items, checkpoint=checkpoint, resume=resume)
     except KeyboardInterrupt:
@@ -105,14 +173,14 @@ def autoencoder(
         raise error if isinstance(error, NarrowsError) else WrongUsage(str(error)) from None
     save(model, output, go_on)
     checkpoint.unlink(missing_ok=True)
-    print(f"{output}: {size(Path(output).stat().st_size)}; {summary(model, loss)}")
+    return model
 
 
-def stop(model: "Autoencoder", output: str, checkpoint: Path, go_on: str) -> NoReturn:
+def stop(model: Learner, output: str, checkpoint: Path, go_on: str) -> NoReturn:
     """Keep what a run has learnt until it was stopped, say how to go on, and exit."""
     if not checkpoint.exists():
         raise KeyboardInterrupt
-    if hasattr(model, "network_"):
+    if hasattr(model, "training_"):
         save(model, output, go_on)
         say(f"stopped; {output} is the best model so far; to go on: {go_on}")
     else:
@@ -120,7 +188,7 @@ def stop(model: "Autoencoder", output: str, checkpoint: Path, go_on: str) -> NoR
     raise typer.Exit(1)
 
 
-def save(model: "Autoencoder", output: str, go_on: str) -> None:
+def save(model: Learner, output: str, go_on: str) -> None:
     """Write the model; where that fails, the checkpoint holds what was learnt."""
     try:
         model.save(output)

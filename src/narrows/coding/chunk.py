@@ -13,39 +13,23 @@ payloads         of the coded items of one shape, the shapes in the order in whi
 
 import math
 from collections.abc import Collection, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from narrows.coding import stored
 from narrows.coding.fields import Fields, pack_block, pack_varint
-from narrows.coding.quantiser import Exceptions, Quantiser, pack_exceptions, unpack_exceptions
+from narrows.coding.quantiser import Exceptions, pack_exceptions, unpack_exceptions
+
+if TYPE_CHECKING:
+    from narrows.coding.coder import Coder, Plan
 
 _STORED, _EXCEPTIONS = 1, 2
 _SUSPICIOUS = 4  # coded items that take more than one part in so many of their raw size are compared with stored ones
 _BITS_BESIDE_VALUE = 8  # what an exception costs, roughly, beside its value
 
 
-class Plan(Protocol):
-    """How the coder goes about a file."""
-
-    @property
-    def quantiser(self) -> Quantiser: ...
-
-
-class Coder(Protocol):
-    """What turns items of one shape, (n, *spatial[, C]), into bytes and back."""
-
-    def encode(self, plan: Plan, x: np.ndarray) -> tuple[bytes, np.ndarray]:
-        """The payload, and what each item costs in bits (n,)."""
-        ...
-
-    def decode(self, plan: Plan, payload: bytes, shape: tuple[int, ...], level: int = 0) -> np.ndarray:
-        """The items (n, *spatial[, C]), or of each every 2**level-th value along its spatial axes."""
-        ...
-
-
-def encode_chunk(coder: Coder, plan: Plan, items: Sequence[np.ndarray]) -> bytes:
+def encode_chunk(coder: "Coder", plan: "Plan", items: Sequence[np.ndarray]) -> bytes:
     """The payload of items of one type; `decode_chunk` undoes it."""
     is_stored = np.zeros(len(items), bool)
     payloads, positions, values, before = [], [], [], 0
@@ -70,8 +54,8 @@ def encode_chunk(coder: Coder, plan: Plan, items: Sequence[np.ndarray]) -> bytes
 
 
 def decode_chunk(
-    coder: Coder,
-    plan: Plan,
+    coder: "Coder",
+    plan: "Plan",
     payload: bytes,
     shapes: Sequence[tuple[int, ...]],
     spatial: int,
@@ -120,7 +104,7 @@ def decode_chunk(
     return found
 
 
-def _encode_group(coder: Coder, plan: Plan, items: np.ndarray) -> tuple[np.ndarray, bytes, Exceptions]:
+def _encode_group(coder: "Coder", plan: "Plan", items: np.ndarray) -> tuple[np.ndarray, bytes, Exceptions]:
     """Which of the items (n, ...) are coded rather than stored, the payload of these, and their exceptions."""
     size, raw = items[0].size, 8 * items[0].nbytes
     k, exceptions = plan.quantiser.indices(items)

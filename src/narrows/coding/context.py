@@ -118,7 +118,7 @@ class ContextModel(nn.Module):
                 nn.init.zeros_(layer.bias[-1:])
         else:
             for key, size in self.inputs.items():
-                self.register_buffer(f"prediction-{key}", torch.full((size,), 1 / max(size, 1)))
+                self.register_buffer(f"prediction-{key}", torch.zeros(size))
 
     def tensors(self) -> dict[str, np.ndarray]:
         """All that decides probabilities, as whole numbers, by name."""
@@ -131,53 +131,69 @@ class ContextModel(nn.Module):
                 found[f"bonus.{key}"] = np.rint(bonus.detach().cpu().double().numpy() * 256).astype(np.int16)
         else:
             for key in self.kinds:
-                found[f"prediction.{key}"] = whole_prediction(self.get_buffer(f"prediction-{key}"))
+                weights = self.get_buffer(f"prediction-{key}").cpu().numpy()
+                found[f"prediction.{key}"] = np.rint(weights * tokens.WEIGHT_UNIT).astype(np.int16)
         return found
 
-    def bits(self, k: Tensor, step: Tensor, size: Tensor, group: int, generator: torch.Generator | None = None) -> Tensor:
+    def bits(
+        self, k: Tensor, step: Tensor, size: Tensor, group: int, generator: torch.Generator | None = None
+    ) -> Tensor:
         """The mean cost in bits, per value of the items, of what belongs to one group, from a sample of its values.
 
         k (N, C, *S): indices, whole numbers in float32. step (N,): entries of the table of steps. size (N,): for
         "values", the width of each item's cells in whole numbers.
         """
-        shape = tuple(k.shape[2:])
-        shape, values = tuple(k.shape[2:]), self.design.alphabet == "values"
-        lattice, parts = None, []
-        seen = Seen(len(k), self.design.top + 1, k.device) if values else None
+        values, parts, seen = self.design.alphabet == "values", [], None
+        for view in self.views(k, step, size, group):
+            if not values:
+                parts.append(self._residuals(view, generator))
+                continue
+            if seen is None:
+                seen = Seen(len(k), self.design.top + 1, k.device)
+                if view.before.numel():
+                    seen.add(view.before)
+            parts.append(self._values(view, seen, generator))
+            seen.add(view.here.reshape(len(k), -1))
+        if not parts:  # items too small to have passes of this group
+            return k.new_zeros((), requires_grad=True)
+        cost = self._cost_of_values(parts, group) if values else self._cost_of_residuals(parts, group)
+        return cost / (k.numel() * np.log(2))
+
+    def views(
+        self, k: Tensor, step: Tensor | None = None, size: Tensor | None = None, group: int | None = None
+    ) -> Iterator["View"]:
+        """Each pass and channel over the indices k (N, C, *S), of one group where one is given, in the order of coding."""
+        shape, lattice = tuple(k.shape[2:]), None
+        step = k.new_zeros(len(k), dtype=torch.long) if step is None else step
+        size = k.new_ones(len(k)) if size is None else size
         for turn, channel in self.design.turns(shape):
             key = self.design.key(turn, channel)
-            if self.main.groups[key] != group:
+            if group not in (None, self.main.groups[key]):
                 continue
+            stride = 2**turn.level
             if lattice != (turn.level, turn.first):
-                stride = 2**turn.level
-                on_level = k[(..., *(slice(0, 1 if turn.first else None, stride) for _ in shape))]
-                features = features_of_values(on_level, size, self.design.top) if values else on_level
-                plane = Plane(features, self.design.radius)
-                if seen is not None and lattice is None and not turn.first:
-                    seen.add(k[(..., *(slice(0, None, 2 * stride) for _ in shape))])
                 lattice = (turn.level, turn.first)
+                on_level = k[(..., *(slice(0, 1 if turn.first else None, stride) for _ in shape))]
+                if self.design.alphabet == "values":
+                    on_level = features_of_values(on_level, size, self.design.top)
+                plane = Plane(on_level, self.design.radius)
             taps = self.design.taps(turn, channel)
-            view = View(
+            yield View(
                 key=key,
                 here=k[(slice(None), channel, *turn.places(shape))].reshape(-1),
-                place=torch.from_numpy(place_cells(shape, self.design.cells, turn)).to(k.device),
+                before=k[(..., *(slice(0, 0 if turn.first else None, 2 * stride) for _ in shape))],
+                place=place_cells(shape, self.design.cells, turn).to(k.device),
                 bases=plane.bases(turn.parity, turn.count(shape), channel, 1 if turn.first else 2),
                 offsets=plane.offsets(taps),
+                beside=self.design.beside(turn, channel),
                 plane=plane,
                 step=step,
                 size=size,
             )
-            if seen is not None:
-                parts.append(self._values(view, seen, self.design.beside(turn, channel), generator))
-                seen.add(view.here.reshape(len(k), -1))
-            else:
-                parts.append(self._residuals(view, generator))
-        cost = self._cost_of_values(parts, group) if values else self._cost_of_residuals(parts, group)
-        return cost / (k.numel() * np.log(2))
 
-    def _values(self, view: "View", seen: "Seen", beside: list[int], generator: torch.Generator | None) -> "ValuesPart":
+    def _values(self, view: "View", seen: "Seen", generator: torch.Generator | None) -> "ValuesPart":
         """What the cost of a pass is made of: its quiet values' cost, first layers of a sample of the others."""
-        loud = any_near(view.plane, view.bases, view.offsets[beside])
+        loud = any_near(view.plane, view.bases, view.offsets[view.beside])
         positive = view.here > 0
         quiet = (~loud).nonzero()[:, 0]
         items, place = view.split(quiet)
@@ -256,9 +272,11 @@ class View:
 
     key: str
     here: Tensor  # (n x count,)
+    before: Tensor  # what stands on the coarser lattice
     place: Tensor  # (count,)
     bases: Tensor  # (n x count,)
     offsets: Tensor
+    beside: list[int]  # which offsets decide whether a value is quiet
     plane: Plane
     step: Tensor  # (n,)
     size: Tensor  # (n,)
@@ -351,11 +369,13 @@ def features_of_residuals(windows: Tensor, predicted: Tensor, bits: int) -> Tens
 
 def any_near(plane: Plane, bases: Tensor, offsets: Tensor) -> Tensor:
     """Whether any of the taps is not zero, for each base."""
+    if len(bases) * len(offsets) < 2**18:
+        return (plane.windows(bases, offsets) != 0).any(1)
     found = torch.zeros(len(bases), dtype=torch.bool, device=bases.device)
     filled = plane.flat != 0
     for offset in offsets.tolist():
         found |= filled[bases + offset]
-    return found if len(offsets) else ~found
+    return found
 
 
 def sample(candidates: Tensor, most: int, generator: torch.Generator | None) -> tuple[Tensor, float]:
@@ -364,12 +384,3 @@ def sample(candidates: Tensor, most: int, generator: torch.Generator | None) -> 
         return candidates, 1.0
     chosen = torch.randint(len(candidates), (most,), generator=generator, device=candidates.device)
     return candidates[chosen], len(candidates) / most
-
-
-def whole_prediction(weights: Tensor) -> np.ndarray:
-    """Weights that sum to 1, as whole numbers that sum to tokens.WEIGHT_UNIT."""
-    exact = weights.double().cpu().numpy() * tokens.WEIGHT_UNIT
-    found = np.rint(exact).astype(np.int32)
-    if len(found):
-        found[np.argmax(np.abs(exact))] += int(round(exact.sum())) - found.sum()
-    return found

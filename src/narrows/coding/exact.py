@@ -32,7 +32,14 @@ class Predictor(nn.Module):
     """
 
     def __init__(
-        self, inputs: dict[str, int], groups: dict[str, int], places: int, steps: int, hidden: int, depth: int, outputs: int
+        self,
+        inputs: dict[str, int],
+        groups: dict[str, int],
+        places: int,
+        steps: int,
+        hidden: int,
+        depth: int,
+        outputs: int,
     ) -> None:
         super().__init__()
         self.groups = groups
@@ -68,7 +75,7 @@ class Predictor(nn.Module):
         added = np.abs(place).max() + np.abs(step).max()
         shift = min(largest_shift(weight, np.abs(bias) + added, INPUT_UNIT) for weight, bias in firsts.values())
         scale = 2.0**shift
-        found: dict[str, np.ndarray] = {"first.shift": np.array(shift, np.int8)}
+        found: dict[str, np.ndarray] = {"first.shift": np.array([shift], np.int8)}
         for key, (weight, bias) in firsts.items():
             found[f"first.{key}.weight"] = whole(weight, scale).astype(np.int16)
             found[f"first.{key}.bias"] = whole(bias, scale * INPUT_UNIT)
@@ -80,7 +87,7 @@ class Predictor(nn.Module):
                 name = f"rest.{group}.{number}"
                 found[f"{name}.weight"] = whole(weight, 2.0**shift).astype(np.int16)
                 found[f"{name}.bias"] = whole(bias, 2.0**shift * UNIT)
-                found[f"{name}.shift"] = np.array(shift, np.int8)
+                found[f"{name}.shift"] = np.array([shift], np.int8)
         return found
 
 
@@ -130,16 +137,17 @@ class ExactPredictor:
         self.groups, self.device = groups, device
         self.place, self.step = (self._floats(tensors[name]) for name in ("place", "step"))
         added = float(self.place.abs().max() + self.step.abs().max())
-        shift = int(tensors["first.shift"])
+        shift = int(tensors["first.shift"][0])
         self.firsts = {
-            key: self._layer(tensors[f"first.{key}.weight"], tensors[f"first.{key}.bias"], shift, added) for key in groups
+            key: self._layer(tensors[f"first.{key}.weight"], tensors[f"first.{key}.bias"], shift, added)
+            for key in groups
         }
         self.rest: list[list[ExactLayer]] = []
         for group in range(max(groups.values()) + 1):
             layers: list[ExactLayer] = []
             while (name := f"rest.{group}.{len(layers)}") + ".weight" in tensors:
                 layers.append(
-                    self._layer(tensors[f"{name}.weight"], tensors[f"{name}.bias"], int(tensors[f"{name}.shift"]), 0)
+                    self._layer(tensors[f"{name}.weight"], tensors[f"{name}.bias"], int(tensors[f"{name}.shift"][0]), 0)
                 )
             self.rest.append(layers)
 

@@ -19,7 +19,7 @@ from narrows.coding.lattice import Pass
 from narrows.coding.plane import Plane, place_cells
 
 BLOCK = 2**14  # values whose probabilities are computed at once
-FARTHEST = 2.0**23  # of an index from 0
+FARTHEST = 2**23  # of an index from 0
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,9 @@ class Walk:
             self.edges = torch.cat([first, torch.tensor([top + 1], device=self.device)]).clamp(1, top + 1) - 1
 
     def run(self, coarsest: int) -> Tensor:
-        known = torch.zeros(self.n, self.design.channels, *(1 for _ in self.shape), dtype=torch.int32, device=self.device)
+        known = torch.zeros(
+            self.n, self.design.channels, *(1 for _ in self.shape), dtype=torch.int32, device=self.device
+        )
         lattice = None
         for turn, channel in self.design.turns(self.shape, coarsest):
             if lattice != (turn.level, turn.first):
@@ -134,7 +136,7 @@ class Walk:
         self.key = self.design.key(turn, channel)
         self.plane, self.offsets = plane, plane.offsets(taps)
         self.bases = plane.bases(odd, count, channel, 1 if turn.first else 2)
-        self.place = torch.from_numpy(place_cells(self.shape, self.design.cells, turn)).to(self.device)
+        self.place = place_cells(self.shape, self.design.cells, turn).to(self.device)
         target = (slice(None), channel, *(slice(start, None, 2) for start in odd))
         if self.wanted is None:
             here, x = None, None
@@ -207,7 +209,9 @@ class Walk:
         here = here.clone()
         points = torch.arange(self.levels, device=self.device)
         for block in blocks((loud & (x > 0.2) | (here > 0)).nonzero()[:, 0]):
-            flag = bits_of(torch.where(loud[block, None], self._flag_frequencies(block), self._quiet_frequencies(block)))
+            flag = bits_of(
+                torch.where(loud[block, None], self._flag_frequencies(block), self._quiet_frequencies(block))
+            )
             value = bits_of(self._value_frequencies(block)) + flag[:, 1:]
             cost = torch.cat([flag[:, :1], value], 1)
             error = (x[block, None] - points) ** 2

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import product
 
-import numpy as np
+import torch
+from torch import Tensor
 
 RADIUS = {1: 12, 2: 4, 3: 2}  # of the window of known values, by the number of spatial axes, in steps of a pass
 
@@ -80,9 +81,11 @@ def known_taps(parity: tuple[int, ...], radius: int, same: bool = False) -> tupl
     )
 
 
-def reflected(size: int, radius: int) -> np.ndarray:
+@cache
+def reflected(size: int, radius: int) -> Tensor:
     """Indices -radius .. size - 1 + radius of an axis, those outside reflected at its ends: parity stays as it is."""
-    index = np.arange(-radius, size + radius)
-    period = max(1, 2 * (size - 1))
-    index = np.abs(index) % period
-    return np.minimum(index, period - index) if size > 1 else np.zeros_like(index)
+    index = torch.arange(-radius, size + radius).abs()
+    if size == 1:
+        return torch.zeros_like(index)
+    index = index % (2 * (size - 1))
+    return torch.minimum(index, 2 * (size - 1) - index)

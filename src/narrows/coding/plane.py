@@ -30,8 +30,7 @@ class Plane:
     def refresh(self, values: Tensor) -> None:
         """Take over the values as they are now."""
         for axis, size in enumerate(self.shape):
-            index = torch.from_numpy(reflected(size, self.radius)).to(values.device)
-            values = values.index_select(axis + 2, index)
+            values = values.index_select(axis + 2, reflected(size, self.radius).to(values.device))
         self.flat = values.reshape(-1)
 
     def bases(self, parity: tuple[int, ...], count: tuple[int, ...], channel: int, step: int = 2) -> Tensor:
@@ -87,10 +86,12 @@ def near(taps: tuple[tuple[int, ...], ...], radius: int = 2) -> list[int]:
     return [index for index, (_, *steps) in enumerate(taps) if max(map(abs, steps)) <= radius]
 
 
-def place_cells(shape: tuple[int, ...], cells: tuple[int, ...], turn: Pass) -> np.ndarray:
-    """For each value of a pass the cell of the table of places, in which an item is divided into `cells`; (count,)."""
+@lru_cache(maxsize=256)
+def place_cells(shape: tuple[int, ...], cells: tuple[int, ...], turn: Pass | None = None) -> Tensor:
+    """For each value of an item, or of a pass, its cell of the table of places, which divides an item into `cells`."""
     table = np.zeros(1, np.int64)
-    for size, count, places in zip(shape, cells, turn.places(shape), strict=True):
+    where = turn.places(shape) if turn else (slice(None),) * len(shape)
+    for size, count, places in zip(shape, cells, where, strict=True):
         along = np.arange(size, dtype=np.int64)[places] * count // size
         table = (table[:, None] * count + along).reshape(-1)
-    return table
+    return torch.from_numpy(table)

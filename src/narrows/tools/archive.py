@@ -18,7 +18,7 @@ from narrows.coding.mode import Mode
 from narrows.data import Items
 from narrows.data.memory import allocate
 from narrows.errors import FormatError
-from narrows.tools.compression import MOST_ITEMS, Progress
+from narrows.tools.compression import Progress
 from narrows.tools.cores import in_order
 from narrows.tools.needed_model import Model, find_codec
 
@@ -43,9 +43,11 @@ class Archive(Sequence):
     Attributes
     ----------
     header : what the file says of itself
+    name : of the file
     names : of the items, or None
     codec : the model
     mode : what was asked for when it was compressed
+    axes, spatial, largest : of the items; how many axes are spatial; the largest size along each axis
     """
 
     def __init__(
@@ -57,7 +59,7 @@ class Archive(Sequence):
         folders: Iterable[Path] = (),
     ) -> None:
         """The content of a file, or the file, which the archive closes; `folders` are searched for its model."""
-        self._file, self._name = file, name
+        self._file, self.name = file, name
         try:
             self.reader = Reader(file, name, max_pixels)
             self.codec = find_codec(self.reader, name, model, folders)
@@ -80,6 +82,19 @@ class Archive(Sequence):
     @property
     def mode(self) -> Mode:
         return Mode.from_header(self.header.mode)
+
+    @property
+    def axes(self) -> str:
+        return str(self.header.axes)
+
+    @property
+    def spatial(self) -> int:
+        return len(self.axes.strip("NCF"))
+
+    @property
+    def largest(self) -> tuple[int, ...]:
+        shapes = self.header.shapes
+        return tuple(shapes.max(axis=0).tolist()) if isinstance(shapes, np.ndarray) else shapes or ()
 
     def __len__(self) -> int:
         return self.header.count
@@ -121,7 +136,7 @@ class Archive(Sequence):
         """
         wanted = range(len(self)) if only is None else sorted(set(only))
         if not wanted or not 0 <= wanted[0] <= wanted[-1] < len(self):
-            raise IndexError(f"{self._name} has the items 0 to {len(self) - 1}")
+            raise IndexError(f"{self.name} has the items 0 to {len(self) - 1}")
         by_chunk = {chunk: list(group) for chunk, group in groupby(wanted, self._chunk_of)}
 
         def decode(chunk: int) -> list[Any] | FormatError:
@@ -170,24 +185,20 @@ class Archive(Sequence):
         within = None if wanted is None else {index - start for index in wanted}
         payload = self.reader.chunk(chunk)
         try:
-            return decode_chunk(self.codec.coder_, self.plan, payload, shapes, self._spatial, level, within)
+            return decode_chunk(self.codec.coder_, self.plan, payload, shapes, self.spatial, level, within)
         except FormatError as error:
-            raise FormatError(f"{self._name}: chunk {chunk + 1} of {len(self._starts)}: {error}") from None
+            raise FormatError(f"{self.name}: chunk {chunk + 1} of {len(self._starts)}: {error}") from None
 
     def _room(self, indices: Sequence[int], level: int) -> Items:
         """Items of the shapes that those at `indices` have, their values to be filled in."""
         one = isinstance(self.header.shapes, tuple)
         shapes = np.array([self._shape(index) for index in (indices[:1] if one else indices)], np.int64)
-        shapes[:, : self._spatial] = -(-shapes[:, : self._spatial] >> level)
+        shapes[:, : self.spatial] = -(-shapes[:, : self.spatial] >> level)
         total = int(shapes.prod(axis=1).sum()) * (len(indices) if one else 1)
         values = allocate(total, self.plan.quantiser.dtype)
         if (shapes == shapes[0]).all():
-            return Items(values.reshape(-1, *shapes[0]), str(self.header.axes), source=self._name)
-        return Items.packed(values, shapes, str(self.header.axes), source=self._name)
-
-    @property
-    def _spatial(self) -> int:
-        return len(str(self.header.axes).strip("NCF"))
+            return Items(values.reshape(-1, *shapes[0]), self.axes, source=self.name)
+        return Items.packed(values, shapes, self.axes, source=self.name)
 
     def _chunk_of(self, index: int) -> int:
         return bisect_right(self._starts, index) - 1
@@ -209,6 +220,4 @@ class Archive(Sequence):
             channels = header.shapes[-1] if isinstance(header.shapes, tuple) else int(header.shapes[0, -1])
         whole = np.dtype(header.dtype).kind != "f"
         if header.axes != codec.item_axes_ or channels != codec.channels_ or whole != (codec.dtype_.kind != "f"):
-            raise FormatError(f"{self._name}: its header makes no sense: its model has never seen items such as these")
-        if max(header.chunk_items) > MOST_ITEMS:
-            raise FormatError(f"{self._name}: its header makes no sense: more than {MOST_ITEMS} items in a chunk")
+            raise FormatError(f"{self.name}: its header makes no sense: its model has never seen items such as these")

@@ -16,11 +16,11 @@ from narrows.difference import Loss
 from narrows.errors import DataError, FormatError
 from narrows.networks import Architecture, Network, cut, flatten_code, parse_code, unflatten_code
 from narrows.tools.choices import choose_code, choose_crop, choose_device, choose_kind
-from narrows.tools.tool import VALUES_AT_ONCE, Tool
+from narrows.tools.tool import VALUES_AT_ONCE, Rebuilder
 from narrows.training import Report
 
 
-class Autoencoder(ClassNamePrefixFeaturesOutMixin, Tool):
+class Autoencoder(ClassNamePrefixFeaturesOutMixin, Rebuilder):
     """Learns to squeeze items into a short code and to rebuild them from it.
 
     Items are the rows of a table, signals, pictures or volumes: an array (the axes are guessed, or said with `axes`), a

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Generator
 from contextlib import closing
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from narrows.coding import container
+from narrows.coding import container, planning
 from narrows.coding.chunk import encode_chunk
 from narrows.coding.mode import Mode
 from narrows.data import Items
@@ -24,18 +24,20 @@ MOST_ITEMS, MOST_VALUES = 1024, 2**21  # in a chunk
 
 def compress(
     codec: "Codec",
-    items: Items,
+    X: Any,
     mode: Mode,
     target: BinaryIO,
     embed_model: bool = False,
     progress: Progress | None = None,
 ) -> dict[str, int]:
-    """Write items that fit a codec to `target`; `narrows.open` reads them. The bytes do not depend on the cores.
+    """Write items to `target`; `narrows.open` reads them. The bytes do not depend on the cores.
 
+    X: what the codec was fitted to, or its like: an array, a list of arrays, or Items.
     embed_model: whether the file also holds the model. Gives the bytes of "header", "model", "payload" and "total".
-    DataError for what cannot be had: floats without loss, or names that no file may have.
+    DataError for what cannot be had: items that do not fit the codec, floats without loss, names no file may have.
     """
-    plan = codec.coder_.plan(items, mode)
+    items = codec._items(X)
+    plan = planning.plan(codec.coder_, items, mode)
     runs = chunks_of(items)
     as_the_model = (items.axes, items.dtype, items.uniform and items.item_shape) == (
         codec.item_axes_,

@@ -5,11 +5,12 @@ from pathlib import Path
 from narrows import model_file
 from narrows.errors import FormatError
 from narrows.tools.autoencoder import Autoencoder
+from narrows.tools.codec import Codec
 
-TOOLS = {tool.tool: tool for tool in (Autoencoder,)}
+TOOLS = {tool.tool: tool for tool in (Autoencoder, Codec)}
 
 
-def load(path: str | Path) -> Autoencoder:
+def load(path: str | Path) -> Autoencoder | Codec:
     """The tool that was saved at `path`; FormatError for a file that is damaged, too new, or not a model."""
     tensors, document = model_file.read_model(Path(path))
     tool = TOOLS.get(str(document.get("tool")))

@@ -23,20 +23,20 @@ from narrows.errors import DataError
 from narrows.networks import Architecture, Network, build
 from narrows.progress import training_bar
 from narrows.tools.choices import LEARNING_RATE, choose_batch_size, choose_device, choose_epochs, describe
-from narrows.training import Report, Settings, train
+from narrows.training import Net, Report, Settings, Trained, train
 
 VALUES_AT_ONCE = 2**21
 
 
-class Tool(TransformerMixin, BaseEstimator):
-    """A scikit-learn estimator around one network that was trained to rebuild items.
+class Tool(BaseEstimator):
+    """A scikit-learn estimator around what one training gave.
 
-    Subclasses name themselves in `tool`, and store in their constructors, beside what is their own: loss, minutes,
-    epochs, batch_size, learning_rate, axes, device, random_state, verbose.
+    Subclasses name themselves in `tool`, and store in their constructors, beside what is their own: minutes, epochs,
+    batch_size, learning_rate, axes, device, random_state, verbose. They set `axes_` when they have learnt.
     """
 
     tool: ClassVar[str]
-    loss: Loss
+    complete_data: ClassVar[bool] = True  # whether NaN and infinities are refused
     minutes: float | None
     epochs: int | None
     batch_size: int | None
@@ -45,6 +45,131 @@ class Tool(TransformerMixin, BaseEstimator):
     device: str
     random_state: Any
     verbose: bool
+
+    @property
+    def channels_(self) -> int:
+        """Channels of an item, or its features."""
+        raise NotImplementedError
+
+    @property
+    def only_shape_(self) -> tuple[int, ...] | None:
+        """The spatial shape of the only items that the tool takes; None for any."""
+        return None
+
+    def _train(
+        self,
+        items: Items,
+        batches: Batches,
+        settings: Settings,
+        start: Callable[[int], Net],
+        objective: Callable[[Net, Tensor], Tensor],
+        baseline: float,
+        identity: dict[str, Any],
+        checkpoint: str | Path | None,
+        resume: bool,
+        report: Callable[[Report], None] | None,
+    ) -> Trained[Net]:
+        """Run the loop, and set `history_`, `training_` and `axes_`; the caller keeps the network and looks whether
+        the run was interrupted."""
+        with training_bar(self.verbose) as shown:
+            trained = train(
+                start,
+                objective,
+                batches,
+                settings,
+                baseline,
+                identity={"items": len(items), "dtype": str(items.dtype), **identity},
+                checkpoint=None if checkpoint is None else Path(checkpoint),
+                resume=resume,
+                report=report or shown,
+            )
+        self.axes_ = axes_as_given(self.axes, items)
+        self.history_ = trained.state.history
+        self.training_ = {
+            "data": items.source,
+            "items": len(items),
+            "device": str(batches.device),
+            **{name: value for name, value in asdict(settings).items() if value is not None},
+            "seconds": round(trained.state.seconds, 2),
+            "steps": trained.state.step,
+            "held_out_loss": trained.state.best,
+            "mean_loss": baseline,
+            "attempts": trained.state.attempt + 1,
+            "complete": not trained.interrupted,
+            "history": self.history_,
+        }
+        return trained
+
+    @property
+    def item_axes_(self) -> str:
+        return layout_of(self.axes_)
+
+    def _items(self, X: Any, fitting: bool = False) -> Items:
+        """X as items that fit what was learnt, or with `fitting` as what is to be learnt from."""
+        axes = self.axes if fitting else self.axes_
+        if isinstance(X, Items):
+            items = X
+        elif is_list_of_items(X, axes):
+            items = Items.from_list(X, axes)
+        elif axes_count(X) > 2 or axes not in (None, "NF"):
+            if axes is not None and not fitting and axes_count(X) == len(axes) - 1:
+                axes = axes.replace("N", "")  # one item
+            items = Items.from_array(X, axes)
+        else:
+            return Items.from_array(validate_data(self, X, reset=fitting, dtype="numeric"), "NF")
+        for item in items.chunks() if self.complete_data and items.dtype.kind == "f" else ():
+            if not np.isfinite(item).all():
+                raise DataError(f"{items.source}: holds NaN or infinity; an {self.tool} needs complete data")
+        if fitting:
+            self.__dict__.pop("feature_names_in_", None)  # of a table it was fitted to before
+            return items
+        channels = items.channels if items.spatial else items.item_shape[0]
+        if items.axes != self.item_axes_ or channels != self.channels_:
+            raise DataError(
+                f"{items.source}: {describe(items)}; this model was trained on axes {self.item_axes_} "
+                f"with {self.channels_} channel(s)"
+            )
+        only = self.only_shape_
+        if only is not None and not (items.uniform and items.item_shape[: items.spatial] == only):
+            raise DataError(
+                f"{items.source}: {describe(items)}; this model takes items of shape {only} alone "
+                f"(a code of channels x grid takes any size)"
+            )
+        return items
+
+    def _as_given(self, values: np.ndarray) -> np.ndarray:
+        """Items (N, ...) with their axes in the order in which the user has them."""
+        return values.transpose([self.item_axes_.index(axis) for axis in self.axes_])
+
+    def _item_as_given(self, item: np.ndarray) -> np.ndarray:
+        return item.transpose([self.item_axes_[1:].index(axis) for axis in self.axes_ if axis != "N"])
+
+    def _settings(self, items: Items, kind: str) -> Settings:
+        seed = self.random_state
+        if not isinstance(seed, (int, np.integer)):
+            seed = check_random_state(seed).randint(2**31)
+        return Settings(
+            minutes=self.minutes,
+            epochs=choose_epochs(items) if self.minutes is None and self.epochs is None else self.epochs,
+            batch_size=choose_batch_size(kind, items) if self.batch_size is None else self.batch_size,
+            learning_rate=LEARNING_RATE[kind] if self.learning_rate is None else self.learning_rate,
+            seed=int(seed),
+        )
+
+
+class Rebuilder(TransformerMixin, Tool):
+    """A tool around one network that was trained to rebuild items. Subclasses also store a loss."""
+
+    loss: Loss
+
+    @property
+    def channels_(self) -> int:
+        return self.network_.architecture.channels
+
+    @property
+    def only_shape_(self) -> tuple[int, ...] | None:
+        architecture = self.network_.architecture
+        return architecture.shape if architecture.flat and architecture.shape else None
 
     def _learn(
         self,
@@ -73,40 +198,21 @@ class Tool(TransformerMixin, BaseEstimator):
             network.start_at(mean.cpu())
             return network.to(device)
 
-        with training_bar(self.verbose) as shown:
-            trained = train(
-                start,
-                lambda network, x: difference(self.loss, network(x), x),
-                batches,
-                settings,
-                baseline,
-                identity={
-                    "items": len(items),
-                    "dtype": str(items.dtype),
-                    "loss": self.loss,
-                    "architecture": architecture.to_json(),
-                },
-                checkpoint=None if checkpoint is None else Path(checkpoint),
-                resume=resume,
-                report=report or shown,
-            )
+        trained = self._train(
+            items,
+            batches,
+            settings,
+            start,
+            lambda network, x: difference(self.loss, network(x), x),
+            baseline,
+            {"loss": self.loss, "architecture": architecture.to_json()},
+            checkpoint,
+            resume,
+            report,
+        )
         self.n_features_in_ = architecture.values
-        self.network_, self.scaling_, self.axes_ = trained.network, scaling, axes_as_given(self.axes, items)
-        self.history_ = trained.state.history
-        self.training_ = {
-            "data": items.source,
-            "items": len(items),
-            "device": str(device),
-            **{name: value for name, value in asdict(settings).items() if value is not None},
-            "seconds": round(trained.state.seconds, 2),
-            "steps": trained.state.step,
-            "held_out_loss": trained.state.best,
-            "mean_loss": baseline,
-            "attempts": trained.state.attempt + 1,
-            "loss": self.loss,
-            "complete": not trained.interrupted,
-            "history": self.history_,
-        }
+        self.network_, self.scaling_ = trained.network, scaling
+        self.training_["loss"] = self.loss
         if trained.interrupted:
             raise KeyboardInterrupt
 
@@ -168,62 +274,6 @@ class Tool(TransformerMixin, BaseEstimator):
         self.n_features_in_ = architecture.values
         if document["features"]:
             self.feature_names_in_ = np.array([str(name) for name in document["features"]], dtype=object)
-
-    @property
-    def item_axes_(self) -> str:
-        return layout_of(self.axes_)
-
-    def _items(self, X: Any, fitting: bool = False) -> Items:
-        """X as items that fit what was learnt, or with `fitting` as what is to be learnt from."""
-        axes = self.axes if fitting else self.axes_
-        if isinstance(X, Items):
-            items = X
-        elif is_list_of_items(X, axes):
-            items = Items.from_list(X, axes)
-        elif axes_count(X) > 2 or axes not in (None, "NF"):
-            if axes is not None and not fitting and axes_count(X) == len(axes) - 1:
-                axes = axes.replace("N", "")  # one item
-            items = Items.from_array(X, axes)
-        else:
-            return Items.from_array(validate_data(self, X, reset=fitting, dtype="numeric"), "NF")
-        for item in items.chunks() if items.dtype.kind == "f" else ():
-            if not np.isfinite(item).all():
-                raise DataError(f"{items.source}: holds NaN or infinity; an autoencoder needs complete data")
-        if fitting:
-            self.__dict__.pop("feature_names_in_", None)  # of a table it was fitted to before
-            return items
-        architecture = self.network_.architecture
-        channels = items.channels if items.spatial else items.item_shape[0]
-        if items.axes != self.item_axes_ or channels != architecture.channels:
-            raise DataError(
-                f"{items.source}: {describe(items)}; this model was trained on axes {self.item_axes_} "
-                f"with {architecture.channels} channel(s)"
-            )
-        if architecture.flat and not (items.uniform and items.item_shape[: items.spatial] == architecture.shape):
-            raise DataError(
-                f"{items.source}: {describe(items)}; this model takes items of shape {architecture.shape} alone "
-                f"(a code of channels x grid takes any size)"
-            )
-        return items
-
-    def _as_given(self, values: np.ndarray) -> np.ndarray:
-        """Items (N, ...) with their axes in the order in which the user has them."""
-        return values.transpose([self.item_axes_.index(axis) for axis in self.axes_])
-
-    def _item_as_given(self, item: np.ndarray) -> np.ndarray:
-        return item.transpose([self.item_axes_[1:].index(axis) for axis in self.axes_ if axis != "N"])
-
-    def _settings(self, items: Items, kind: str) -> Settings:
-        seed = self.random_state
-        if not isinstance(seed, (int, np.integer)):
-            seed = check_random_state(seed).randint(2**31)
-        return Settings(
-            minutes=self.minutes,
-            epochs=choose_epochs(items) if self.minutes is None and self.epochs is None else self.epochs,
-            batch_size=choose_batch_size(kind, items) if self.batch_size is None else self.batch_size,
-            learning_rate=LEARNING_RATE[kind] if self.learning_rate is None else self.learning_rate,
-            seed=int(seed),
-        )
 
     def _precision(self) -> torch.dtype:
         """Double for tables: the codes of a row then do not depend, to the last digit, on the rows beside it."""

@@ -1,0 +1,107 @@
+"""The learned dequantiser: where inside its cell a value lies, guessed from the cells around it. Exact arithmetic."""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from narrows.coding.context import Design, any_near, features_of_residuals, features_of_values, sample
+from narrows.coding.exact import INPUT_UNIT, ExactPredictor, Predictor
+from narrows.coding.plane import Plane, full_taps, place_cells
+
+RADIUS = {1: 8, 2: 3, 3: 1}
+HIDDEN, TARGETS = 64, 2048
+BLOCK = 2**15
+
+
+class Dequantiser(nn.Module):
+    """Learns; `tensors` gives what `ExactDequantiser` works with.
+
+    window of indices around each -> perceptron -> place in the cell, -1 at its lower end to 1 at its upper
+    """
+
+    def __init__(self, design: Design) -> None:
+        super().__init__()
+        self.design = design
+        inputs = {str(channel): len(taps(design, channel)) + beside(design) for channel in range(design.channels)}
+        self.places = Predictor(inputs, dict.fromkeys(inputs, 0), design.places, design.steps, HIDDEN, 2, 1)
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        return self.places.tensors()
+
+    def error(self, k: Tensor, x: Tensor, step: Tensor, size: Tensor, generator: torch.Generator | None) -> Tensor:
+        """The mean squared error, in squared steps, of a sample of values of indices k (N, C, *S).
+
+        x (N, C, *S): the true values in units of the step; index 0 is at 0.
+        """
+        parts, wanted = [], []
+        plane = Plane(
+            features_of_values(k, size, self.design.top) if self.design.alphabet == "values" else k, margin(self.design)
+        )
+        shape = tuple(k.shape[2:])
+        place = place_cells(shape, self.design.cells).to(k.device)
+        for channel in range(self.design.channels):
+            bases, offsets = (
+                plane.bases((0,) * len(shape), shape, channel, 1),
+                plane.offsets(taps(self.design, channel)),
+            )
+            there = torch.arange(len(bases), device=k.device)
+            if self.design.alphabet == "values":
+                there = any_near(plane, bases, offsets).nonzero()[:, 0]
+            chosen, _ = sample(there, TARGETS // self.design.channels, generator)
+            items = chosen // len(place)
+            windows = features(plane.windows(bases[chosen], offsets), self.design)
+            parts.append(self.places.first(str(channel), windows / INPUT_UNIT, place[chosen % len(place)], step[items]))
+            wanted.append((x[:, channel] - k[:, channel]).reshape(-1)[chosen])
+        found = self.places.rest(0, torch.cat(parts))[:, 0] / 2
+        return ((found - torch.cat(wanted)) ** 2).mean()
+
+
+class ExactDequantiser:
+    def __init__(self, design: Design, tensors: dict[str, np.ndarray], device: torch.device) -> None:
+        self.design, self.device = design, device
+        self.places = ExactPredictor(tensors, {str(channel): 0 for channel in range(design.channels)}, device)
+
+    def __call__(self, k: Tensor, step: int, size: int) -> Tensor:
+        """Indices (n, C, *S) -> the place of each value beside the point of its index, in 1/256 of a step, int8."""
+        found = torch.zeros(k.shape, dtype=torch.int8, device=self.device)
+        shape, values = tuple(k.shape[2:]), self.design.alphabet == "values"
+        if values:
+            sizes = torch.full((len(k),), size, device=self.device)
+            k = features_of_values(k, sizes, self.design.top).to(torch.uint8)
+        plane = Plane(k, margin(self.design))
+        place = place_cells(shape, self.design.cells).to(self.device)
+        for channel in range(self.design.channels):
+            bases, offsets = (
+                plane.bases((0,) * len(shape), shape, channel, 1),
+                plane.offsets(taps(self.design, channel)),
+            )
+            there = any_near(plane, bases, offsets) if values else torch.ones_like(bases, dtype=torch.bool)
+            here = torch.zeros(len(bases), dtype=torch.int8, device=self.device)
+            for block in there.nonzero()[:, 0].split(BLOCK):
+                windows = features(plane.windows(bases[block], offsets), self.design)
+                out = self.places(str(channel), windows.float(), place[block % len(place)], step)[:, 0]
+                here[block] = torch.floor(out / 2 + 0.5).clamp(-128, 127).to(torch.int8)
+            found[:, channel] = here.reshape(len(k), *shape)
+        return found
+
+
+def taps(design: Design, channel: int) -> tuple[tuple[int, ...], ...]:
+    return full_taps(design.axes, channel, design.channels, RADIUS[design.axes])
+
+
+def margin(design: Design) -> int:
+    return RADIUS[design.axes]
+
+
+def beside(design: Design) -> int:
+    """Inputs beside the window."""
+    return 0 if design.alphabet == "values" else 1
+
+
+def features(windows: Tensor, design: Design) -> Tensor:
+    """Windows of whole numbers from -255 to 255; of residuals, as differences from the middle one."""
+    if design.alphabet == "values":
+        return windows.float()
+    windows = windows.double()
+    middle = (2 * RADIUS[design.axes] + 1) ** design.axes // 2
+    return features_of_residuals(windows, windows[:, middle], design.top).float()
