@@ -13,11 +13,14 @@ class PlainPlan(Plan):
 
 
 class PlainCoder(Coder):
-    def plan(self, items, mode):
-        return PlainPlan(Quantiser.bounded(items.dtype, mode.max_error, 0, 255))
+    def bounded(self, max_error, dtype):
+        return Quantiser.bounded(dtype, max_error, 0, 255)
+
+    def pixel_plan(self, quantiser):
+        return PlainPlan(quantiser)
 
     def plan_from_bytes(self, content, dtype):
-        return PlainPlan(Quantiser.bounded(dtype, content[0], 0, 255))
+        return self.pixel_plan(self.bounded(content[0], dtype))
 
 
 class PlainCodec:
@@ -31,6 +34,9 @@ class PlainCodec:
 
     def save(self, path):
         path.write_bytes(b"model " + self.fingerprint_.encode())
+
+    def _items(self, X):
+        return X
 
     def _as_given(self, values):
         return values.transpose([self.item_axes_.index(axis) for axis in self.axes_])

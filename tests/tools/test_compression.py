@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from narrows.coding import planning
 from narrows.coding.container import Reader
 from narrows.coding.mode import Mode
 from narrows.data import Items
@@ -47,6 +48,7 @@ def blob_of(items, mode=LOSSLESS, codec=None, **options):
     target = io.BytesIO()
     sizes = compress(codec or PlainCodec(), items, mode, target, **options)
     assert sizes["total"] == len(target.getvalue()) == sizes["header"] + sizes["model"] + sizes["payload"]
+    assert sizes["raw"] == sum(item.nbytes for item in items)
     return target.getvalue()
 
 
@@ -91,7 +93,7 @@ def test_a_bound_is_kept():
 
 def test_one_item_such_as_the_model_knows_costs_24_bytes_beside_its_payload():
     codec, items = PlainCodec(), uniform(1)
-    payload, _ = codec.coder_.encode(codec.coder_.plan(items, LOSSLESS), items.values)
+    payload, _ = codec.coder_.encode(planning.plan(codec.coder_, items, LOSSLESS), items.values)
     assert len(blob_of(items)) - len(payload) <= 24
     assert len(blob_of(uniform(1, np.uint16))) > len(blob_of(items))
 

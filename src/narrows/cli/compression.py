@@ -74,12 +74,11 @@ def compress(
         except OSError as error:
             raise DataError(f"{output}: cannot be written ({error.strerror or error})") from None
     rate = len(items) / (time.perf_counter() - began)
-    pixels, raw = items.values.size // items.channels, items.values.size * items.dtype.itemsize
+    bpp = 8 * sizes["total"] * items.channels * items.dtype.itemsize / sizes["raw"]
     found = {
         "file": output,
         **{f"{part}_bytes": size for part, size in sizes.items()},
-        "raw_bytes": raw,
-        "bpp": 8 * sizes["total"] / pixels,
+        "bpp": bpp,
         "items": len(items),
         "mode": mode.to_header(),
         "items_per_second": rate,
@@ -89,8 +88,8 @@ def compress(
         return
     model_share = f", {sizes['model']:,} of them the model" if embed_model else ""
     print(
-        f"{output}: {sizes['total']:,} bytes{model_share} ({found['bpp']:.4f} bpp, {raw / sizes['total']:.1f} times "
-        f"smaller); {len(items):,} items; {mode}; {rate:,.0f} items/s"
+        f"{output}: {sizes['total']:,} bytes{model_share} ({bpp:.4f} bpp, "
+        f"{sizes['raw'] / sizes['total']:.1f} times smaller); {len(items):,} items; {mode}; {rate:,.0f} items/s"
     )
 
 

@@ -35,7 +35,7 @@ def contact_sheet(items: Items) -> np.ndarray:
     area = len(pictures) * (height + GAP) * (width + GAP)
     times = max(1, min(SMALLEST_THUMBNAIL // max(height, width), math.isqrt(ROOM_TO_MAGNIFY // area)))
     height, width = height * times + GAP, width * times + GAP
-    columns = max(1, min(len(pictures), round(math.sqrt(len(pictures) * height / width))))
+    columns = min(len(pictures), math.ceil(math.sqrt(len(pictures) * height / width)))
     rows = -(-len(pictures) // columns)
     sheet = np.full((rows * height + GAP, columns * width + GAP, *pictures[0].shape[2:]), PAPER, np.uint8)
     for index, picture in enumerate(pictures):

@@ -33,7 +33,8 @@ def compress(
     """Write items to `target`; `narrows.open` reads them. The bytes do not depend on the cores.
 
     X: what the codec was fitted to, or its like: an array, a list of arrays, or Items.
-    embed_model: whether the file also holds the model. Gives the bytes of "header", "model", "payload" and "total".
+    embed_model: whether the file also holds the model. Gives the bytes of "header", "model", "payload" and "total", and
+    "raw", those of the values.
     DataError for what cannot be had: items that do not fit the codec, floats without loss, names no file may have.
     """
     items = codec._items(X)
@@ -56,7 +57,7 @@ def compress(
                     progress(run.stop, len(items))
 
     with closing(payloads()) as chunks:
-        return container.write(
+        sizes = container.write(
             target,
             fingerprint=codec.fingerprint_,
             mode=mode.to_header(),
@@ -69,6 +70,8 @@ def compress(
             parameters=plan.to_bytes(),
             model=embedded(codec) if embed_model else None,
         )
+    values = items.values.size if items.shapes is None else int(items.shapes.prod(axis=1).sum())
+    return {**sizes, "raw": values * items.dtype.itemsize}
 
 
 def chunks_of(items: Items) -> list[range]:

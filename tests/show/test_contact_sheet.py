@@ -1,0 +1,81 @@
+"""Contact sheets hold a thumbnail of every item, whatever the items are."""
+
+import numpy as np
+import pytest
+
+from narrows.data import Items
+from narrows.show.contact_sheet import (
+    GAP,
+    LARGEST_SHEET,
+    LARGEST_THUMBNAIL,
+    PAPER,
+    SMALLEST_THUMBNAIL,
+    choose_level,
+    contact_sheet,
+    most_items,
+)
+
+
+def sheet_of(array, axes=None):
+    return contact_sheet(Items.from_array(array, axes))
+
+
+def test_items_stand_in_rows():
+    sheet = sheet_of(np.stack([np.full((40, 50), value, np.uint8) for value in range(6)]))
+    assert sheet.shape == (2 * (40 + GAP) + GAP, 3 * (50 + GAP) + GAP)
+    for index in range(6):
+        top, left = GAP + index // 3 * (40 + GAP), GAP + index % 3 * (50 + GAP)
+        assert (sheet[top : top + 40, left : left + 50] == index).all()
+    assert (sheet == PAPER).sum() == sheet.size - 6 * 2000
+
+
+def test_small_items_are_magnified_where_there_is_room():
+    few = sheet_of(np.zeros((4, 8, 8), np.uint8))
+    assert few.shape == (2 * (SMALLEST_THUMBNAIL + GAP) + GAP,) * 2
+    many = sheet_of(np.zeros((100_000, 8, 8), np.uint8))
+    assert many.size < LARGEST_SHEET
+    assert (many == 0).sum() == 100_000 * 64
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes", "expected"),
+    [
+        ((1, 64, 64, 3), "NYXC", (64, 64, 3)),
+        ((1, 64, 64, 4), "NYXC", (64, 64, 3)),
+        ((1, 64, 64, 2), "NYXC", (64, 64)),
+        ((1, 9, 40, 64), "NZYX", (40, 64)),
+        ((1, 9, 40, 64, 3), "NZYXC", (40, 64, 3)),
+        ((1, 80), "NT", (1, 80)),
+        ((1, 80, 5), "NTC", (5, 80)),
+    ],
+)
+def test_every_kind_of_items_has_a_picture(shape, axes, expected):
+    sheet = sheet_of(np.zeros(shape, np.uint8), axes)
+    assert sheet.shape == (expected[0] + 2 * GAP, expected[1] + 2 * GAP, *expected[2:])
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "int16", "float32", "bool"])
+def test_values_are_stretched(dtype):
+    array = np.zeros((1, 40, 40), dtype)
+    array[0, :20] = 1 if dtype == "bool" else 1000
+    if dtype == "float32":
+        array[0, 0, :3] = np.nan, np.inf, -np.inf
+    sheet = sheet_of(array)[GAP:-GAP, GAP:-GAP]
+    assert (sheet[1:20] == 255).all()
+    assert (sheet[20:] == 0).all()
+    assert sheet_of(np.full((1, 40, 40), 7, dtype))[GAP, GAP] == 0
+
+
+def test_different_sizes():
+    items = Items.from_list([np.zeros((50, 30), np.uint8), np.zeros((40, 60), np.uint8)], "YX")
+    sheet = contact_sheet(items)
+    assert (sheet == 0).sum() == 50 * 30 + 40 * 60
+
+
+def test_levels_make_thumbnails():
+    for size in (1, 28, 96, 97, 192, 193, 5000):
+        level = choose_level((size, 3, 900), spatial=2)
+        assert -(-size >> level) <= LARGEST_THUMBNAIL
+        assert level == 1 or -(-size >> level - 1) > LARGEST_THUMBNAIL
+    assert most_items((14, 14), "NYX") * (14 + GAP) ** 2 <= LARGEST_SHEET
+    assert most_items((10**5, 10**5), "NYX") == 1
