@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -17,11 +17,10 @@ from narrows.coding.interlaced import Interlaced, Wanted
 from narrows.coding.latent import indices, step_of
 from narrows.coding.quantiser import Quantiser
 from narrows.data import Scaling
-from narrows.errors import FormatError
 from narrows.networks import Network, cut
 
-RATE_WEIGHT = 0.12  # squared steps that a bit is worth, where no bound is promised
 PATHS = ("pixel", "latent")
+STEPS_PER_OCTAVE = 4  # of the pixel path's tables of steps
 
 
 @dataclass(frozen=True)
@@ -93,10 +92,9 @@ class Coder:
 
     def pixel_plan(self, quantiser: Quantiser, weight: float = 0.0) -> Plan:
         if quantiser.whole:
-            size = int(quantiser.step)
-            entry = (size * size).bit_length() - 1  # two an octave
+            entry = (int(quantiser.step) ** STEPS_PER_OCTAVE).bit_length() - 1
         else:
-            entry = math.floor(2 * math.log2(max(quantiser.step / self.grid.unit, 1)))
+            entry = math.floor(STEPS_PER_OCTAVE * math.log2(max(quantiser.step / self.grid.unit, 1)))
         return Plan("pixel", quantiser, min(entry, self._interlaced(quantiser).design.steps - 1), weight)
 
     def latent_plan(self, entry: float, dtype: np.dtype) -> Plan:

@@ -10,13 +10,14 @@ from narrows.coding.plane import Plane, full_taps, place_cells
 
 RADIUS = {1: 8, 2: 3, 3: 1}
 HIDDEN, TARGETS = 64, 2048
+UNIT = 128  # of distances of "values", in the data's own unit
 BLOCK = 2**15
 
 
 class Dequantiser(nn.Module):
     """Learns; `tensors` gives what `ExactDequantiser` works with.
 
-    window of indices around each -> perceptron -> place in the cell, -1 at its lower end to 1 at its upper
+    window of indices around each -> perceptron -> distance from the middle of its cell, in the unit of `unit`
     """
 
     def __init__(self, design: Design) -> None:
@@ -29,31 +30,32 @@ class Dequantiser(nn.Module):
         return self.places.tensors()
 
     def error(self, k: Tensor, x: Tensor, step: Tensor, size: Tensor, generator: torch.Generator | None) -> Tensor:
-        """The mean squared error, in squared steps, of a sample of values of indices k (N, C, *S).
+        """A mean squared error, weighted by step, of a sample of values of indices k (N, C, *S).
 
         x (N, C, *S): the true values in units of the step; index 0 is at 0.
         """
-        parts, wanted = [], []
-        plane = Plane(
-            features_of_values(k, size, self.design.top) if self.design.alphabet == "values" else k, margin(self.design)
-        )
+        parts, wanted, weights = [], [], []
+        values = self.design.alphabet == "values"
+        plane = Plane(features_of_values(k, size, self.design.top) if values else k, margin(self.design))
+        wide = size.view(-1, *(1 for _ in k.shape[1:]))
+        away = (x * wide - middles(k, wide, self.design)) / UNIT if values else x - k
         shape = tuple(k.shape[2:])
         place = place_cells(shape, self.design.cells).to(k.device)
         for channel in range(self.design.channels):
-            bases, offsets = (
-                plane.bases((0,) * len(shape), shape, channel, 1),
-                plane.offsets(taps(self.design, channel)),
-            )
+            bases = plane.bases((0,) * len(shape), shape, channel, 1)
+            offsets = plane.offsets(taps(self.design, channel))
             there = torch.arange(len(bases), device=k.device)
-            if self.design.alphabet == "values":
+            if values:
                 there = any_near(plane, bases, offsets).nonzero()[:, 0]
             chosen, _ = sample(there, TARGETS // self.design.channels, generator)
             items = chosen // len(place)
             windows = features(plane.windows(bases[chosen], offsets), self.design)
             parts.append(self.places.first(str(channel), windows / INPUT_UNIT, place[chosen % len(place)], step[items]))
-            wanted.append((x[:, channel] - k[:, channel]).reshape(-1)[chosen])
-        found = self.places.rest(0, torch.cat(parts))[:, 0] / 2
-        return ((found - torch.cat(wanted)) ** 2).mean()
+            wanted.append(away[:, channel].reshape(-1)[chosen])
+            # Between errors in the data's unit, among which large steps prevail, and errors in steps.
+            weights.append(UNIT * UNIT / size[items] ** 1.5 if values else size[items] ** 0)
+        found = self.places.rest(0, torch.cat(parts))[:, 0]
+        return (torch.cat(weights) * (found - torch.cat(wanted)) ** 2).mean()
 
 
 class ExactDequantiser:
@@ -65,10 +67,11 @@ class ExactDequantiser:
         """Indices (n, C, *S) -> the place of each value beside the point of its index, in 1/256 of a step, int8."""
         found = torch.zeros(k.shape, dtype=torch.int8, device=self.device)
         shape, values = tuple(k.shape[2:]), self.design.alphabet == "values"
+        seen = k
         if values:
             sizes = torch.full((len(k),), size, device=self.device)
-            k = features_of_values(k, sizes, self.design.top).to(torch.uint8)
-        plane = Plane(k, margin(self.design))
+            seen = features_of_values(k, sizes, self.design.top).to(torch.uint8)
+        plane = Plane(seen, margin(self.design))
         place = place_cells(shape, self.design.cells).to(self.device)
         for channel in range(self.design.channels):
             bases, offsets = (
@@ -76,13 +79,23 @@ class ExactDequantiser:
                 plane.offsets(taps(self.design, channel)),
             )
             there = any_near(plane, bases, offsets) if values else torch.ones_like(bases, dtype=torch.bool)
-            here = torch.zeros(len(bases), dtype=torch.int8, device=self.device)
+            here = torch.zeros(len(bases), dtype=torch.int64, device=self.device)
             for block in there.nonzero()[:, 0].split(BLOCK):
                 windows = features(plane.windows(bases[block], offsets), self.design)
                 out = self.places(str(channel), windows.float(), place[block % len(place)], step)[:, 0]
-                here[block] = torch.floor(out / 2 + 0.5).clamp(-128, 127).to(torch.int8)
-            found[:, channel] = here.reshape(len(k), *shape)
+                here[block] = torch.floor(out * (UNIT / 256) + 0.5).long() if values else out.long()
+            if values:
+                # From the middle of the cut cell, in the data's unit, to the point of the index, in 1/256 of a step.
+                point = (k[:, channel] * size).long().reshape(-1)
+                here = (here + point.clamp(max=self.design.top) - point) * there
+                here = torch.div(here * 256 + size // 2, size, rounding_mode="floor")
+            found[:, channel] = here.clamp(-128, 127).to(torch.int8).reshape(len(k), *shape)
         return found
+
+
+def middles(k: Tensor, size: Tensor, design: Design) -> Tensor:
+    """The middle of each cell of "values", within their range."""
+    return (k * size).clamp(max=design.top)
 
 
 def taps(design: Design, channel: int) -> tuple[tuple[int, ...], ...]:

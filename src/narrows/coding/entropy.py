@@ -4,9 +4,9 @@
 """
 
 from typing import Any
+
 import constriction
 import numpy as np
-
 
 from narrows.errors import FormatError
 

@@ -9,8 +9,7 @@ from 0 to 255. The shift of each layer is the largest at which no sum of its pro
 with any number of threads and any order of summation, finds the same sums, and from them the same outputs.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch

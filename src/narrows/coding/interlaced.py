@@ -4,7 +4,6 @@ One walk serves both ways: it fills the lattice pass by pass from what the entro
 sees at each moment what the reader will see.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -187,7 +186,7 @@ class Walk:
             bonus = bonus[:, (values + self.size // 2) // self.size]
         else:
             bonus = bonus[:, 1:]
-        added = bonus.index_select(0, block // len(self.place)).mul_(gates).mul_(1 / 256).floor_()
+        added = bonus.index_select(0, block // len(self.place)).mul_(gates.mul_(1 / 256)).floor_()
         frequencies = self._from_logits(added.add_(outputs[:, :-1]), int(self.edges[0]))
         if self.size == 1:
             return frequencies

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from narrows.coding import tokens
-from narrows.coding.coder import Grid
+from narrows.coding.coder import STEPS_PER_OCTAVE, Grid
 from narrows.coding.context import GROUPS, ContextModel, Design
 from narrows.coding.dequantiser import Dequantiser
 from narrows.coding.latent import STEPS, Latent, latent_architecture, latent_design
@@ -16,13 +16,13 @@ from narrows.coding.plane import near
 from narrows.data import Items, Scaling
 from narrows.networks import Architecture
 
-STEP_ENTRIES = 34  # of the table of steps of real numbers, two an octave
+STEP_ENTRIES = 68  # of the table of steps of real numbers
 MOST_BITS = 23
 CELLS = {1: 1024, 2: 32, 3: 10}  # at most so many of the table of places along each axis
 PREDICTED_FROM = 20_000  # values, to learn a linear prediction
 HELD_OUT = 64  # items of each batch that is measured
 LATENT_BITS = 8.0  # what a value of the code is reckoned to cost before anything is learnt
-SHARES = {"values": (18, 10, 3, 3), "residuals": (18, 0, 4, 10)}  # of the steps: lossless, lossy, dequantiser, latent
+SHARES = {"values": (11, 20, 6, 2), "residuals": (18, 0, 4, 10)}  # of the steps: lossless, lossy, dequantiser, latent
 GROUP_SHARES = (5, 2, 2)
 
 
@@ -64,11 +64,11 @@ def specification(items: Items, scaling: Scaling, grid: Grid, crop: tuple[int, .
     latent = latent_design(architecture, placed)
     if grid.whole and grid.high - grid.low <= 255 and grid.low == 0 and few_values(items):
         lossless = Design("values", axes, channels, grid.high, cells, 1)
-        lossy = Design("values", axes, channels, grid.high, cells, 2 * grid.high.bit_length())
+        lossy = Design("values", axes, channels, grid.high, cells, STEPS_PER_OCTAVE * grid.high.bit_length())
     else:
         bits = min((grid.high - grid.low).bit_length(), MOST_BITS) if grid.whole else MOST_BITS
         lossless = lossy = Design(
-            "residuals", axes, channels, bits, cells, 2 * bits + 1 if grid.whole else STEP_ENTRIES
+            "residuals", axes, channels, bits, cells, STEPS_PER_OCTAVE * bits + 1 if grid.whole else STEP_ENTRIES
         )
     return Specification(lossless, lossy, latent, architecture)
 
@@ -184,20 +184,22 @@ class Objective:
         draw = torch.rand(len(x), generator=generator, device=x.device)
         v = self._values(x)
         if not self.grid.whole:
-            exponent = draw * (self.steps - 1) / 2
+            exponent = draw * (self.steps - 1) / STEPS_PER_OCTAVE
             step = (self.grid.unit * 2**exponent).view(-1, *(1 for _ in x.shape[1:]))
             true = v / step
-            return torch.round(true), true, torch.floor(2 * exponent).long(), torch.ones_like(draw)
+            return torch.round(true), true, torch.floor(STEPS_PER_OCTAVE * exponent).long(), torch.ones_like(draw)
         span = self.grid.high - self.grid.low
         if lossless or span < 2:
             size = torch.ones_like(draw)
         else:
             if self.mixed:  # one model for all steps: every other item is lossless
                 draw = (2 * draw - 1).clamp(min=0)
-            size = torch.floor(2 ** (draw * math.log2(span + 1)) + (not self.mixed)).clamp(max=span)
+            else:  # mostly coarse ones, at which little is lost by another step nearby
+                draw = (1 + (math.log2(span + 1) - 1) * draw.sqrt()) / math.log2(span + 1)
+            size = torch.floor(2 ** (draw * math.log2(span + 1))).clamp(max=span)
         wide = size.view(-1, *(1 for _ in x.shape[1:]))
         k = torch.floor((v + torch.floor(wide / 2)) / wide)
-        entry = torch.floor(2 * torch.log2(size) + 1e-4).clamp(max=self.steps - 1).long()
+        entry = torch.floor(STEPS_PER_OCTAVE * torch.log2(size) + 1e-4).clamp(max=self.steps - 1).long()
         return k, v / wide, entry * (not lossless), size
 
     def _values(self, x: Tensor) -> Tensor:

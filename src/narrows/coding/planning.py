@@ -2,20 +2,22 @@
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from narrows.coding.coder import RATE_WEIGHT, Coder, Plan
+from narrows.coding.coder import Coder, Plan
 from narrows.coding.latent import STEPS
 from narrows.coding.mode import Mode
 from narrows.data import Items
 from narrows.errors import DataError
 
-SAMPLE_VALUES, CHECKED_VALUES = 2**18, 2**24
+SAMPLE_VALUES, CHECKED_VALUES = 2**17, 2**24
 LARGEST_SIDE = 256  # of the middle of an item that stands for it in a sample
-HALVINGS = 9  # of an interval that is searched
-HEAVIEST = 4.0  # times RATE_WEIGHT
+HALVINGS = 7  # of an interval that is searched
+ATTEMPTS = 6  # to meet on all items what was met on the sample
+LIGHTEST, HEAVIEST = 0.03, 0.5  # squared steps that a bit is worth
+FINALISTS = 3
 
 
 @dataclass(frozen=True)
@@ -38,20 +40,24 @@ def plan(coder: Coder, items: Items, mode: Mode) -> Plan:
     whole = sum(x.size for x in sample) == items.values.size
     if mode.kind == "quality":
         step = span * 2 ** (-8 * mode.value / 100)
-        pixel = try_out(coder, pixel_plan(coder, step, items.dtype), sample)
+        pixel = try_out(coder, pixel_plan(coder, step, items.dtype, LIGHTEST), sample)
         latent = coarsest_latent(coder, items.dtype, sample, pixel.error)
         return pixel.plan if latent is None or pixel.bits <= latent.bits else latent.plan
     wanted = span**2 * 10 ** (-mode.value / 10)
-    # What the sample is short of the whole is made good by aiming a little higher until all items are good enough.
-    for attempt in range(12):
-        aim = wanted * 10 ** (-0.005 * attempt)
-        pixel = coarsest_pixel(coder, items.dtype, sample, span, aim)
-        latent = coarsest_latent(coder, items.dtype, sample, aim)
-        best = latent if latent is not None and (pixel is None or latent.bits < pixel.bits) else pixel
+    searches = {
+        "pixel": lambda error: coarsest_pixel(coder, items.dtype, sample, span, error),
+        "latent": lambda error: coarsest_latent(coder, items.dtype, sample, error),
+    }
+    found = [trial for trial in (search(wanted) for search in searches.values()) if trial is not None]
+    best, aim = min(found, key=lambda trial: trial.bits, default=None), wanted
+    for _ in range(ATTEMPTS):
         if best is None:
             break
-        if whole or try_out(coder, best.plan, chunks(items)).error <= wanted:
+        error = best.error if whole else try_out(coder, best.plan, chunks(items)).error
+        if error <= wanted:
             return best.plan
+        aim *= 0.998 * wanted / error  # what the sample is short of the whole
+        best = searches[best.plan.path](aim)
     if items.dtype.kind == "f":
         raise DataError(f"psnr={mode.value:g}: cannot be reached for these items; give a max error instead")
     return coder.pixel_plan(coder.bounded(0, items.dtype))
@@ -66,27 +72,41 @@ def value_range(coder: Coder, items: Items) -> float:
     return span if span > 0 and math.isfinite(span) else 1.0
 
 
-def pixel_plan(coder: Coder, step: float, dtype: np.dtype, heavier: float = 1.0) -> Plan:
+def pixel_plan(coder: Coder, step: float, dtype: np.dtype, weight: float) -> Plan:
     """Without a bound; lossless where the step of integers is 1."""
     if dtype.kind != "f":
         step = max(1, round(step))
         if step == 1:
             return coder.pixel_plan(coder.bounded(0, dtype))
-    return coder.pixel_plan(coder.quantiser(step, dtype), RATE_WEIGHT * heavier)
+    return coder.pixel_plan(coder.quantiser(step, dtype), weight)
 
 
-def coarsest_pixel(coder: Coder, dtype: np.dtype, sample: list[np.ndarray], span: float, error: float) -> Trial | None:
-    """The cheapest trial of the pixel path with at most this error: the largest step, then the heaviest weight."""
+def coarsest_pixel(
+    coder: Coder, dtype: np.dtype, sample: list[np.ndarray], span: float, error: float
+) -> Trial | None:
+    """The cheapest trial of the pixel path with at most this error, over steps and weights.
 
-    def at_step(exponent: float) -> Trial:
-        return try_out(coder, pixel_plan(coder, span * 2**exponent, dtype), sample)
+    Near the largest step that will do, others may do better, above all those that divide the range of the values.
+    """
 
-    found = largest(at_step, -math.log2(span) if dtype.kind != "f" else -24, 0, error)
+    def trial(step: float, weight: float) -> Trial:
+        return try_out(coder, pixel_plan(coder, step, dtype, weight), sample)
+
+    lowest = 0.0 if dtype.kind != "f" else math.log2(span) - 24
+    found = largest(lambda exponent: trial(2**exponent, LIGHTEST), lowest, math.log2(span), error)
     if found is None or found.plan.quantiser.bound == 0:
         return found
     step = found.plan.quantiser.step
-    heavier = largest(lambda w: try_out(coder, pixel_plan(coder, step, dtype, w), sample), 1, HEAVIEST, error)
-    return min((each for each in (found, heavier) if each is not None), key=lambda trial: trial.bits)
+    steps = {step * 2 ** (eighths / 8) for eighths in range(-4, 5)} | {span / n for n in range(1, 65)}
+    if dtype.kind != "f":
+        steps = {float(round(each)) for each in steps}
+    near = [trial(each, LIGHTEST) for each in sorted(steps) if step / 1.5 < each < 1.5 * step and each > 1]
+    good = sorted((each for each in near if each.error <= error), key=lambda each: each.bits)[:FINALISTS]
+    for finalist in [found, *good]:
+        step = finalist.plan.quantiser.step
+        heavier = largest(lambda weight, step=step: trial(step, weight), LIGHTEST, HEAVIEST, error)
+        found = min((each for each in (found, finalist, heavier) if each), key=lambda each: each.bits)
+    return found
 
 
 def coarsest_latent(coder: Coder, dtype: np.dtype, sample: list[np.ndarray], error: float) -> Trial | None:
