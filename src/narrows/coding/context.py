@@ -3,7 +3,7 @@
     known neighbours (windows), place, step  ->  perceptrons  ->  one probability for each possible index
 
 Two alphabets. "values", for data of few levels such as drawings and digits: first "is it zero?", for which windows of
-nothing but zeros are answered by a table; then which value, where values that the item has shown before get a bonus that
+nothing but zeros are answered by a table; then which value, where those that the item has shown before get a bonus that
 grows with how often. "residuals", for all else: the difference from a linear prediction, as a token and extra bits.
 """
 
@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from narrows.coding import tokens
 from narrows.coding.exact import INPUT_UNIT, LARGEST, Predictor
@@ -24,8 +24,7 @@ from narrows.coding.plane import Plane, context_taps, near, place_cells
 KINDS, GROUPS = 5, 3  # levels that have first layers, and inner layers, of their own; coarser ones share the last
 SEEN = 24  # buckets of how often an item has shown a value
 
-HIDDEN, FLAG_HIDDEN = 128, 64
-TARGETS, FLAG_TARGETS = 512, 320  # sampled from each pass of a training batch
+TARGETS, FLAG_TARGETS = 320, 512  # sampled from each pass of a training batch
 
 
 @dataclass(frozen=True)
@@ -36,6 +35,7 @@ class Design:
     shape: that of the training items, where place matters; () where they are crops.
     cells: into how many cells the table of places divides each axis.
     steps: entries of the table of steps.
+    hidden, flag_hidden: units of each layer, of the main perceptron and of the one that asks "is it zero?".
     """
 
     alphabet: Literal["values", "residuals"]
@@ -44,6 +44,8 @@ class Design:
     top: int
     cells: tuple[int, ...]
     steps: int
+    hidden: int = 128
+    flag_hidden: int = 64
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "cells", tuple(self.cells))
@@ -52,6 +54,8 @@ class Design:
         limit = LARGEST if self.alphabet == "values" else 24
         if not (0 < self.channels <= 4096 and 0 < self.top <= limit and 0 < self.steps <= 256):
             raise ValueError(f"{self.channels} channels, top {self.top}, {self.steps} steps")
+        if not (0 < self.hidden <= 512 and 0 < self.flag_hidden <= 512):
+            raise ValueError(f"{self.hidden} and {self.flag_hidden} hidden units")
         if not (all(0 < count <= 4096 for count in self.cells) and self.places <= 4096):
             raise ValueError(f"cells {self.cells}")
 
@@ -103,17 +107,18 @@ class ContextModel(nn.Module):
         self.design, self.kinds = design, design.kinds()
         self.inputs = {key: len(design.taps(turn, channel)) for key, (turn, channel, _) in self.kinds.items()}
         groups = {key: group for key, (_, _, group) in self.kinds.items()}
-        common = {"groups": groups, "places": design.places, "steps": design.steps}
+        common = (groups, design.places, design.steps)
         values = design.alphabet == "values"
         features = self.inputs if values else {key: size + FEATURES for key, size in self.inputs.items()}
-        self.main = Predictor(features, hidden=HIDDEN, depth=2, outputs=design.outputs, **common)
+        self.main = Predictor(features, *common, design.hidden, 2, design.outputs)
         if values:
-            self.flags = Predictor(self.inputs, hidden=FLAG_HIDDEN, depth=1, outputs=1, **common)
+            self.flags = Predictor(self.inputs, *common, design.flag_hidden, 1, 1)
             self.quiet = nn.Parameter(torch.full((design.places,), -4.0))
             self.quiet_step = nn.Parameter(torch.zeros(design.steps))
             rise = torch.log1p(0.5 * smallest_of_bucket())
             self.bonus = nn.ParameterDict({key: rise.clone() for key in self.kinds})
             for layer in self.main.last:
+                assert isinstance(layer, nn.Linear)
                 nn.init.zeros_(layer.weight[-1:])
                 nn.init.zeros_(layer.bias[-1:])
         else:
@@ -143,7 +148,8 @@ class ContextModel(nn.Module):
         k (N, C, *S): indices, whole numbers in float32. step (N,): entries of the table of steps. size (N,): for
         "values", the width of each item's cells in whole numbers.
         """
-        values, parts, seen = self.design.alphabet == "values", [], None
+        values, seen = self.design.alphabet == "values", None
+        parts: list[Any] = []
         for view in self.views(k, step, size, group):
             if not values:
                 parts.append(self._residuals(view, generator))
@@ -162,7 +168,7 @@ class ContextModel(nn.Module):
     def views(
         self, k: Tensor, step: Tensor | None = None, size: Tensor | None = None, group: int | None = None
     ) -> Iterator["View"]:
-        """Each pass and channel over the indices k (N, C, *S), of one group where one is given, in the order of coding."""
+        """Each pass and channel over the indices k (N, C, *S), of one group where one is given, in coding order."""
         shape, lattice = tuple(k.shape[2:]), None
         step = k.new_zeros(len(k), dtype=torch.long) if step is None else step
         size = k.new_ones(len(k)) if size is None else size
@@ -171,6 +177,7 @@ class ContextModel(nn.Module):
             if group not in (None, self.main.groups[key]):
                 continue
             stride = 2**turn.level
+            here: tuple[slice | int, ...] = (slice(None), channel, *turn.places(shape))
             if lattice != (turn.level, turn.first):
                 lattice = (turn.level, turn.first)
                 on_level = k[(..., *(slice(0, 1 if turn.first else None, stride) for _ in shape))]
@@ -180,7 +187,7 @@ class ContextModel(nn.Module):
             taps = self.design.taps(turn, channel)
             yield View(
                 key=key,
-                here=k[(slice(None), channel, *turn.places(shape))].reshape(-1),
+                here=k[here].reshape(-1),
                 before=k[(..., *(slice(0, 0 if turn.first else None, 2 * stride) for _ in shape))],
                 place=place_cells(shape, self.design.cells, turn).to(k.device),
                 bases=plane.bases(turn.parity, turn.count(shape), channel, 1 if turn.first else 2),
@@ -198,7 +205,7 @@ class ContextModel(nn.Module):
         quiet = (~loud).nonzero()[:, 0]
         items, place = view.split(quiet)
         logits = self.quiet[place] + self.quiet_step[view.step[items]]
-        cost = F.binary_cross_entropy_with_logits(logits, positive[quiet].float(), reduction="sum")
+        cost = functional.binary_cross_entropy_with_logits(logits, positive[quiet].float(), reduction="sum")
         flagged, flag_weight = sample(loud.nonzero()[:, 0], FLAG_TARGETS, generator)
         chosen, weight = sample(positive.nonzero()[:, 0], TARGETS, generator)
         items, _ = view.split(chosen)
@@ -218,7 +225,8 @@ class ContextModel(nn.Module):
 
     def _cost_of_values(self, parts: list["ValuesPart"], group: int) -> Tensor:
         logits = self.flags.rest(group, torch.cat([part.flag_h for part in parts]))[:, 0]
-        losses = F.binary_cross_entropy_with_logits(logits, torch.cat([part.flags for part in parts]), reduction="none")
+        flags = torch.cat([part.flags for part in parts])
+        losses = functional.binary_cross_entropy_with_logits(logits, flags, reduction="none")
         cost = torch.stack([part.cost for part in parts]).sum()
         for loss, part in zip(losses.split([len(part.flags) for part in parts]), parts, strict=True):
             cost = cost + part.flag_weight * loss.sum()
@@ -231,7 +239,7 @@ class ContextModel(nn.Module):
             found = logits.masked_fill(cells != here[:, None], -1e4)
             losses = torch.logsumexp(logits, 1) - torch.logsumexp(found, 1)
         else:
-            losses = F.cross_entropy(logits, here - 1, reduction="none")
+            losses = functional.cross_entropy(logits, here - 1, reduction="none")
         for loss, part in zip(losses.split([len(part.here) for part in parts]), parts, strict=True):
             cost = cost + part.weight * loss.sum()
         return cost
@@ -254,7 +262,7 @@ class ContextModel(nn.Module):
 
     def _cost_of_residuals(self, parts: list["ResidualsPart"], group: int) -> Tensor:
         outputs = self.main.rest(group, torch.cat([part.h for part in parts]))
-        losses = F.cross_entropy(outputs, torch.cat([part.token for part in parts]), reduction="none")
+        losses = functional.cross_entropy(outputs, torch.cat([part.token for part in parts]), reduction="none")
         cost = outputs.new_zeros(())
         for loss, part in zip(losses.split([len(part.token) for part in parts]), parts, strict=True):
             cost = cost + part.weight * (loss.sum() + part.extra)
@@ -304,7 +312,7 @@ class ValuesPart:
 
 @dataclass(frozen=True)
 class ResidualsPart:
-    """Of one pass and channel: first layers and tokens of a sample with its weight, and the cost of their extra bits."""
+    """Of one pass and channel: first layers and tokens of a weighted sample, and the cost of their extra bits."""
 
     h: Tensor
     token: Tensor

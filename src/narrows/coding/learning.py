@@ -22,7 +22,7 @@ CELLS = {1: 1024, 2: 32, 3: 10}  # at most so many of the table of places along 
 PREDICTED_FROM = 20_000  # values, to learn a linear prediction
 HELD_OUT = 64  # items of each batch that is measured
 LATENT_BITS = 8.0  # what a value of the code is reckoned to cost before anything is learnt
-SHARES = {"values": (11, 20, 6, 2), "residuals": (18, 0, 4, 10)}  # of the steps: lossless, lossy, dequantiser, latent
+SHARES = {"values": (9, 22, 5, 2), "residuals": (18, 0, 4, 10)}  # of the steps: lossless, lossy, dequantiser, latent
 GROUP_SHARES = (5, 2, 2)
 
 
@@ -64,7 +64,7 @@ def specification(items: Items, scaling: Scaling, grid: Grid, crop: tuple[int, .
     latent = latent_design(architecture, placed)
     if grid.whole and grid.high - grid.low <= 255 and grid.low == 0 and few_values(items):
         lossless = Design("values", axes, channels, grid.high, cells, 1)
-        lossy = Design("values", axes, channels, grid.high, cells, STEPS_PER_OCTAVE * grid.high.bit_length())
+        lossy = Design("values", axes, channels, grid.high, cells, STEPS_PER_OCTAVE * grid.high.bit_length(), 112, 112)
     else:
         bits = min((grid.high - grid.low).bit_length(), MOST_BITS) if grid.whole else MOST_BITS
         lossless = lossy = Design(
@@ -104,14 +104,17 @@ class CodecNetwork(nn.Module):
                 self.pixels["lossless"] = ContextModel(specification.lossless)
             self.dequantiser = Dequantiser(specification.lossy)
             self.latent = Latent(specification.architecture, specification.latent, seed)
+        self.turn: Tensor
         self.register_buffer("turn", torch.zeros((), dtype=torch.int64))
 
     def inner_matrices(self) -> list[nn.Parameter]:
         """Those that Muon moves: square ones inside perceptrons, and kernels inside the latent path's networks."""
-        models = [each.main for each in self.pixels.values()] + [self.latent.context.main, self.dequantiser.places]
-        models += [each.flags for each in self.pixels.values() if each.design.alphabet == "values"]
+        pixels = [model for model in self.pixels.values() if isinstance(model, ContextModel)]
+        models = [model.main for model in pixels] + [self.latent.context.main, self.dequantiser.places]
+        models += [model.flags for model in pixels if model.design.alphabet == "values"]
+        inner = [layer.weight for model in models for group in range(len(model.inner)) for layer in model.layers(group)]
         weights = [weight for weight in self.latent.network.parameters() if weight.ndim > 1]
-        return [layer.weight for model in models for group in model.inner for layer in group] + weights[1:-1]
+        return inner + weights[1:-1]
 
 
 class Objective:
@@ -223,11 +226,10 @@ class Objective:
         for x in batches:
             k = self._values(torch.nan_to_num(x, 0.0, 0.0, 0.0))
             for view in model.views(k):
-                chosen = torch.randint(
-                    len(view.here), (max(64, PREDICTED_FROM // len(batches) // 4),), generator=generator
-                )
-                windows = view.plane.windows(view.bases[chosen.to(k.device)], view.offsets)
-                pair = windows.double().cpu().numpy(), view.here[chosen.to(k.device)].double().cpu().numpy()
+                count = max(64, PREDICTED_FROM // len(batches) // 4)
+                chosen = torch.randint(len(view.here), (count,), generator=generator, device=k.device)
+                around, here = view.plane.windows(view.bases[chosen], view.offsets), view.here[chosen]
+                pair = around.double().cpu().numpy(), here.double().cpu().numpy()
                 samples.setdefault(view.key, []).append(pair)
         for key, pairs in samples.items():
             windows, wanted = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
