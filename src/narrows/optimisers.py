@@ -60,10 +60,8 @@ def optimisers(network: nn.Module) -> list[torch.optim.Optimizer]:
     several parts says itself which of its matrices lie inside, as `inner_matrices`. Each group carries the factor by
     which its learning rate differs: "relative".
     """
-    if hasattr(network, "inner_matrices"):
-        inner = network.inner_matrices()
-    else:
-        inner = [weight for weight in network.parameters() if weight.ndim > 1][1:-1]
+    own = getattr(network, "inner_matrices", None)
+    inner = own() if own else [weight for weight in network.parameters() if weight.ndim > 1][1:-1]
     inner = [weight for weight in inner if min(len(weight), weight[0].numel()) <= WIDEST_FOR_MUON]
     chosen = {id(weight) for weight in inner}
     others = [weight for weight in network.parameters() if id(weight) not in chosen]

@@ -144,20 +144,20 @@ class Coder:
         writer = Writer()
         if plan.path == "latent":
             z = self.network.encode(self._scale(x.dtype)(torch.from_numpy(np.ascontiguousarray(x)).to(self.device)))[0]
-            step = torch.full((len(z),), step_of(plan.entry, self.scaling.ranged), device=self.device)
-            k, costs = self.latents.write(writer, Wanted(indices(z, step).to(torch.int32)), int(plan.entry), 1)
+            steps = torch.full((len(z),), step_of(plan.entry, self.scaling.ranged), device=self.device)
+            k, costs = self.latents.write(writer, Wanted(indices(z, steps).to(torch.int32)), int(plan.entry), 1)
             return writer.payload(), costs, lambda: self._from_latents(plan, k, x.shape[1:])
         model, step = self._interlaced(plan.quantiser), plan.quantiser.step
         wanted = Wanted(self._channels_first(plan.quantiser.indices(x)[0]))
         if plan.weight:
             start = self.grid.low if self.grid.whole else self.grid.origin
-            error = self._channels_first(((x.astype(np.float64) - start) / step).astype(np.float32))
-            wanted = replace(wanted, x=error, weight=plan.weight)
+            true = self._channels_first(((x.astype(np.float64) - start) / step).astype(np.float32))
+            wanted = replace(wanted, x=true, weight=plan.weight)
         k, costs = model.write(writer, wanted, int(plan.entry), int(step) if self.grid.whole else 1)
         return writer.payload(), costs, lambda: self._from_pixels(plan, k)
 
     def decode(self, plan: Plan, payload: bytes, shape: tuple[int, ...], level: int = 0) -> np.ndarray:
-        """The items (n, *S[, C]), or of each every 2**level-th value along its axes; FormatError for a wrong payload."""
+        """The items (n, *S[, C]), or of each every 2**level-th value along an axis; FormatError for a wrong payload."""
         n, *rest = shape
         spatial = tuple(rest[:-1]) if self.has_channels else tuple(rest)
         reader = Reader(payload)

@@ -27,7 +27,7 @@ class Predictor(nn.Module):
     """A perceptron whose first layer depends on the kind of window, its inner ones on the group of kinds.
 
     inputs: for each key, the size of its windows. groups: for each key, its group.
-    places, steps: sizes of the tables that are added to the first layer, of the value's place and of the step; at least 1.
+    places, steps: sizes of the tables that are added to the first layer, of the value's place and of the step; from 1.
     """
 
     def __init__(
@@ -63,9 +63,15 @@ class Predictor(nn.Module):
     def rest(self, group: int, h: Tensor) -> Tensor:
         """(P, H) -> outputs (P, K)."""
         h = h.clamp(0, CEILING)
-        for layer in self.inner[group]:
+        for layer in self.layers(group):
             h = layer(h).clamp(0, CEILING)
         return self.last[group](h)
+
+    def layers(self, group: int) -> list[nn.Linear]:
+        """The inner layers of a group."""
+        layers = self.inner[group]
+        assert isinstance(layers, nn.ModuleList)
+        return [layer for layer in layers if isinstance(layer, nn.Linear)]
 
     def tensors(self) -> dict[str, np.ndarray]:
         """The exact perceptron: whole-number weights, biases and shifts by name; `ExactPredictor` takes them."""
@@ -79,8 +85,8 @@ class Predictor(nn.Module):
             found[f"first.{key}.weight"] = whole(weight, scale).astype(np.int16)
             found[f"first.{key}.bias"] = whole(bias, scale * INPUT_UNIT)
         found["place"], found["step"] = whole(place, scale * INPUT_UNIT), whole(step, scale * INPUT_UNIT)
-        for group, (inner, last) in enumerate(zip(self.inner, self.last, strict=True)):
-            for number, layer in enumerate((*inner, last)):
+        for group, last in enumerate(self.last):
+            for number, layer in enumerate((*self.layers(group), last)):
                 weight, bias = arrays(layer)
                 shift = largest_shift(weight, np.abs(bias), UNIT)
                 name = f"rest.{group}.{number}"
@@ -160,7 +166,7 @@ class ExactPredictor:
         return ExactLayer(self._floats(np.ascontiguousarray(weight.T)), self._floats(bias), shift)
 
     def __call__(self, key: str, windows: Tensor, place: Tensor, step: int) -> Tensor:
-        """windows (P, T) of whole numbers -255..255 in float32, place (P,) -> outputs (P, K), whole numbers of 1/256."""
+        """windows (P, T) of whole numbers -255..255, place (P,) -> outputs (P, K), whole numbers of 1/256."""
         first = self.firsts[key]
         h = first(windows if windows.shape[1] else windows.new_zeros(len(windows), 1))
         if len(self.place) > 1:

@@ -17,13 +17,13 @@ from narrows.coding.exact import ExactPredictor
 from narrows.coding.lattice import Pass
 from narrows.coding.plane import Plane, place_cells
 
-BLOCK = 2**14  # values whose probabilities are computed at once
+BLOCK = 2**10  # values whose probabilities are computed at once
 FARTHEST = 2**23  # of an index from 0
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a writer is to code: indices k (n, C, *S); or, where `weight` is above 0, indices that are cheap for their error.
+    """What a writer is to code: indices k (n, C, *S); or, with a `weight` above 0, indices cheap for their error.
 
     x (n, C, *S): the true values in units of one step of the grid, index 0 at 0. weight: squared steps a bit is worth.
     """
@@ -119,7 +119,7 @@ class Walk:
         if list(known.shape[2:]) == shape:
             return known
         finer = known.new_zeros(self.n, self.design.channels, *shape)
-        finer[(..., *(slice(None, None, 2) for _ in shape))] = known
+        finer[(slice(None), slice(None), *(slice(None, None, 2) for _ in shape))] = known
         return finer
 
     def _features(self, known: Tensor) -> Tensor:
@@ -136,11 +136,11 @@ class Walk:
         self.plane, self.offsets = plane, plane.offsets(taps)
         self.bases = plane.bases(odd, count, channel, 1 if turn.first else 2)
         self.place = place_cells(self.shape, self.design.cells, turn).to(self.device)
-        target = (slice(None), channel, *(slice(start, None, 2) for start in odd))
+        target: tuple[slice | int, ...] = (slice(None), channel, *(slice(start, None, 2) for start in odd))
         if self.wanted is None:
             here, x = None, None
         else:
-            where = (slice(None), channel, *turn.places(self.shape))
+            where: tuple[slice | int, ...] = (slice(None), channel, *turn.places(self.shape))
             here = self.wanted.k[where].reshape(-1)
             x = None if self.wanted.x is None or not self.wanted.weight else self.wanted.x[where].reshape(-1)
         if self.design.alphabet == "values":
@@ -175,7 +175,7 @@ class Walk:
 
     def _yes_or_no(self, logit: Tensor) -> Tensor:
         most = len(self.model.decay) - 1
-        return self.model.decay[torch.stack([logit, -logit], 1).clamp(0, most)]
+        return torch.take(self.model.decay, torch.stack([logit, -logit], 1).clamp_(0, most))
 
     def _value_frequencies(self, block: Tensor) -> Tensor:
         outputs = self._outputs(self.model.main, block)
@@ -196,7 +196,7 @@ class Walk:
     def _from_logits(self, logits: Tensor, first: int = 0) -> Tensor:
         """Frequencies (P, K) from logits in whole numbers of 1/256, of which those before `first` do not count."""
         behind = logits[:, first:].amax(1, keepdim=True) - logits
-        return self.model.decay[behind.clamp_(0, len(self.model.decay) - 1).long()]
+        return torch.take(self.model.decay, behind.clamp_(0, len(self.model.decay) - 1).long())
 
     def _outputs(self, predictor: ExactPredictor, block: Tensor) -> Tensor:
         windows = self.plane.windows(self.bases[block], self.offsets).float()

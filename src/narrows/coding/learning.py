@@ -107,14 +107,14 @@ class CodecNetwork(nn.Module):
         self.turn: Tensor
         self.register_buffer("turn", torch.zeros((), dtype=torch.int64))
 
-    def inner_matrices(self) -> list[nn.Parameter]:
+    def inner_matrices(self) -> list[Tensor]:
         """Those that Muon moves: square ones inside perceptrons, and kernels inside the latent path's networks."""
         pixels = [model for model in self.pixels.values() if isinstance(model, ContextModel)]
         models = [model.main for model in pixels] + [self.latent.context.main, self.dequantiser.places]
         models += [model.flags for model in pixels if model.design.alphabet == "values"]
         inner = [layer.weight for model in models for group in range(len(model.inner)) for layer in model.layers(group)]
-        weights = [weight for weight in self.latent.network.parameters() if weight.ndim > 1]
-        return inner + weights[1:-1]
+        kernels = [weight for weight in self.latent.network.parameters() if weight.ndim > 1]
+        return [*inner, *kernels[1:-1]]
 
 
 class Objective:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -81,9 +82,7 @@ def pixel_plan(coder: Coder, step: float, dtype: np.dtype, weight: float) -> Pla
     return coder.pixel_plan(coder.quantiser(step, dtype), weight)
 
 
-def coarsest_pixel(
-    coder: Coder, dtype: np.dtype, sample: list[np.ndarray], span: float, error: float
-) -> Trial | None:
+def coarsest_pixel(coder: Coder, dtype: np.dtype, sample: list[np.ndarray], span: float, error: float) -> Trial | None:
     """The cheapest trial of the pixel path with at most this error, over steps and weights.
 
     Near the largest step that will do, others may do better, above all those that divide the range of the values.
@@ -104,7 +103,7 @@ def coarsest_pixel(
     good = sorted((each for each in near if each.error <= error), key=lambda each: each.bits)[:FINALISTS]
     for finalist in [found, *good]:
         step = finalist.plan.quantiser.step
-        heavier = largest(lambda weight, step=step: trial(step, weight), LIGHTEST, HEAVIEST, error)
+        heavier = largest(partial(trial, step), LIGHTEST, HEAVIEST, error)
         found = min((each for each in (found, finalist, heavier) if each), key=lambda each: each.bits)
     return found
 

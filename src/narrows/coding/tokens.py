@@ -1,4 +1,4 @@
-"""Whole numbers of any size as tokens of a small alphabet and extra bits, and the tables that exact arithmetic looks up.
+"""Whole numbers of any size as tokens of a small alphabet and extra bits, and the tables of exact arithmetic.
 
 Magnitudes below 16 have a token each; from there on each octave has eight, and the place inside is told by extra bits
 that are all alike. Signs belong to the token:
