@@ -10,7 +10,7 @@ class DataError(NarrowsError, ValueError):
 
 
 class FormatError(NarrowsError, ValueError):
-    """A model file that is damaged, too new, or not one of ours."""
+    """A model or a compressed file that is damaged, too new, or not one of ours."""
 
 
 class TrainingError(NarrowsError, RuntimeError):

@@ -25,6 +25,7 @@ def place(tmp_path, digits_model):
     damaged[-3] ^= 0xFF
     (tmp_path / "damaged.safetensors").write_bytes(damaged)
     (tmp_path / "short.safetensors").write_bytes(damaged[:500])
+    (tmp_path / "short.narrow").write_bytes(b"NRW\1\x20half a header")
     other = json.dumps({"__metadata__": {"made": "elsewhere"}}).encode()
     (tmp_path / "other.safetensors").write_bytes(struct.pack("<Q", len(other)) + other)
     write_model(tmp_path / "bare.safetensors", {}, {"tool": "autoencoder"})
@@ -61,6 +62,15 @@ USAGE = [
     ("train autoencoder digits -o -", ".safetensors"),
     ("encode m.safetensors digits -o codes.csv", ".npy or .npz"),
     ("info", "FILE"),
+    ("info m.safetensors --verify", "--verify"),
+    ("train codec digits -o new.safetensors --minutes 1 --epochs 2", "--minutes and --epochs"),
+    ("compress m.safetensors digits --lossless", "--output"),
+    ("compress m.safetensors digits -o new.narrow", "give one of --lossless"),
+    ("compress m.safetensors digits -o new.narrow --lossless --psnr 30", "give one of --lossless"),
+    ("compress m.safetensors digits -o new.narrow --quality 101", "--quality"),
+    ("compress m.safetensors digits -o new.narrow --max-error -1", "--max-error"),
+    ("compress m.safetensors digits -o new.narrow --max-error nan", "--max-error"),
+    ("compress m.safetensors digits -o new.zip --lossless", ".narrow"),
 ]
 
 FAILURES = [
@@ -94,6 +104,12 @@ FAILURES = [
     ("decode m.safetensors text.npy -o out/", "text.npy"),
     ("decode m.safetensors foreign.npz -o out/", "foreign.npz"),
     ("decode m.safetensors unfit.npz -o out/", "unfit.npz"),
+    ("compress missing.safetensors digits -o new.narrow --lossless", "missing.safetensors: No such file"),
+    ("compress m.safetensors digits -o no/where/new.narrow --lossless", "there is no folder no/where"),
+    ("decompress missing.narrow -o out/", "missing.narrow: No such file"),
+    ("decompress text.npy -o out/", "text.npy: not a .narrow file"),
+    ("preview text.npy -o new.png", "text.npy: not a .narrow file"),
+    ("info short.narrow", "short.narrow: truncated"),
 ]
 
 

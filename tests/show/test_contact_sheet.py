@@ -77,5 +77,11 @@ def test_levels_make_thumbnails():
         level = choose_level((size, 3, 900), spatial=2)
         assert -(-size >> level) <= LARGEST_THUMBNAIL
         assert level == 1 or -(-size >> level - 1) > LARGEST_THUMBNAIL
-    assert most_items((14, 14), "NYX") * (14 + GAP) ** 2 <= LARGEST_SHEET
-    assert most_items((10**5, 10**5), "NYX") == 1
+
+
+@pytest.mark.parametrize("level", [0, 1, 4])
+def test_a_sheet_holds_as_many_as_fit(level):
+    side = -(-27 >> level)
+    most = most_items((27, 27, 3), "NYXC", level)
+    assert most * (side + GAP) ** 2 <= LARGEST_SHEET < (most + 1) * (side + GAP) ** 2
+    assert most_items((10**7, 10**7), "NYX", level) == 1

@@ -10,7 +10,7 @@ from narrows.coding import planning
 from narrows.coding.container import Reader
 from narrows.coding.mode import Mode
 from narrows.data import Items
-from narrows.errors import FormatError
+from narrows.errors import DataError, FormatError
 from narrows.tools import archive, needed_model
 from narrows.tools.archive import Archive
 from narrows.tools.compression import MOST_ITEMS, MOST_VALUES, chunks_of, compress
@@ -81,6 +81,11 @@ def test_the_bytes_do_not_depend_on_the_cores():
         assert torch.get_num_threads() == threads
     torch.set_num_threads(before)
     assert blobs[0] == blobs[1] == blobs[2]
+
+
+def test_real_numbers_are_not_for_a_codec_of_integers():
+    with pytest.raises(DataError, match="array: float32 values; this model was trained on uint8 ones"):
+        blob_of(Items.from_array(np.zeros((2, 12, 12), np.float32)), Mode("max_error", 1))
 
 
 def test_a_bound_is_kept():

@@ -18,9 +18,10 @@ def choose_level(shape: Sequence[int], spatial: int) -> int:
     return max(1, math.ceil(math.log2(max([1, *shape[:spatial]]) / LARGEST_THUMBNAIL)))
 
 
-def most_items(shape: Sequence[int], axes: str) -> int:
-    """How many items, of which the largest has this shape, one sheet holds."""
-    height, width = _picture(np.broadcast_to(np.uint8(0), tuple(shape)), axes).shape[:2]
+def most_items(shape: Sequence[int], axes: str, level: int) -> int:
+    """How many items at a level, of which the largest has this shape at level 0, one sheet holds."""
+    coarse = [size if axis == "C" else -(-size >> level) for size, axis in zip(shape, axes[1:], strict=True)]
+    height, width = _picture(np.broadcast_to(np.uint8(0), coarse), axes).shape[:2]
     return max(1, LARGEST_SHEET // ((height + GAP) * (width + GAP)))
 
 

@@ -10,6 +10,7 @@ from narrows.coding import container, planning
 from narrows.coding.chunk import encode_chunk
 from narrows.coding.mode import Mode
 from narrows.data import Items
+from narrows.errors import DataError
 from narrows.tools.cores import in_order
 from narrows.tools.needed_model import embedded
 
@@ -38,6 +39,8 @@ def compress(
     DataError for what cannot be had: items that do not fit the codec, floats without loss, names no file may have.
     """
     items = codec._items(X)
+    if (items.dtype.kind == "f") != (codec.dtype_.kind == "f"):
+        raise DataError(f"{items.source}: {items.dtype} values; this model was trained on {codec.dtype_} ones")
     plan = planning.plan(codec.coder_, items, mode)
     runs = chunks_of(items)
     as_the_model = (items.axes, items.dtype, items.uniform and items.item_shape) == (
