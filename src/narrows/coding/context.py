@@ -382,7 +382,7 @@ def any_near(plane: Plane, bases: Tensor, offsets: Tensor) -> Tensor:
     found = torch.zeros(len(bases), dtype=torch.bool, device=bases.device)
     filled = plane.flat != 0
     for offset in offsets.tolist():
-        found |= filled[bases + offset]
+        found |= torch.take(filled, bases + offset)
     return found
 
 

@@ -17,7 +17,7 @@ from narrows.coding.exact import ExactPredictor
 from narrows.coding.lattice import Pass
 from narrows.coding.plane import Plane, place_cells
 
-BLOCK = 2**10  # values whose probabilities are computed at once
+BLOCK = 2**11  # values whose probabilities are computed at once
 FARTHEST = 2**23  # of an index from 0
 
 
