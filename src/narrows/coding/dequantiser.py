@@ -10,7 +10,6 @@ from narrows.coding.plane import Plane, full_taps, place_cells
 
 RADIUS = {1: 8, 2: 3, 3: 1}
 HIDDEN, TARGETS = 64, 2048
-UNIT = 128  # of distances of "values", in the data's own unit
 BLOCK = 2**15
 
 
@@ -25,6 +24,10 @@ class Dequantiser(nn.Module):
         self.design = design
         inputs = {str(channel): len(taps(design, channel)) + beside(design) for channel in range(design.channels)}
         self.places = Predictor(inputs, dict.fromkeys(inputs, 0), design.places, design.steps, HIDDEN, 2, 1)
+        for layer in self.places.last:  # to begin with, the middles
+            assert isinstance(layer, nn.Linear)
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
 
     def tensors(self) -> dict[str, np.ndarray]:
         return self.places.tensors()
@@ -38,7 +41,7 @@ class Dequantiser(nn.Module):
         values = self.design.alphabet == "values"
         plane = Plane(features_of_values(k, size, self.design.top) if values else k, margin(self.design))
         wide = size.view(-1, *(1 for _ in k.shape[1:]))
-        away = (x * wide - middles(k, wide, self.design)) / UNIT if values else x - k
+        away = (x * wide - middles(k, wide, self.design)) / unit(self.design) if values else x - k
         shape = tuple(k.shape[2:])
         place = place_cells(shape, self.design.cells).to(k.device)
         for channel in range(self.design.channels):
@@ -53,7 +56,7 @@ class Dequantiser(nn.Module):
             parts.append(self.places.first(str(channel), windows / INPUT_UNIT, place[chosen % len(place)], step[items]))
             wanted.append(away[:, channel].reshape(-1)[chosen])
             # Between errors in the data's unit, among which large steps prevail, and errors in steps.
-            weights.append(UNIT * UNIT / size[items] ** 1.5 if values else size[items] ** 0)
+            weights.append(unit(self.design) ** 2 / size[items] ** 1.5 if values else size[items] ** 0)
         found = self.places.rest(0, torch.cat(parts))[:, 0]
         return (torch.cat(weights) * (found - torch.cat(wanted)) ** 2).mean()
 
@@ -83,7 +86,7 @@ class ExactDequantiser:
             for block in there.nonzero()[:, 0].split(BLOCK):
                 windows = features(plane.windows(bases[block], offsets), self.design)
                 out = self.places(str(channel), windows.float(), place[block % len(place)], step)[:, 0]
-                here[block] = torch.floor(out * (UNIT / 256) + 0.5).long() if values else out.long()
+                here[block] = torch.floor(out * (unit(self.design) / 256) + 0.5).long() if values else out.long()
             if values:
                 # From the middle of the cut cell, in the data's unit, to the point of the index, in 1/256 of a step.
                 point = (k[:, channel] * size).long().reshape(-1)
@@ -104,6 +107,11 @@ def taps(design: Design, channel: int) -> tuple[tuple[int, ...], ...]:
 
 def margin(design: Design) -> int:
     return RADIUS[design.axes]
+
+
+def unit(design: Design) -> int:
+    """Of distances of "values", in the data's own unit: a power of two, so that products with it are exact."""
+    return 2 ** (design.top.bit_length() - 1)
 
 
 def beside(design: Design) -> int:

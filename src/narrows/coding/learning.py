@@ -1,6 +1,7 @@
 """What a codec learns: context models, the dequantiser and the latent path, task by task, in one training."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -167,6 +168,12 @@ class Objective:
         generator = torch.Generator(device=x.device).manual_seed(self.seed)
         losses = [self._loss(network, *task, x, generator) for task in sorted(set(self.tasks))]
         return torch.stack(losses).sum() / len(self.names)
+
+    def measured(self, network: CodecNetwork, batches: Iterable[Tensor]) -> float:
+        """The loss of a network as it is, over batches."""
+        with torch.no_grad():
+            parts = [(float(self(network.eval(), x)), len(x)) for x in batches]
+        return sum(loss * count for loss, count in parts) / sum(count for _, count in parts)
 
     def _loss(self, network: CodecNetwork, name: str, part: int, x: Tensor, generator: torch.Generator) -> Tensor:
         if name == "latent":

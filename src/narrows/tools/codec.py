@@ -17,9 +17,9 @@ from narrows.coding.context import Design
 from narrows.coding.dequantiser import ExactDequantiser
 from narrows.coding.interlaced import Interlaced
 from narrows.coding.latent import latent_tensors
-from narrows.coding.learning import CodecNetwork, Objective, Specification, grid_of, specification
+from narrows.coding.learning import CodecNetwork, Objective, grid_of, specification
 from narrows.coding.mode import Mode
-from narrows.data import Items, Scaling
+from narrows.data import Scaling
 from narrows.errors import DataError, FormatError
 from narrows.networks import Architecture, build
 from narrows.tools.choices import choose_crop, choose_device
@@ -89,7 +89,7 @@ class Codec(Tool):
 
         checkpoint: a file for the state of the run, and `resume` to go on from it. report: called several times a
         second with the progress. Ctrl-C keeps the best networks so far, leaves the codec fitted with them, and raises
-        KeyboardInterrupt. TrainingError where nothing was found that is better than the frequencies of the values.
+        KeyboardInterrupt. TrainingError where the loss does not stay finite.
         """
         items = self._items(X, fitting=True)
         if not items.spatial:
@@ -111,18 +111,11 @@ class Codec(Tool):
             objective.learn_prediction(network, first)
             return network
 
-        trained = self._train(
-            items,
-            batches,
-            settings,
-            start,
-            objective,
-            1.0,
-            {"lossless": spec.lossless.to_json(), "latent": spec.latent.to_json()},
-            checkpoint,
-            resume,
-            report,
-        )
+        # Even without any training a codec keeps its promises, so that there is nothing to beat.
+        before = objective.measured(start(settings.seed), batches.held_out())
+        identity = {"lossless": spec.lossless.to_json(), "latent": spec.latent.to_json(), "before": f"{before:.4g}"}
+        trained = self._train(items, batches, settings, start, objective, 0.0, identity, checkpoint, resume, report)
+        self.training_["mean_loss"] = before
         placed = crop is None and items.uniform
         document = {
             "grid": {**asdict(grid), "dtype": str(grid.dtype)},
