@@ -58,11 +58,13 @@ class Plan:
     def to_bytes(self) -> bytes:
         """The parameters of a file; `Coder.plan_from_bytes` reads them.
 
-        One byte: bit 0, the latent path; bit 1, a bound is promised. On the latent path one more: the entry, in
-        sixteenths. On the pixel path the step of integers (varint); of real numbers the entry (1 byte), the step and
-        the bound (float64 each).
+        Nothing, where integers are kept as they are. Else one byte: bit 0, the latent path; bit 1, a bound is promised.
+        On the latent path one more: the entry, in sixteenths. On the pixel path the step of integers (varint); of real
+        numbers the entry (1 byte), the step and the bound (float64 each).
         """
         bound = self.quantiser.bound
+        if self.path == "pixel" and self.quantiser.whole and bound == 0:
+            return b""
         start = bytes([PATHS.index(self.path) | 2 * (bound is not None)])
         if self.path == "latent":
             return start + bytes([round(self.entry * 16)])
@@ -111,6 +113,8 @@ class Coder:
 
     def plan_from_bytes(self, content: bytes, dtype: np.dtype) -> Plan:
         """The plan that `Plan.to_bytes` wrote, without its weight; FormatError where it is none."""
+        if not content and self.grid.whole and dtype.kind != "f":
+            return self.pixel_plan(self.bounded(0, dtype))
         fields = Fields(content, "its parameters")
         start = fields.byte()
         if start > 3 or (dtype.kind != "f") != self.grid.whole:

@@ -14,44 +14,75 @@ _CATEGORICAL = constriction.stream.model.Categorical(perfect=False)
 _UNIFORM = constriction.stream.model.Uniform()
 _ANY = np.zeros(0, np.int32)
 
+FEW = 2**17  # numbers in the frequencies of so few symbols that the shortest payload is looked for
+SPARED = 8  # bytes at the end of which some may not be needed
+
 
 class Writer:
     """Takes symbols, gives `payload`."""
 
     def __init__(self) -> None:
         self._coder = constriction.stream.queue.RangeEncoder()
+        self._calls: list[tuple[Any, np.ndarray, np.ndarray]] = []
+        self._values = 0  # in the calls that are kept
 
     def categorical(self, frequencies: np.ndarray, symbols: np.ndarray) -> np.ndarray:
         """Code symbols (P,) int32, each of an alphabet with frequencies (P, K): whole numbers from 1 in float64."""
-        if len(symbols):
-            self._coder.encode(symbols, _CATEGORICAL, frequencies)
-        return symbols
+        return self._encode(_CATEGORICAL, frequencies, symbols)
 
     def uniform(self, sizes: np.ndarray, symbols: np.ndarray) -> np.ndarray:
         """Code symbols (P,) int32 from 0 to below `sizes` (P,) int32, of 2 or more."""
-        if len(symbols):
-            self._coder.encode(symbols, _UNIFORM, sizes)
-        return symbols
+        return self._encode(_UNIFORM, sizes, symbols)
 
     def payload(self) -> bytes:
-        """The words as bytes, little-endian; zeros at the end are left out, because the reader puts them back."""
-        return self._coder.get_compressed().astype("<u4").tobytes().rstrip(b"\0")
+        """The words as bytes, big-endian; a reader takes what is missing at the end for zeros.
+
+        Of a few symbols, such as those of one small item, the fewest bytes from which they come back.
+        """
+        content = self._coder.get_compressed().astype(">u4").tobytes()
+        for length in range(max(0, len(content) - SPARED), len(content)) if self._values <= FEW else ():
+            for more in (0, 1):
+                number = int.from_bytes(content[:length], "big") + more
+                if number < 256**length and self._comes_back(number.to_bytes(length, "big")):
+                    return number.to_bytes(length, "big").rstrip(b"\0")
+        return content.rstrip(b"\0")
+
+    def _encode(self, family: Any, parameters: np.ndarray, symbols: np.ndarray) -> np.ndarray:
+        if len(symbols):
+            self._coder.encode(symbols, family, parameters)
+            self._values += parameters.size
+            if self._values <= FEW:
+                self._calls.append((family, parameters, symbols))
+            else:
+                self._calls.clear()
+        return symbols
+
+    def _comes_back(self, payload: bytes) -> bool:
+        reader = Reader(payload)
+        try:
+            return all(
+                np.array_equal(reader.decode(family, parameters), symbols)
+                for family, parameters, symbols in self._calls
+            )
+        except FormatError:
+            return False
 
 
 class Reader:
     """Gives the symbols that a `Writer` took; FormatError where the payload cannot be what it wrote."""
 
     def __init__(self, payload: bytes) -> None:
-        padded = payload + bytes(-len(payload) % 4)
-        self._coder = constriction.stream.queue.RangeDecoder(np.frombuffer(padded, "<u4").astype(np.uint32))
+        padded = payload + bytes(-len(payload) % 4 + SPARED)
+        self._coder = constriction.stream.queue.RangeDecoder(np.frombuffer(padded, ">u4").astype(np.uint32))
 
     def categorical(self, frequencies: np.ndarray, symbols: np.ndarray = _ANY) -> np.ndarray:
-        return self._decode(_CATEGORICAL, frequencies)
+        return self.decode(_CATEGORICAL, frequencies)
 
     def uniform(self, sizes: np.ndarray, symbols: np.ndarray = _ANY) -> np.ndarray:
-        return self._decode(_UNIFORM, sizes)
+        return self.decode(_UNIFORM, sizes)
 
-    def _decode(self, family: Any, parameters: np.ndarray) -> np.ndarray:
+    def decode(self, family: Any, parameters: np.ndarray) -> np.ndarray:
+        """The next symbols, each of a distribution of the family with its own parameters."""
         if not len(parameters):
             return _ANY
         try:
