@@ -23,7 +23,7 @@ CELLS = {1: 1024, 2: 32, 3: 10}  # at most so many of the table of places along 
 PREDICTED_FROM = 20_000  # values, to learn a linear prediction
 HELD_OUT = 64  # items of each batch that is measured
 LATENT_BITS = 8.0  # what a value of the code is reckoned to cost before anything is learnt
-SHARES = {"values": (9, 22, 5, 2), "residuals": (18, 0, 4, 10)}  # of the steps: lossless, lossy, dequantiser, latent
+SHARES = {"values": (9, 20, 10, 2), "residuals": (18, 0, 4, 10)}  # of the steps: lossless, lossy, dequantiser, latent
 GROUP_SHARES = (5, 2, 2)
 
 

@@ -106,8 +106,11 @@ class Codec(Tool):
         first = [batches.at(step) for step in range(min(batches.per_epoch, 40))]
         objective.learn_units(first)
 
+        mean = torch.nan_to_num(batches.mean(), 0.0, 0.0, 0.0)
+
         def start(seed: int) -> CodecNetwork:
             network = CodecNetwork(spec, seed).to(batches.device)
+            network.latent.network.start_at(mean)
             objective.learn_prediction(network, first)
             return network
 
