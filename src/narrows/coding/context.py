@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from narrows.coding import tokens
 from narrows.coding.exact import INPUT_UNIT, LARGEST, Predictor
-from narrows.coding.lattice import RADIUS, Pass, passes
+from narrows.coding.lattice import RADIUS, Pass, parities, passes
 from narrows.coding.plane import Plane, context_taps, near, place_cells
 
 KINDS, GROUPS = 5, 3  # levels that have first layers, and inner layers, of their own; coarser ones share the last
@@ -184,6 +184,9 @@ class ContextModel(nn.Module):
                 if self.design.alphabet == "values":
                     on_level = features_of_values(on_level, size, self.design.top)
                 plane = Plane(on_level, self.design.radius)
+            if not turn.first and 1 in on_level.shape[2:]:
+                # Reflection at the ends of an axis of one value does not keep parity, so taps reach what is unknown.
+                plane = Plane(known_before(on_level, turn.parity, channel), self.design.radius)
             taps = self.design.taps(turn, channel)
             yield View(
                 key=key,
@@ -357,6 +360,17 @@ def features_of_values(k: Tensor, size: Tensor, top: int) -> Tensor:
     """What the windows hold: the middle of each cell, 0..top, brought to 0..255; whole numbers in float32."""
     middle = (k.long() * size.long().view(-1, *(1 for _ in k.shape[1:]))).clamp(max=top)
     return (middle * LARGEST // top).float()
+
+
+def known_before(values: Tensor, parity: tuple[int, ...], channel: int) -> Tensor:
+    """Values (N, C, *S) on the lattice of a pass, zero from this channel of the pass on, as a reader has them."""
+    order = [(0,) * len(parity), *parities(len(parity))]
+    known = torch.zeros_like(values)
+    for odd in order[: order.index(parity) + 1]:
+        most = channel if odd == parity else None
+        where = (slice(None), slice(most), *(slice(start, None, 2) for start in odd))
+        known[where] = values[where]
+    return known
 
 
 FEATURES = 1  # beside the windows: the prediction itself
