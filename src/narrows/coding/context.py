@@ -19,7 +19,7 @@ from torch.nn import functional
 from narrows.coding import tokens
 from narrows.coding.exact import INPUT_UNIT, LARGEST, Predictor
 from narrows.coding.lattice import RADIUS, Pass, parities, passes
-from narrows.coding.plane import Plane, context_taps, near, place_cells
+from narrows.coding.plane import Plane, channel_kind, context_taps, near, place_cells
 
 KINDS, GROUPS = 5, 3  # levels that have first layers, and inner layers, of their own; coarser ones share the last
 SEEN = 24  # buckets of how often an item has shown a value
@@ -52,7 +52,7 @@ class Design:
         if self.alphabet not in ("values", "residuals") or self.axes not in RADIUS or len(self.cells) != self.axes:
             raise ValueError(f"alphabet {self.alphabet!r}, {self.axes} axes, cells {self.cells}")
         limit = LARGEST if self.alphabet == "values" else 24
-        if not (0 < self.channels <= 4096 and 0 < self.top <= limit and 0 < self.steps <= 256):
+        if not (0 < self.channels <= 1024 and 0 < self.top <= limit and 0 < self.steps <= 256):
             raise ValueError(f"{self.channels} channels, top {self.top}, {self.steps} steps")
         if not (0 < self.hidden <= 512 and 0 < self.flag_hidden <= 512):
             raise ValueError(f"{self.hidden} and {self.flag_hidden} hidden units")
@@ -78,7 +78,8 @@ class Design:
 
     def key(self, turn: Pass, channel: int) -> str:
         """Names the first layer of a pass and channel."""
-        return f"{'first' if turn.first else min(turn.level, KINDS - 1)}-{''.join(map(str, turn.parity))}-{channel}"
+        level = "first" if turn.first else min(turn.level, KINDS - 1)
+        return f"{level}-{''.join(map(str, turn.parity))}-{channel_kind(channel, self.channels)}"
 
     def kinds(self) -> dict[str, tuple[Pass, int, int]]:
         """For each key one pass that has it, its channel, and its group."""
@@ -90,6 +91,15 @@ class Design:
 
     def taps(self, turn: Pass, channel: int) -> tuple[tuple[int, ...], ...]:
         return context_taps(turn.parity, channel, self.channels, self.radius)
+
+    def window_sizes(self) -> dict[str, int]:
+        """How many taps a window has, by key."""
+        return {key: len(self.taps(turn, channel)) for key, (turn, channel, _) in self.kinds().items()}
+
+    def input_sizes(self) -> dict[str, int]:
+        """How many inputs the main perceptron has, by key: the window, and beside residuals their prediction."""
+        more = FEATURES if self.alphabet == "residuals" else 0
+        return {key: size + more for key, size in self.window_sizes().items()}
 
     def beside(self, turn: Pass, channel: int) -> list[int]:
         """Which of the taps make a value quiet where all of them are zero: the nearest ones, of coarse levels all."""
@@ -105,12 +115,11 @@ class ContextModel(nn.Module):
     def __init__(self, design: Design) -> None:
         super().__init__()
         self.design, self.kinds = design, design.kinds()
-        self.inputs = {key: len(design.taps(turn, channel)) for key, (turn, channel, _) in self.kinds.items()}
+        self.inputs = design.window_sizes()
         groups = {key: group for key, (_, _, group) in self.kinds.items()}
         common = (groups, design.places, design.steps)
         values = design.alphabet == "values"
-        features = self.inputs if values else {key: size + FEATURES for key, size in self.inputs.items()}
-        self.main = Predictor(features, *common, design.hidden, 2, design.outputs)
+        self.main = Predictor(design.input_sizes(), *common, design.hidden, 2, design.outputs)
         if values:
             self.flags = Predictor(self.inputs, *common, design.flag_hidden, 1, 1)
             self.quiet = nn.Parameter(torch.full((design.places,), -4.0))

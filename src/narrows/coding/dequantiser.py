@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from narrows.coding.context import Design, any_near, features_of_residuals, features_of_values, sample
 from narrows.coding.exact import INPUT_UNIT, ExactPredictor, Predictor
-from narrows.coding.plane import Plane, full_taps, place_cells
+from narrows.coding.plane import Plane, channel_kind, full_taps, place_cells
 
 RADIUS = {1: 8, 2: 3, 3: 1}
 HIDDEN, TARGETS = 64, 2048
@@ -22,7 +22,7 @@ class Dequantiser(nn.Module):
     def __init__(self, design: Design) -> None:
         super().__init__()
         self.design = design
-        inputs = {str(channel): len(taps(design, channel)) + beside(design) for channel in range(design.channels)}
+        inputs = window_sizes(design)
         self.places = Predictor(inputs, dict.fromkeys(inputs, 0), design.places, design.steps, HIDDEN, 2, 1)
         for layer in self.places.last:  # to begin with, the middles
             assert isinstance(layer, nn.Linear)
@@ -47,13 +47,14 @@ class Dequantiser(nn.Module):
         for channel in range(self.design.channels):
             bases = plane.bases((0,) * len(shape), shape, channel, 1)
             offsets = plane.offsets(taps(self.design, channel))
+            key = channel_kind(channel, self.design.channels)
             there = torch.arange(len(bases), device=k.device)
             if values:
                 there = any_near(plane, bases, offsets).nonzero()[:, 0]
             chosen, _ = sample(there, TARGETS // self.design.channels, generator)
             items = chosen // len(place)
             windows = features(plane.windows(bases[chosen], offsets), self.design)
-            parts.append(self.places.first(str(channel), windows / INPUT_UNIT, place[chosen % len(place)], step[items]))
+            parts.append(self.places.first(key, windows / INPUT_UNIT, place[chosen % len(place)], step[items]))
             wanted.append(away[:, channel].reshape(-1)[chosen])
             # Between errors in the data's unit, among which large steps prevail, and errors in steps.
             weights.append(unit(self.design) ** 2 / size[items] ** 1.5 if values else size[items] ** 0)
@@ -64,7 +65,9 @@ class Dequantiser(nn.Module):
 class ExactDequantiser:
     def __init__(self, design: Design, tensors: dict[str, np.ndarray], device: torch.device) -> None:
         self.design, self.device = design, device
-        self.places = ExactPredictor(tensors, {str(channel): 0 for channel in range(design.channels)}, device)
+        inputs = window_sizes(design)
+        self.places = ExactPredictor(tensors, dict.fromkeys(inputs, 0), device)
+        self.places.check(inputs, design.places, design.steps, 1)
 
     def __call__(self, k: Tensor, step: int, size: int) -> Tensor:
         """Indices (n, C, *S) -> the place of each value beside the point of its index, in 1/256 of a step, int8."""
@@ -81,11 +84,12 @@ class ExactDequantiser:
                 plane.bases((0,) * len(shape), shape, channel, 1),
                 plane.offsets(taps(self.design, channel)),
             )
+            key = channel_kind(channel, self.design.channels)
             there = any_near(plane, bases, offsets) if values else torch.ones_like(bases, dtype=torch.bool)
             here = torch.zeros(len(bases), dtype=torch.int64, device=self.device)
             for block in there.nonzero()[:, 0].split(BLOCK):
                 windows = features(plane.windows(bases[block], offsets), self.design)
-                out = self.places(str(channel), windows.float(), place[block % len(place)], step)[:, 0]
+                out = self.places(key, windows.float(), place[block % len(place)], step)[:, 0]
                 here[block] = torch.floor(out * (unit(self.design) / 256) + 0.5).long() if values else out.long()
             if values:
                 # From the middle of the cut cell, in the data's unit, to the point of the index, in 1/256 of a step.
@@ -103,6 +107,14 @@ def middles(k: Tensor, size: Tensor, design: Design) -> Tensor:
 
 def taps(design: Design, channel: int) -> tuple[tuple[int, ...], ...]:
     return full_taps(design.axes, channel, design.channels, RADIUS[design.axes])
+
+
+def window_sizes(design: Design) -> dict[str, int]:
+    """Of each kind of channel."""
+    return {
+        channel_kind(channel, design.channels): len(taps(design, channel)) + beside(design)
+        for channel in range(design.channels)
+    }
 
 
 def margin(design: Design) -> int:

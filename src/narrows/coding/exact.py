@@ -156,6 +156,23 @@ class ExactPredictor:
                 )
             self.rest.append(layers)
 
+    def check(self, inputs: dict[str, int], places: int, steps: int, outputs: int) -> None:
+        """ValueError unless windows, by key, tables and outputs have these sizes."""
+        hidden = self.place.shape[1]
+        found: list[tuple[int, ...]] = [tuple(self.place.shape), tuple(self.step.shape)]
+        expected: list[tuple[int, ...]] = [(places, hidden), (steps, hidden)]
+        for key, layer in self.firsts.items():
+            found.append(tuple(layer.weight.shape))
+            expected.append((max(inputs[key], 1), hidden))
+        for layers in self.rest:
+            found += [tuple(layer.weight.shape) for layer in layers] or [(0, 0)]
+            expected += [(hidden, hidden)] * (len(layers) - 1) + [(hidden, outputs)]
+        for layer in [*self.firsts.values(), *(layer for layers in self.rest for layer in layers)]:
+            found.append(tuple(layer.bias.shape))
+            expected.append(tuple(layer.weight.shape[1:]))
+        if found != expected:
+            raise ValueError("weights of other shapes than the design says")
+
     def _floats(self, whole: np.ndarray) -> Tensor:
         return torch.from_numpy(whole.astype(np.float32)).to(self.device)
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from narrows.coding import tokens
-from narrows.coding.context import Design, Seen, any_near, bucket, features_of_residuals, features_of_values
+from narrows.coding.context import SEEN, Design, Seen, any_near, bucket, features_of_residuals, features_of_values
 from narrows.coding.entropy import Reader, Writer
 from narrows.coding.exact import ExactPredictor
 from narrows.coding.lattice import Pass
@@ -43,10 +43,13 @@ class Interlaced:
         def part(name: str) -> dict[str, np.ndarray]:
             return {each.removeprefix(name): tensor for each, tensor in tensors.items() if each.startswith(name)}
 
+        inputs = design.window_sizes()
         self.main = ExactPredictor(part("main."), groups, device)
+        self.main.check(design.input_sizes(), design.places, design.steps, design.outputs)
         self.decay = torch.from_numpy(tokens.decay()).to(device)
         if design.alphabet == "values":
             self.flags = ExactPredictor(part("flags."), groups, device)
+            self.flags.check(inputs, design.places, design.steps, 1)
             self.quiet, self.quiet_step = (
                 torch.from_numpy(tensors[name].astype(np.int64)).to(device) for name in ("quiet", "quiet_step")
             )
@@ -55,11 +58,16 @@ class Interlaced:
             }
             if any(float(bonus.abs().max()) > 4095 for bonus in self.bonus.values()):
                 raise ValueError("a bonus too large for exact arithmetic")
+            shapes = [self.quiet.shape, self.quiet_step.shape, *(self.bonus[key].shape for key in inputs)]
+            if shapes != [(design.places,), (design.steps,), *((SEEN,) for _ in inputs)]:
+                raise ValueError("tables of other sizes than the design says")
         else:
             self.prediction = {
                 key: torch.from_numpy(weights.astype(np.float64)).to(device)
                 for key, weights in part("prediction.").items()
             }
+            if [self.prediction[key].shape for key in inputs] != [(size,) for size in inputs.values()]:
+                raise ValueError("predictions of other sizes than the design says")
 
     def write(self, writer: Writer, wanted: Wanted, step: int, size: int) -> tuple[Tensor, np.ndarray]:
         """Code items -> the indices (n, C, *S) that stand in the bitstream, and the cost of each item in bits (n,)."""

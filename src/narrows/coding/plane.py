@@ -11,6 +11,7 @@ from torch import Tensor
 from narrows.coding.lattice import Pass, known_taps, reflected
 
 BESIDE = 1  # radius of the windows on other channels
+REACH = 3  # how many channels before and behind its own a value looks at
 
 
 class Plane:
@@ -61,9 +62,8 @@ def offsets(taps: tuple[tuple[int, ...], ...], strides: tuple[int, ...], size: i
 def context_taps(parity: tuple[int, ...], channel: int, channels: int, radius: int) -> tuple[tuple[int, ...], ...]:
     """What is known when this channel of a pass is coded: (channels ahead, *steps), its own channel first."""
     taps = [(0, *tap) for tap in known_taps(parity, radius)]
-    for other in range(channels):
-        if other != channel:
-            taps += [(other - channel, *tap) for tap in known_taps(parity, BESIDE, other < channel)]
+    for other in neighbours(channel, channels):
+        taps += [(other - channel, *tap) for tap in known_taps(parity, BESIDE, other < channel)]
     return tuple(taps)
 
 
@@ -75,10 +75,20 @@ def full_taps(axes: int, channel: int, channels: int, radius: int) -> tuple[tupl
         return [(ahead, *tap) for tap in itertools.product(range(-radius, radius + 1), repeat=axes)]
 
     taps = window(0, radius)
-    for other in range(channels):
-        if other != channel:
-            taps += window(other - channel, BESIDE)
+    for other in neighbours(channel, channels):
+        taps += window(other - channel, BESIDE)
     return tuple(taps)
+
+
+def neighbours(channel: int, channels: int) -> list[int]:
+    """The other channels that a channel looks at."""
+    first, last = max(0, channel - REACH), min(channels, channel + REACH + 1)
+    return [other for other in range(first, last) if other != channel]
+
+
+def channel_kind(channel: int, channels: int) -> str:
+    """What channels that look at the same neighbours have in common: how many of them are before and behind it."""
+    return f"{min(channel, REACH)}{min(channels - 1 - channel, REACH)}"
 
 
 def near(taps: tuple[tuple[int, ...], ...], radius: int = 2) -> list[int]:

@@ -201,6 +201,10 @@ class Codec(Tool):
         lossy = Interlaced(designs["lossy"], part("lossy."), device)
         same = designs["lossless"] == designs["lossy"]
         lossless = lossy if same else Interlaced(designs["lossless"], part("lossless."), device)
+        with torch.device("meta"):
+            shapes = {name: tensor.shape for name, tensor in build(architecture).state_dict().items()}
+        if shapes != {name: tensor.shape for name, tensor in part("network.").items()}:
+            raise ValueError("networks of other shapes than the architecture says")
         network = build(architecture)
         network.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in part("network.").items()})
         self.coder_ = Coder(
