@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench bench-codec clean
 
 demo: .venv/report
 	$(BIN)/narrows demo
@@ -18,6 +18,9 @@ lint: .venv/dev
 
 bench: .venv/report
 	$(BIN)/python benchmarks/lessons.py
+
+bench-codec: .venv/bench
+	$(BIN)/python benchmarks/codec.py
 
 .venv/%: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv --without-pip .venv
