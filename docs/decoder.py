@@ -1,0 +1,344 @@
+"""A decoder of the payload of .narrow files, written from docs/format.md: slow, without checks, and with NumPy alone.
+
+It takes files apart as the reader at the end of that page does, and leaves the latent path's network out.
+"""
+
+import bisect
+import bz2
+import itertools
+import json
+import math
+import zlib
+
+import numpy as np
+
+WINDOW, AROUND = {1: 12, 2: 4, 3: 2}, {1: 8, 2: 3, 3: 1}  # radius of windows, by spatial axes
+BLOCK = 2**11  # residuals
+TYPES = {"I8": "i1", "I16": "<i2", "I32": "<i4", "F32": "<f4"}
+
+
+def decode(file, model=None):
+    """The items of a file, as the reader gave it, that is coded by the pixel path. model: the bytes of its model."""
+    document, tensors = read_model(file["model"] or model)
+    grid, designs = document["grid"], document["designs"]
+    axes = file.get("axes") or "N" + "".join(axis for axis in "ZYTXC" if axis in document["axes"])
+    dtype = np.dtype(file.get("dtype") or grid["dtype"])
+    plan = read_plan(file["parameters"], grid, dtype, designs)
+    shapes = iter(file.get("shapes") or [document["shape"]] * sum(file["items"]))
+    found = []
+    for count, payload in zip(file["items"], file["chunks"], strict=True):
+        these = list(itertools.islice(shapes, count))
+        found += read_chunk(payload, these, axes, dtype, plan, grid, designs, tensors)
+    return found
+
+
+def read_model(content):
+    length = int.from_bytes(content[:8], "little")
+    table, data = json.loads(content[8 : 8 + length]), content[8 + length :]
+    document = json.loads(table.pop("__metadata__")["narrows.model"])
+    tensors = {}
+    for name, entry in table.items():
+        first, last = entry["data_offsets"]
+        tensor = np.frombuffer(data[first:last], TYPES[entry["dtype"]]).reshape(entry["shape"])
+        tensors[name] = tensor.astype(np.int64 if tensor.dtype.kind == "i" else np.float32)
+    return document, tensors
+
+
+def read_plan(content, grid, dtype, designs):
+    """The step, the bound or None, the row of the tables of steps, and which model."""
+    if not content:
+        return 1, 0, 0, "lossless"
+    assert not content[0] & 1, "the latent path"
+    if dtype.kind == "f":
+        step, bound = np.frombuffer(content[2:], "<f8").tolist()
+        return step, bound if content[0] & 2 else None, content[1], "lossy"
+    step = sum((byte & 127) << 7 * index for index, byte in enumerate(content[1:]))
+    name = "lossless" if step == 1 else "lossy"
+    row = min((step**4).bit_length(), designs[name]["steps"]) - 1
+    return step, (step - 1) // 2 if content[0] & 2 else None, row, name
+
+
+def read_chunk(payload, shapes, axes, dtype, plan, grid, designs, tensors):
+    at = 1
+
+    def take(length):
+        nonlocal at
+        at += length
+        return payload[at - length : at]
+
+    def varint():
+        value = shift = 0
+        while (byte := take(1)[0]) >= 128:
+            value, shift = value | (byte & 127) << shift, shift + 7
+        return value | byte << shift
+
+    found = [None] * len(shapes)
+    if payload[0] & 1:
+        length, deflated = divmod(varint(), 2)
+        bits = zlib.decompress(take(length), wbits=-15) if deflated else take(length)
+        bits = np.unpackbits(np.frombuffer(bits, np.uint8), count=len(shapes), bitorder="little")
+        values = from_planes(unpack(take(varint())), dtype)
+        for index in np.flatnonzero(bits).tolist():
+            size = math.prod(shapes[index])
+            found[index], values = values[:size].reshape(shapes[index]), values[size:]
+    positions, exceptions = [], []
+    if payload[0] & 2:
+        plain = unpack(take(varint()))
+        width = plain[0]
+        count = (len(plain) - 1) // (width + dtype.itemsize)
+        positions = np.cumsum(np.frombuffer(plain, f"<u{width}", count, 1).astype(int) + 1) - 1
+        exceptions = from_planes(plain[1 + count * width :], dtype)
+    groups = {}
+    for index, shape in enumerate(shapes):
+        if found[index] is None:
+            groups.setdefault(tuple(shape), []).append(index)
+    coded = []
+    for number, (shape, members) in enumerate(groups.items()):
+        content = take(varint()) if number + 1 < len(groups) else payload[at:]
+        spatial = shape[:-1] if axes[-1] == "C" else shape
+        x = read_items(content, len(members), spatial, dtype, plan, grid, designs, tensors)
+        coded += zip(members, np.moveaxis(x, 1, -1).reshape(len(members), *shape), strict=True)
+    flat = np.concatenate([item.reshape(-1) for _, item in coded]) if coded else np.empty(0, dtype)
+    flat[positions] = exceptions
+    for index, item in coded:
+        found[index], flat = flat[: item.size].reshape(item.shape), flat[item.size :]
+    return found
+
+
+def unpack(content):
+    return [bytes, lambda packed: zlib.decompress(packed, wbits=-15), bz2.decompress][content[0]](content[1:])
+
+
+def from_planes(content, dtype):
+    rows = np.frombuffer(content, np.uint8).reshape(dtype.itemsize, -1)
+    return np.ascontiguousarray(rows.T).view(dtype.newbyteorder("<")).reshape(-1).astype(dtype)
+
+
+class RangeDecoder:
+    def __init__(self, payload):
+        self.words = iter(np.frombuffer(payload + bytes(-len(payload) % 4), ">u4").tolist())
+        self.range, self.offset = 2**64 - 1, next(self.words, 0) << 32 | next(self.words, 0)
+
+    def symbol(self, starts):
+        scale = self.range >> 24
+        symbol = bisect.bisect_right(starts, self.offset // scale) - 1
+        self.offset -= scale * starts[symbol]
+        self.range = scale * (starts[symbol + 1] - starts[symbol])
+        if self.range < 2**32:
+            self.range, self.offset = self.range << 32, self.offset << 32 | next(self.words, 0)
+        return symbol
+
+    def symbols(self, frequencies):
+        """One symbol of each row of frequencies."""
+        count = frequencies.shape[1]
+        if count == 1:
+            return np.zeros(len(frequencies), int)
+        scale = (2**24 - count) / frequencies.sum(1, keepdims=True)
+        before = frequencies.cumsum(1) - frequencies
+        starts = np.floor(before * scale).astype(int) + np.arange(count)
+        return np.array([self.symbol([*row, 2**24]) for row in starts.tolist()], int)
+
+    def bits(self, count):
+        return self.symbol(range(0, 2**24 + 1, 2**24 >> count))
+
+
+def perceptron(tensors, name, key, group, inputs, place, row):
+    """inputs (P, T), place (P,) -> outputs (P, K)."""
+    if not inputs.shape[1]:
+        inputs = np.zeros((len(inputs), 1), int)
+    h = inputs @ tensors[f"{name}.first.{key}.weight"].T + tensors[f"{name}.first.{key}.bias"]
+    for table, index in (("place", place), ("step", row)):
+        if len(tensors[f"{name}.{table}"]) > 1:
+            h = h + tensors[f"{name}.{table}"][index]
+    h = divided(h, tensors[f"{name}.first.shift"][0] + 2)
+    for number in itertools.count():
+        layer = f"{name}.rest.{group}.{number}"
+        h = np.clip(h, 0, 255) @ tensors[f"{layer}.weight"].T + tensors[f"{layer}.bias"]
+        if f"{name}.rest.{group}.{number + 1}.weight" not in tensors:
+            return divided(h, tensors[f"{layer}.shift"][0] - 2)
+        h = divided(h, tensors[f"{layer}.shift"][0])
+
+
+def divided(sums, places):
+    return (sums + (1 << places - 1)) >> places if places > 0 else sums << -places
+
+
+def parities(axes):
+    return sorted(itertools.product((0, 1), repeat=axes), key=lambda odd: (any(odd), -sum(odd), odd))
+
+
+def beside(channel, channels):
+    """The channels of a window: its own, then those at most three away."""
+    return sorted(range(max(0, channel - 3), min(channels, channel + 4)), key=lambda other: other != channel)
+
+
+def kind(channel, channels):
+    return f"{min(channel, 3)}{min(channels - 1 - channel, 3)}"
+
+
+def taps(parity, channel, channels):
+    axes, order, found = len(parity), parities(len(parity)), []
+    for other in beside(channel, channels):
+        known = order[: order.index(parity) + (other < channel)]
+        reach = WINDOW[axes] if other == channel else 1
+        for steps in itertools.product(range(-reach, reach + 1), repeat=axes):
+            if tuple((odd + step) % 2 for odd, step in zip(parity, steps, strict=True)) in known:
+                found.append((other, *steps))
+    return found
+
+
+def windows(values, taps, places, level):
+    """values (n, C, *S); places (P,) on the lattice, one array an axis -> (n * P, T)."""
+    found = np.zeros((len(values), len(places[0]), len(taps)), int)
+    for number, (channel, *steps) in enumerate(taps):
+        where = [slice(None), channel]
+        for size, place, step in zip(values.shape[2:], places, steps, strict=True):
+            last = -(-size // 2**level) - 1
+            at = np.abs(place + step) % max(2 * last, 1)
+            where.append(np.minimum(at, 2 * last - at) * 2**level)
+        found[:, :, number] = values[tuple(where)]
+    return found.reshape(len(values) * len(places[0]), len(taps))
+
+
+def cells_of(shape, cells, places):
+    found = 0
+    for size, count, place in zip(shape, cells, places, strict=True):
+        found = found * count + place * count // size
+    return found
+
+
+def read_indices(payload, design, tensors, name, n, shape, row, size):
+    """Indices (n, C, *shape)."""
+    coder, axes, channels, top = RangeDecoder(payload), len(shape), design["channels"], design["top"]
+    known = np.zeros((n, channels, *shape), int)
+    seen = np.zeros((n, top + 1), int) if design["alphabet"] == "values" else None
+    levels = (max(shape) - 1).bit_length()
+    origin, *odd = parities(axes)
+    for level, parity in [(levels, origin), *itertools.product(reversed(range(levels)), odd)]:
+        sizes = (1,) * axes if parity == origin else [-(-size // 2**level) for size in shape]
+        along = [np.arange(first, size, 2) for first, size in zip(parity, sizes, strict=True)]
+        places = [each.reshape(-1) for each in np.meshgrid(*along, indexing="ij")]
+        if not len(places[0]):
+            continue
+        there = [place * 2**level for place in places]
+        cell = np.tile(cells_of(shape, design["cells"], there), n)
+        for channel in range(channels):
+            key = f"{min(level, 4) if any(parity) else 'first'}-{''.join(map(str, parity))}-{kind(channel, channels)}"
+            where, group = taps(parity, channel, channels), min(level, 2) if any(parity) else 2
+            if seen is None:
+                around = windows(known, where, places, level)
+                k = read_residuals(coder, tensors, name, key, group, around, cell, row, top)
+            else:
+                inputs = windows(np.minimum(known * size, top) * 255 // top, where, places, level)
+                reach = 2 if level < 2 else WINDOW[axes]
+                loud = inputs[:, [max(map(abs, steps)) <= reach for _, *steps in where]].any(1)
+                k = read_values(coder, tensors, name, key, group, inputs, cell, row, loud, seen, size)
+                for item, indices in enumerate(k.reshape(n, -1)):
+                    seen[item] += np.bincount(indices, minlength=top + 1)
+            known[(slice(None), channel, *there)] = k.reshape(n, -1)
+    return known
+
+
+def frequencies(behind):
+    return np.maximum(1, np.rint(2**20 * np.exp(-np.clip(behind, 0, 3699) / 256))).astype(int)
+
+
+def read_values(coder, tensors, name, key, group, inputs, cell, row, loud, seen, size):
+    k, top = np.zeros(len(inputs), int), seen.shape[1] - 1
+    quiet = tensors[f"{name}.quiet"][cell[~loud]] + tensors[f"{name}.quiet_step"][row]
+    asked = perceptron(tensors, f"{name}.flags", key, group, inputs[loud], cell[loud], row)[:, 0]
+    for places, logits in ((~loud, quiet), (loud, asked)):
+        k[places] = coder.symbols(frequencies(np.stack([logits, -logits], 1)))
+    some = np.flatnonzero(k)
+    if not len(some):
+        return k
+    outputs = perceptron(tensors, f"{name}.main", key, group, inputs[some], cell[some], row)
+    gate = np.clip(outputs[:, -1:] + 256, 0, 1024)
+    large = np.minimum(np.log2(np.maximum(seen, 1)).astype(int) + 5, 23)
+    bonus = tensors[f"{name}.bonus.{key}"][np.where(seen < 8, seen, large)]
+    index = (np.arange(1, top + 1) + size // 2) // size  # of the values 1..top
+    logits = outputs[:, :-1] + (bonus[some // (len(k) // len(seen))][:, index] * gate >> 8)
+    logits, index = logits[:, index > 0], index[index > 0]
+    each = frequencies(logits.max(1, keepdims=True) - logits)
+    k[some] = 1 + coder.symbols(np.add.reduceat(each, np.unique(index, return_index=True)[1], 1))
+    return k
+
+
+def read_residuals(coder, tensors, name, key, group, around, cell, row, top):
+    k = []
+    for start in range(0, len(around), BLOCK):
+        block = slice(start, start + BLOCK)
+        predicted = around[block] @ tensors[f"{name}.prediction.{key}"]  # in 1/4096
+        inputs = relative(around[block], predicted, top)
+        outputs = perceptron(tensors, f"{name}.main", key, group, inputs, cell[block], row)
+        tokens = coder.symbols(frequencies(outputs.max(1, keepdims=True) - outputs))
+        residuals = [from_token(coder, token) for token in tokens.tolist()]
+        k.append(np.clip((predicted + 2048 >> 12) + residuals, -(2**23), 2**23))
+    return np.concatenate(k)
+
+
+def from_token(coder, token):
+    magnitude = (token + 1) // 2
+    if magnitude >= 16:
+        octave, eighth = divmod(magnitude - 16, 8)
+        magnitude = (8 + eighth << octave + 1) + coder.bits(octave + 1)
+    return -magnitude if token % 2 else magnitude
+
+
+def relative(around, predicted, top):
+    """What perceptrons see of indices (P, T) around a prediction (P,) in 1/4096."""
+    eighths = ((around << 12) - predicted[:, None] + 256) >> 9
+    size = np.minimum(np.abs(eighths), 2**22 - 1)
+    size = np.where(size < 2048, size, size // 2048 * 2048 + 1024)
+    squeezed = np.rint(255 * np.log2(1 + size / 2) / 21).astype(int) * np.sign(eighths)
+    return np.concatenate([squeezed, np.clip(predicted >> 4 + top, -255, 255)[:, None]], 1)
+
+
+def read_items(payload, n, shape, dtype, plan, grid, designs, tensors):
+    """Values (n, C, *shape)."""
+    step, bound, row, name = plan
+    design, whole = designs[name], dtype.kind != "f"
+    if designs["lossless"] == designs["lossy"]:
+        name = "lossy"
+    k = read_indices(payload, design, tensors, name, n, shape, row, step if whole else 1)
+    fraction = np.zeros_like(k) if step == 1 else fractions(k, designs["lossy"], tensors, row, step)
+    if whole:
+        lowest, highest = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+        lowest, highest = max(lowest, grid["low"]), min(highest, grid["high"], 2**62, grid["low"] + (2**23 - 1) * step)
+        value = k * step + grid["low"]
+        least = np.clip(value - step // 2, lowest, highest)
+        most = np.clip(value - step // 2 + step - 1, lowest, highest)
+        if bound is not None:
+            least, most = most - bound, least + bound
+        value = np.minimum(np.maximum(value + (fraction * step + 128 >> 8), least), most)
+        return np.clip(value, lowest, highest).astype(dtype)
+    least, most = (k - 0.5) * step + grid["origin"], (k + 0.5) * step + grid["origin"]
+    if bound is not None:
+        least, most = most - bound, least + bound
+    value = np.minimum(np.maximum((k + fraction / 256) * step + grid["origin"], least), most)
+    return np.clip(value, -np.finfo(dtype).max, np.finfo(dtype).max).astype(dtype)
+
+
+def fractions(k, design, tensors, row, size):
+    """What the dequantiser adds to indices (n, C, *S), in 1/256 of a step."""
+    n, channels, *shape = k.shape
+    axes, top, found = len(shape), design["top"], np.zeros_like(k)
+    places = [each.reshape(-1) for each in np.meshgrid(*map(np.arange, shape), indexing="ij")]
+    cell = np.tile(cells_of(shape, design["cells"], places), n)
+    for channel in range(channels):
+        where = []
+        for other in beside(channel, channels):
+            reach = AROUND[axes] if other == channel else 1
+            where += [(other, *steps) for steps in itertools.product(range(-reach, reach + 1), repeat=axes)]
+        own = k[:, channel].reshape(-1)
+        if design["alphabet"] == "values":
+            inputs = windows(np.minimum(k * size, top) * 255 // top, where, places, 0)
+        else:
+            inputs = relative(windows(k, where, places, 0), own << 12, top)
+        out = perceptron(tensors, "dequantiser", kind(channel, channels), 0, inputs, cell, row)[:, 0]
+        if design["alphabet"] == "values":
+            point, unit = own * size, 2 ** (top.bit_length() - 1)
+            out = ((out * unit + 128 >> 8) + np.minimum(point, top) - point) * inputs.any(1)
+            out = (out * 256 + size // 2) // size
+        found[:, channel] = np.clip(out, -128, 127).reshape(n, *shape)
+    return found
