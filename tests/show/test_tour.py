@@ -80,7 +80,8 @@ def test_the_page_stands_on_its_own(toured: tuple[Path, str]) -> None:
 def test_each_step_is_a_line_and_the_table_lines_up(toured: tuple[Path, str]) -> None:
     _, output = toured
     steps, table = output[: output.index("\nmodel")].splitlines(), output[output.index("\nmodel") + 1 :].splitlines()
-    assert len([line for line in steps if re.search(r"test MSE 0\.\d{4}", line)]) == len(SECONDS) + 4
+    assert len([line for line in steps if re.search(r"test MSE 0\.\d{4}", line)]) == len(SECONDS) - 1 + 4
+    assert len([line for line in steps if "bytes a digit" in line]) == 4
     ends = {match.end() for line in table if (match := re.search(r"\b0\.\d{4}\b", line))}
     assert len(ends) == 1
     assert "\x1b" not in output

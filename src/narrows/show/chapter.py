@@ -29,6 +29,24 @@ class Result:
 
 
 @dataclass(frozen=True)
+class Rate:
+    """What some test digits came to in one file.
+
+    bytes: of a digit. psnr: in dB, None where nothing was lost. file: the model's, None where none is needed.
+    """
+
+    name: str
+    bytes: float
+    psnr: float | None = None
+    file: str | None = None
+
+    @property
+    def quality(self) -> str:
+        """What comes back, in words."""
+        return "exact" if self.psnr is None else f"{self.psnr:.1f} dB"
+
+
+@dataclass(frozen=True)
 class Picture:
     """A picture file in the folder of the tour. size: width and height in pixels. alt: its content in words."""
 
@@ -40,10 +58,11 @@ class Picture:
 
 @dataclass(frozen=True)
 class Chapter:
-    """One lesson. points: words to explain, each with its sentence."""
+    """One lesson. points: words to explain, each with its sentence. rates: sizes of files, side by side."""
 
     title: str
     paragraphs: tuple[str, ...]
     pictures: tuple[Picture, ...] = ()
     results: tuple[Result, ...] = ()
     points: tuple[tuple[str, str], ...] = ()
+    rates: tuple[Rate, ...] = ()

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from html import escape
 
 from narrows import __version__
-from narrows.show.chapter import Chapter, Picture, Result
+from narrows.show.chapter import Chapter, Picture, Rate, Result
 
 # Figures are dark on white; inverted, with hues turned back, they fit a dark page.
 CSS = """
@@ -83,6 +83,7 @@ def chapter_html(chapter: Chapter) -> str:
 {paragraphs}
 {pictures}
 {f"<dl>{points}</dl>" if points else ""}
+{rates_html(chapter.rates) if chapter.rates else ""}
 </section>
 """
 
@@ -108,11 +109,24 @@ def table_html(chapters: Iterable[Chapter]) -> str:
 digits, with pixels of 0 to 1. The models are files beside this page; the commands below use them.</p>"""
 
 
+def rates_html(rates: Iterable[Rate]) -> str:
+    """Sizes of files, side by side."""
+    rows = "\n".join(
+        f"<tr><td>{linked(rate.name, rate.file)}</td><td>{rate.bytes:.1f}</td><td>{rate.quality}</td></tr>"
+        for rate in rates
+    )
+    head = "<tr><th>File</th><th>Bytes a digit</th><th>What comes back</th></tr>"
+    return f'<div class="scroll"><table>\n<thead>{head}</thead>\n<tbody>{rows}</tbody>\n</table></div>'
+
+
 def row_html(result: Result) -> str:
-    name = escape(result.name)
-    if result.file:
-        name = f'<a href="{escape(result.file)}">{name}</a>'
+    name = linked(result.name, result.file)
     return f"<tr><td>{name}</td><td>{result.code}</td><td>{result.mse:.4f}</td><td>{result.trained}</td></tr>"
+
+
+def linked(name: str, file: str | None) -> str:
+    """A name, with a link to the file of its model where it has one."""
+    return f'<a href="{escape(file)}">{escape(name)}</a>' if file else escape(name)
 
 
 def commands_html(commands: Iterable[tuple[str, str]]) -> str:

@@ -1,5 +1,6 @@
 """The workshop of the tour: the digits, and what the chapters do with them: train, compare, draw."""
 
+import lzma
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -9,13 +10,16 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 from narrows import atomic
-from narrows.data import Items
+from narrows.data import Items, pictures
 from narrows.progress import training_bar
-from narrows.show.chapter import Picture, Result
+from narrows.show.chapter import Picture, Rate, Result
 from narrows.show.figures import DPI, Figure
 from narrows.tools.autoencoder import Autoencoder
+from narrows.tools.codec import Codec
 
 MOST_COMPONENTS = 196
+COMPRESSED = 1000  # test digits
+CODEC = "codec.safetensors"
 
 
 class Workshop:
@@ -72,6 +76,35 @@ class Workshop:
         for result in (plain, clipped):
             self._say(result)
         return plain, clipped
+
+    def train_codec(self, seconds: float) -> Codec:
+        """A codec that was trained for so long, with its model saved."""
+        codec = Codec(minutes=self.pace * seconds / 60)
+        with training_bar(self.progress, "codec") as report:
+            codec.fit(self.training, report=report)
+        codec.save(self.folder / CODEC)
+        self.say(f"{'codec':32}  trained for {codec.training_['seconds']:.0f} s")
+        return codec
+
+    def compress(self, codec: Codec, name: str, **mode: Any) -> tuple[Rate, np.ndarray]:
+        """What some of the test digits come to in one file, and the digits of the figures as they come back."""
+        items = self.test.select(slice(0, COMPRESSED))
+        blob = codec.compress(items, **mode)
+        error = np.mean((codec.decompress(blob) / 255 - items.values / 255) ** 2)
+        rate = Rate(name, len(blob) / len(items), None if error == 0 else float(-10 * np.log10(error)), CODEC)
+        self.say(f"{name:32}  {rate.bytes:.1f} bytes a digit, {rate.quality}")
+        examples = codec.decompress(codec.compress(self.examples, **mode))
+        return rate, examples / 255
+
+    def without_learning(self) -> list[Rate]:
+        """The same digits as they are, and as general programs make files of them."""
+        items = self.test.select(slice(0, COMPRESSED)).values
+        pngs = sum(len(pictures.encode(item, "PNG")) for item in items)
+        return [
+            Rate("as they are", items[0].nbytes),
+            Rate("PNG, a file each", pngs / len(items)),
+            Rate("xz, all in one file", len(lzma.compress(items.tobytes(), preset=9)) / len(items)),
+        ]
 
     def save(self, name: str, figure: Figure, alt: str, caption: str) -> Picture:
         """The picture of a figure, saved as `name`.png."""
