@@ -273,7 +273,8 @@ def read_residuals(coder, tensors, name, key, group, around, cell, row, top):
         outputs = perceptron(tensors, f"{name}.main", key, group, inputs, cell[block], row)
         tokens = coder.symbols(frequencies(outputs.max(1, keepdims=True) - outputs))
         residuals = [from_token(coder, token) for token in tokens.tolist()]
-        k.append(np.clip((predicted + 2048 >> 12) + residuals, -(2**23), 2**23))
+        nearest = np.clip(predicted + 2048 >> 12, 1 - 2**top, 2**top - 1)
+        k.append(np.clip(nearest + residuals, -(2**23), 2**23))
     return np.concatenate(k)
 
 

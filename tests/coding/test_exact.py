@@ -99,3 +99,23 @@ def test_weights_too_large_are_refused_where_they_are_read(name):
     tensors[name] = np.full_like(tensors[name], most[tensors[name].dtype])
     with pytest.raises(ValueError, match="exact"):
         ExactPredictor(tensors, GROUPS, torch.device("cpu"))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.uint8, np.bool_])
+def test_weights_that_are_no_whole_numbers_are_refused(dtype):
+    tensors = predictor(0).tensors()
+    tensors["place"] = tensors["place"].astype(dtype)
+    with pytest.raises(ValueError, match="whole numbers"):
+        ExactPredictor(tensors, GROUPS, torch.device("cpu"))
+
+
+@pytest.mark.parametrize("name", ["first.a.weight", "rest.0.0.weight", "rest.1.1.bias", "place", "step"])
+def test_weights_of_other_shapes_are_refused(name):
+    tensors = predictor(0).tensors()
+    exact = ExactPredictor(tensors, GROUPS, torch.device("cpu"))
+    exact.check({"a": 40, "b": 0}, places=3, steps=2, outputs=5)
+    with pytest.raises(ValueError, match="other shapes"):
+        exact.check({"a": 41, "b": 0}, places=3, steps=2, outputs=5)
+    tensors[name] = np.zeros((*tensors[name].shape[:-1], tensors[name].shape[-1] + 1), tensors[name].dtype)
+    with pytest.raises(ValueError, match=r"other shapes|broadcast"):
+        ExactPredictor(tensors, GROUPS, torch.device("cpu")).check({"a": 40, "b": 0}, 3, 2, 5)

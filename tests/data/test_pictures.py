@@ -383,7 +383,17 @@ def test_names_that_differ_in_their_suffix_alone_stay_apart(tmp_path):
     save(tmp_path / "out" / "other.png", noise(2, 2))
     data.write(items, tmp_path / "out")
     written = sorted(path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.png"))
-    assert written == ["b.gif.png", "cats/a.jpg.png", "cats/a.png.png", "other.png"]
+    assert written == ["b.png", "cats/a.jpg.png", "cats/a.png", "other.png"]
+
+
+def test_no_two_names_become_one(tmp_path):
+    names = ["a.jpg.png", "a.jpg", "a.gif", "a.gif.tif", "b.bmp", "b.tif.bmp", "b.tif", "C.PNG"]
+    pictures = noise(len(names), 4, 4)
+    data.write(data.Items(pictures, "NYX", names=names), tmp_path)
+    written = [np.asarray(Image.open(path)).tobytes() for path in tmp_path.iterdir()]
+    assert sorted(written) == sorted(picture.tobytes() for picture in pictures)
+    np.testing.assert_array_equal(Image.open(tmp_path / "a.jpg.png"), pictures[0])
+    assert (tmp_path / "C.PNG").exists()
 
 
 @pytest.mark.parametrize("name", ["../x.png", "/x.png", "a/../../x.png"])

@@ -262,7 +262,7 @@ class ContextModel(nn.Module):
         predicted = windows @ self.get_buffer(f"prediction-{view.key}")
         items, place = view.split(chosen)
         features = features_of_residuals(windows.double(), predicted.double(), self.design.top).float() / INPUT_UNIT
-        difference = (view.here[chosen] - torch.floor(predicted + 0.5)).cpu().numpy().astype(np.int64)
+        difference = (view.here[chosen] - nearest_index(predicted, self.design.top)).cpu().numpy().astype(np.int64)
         limit = 2 ** (self.design.top + 1) - 1
         token, _, extra = tokens.split(np.clip(difference, -limit, limit))
         return ResidualsPart(
@@ -396,6 +396,11 @@ def features_of_residuals(windows: Tensor, predicted: Tensor, bits: int) -> Tens
     squeezed = torch.where(size < 2048, small[size.clamp(max=2047).long()], large[torch.floor(size / 2048).long()])
     level = torch.floor(predicted * (256 / 2**bits)).clamp(-LARGEST, LARGEST)
     return torch.cat([squeezed.double() * eighths.sign(), level[:, None]], 1)
+
+
+def nearest_index(predicted: Tensor, bits: int) -> Tensor:
+    """The index that differences count from: within the range of indices, so that every difference has its token."""
+    return torch.floor(predicted + 0.5).clamp(1 - 2**bits, 2**bits - 1)
 
 
 def any_near(plane: Plane, bases: Tensor, offsets: Tensor) -> Tensor:

@@ -105,6 +105,12 @@ def whole(values: np.ndarray, scale: float) -> np.ndarray:
     return np.rint(values * scale).astype(np.int32)
 
 
+def check_whole(tensors: dict[str, np.ndarray]) -> None:
+    """ValueError for tensors that do not hold whole numbers."""
+    if any(tensor.dtype.kind != "i" for tensor in tensors.values()):
+        raise ValueError("weights that are no whole numbers")
+
+
 def largest_shift(weight: np.ndarray, bias: np.ndarray, unit: int) -> int:
     """The largest shift at which no sum of whole-number weights (K, T) and biases (K,) can pass LIMIT."""
     sums = np.abs(weight).sum(1) * LARGEST + np.abs(bias) * unit
@@ -139,6 +145,7 @@ class ExactPredictor:
     """
 
     def __init__(self, tensors: dict[str, np.ndarray], groups: dict[str, int], device: torch.device) -> None:
+        check_whole(tensors)
         self.groups, self.device = groups, device
         self.place, self.step = (self._floats(tensors[name]) for name in ("place", "step"))
         added = float(self.place.abs().max() + self.step.abs().max())

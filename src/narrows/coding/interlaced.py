@@ -11,9 +11,18 @@ import torch
 from torch import Tensor
 
 from narrows.coding import tokens
-from narrows.coding.context import SEEN, Design, Seen, any_near, bucket, features_of_residuals, features_of_values
+from narrows.coding.context import (
+    SEEN,
+    Design,
+    Seen,
+    any_near,
+    bucket,
+    features_of_residuals,
+    features_of_values,
+    nearest_index,
+)
 from narrows.coding.entropy import Reader, Writer
-from narrows.coding.exact import ExactPredictor
+from narrows.coding.exact import ExactPredictor, check_whole
 from narrows.coding.lattice import Pass
 from narrows.coding.plane import Plane, place_cells
 
@@ -37,6 +46,7 @@ class Interlaced:
     """Codes the indices of items of one shape. step: entry of the model's table of steps; size: width of a cell."""
 
     def __init__(self, design: Design, tensors: dict[str, np.ndarray], device: torch.device) -> None:
+        check_whole(tensors)
         self.design, self.device = design, device
         groups = {key: group for key, (_, _, group) in design.kinds().items()}
 
@@ -235,7 +245,7 @@ class Walk:
             features = features_of_residuals(windows, predicted, self.design.top).float()
             place = self.place[block % len(self.place)]
             frequencies = self._from_logits(self.model.main(self.key, features, place, self.step))
-            nearest = torch.floor(predicted + 0.5).long()
+            nearest = nearest_index(predicted, self.design.top).long()
             if here is None:
                 token = self._symbols(block, frequencies, None).cpu().numpy()
                 extra = self._extra_bits(block, token, None)

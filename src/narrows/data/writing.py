@@ -3,6 +3,7 @@
 import gzip
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, BinaryIO
@@ -98,15 +99,28 @@ def _picture_files(items: Items) -> Iterator[tuple[Path, bytes]]:
     """A file name and its content for each item."""
     _check_pictures(items)
     suffix = ".png" if pictures.holds("PNG", items.dtype, items.channels) else ".tif"
-    names = _names(items)
-    stems = [_without_suffix(name) for name in names]
-    if len(set(stems)) < len(stems):
-        stems = names  # a.jpg beside a.png: they become a.jpg.png and a.png.png
-    for item, stem in zip(items, stems, strict=True):
-        path = Path(stem + suffix)
+    for item, name in zip(items, _file_names(_names(items), suffix), strict=True):
+        path = Path(name)
         if path.anchor or ".." in path.parts:
-            raise DataError(f"the item's name {stem!r} leads out of the folder")
+            raise DataError(f"the item's name {name!r} leads out of the folder")
         yield path, pictures.encode(item, pictures.WRITE_FORMATS[suffix])
+
+
+def _file_names(names: list[str], suffix: str) -> list[str]:
+    """The names with this suffix: in place of that of another form of picture, or after it where two would be alike.
+
+    Beside a.png, a.jpg becomes a.jpg.png.
+    """
+    wanted = [name if name.lower().endswith(suffix) else _without_suffix(name) + suffix for name in names]
+    counts = Counter(wanted)
+    taken = {new for name, new in zip(names, wanted, strict=True) if new == name or counts[new] == 1}
+    for index, name in enumerate(names):
+        if wanted[index] != name and counts[wanted[index]] > 1:
+            wanted[index] = name + suffix
+            while wanted[index] in taken:
+                wanted[index] += suffix
+            taken.add(wanted[index])
+    return wanted
 
 
 def _names(items: Items) -> list[str]:
