@@ -2,6 +2,8 @@
 
 import contextlib
 import io
+import os
+import pty
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -42,6 +44,28 @@ def spawned(*arguments: object, stdin: bytes = b"", **options: Any) -> Ran:
     """One command line in a process of its own."""
     done = subprocess.run([*NARROWS, *map(str, arguments)], input=stdin, capture_output=True, timeout=120, **options)
     return Ran(done.returncode, done.stdout, done.stderr.decode())
+
+
+def begin(words: str, *arguments: object) -> tuple[subprocess.Popen[bytes], int]:
+    """One command line in a process with a terminal for its standard error, once that shows `words`."""
+    terminal, end = pty.openpty()
+    process = subprocess.Popen([*NARROWS, *map(str, arguments)], stdout=subprocess.PIPE, stderr=end)
+    os.close(end)
+    shown = b""
+    while words.encode() not in shown:
+        assert process.poll() is None, shown
+        shown += os.read(terminal, 4096)
+    return process, terminal
+
+
+def rest_of(terminal: int) -> str:
+    """What is still written to a terminal until its other end is closed, as the screen's last lines show it."""
+    shown = b""
+    while True:
+        try:
+            shown += os.read(terminal, 4096)
+        except OSError:
+            return shown.decode().replace("\r\n", "\n")
 
 
 def smooth_pictures(sizes: list[tuple[int, int]], seed: int = 0) -> list[np.ndarray]:

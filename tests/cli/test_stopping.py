@@ -1,11 +1,8 @@
 """Training that is stopped keeps what it has, and says how to go on."""
 
 import json
-import os
-import pty
 import shlex
 import signal
-import subprocess
 import sys
 import time
 
@@ -13,37 +10,22 @@ import pytest
 
 from narrows import load
 
-from .conftest import NARROWS, narrows, spawned
-
-
-def begin(*arguments):
-    """A training with a terminal for its standard error, once its progress bar shows a held-out loss."""
-    terminal, end = pty.openpty()
-    process = subprocess.Popen([*NARROWS, *map(str, arguments)], stdout=subprocess.PIPE, stderr=end)
-    os.close(end)
-    shown = b""
-    while b"held out" not in shown:
-        assert process.poll() is None, shown
-        shown += os.read(terminal, 4096)
-    return process, terminal
-
-
-def rest_of(terminal):
-    """What is still written to a terminal until its other end is closed, as the screen's last lines show it."""
-    shown = b""
-    while True:
-        try:
-            shown += os.read(terminal, 4096)
-        except OSError:
-            return shown.decode().replace("\r\n", "\n")
+from .conftest import begin, narrows, rest_of, spawned
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a terminal of POSIX")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stopped_training_can_go_on(number, tmp_path):
+@pytest.mark.parametrize(
+    ("tool", "number"),
+    [
+        ("autoencoder --architecture linear --epochs 400", signal.SIGINT),
+        ("autoencoder --architecture linear --epochs 400", signal.SIGTERM),
+        ("codec --epochs 5", signal.SIGINT),
+    ],
+)
+def test_a_stopped_training_can_go_on(tool, number, tmp_path):
     model = tmp_path / "m.safetensors"
-    train = ("train", "autoencoder", "digits", "-o", model, "--architecture", "linear", "--epochs", 400)
-    process, terminal = begin(*train)
+    train = ("train", *tool.split(), "digits", "-o", model)
+    process, terminal = begin("held out", *train)
     time.sleep(0.5)
     process.send_signal(number)
     said = rest_of(terminal)
