@@ -7,13 +7,14 @@ import pytest
 import torch
 
 from narrows.coding import planning
+from narrows.coding.chunk import MOST_ITEMS, MOST_VALUES, chunks_of
 from narrows.coding.container import Reader
 from narrows.coding.mode import Mode
 from narrows.data import Items
 from narrows.errors import DataError, FormatError
 from narrows.tools import archive, needed_model
 from narrows.tools.archive import Archive
-from narrows.tools.compression import MOST_ITEMS, MOST_VALUES, chunks_of, compress
+from narrows.tools.compression import compress
 
 from .stand_in_codec import PlainCodec
 

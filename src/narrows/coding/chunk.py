@@ -20,20 +20,36 @@ import numpy as np
 from narrows.coding import stored
 from narrows.coding.fields import Fields, pack_block, pack_varint
 from narrows.coding.quantiser import Exceptions, pack_exceptions, unpack_exceptions
+from narrows.data import Items
 
 if TYPE_CHECKING:
     from narrows.coding.coder import Coder, Plan
 
+MOST_ITEMS, MOST_VALUES = 1024, 2**21  # in a chunk
 _STORED, _EXCEPTIONS = 1, 2
 _SUSPICIOUS = 4  # coded items that take more than one part in so many of their raw size are compared with stored ones
 _BITS_BESIDE_VALUE = 8  # what an exception costs, roughly, beside its value
+
+
+def chunks_of(items: Items) -> list[range]:
+    """Runs of items that make a chunk each: as many as the limits allow, and one item at least."""
+    if items.shapes is None:
+        each = max(1, min(MOST_ITEMS, MOST_VALUES // items[0].size))
+        return [range(start, min(start + each, len(items))) for start in range(0, len(items), each)]
+    runs, start, values = [], 0, 0
+    for index, size in enumerate(np.prod(items.shapes, axis=1).tolist()):
+        if index > start and (index - start == MOST_ITEMS or values + size > MOST_VALUES):
+            runs.append(range(start, index))
+            start, values = index, 0
+        values += size
+    return [*runs, range(start, len(items))]
 
 
 def encode_chunk(coder: "Coder", plan: "Plan", items: Sequence[np.ndarray]) -> bytes:
     """The payload of items of one type; `decode_chunk` undoes it."""
     is_stored = np.zeros(len(items), bool)
     payloads, positions, values, before = [], [], [], 0
-    for members in _groups([item.shape for item in items]):
+    for members in groups([item.shape for item in items]):
         x = np.stack([items[index] for index in members])
         coded, payload, exceptions = _encode_group(coder, plan, x)
         is_stored[members] = ~coded
@@ -83,15 +99,15 @@ def decode_chunk(
             flat = stored.unpack_values(block, dtype, sum(sizes))
             for index, values in zip(kept, np.split(flat, np.cumsum(sizes)[:-1]), strict=True):
                 found[index] = values.reshape(shapes[index])[_coarse(spatial, level)]
-    groups = [[i for i in members if not is_stored[i]] for members in _groups(shapes)]
-    groups = [members for members in groups if members]
-    total = sum(len(members) * math.prod(shapes[members[0]]) for members in groups)
+    coded = [[i for i in members if not is_stored[i]] for members in groups(shapes)]
+    coded = [members for members in coded if members]
+    total = sum(len(members) * math.prod(shapes[members[0]]) for members in coded)
     exceptions = Exceptions(np.empty(0, np.int64), np.empty(0, dtype))
     if there & _EXCEPTIONS:
         exceptions = unpack_exceptions(fields.take(fields.varint()), dtype, total)
     before = 0
-    for number, members in enumerate(groups):
-        content = fields.rest() if number + 1 == len(groups) else fields.take(fields.varint())
+    for number, members in enumerate(coded):
+        content = fields.rest() if number + 1 == len(coded) else fields.take(fields.varint())
         shape = (len(members), *shapes[members[0]])
         if any(index in wanted for index in members):
             x = coder.decode(plan, content, shape, level)
@@ -146,7 +162,7 @@ def _coarse(spatial: int, level: int) -> tuple[slice, ...]:
     return (slice(None, None, 2**level),) * spatial
 
 
-def _groups(shapes: Sequence[tuple[int, ...]]) -> list[list[int]]:
+def groups(shapes: Sequence[tuple[int, ...]]) -> list[list[int]]:
     """The indices of the items of each shape, the shapes in the order in which they first come."""
     groups: dict[tuple[int, ...], list[int]] = {}
     for index, shape in enumerate(shapes):

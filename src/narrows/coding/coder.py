@@ -100,7 +100,8 @@ class Coder:
         return Plan("pixel", quantiser, min(entry, self._interlaced(quantiser).design.steps - 1), weight)
 
     def latent_plan(self, entry: float, dtype: np.dtype) -> Plan:
-        return Plan("latent", self.quantiser(1.0 if self.grid.whole else self.grid.unit, dtype), entry)
+        """entry: kept in sixteenths."""
+        return Plan("latent", self.quantiser(1.0 if self.grid.whole else self.grid.unit, dtype), round(16 * entry) / 16)
 
     def quantiser(self, step: float, dtype: np.dtype) -> Quantiser:
         """Of values of a type, without a bound."""

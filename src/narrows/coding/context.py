@@ -247,9 +247,8 @@ class ContextModel(nn.Module):
         here = torch.cat([part.here for part in parts])
         if self.design.steps > 1:
             cells = torch.cat([part.cells for part in parts])
-            logits = logits.masked_fill(cells == 0, -1e4)
-            found = logits.masked_fill(cells != here[:, None], -1e4)
-            losses = torch.logsumexp(logits, 1) - torch.logsumexp(found, 1)
+            likely = torch.softmax(logits.masked_fill(cells == 0, -1e4), 1)  # many times faster here than logsumexp
+            losses = -torch.log((likely * (cells == here[:, None])).sum(1).clamp(min=1e-30))
         else:
             losses = functional.cross_entropy(logits, here - 1, reduction="none")
         for loss, part in zip(losses.split([len(part.here) for part in parts]), parts, strict=True):

@@ -62,9 +62,9 @@ class Predictor(nn.Module):
 
     def rest(self, group: int, h: Tensor) -> Tensor:
         """(P, H) -> outputs (P, K)."""
-        h = h.clamp(0, CEILING)
+        h = nn.functional.hardtanh(h, 0.0, CEILING)
         for layer in self.layers(group):
-            h = layer(h).clamp(0, CEILING)
+            h = nn.functional.hardtanh(layer(h), 0.0, CEILING)
         return self.last[group](h)
 
     def layers(self, group: int) -> list[nn.Linear]:

@@ -28,6 +28,7 @@ from narrows.coding.plane import Plane, place_cells
 
 BLOCK = 2**11  # values whose probabilities are computed at once
 FARTHEST = 2**23  # of an index from 0
+SURE = 0.2  # steps: values so near to the point of their index are coded with it
 
 
 @dataclass(frozen=True)
@@ -225,7 +226,8 @@ class Walk:
         assert self.wanted is not None
         here = here.clone()
         points = torch.arange(self.levels, device=self.device)
-        for block in blocks((loud & (x > 0.2) | (here > 0)).nonzero()[:, 0]):
+        doubtful = (loud | (here > 0)) & ((x - here).abs() > SURE)
+        for block in blocks(doubtful.nonzero()[:, 0]):
             flag = bits_of(
                 torch.where(loud[block, None], self._flag_frequencies(block), self._quiet_frequencies(block))
             )

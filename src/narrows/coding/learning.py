@@ -21,9 +21,9 @@ STEP_ENTRIES = 68  # of the table of steps of real numbers
 MOST_BITS = 23
 CELLS = {1: 1024, 2: 32, 3: 10}  # at most so many of the table of places along each axis
 PREDICTED_FROM = 20_000  # values, to learn a linear prediction
-HELD_OUT = 64  # items of each batch that is measured
+HELD_OUT = 32  # items of each batch that is measured
 LATENT_BITS = 8.0  # what a value of the code is reckoned to cost before anything is learnt
-SHARES = {"values": (9, 20, 10, 2), "residuals": (18, 0, 4, 10)}  # of the steps: lossless, lossy, dequantiser, latent
+SHARES = {"values": (20, 42, 24, 3), "residuals": (36, 0, 8, 20)}  # of the steps: lossless, lossy, dequantiser, latent
 GROUP_SHARES = (5, 2, 2)
 
 
@@ -64,7 +64,7 @@ def specification(items: Items, scaling: Scaling, grid: Grid, crop: tuple[int, .
     architecture = latent_architecture(channels, shape, scaling.ranged)
     latent = latent_design(architecture, placed)
     if grid.whole and grid.high - grid.low <= 255 and grid.low == 0 and few_values(items):
-        lossless = Design("values", axes, channels, grid.high, cells, 1)
+        lossless = Design("values", axes, channels, grid.high, cells, 1, 96)
         lossy = Design("values", axes, channels, grid.high, cells, STEPS_PER_OCTAVE * grid.high.bit_length(), 112, 112)
     else:
         bits = min((grid.high - grid.low).bit_length(), MOST_BITS) if grid.whole else MOST_BITS

@@ -1,24 +1,27 @@
 """From what is asked of a compression to how it is done: path, step, and what a bit is worth."""
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from narrows.coding.chunk import chunks_of, groups
 from narrows.coding.coder import Coder, Plan
 from narrows.coding.latent import STEPS
 from narrows.coding.mode import Mode
+from narrows.cores import in_order
 from narrows.data import Items
 from narrows.errors import DataError
 
 SAMPLE_VALUES, CHECKED_VALUES = 2**17, 2**24
 LARGEST_SIDE = 256  # of the middle of an item that stands for it in a sample
-HALVINGS = 7  # of an interval that is searched
-ATTEMPTS = 6  # to meet on all items what was met on the sample
-LIGHTEST, HEAVIEST = 0.03, 0.5  # squared steps that a bit is worth
-FINALISTS = 3
+TRIALS = 7  # at most, to find the largest number that will do
+CLOSE = 0.997  # share of the squared error that may be made, from which on a trial is good enough
+ATTEMPTS = 4  # to meet on all items what was met on the sample
+CLOSE_ON_ALL = 0.99
+LIGHTEST, HEAVIEST = 0.03, 0.3  # squared steps that a bit is worth
+FINALISTS = 2
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class Trial:
     plan: Plan
     bits: float
     error: float  # mean squared
+    values: int
 
 
 def plan(coder: Coder, items: Items, mode: Mode) -> Plan:
@@ -36,29 +40,33 @@ def plan(coder: Coder, items: Items, mode: Mode) -> Plan:
         if mode.max_error == 0 and items.dtype.kind == "f":
             raise DataError(f"{items.dtype} values: lossless is for integers; give a max error, in the data's own unit")
         return coder.pixel_plan(coder.bounded(mode.max_error, items.dtype))
-    span = value_range(coder, items)
-    sample = list(middles(items))
-    whole = sum(x.size for x in sample) == items.values.size
+    search = Search(coder, items.dtype, middles(items), value_range(coder, items))
     if mode.kind == "quality":
-        step = span * 2 ** (-8 * mode.value / 100)
-        pixel = try_out(coder, pixel_plan(coder, step, items.dtype, LIGHTEST), sample)
-        latent = coarsest_latent(coder, items.dtype, sample, pixel.error)
+        step = search.span * 2 ** (-8 * mode.value / 100)
+        pixel = search.trial(search.pixel_plan(step))
+        latent = search.coarsest_latent(pixel.error)
         return pixel.plan if latent is None or pixel.bits <= latent.bits else latent.plan
-    wanted = span**2 * 10 ** (-mode.value / 10)
-    searches = {
-        "pixel": lambda error: coarsest_pixel(coder, items.dtype, sample, span, error),
-        "latent": lambda error: coarsest_latent(coder, items.dtype, sample, error),
-    }
-    found = [trial for trial in (search(wanted) for search in searches.values()) if trial is not None]
-    best, aim = min(found, key=lambda trial: trial.bits, default=None), wanted
+    wanted = search.span**2 * 10 ** (-mode.value / 10)
+    found = [search.coarsest_pixel(wanted), search.coarsest_latent(wanted)]
+    best = min((trial for trial in found if trial is not None), key=lambda trial: trial.bits, default=None)
+    whole = sum(x.size for x in search.sample) == items.values.size
+    good, aim = None, wanted
     for _ in range(ATTEMPTS):
         if best is None:
             break
-        error = best.error if whole else try_out(coder, best.plan, chunks(items)).error
+        error = best.error if whole else error_of_all(coder, best.plan, items)
         if error <= wanted:
-            return best.plan
-        aim *= 0.998 * wanted / error  # what the sample is short of the whole
-        best = searches[best.plan.path](aim)
+            good = best.plan
+            if whole or error > CLOSE_ON_ALL * wanted:
+                break
+        elif good is not None:
+            break
+        aim *= 0.998 * wanted / max(error, 0.5 * wanted)  # the sample is not quite like all items
+        before, best = best, search.adjusted(best.plan, aim)
+        if best == before:
+            break
+    if good is not None:
+        return good
     if items.dtype.kind == "f":
         raise DataError(f"psnr={mode.value:g}: cannot be reached for these items; give a max error instead")
     return coder.pixel_plan(coder.bounded(0, items.dtype))
@@ -73,65 +81,85 @@ def value_range(coder: Coder, items: Items) -> float:
     return span if span > 0 and math.isfinite(span) else 1.0
 
 
-def pixel_plan(coder: Coder, step: float, dtype: np.dtype, weight: float) -> Plan:
-    """Without a bound; lossless where the step of integers is 1."""
-    if dtype.kind != "f":
-        step = max(1, round(step))
-        if step == 1:
-            return coder.pixel_plan(coder.bounded(0, dtype))
-    return coder.pixel_plan(coder.quantiser(step, dtype), weight)
+@dataclass(frozen=True)
+class Search:
+    """Plans tried out on a sample, stacks (n, ...) of items of one shape; what is known already is not tried again."""
 
+    coder: Coder
+    dtype: np.dtype
+    sample: list[np.ndarray]
+    span: float  # of the values
+    known: dict[Plan, Trial] = field(default_factory=dict)
 
-def coarsest_pixel(coder: Coder, dtype: np.dtype, sample: list[np.ndarray], span: float, error: float) -> Trial | None:
-    """The cheapest trial of the pixel path with at most this error, over steps and weights.
+    def trial(self, plan: Plan) -> Trial:
+        if plan not in self.known:
+            self.known[plan] = try_out(self.coder, plan, self.sample)
+        return self.known[plan]
 
-    Near the largest step that will do, others may do better, above all those that divide the range of the values.
-    """
+    def pixel_plan(self, step: float) -> Plan:
+        """Without a bound; lossless where the step of integers is 1."""
+        if self.dtype.kind != "f":
+            step = max(1, round(step))
+            if step == 1:
+                return self.coder.pixel_plan(self.coder.bounded(0, self.dtype))
+        return self.coder.pixel_plan(self.coder.quantiser(step, self.dtype), LIGHTEST)
 
-    def trial(step: float, weight: float) -> Trial:
-        return try_out(coder, pixel_plan(coder, step, dtype, weight), sample)
+    def coarsest_pixel(self, error: float) -> Trial | None:
+        """The cheapest trial of the pixel path with at most this error, over steps and weights.
 
-    lowest = 0.0 if dtype.kind != "f" else math.log2(span) - 24
-    found = largest(lambda exponent: trial(2**exponent, LIGHTEST), lowest, math.log2(span), error)
-    if found is None or found.plan.quantiser.bound == 0:
-        return found
-    step = found.plan.quantiser.step
-    steps = {step * 2 ** (eighths / 8) for eighths in range(-4, 5)} | {span / n for n in range(1, 65)}
-    if dtype.kind != "f":
-        steps = {float(round(each)) for each in steps}
-    near = [trial(each, LIGHTEST) for each in sorted(steps) if step / 1.5 < each < 1.5 * step and each > 1]
-    good = sorted((each for each in near if each.error <= error), key=lambda each: each.bits)[:FINALISTS]
-    for finalist in [found, *good]:
-        step = finalist.plan.quantiser.step
-        heavier = largest(partial(trial, step), LIGHTEST, HEAVIEST, error)
-        found = min((each for each in (found, finalist, heavier) if each), key=lambda each: each.bits)
-    return found
+        Near the largest step that will do, others may do better, above all those that divide the range of the values.
+        """
+        lowest = 0.0 if self.dtype.kind != "f" else math.log2(self.span) - 24
+        found = largest(lambda exponent: self.trial(self.pixel_plan(2**exponent)), lowest, math.log2(self.span), error)
+        if found is None or found.plan.quantiser.bound == 0:
+            return found
+        step = found.plan.quantiser.step
+        steps = {step * 2 ** (eighths / 8) for eighths in range(-4, 5)} | {self.span / n for n in range(1, 65)}
+        near = [self.trial(self.pixel_plan(each)) for each in sorted(steps) if step / 1.5 < each < 1.5 * step]
+        good = sorted((each for each in near if each.error <= error), key=lambda each: each.bits)[:FINALISTS]
+        heavier = [self.heaviest(each.plan, error) for each in good if each.plan.weight]
+        return min((each for each in (found, *good, *heavier) if each), key=lambda each: each.bits)
 
+    def heaviest(self, plan: Plan, error: float) -> Trial | None:
+        """The trial of a plan of the pixel path that makes most of a bit, with at most this error."""
+        return largest(lambda weight: self.trial(replace(plan, weight=weight)), LIGHTEST, HEAVIEST, error)
 
-def coarsest_latent(coder: Coder, dtype: np.dtype, sample: list[np.ndarray], error: float) -> Trial | None:
-    """The cheapest trial of the latent path with at most this error; None where there is none."""
-    return largest(lambda entry: try_out(coder, coder.latent_plan(entry, dtype), sample), 0, STEPS - 1 / 16, error)
+    def coarsest_latent(self, error: float) -> Trial | None:
+        """The cheapest trial of the latent path with at most this error; None where there is none."""
+        return largest(lambda entry: self.trial(self.coder.latent_plan(entry, self.dtype)), 0, STEPS - 1 / 16, error)
+
+    def adjusted(self, plan: Plan, error: float) -> Trial | None:
+        """The cheapest trial near a plan that was found for another error."""
+        if plan.path == "latent":
+            return self.coarsest_latent(error)
+        found = self.heaviest(plan, error) if plan.weight else None
+        return found or self.coarsest_pixel(error)
 
 
 def largest(trial: Callable[[float], Trial], low: float, high: float, error: float) -> Trial | None:
     """The trial at about the largest number from low to high whose error is small enough, where errors grow with it."""
-    best = trial(low)
+    best, above = trial(low), None
     if best.error > error:
         return None
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
+    for _ in range(TRIALS):
+        share = 0.5
+        if above is not None and above > best.error > 0:  # where a straight line through the logarithms reaches it
+            share = min(max(math.log(error / best.error) / math.log(above / best.error), 0.05), 0.95)
+        middle = low + share * (high - low)
         now = trial(middle)
         if now.error <= error:
             low, best = middle, now
+            if now.error >= CLOSE * error:
+                break
         else:
-            high = middle
+            high, above = middle, now.error
     return best
 
 
-def try_out(coder: Coder, plan: Plan, groups: Iterator[np.ndarray] | list[np.ndarray]) -> Trial:
+def try_out(coder: Coder, plan: Plan, stacks: list[np.ndarray]) -> Trial:
     """What a plan comes to on groups of items of one shape, values that are no numbers aside."""
     bits, squares, count = 0.0, 0.0, 0
-    for x in groups:
+    for x in stacks:
         finite = np.isfinite(x)
         x = np.where(finite, x, 0).astype(x.dtype)
         _, costs, decoded = coder.try_out(plan, x)
@@ -139,10 +167,25 @@ def try_out(coder: Coder, plan: Plan, groups: Iterator[np.ndarray] | list[np.nda
         bits += costs.sum()
         squares += float((difference**2).sum())
         count += difference.size
-    return Trial(plan, bits, squares / max(count, 1))
+    return Trial(plan, bits, squares / max(count, 1), count)
 
 
-def middles(items: Items) -> Iterator[np.ndarray]:
+def error_of_all(coder: Coder, plan: Plan, items: Items) -> float:
+    """The mean squared error of a plan on all items, or on a part of very many, on all cores."""
+    runs = chunks_of(items)
+    runs = runs[:: max(1, items.values.size // CHECKED_VALUES)]
+
+    def part(run: range) -> tuple[float, int]:
+        members = [items[index] for index in run]
+        stacks = [np.stack([members[index] for index in group]) for group in groups([x.shape for x in members])]
+        trial = try_out(coder, plan, stacks)
+        return trial.error * trial.values, trial.values
+
+    parts = list(in_order(part, runs))
+    return sum(squares for squares, _ in parts) / max(1, sum(values for _, values in parts))
+
+
+def middles(items: Items) -> list[np.ndarray]:
     """A sample: some items spread evenly over all, and of large ones the middles; groups (n, ...) of one shape."""
     limit = round((LARGEST_SIDE**2) ** (1 / items.spatial))
     each = max(1, items.values.size // len(items))
@@ -154,15 +197,4 @@ def middles(items: Items) -> Iterator[np.ndarray]:
         starts = [max(0, (size - limit) // 2) for size in item.shape[: items.spatial]]
         middle = item[tuple(slice(start, start + limit) for start in starts)]
         found.setdefault(middle.shape, []).append(middle)
-    for members in found.values():
-        yield np.stack(members)
-
-
-def chunks(items: Items) -> Iterator[np.ndarray]:
-    """All items, or so many of them as can be looked at, in groups of one shape."""
-    seen = 0
-    for chunk in items.chunks():
-        yield chunk if items.uniform else chunk[None]
-        seen += chunk.size
-        if seen > CHECKED_VALUES:
-            return
+    return [np.stack(members) for members in found.values()]

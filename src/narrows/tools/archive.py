@@ -15,11 +15,11 @@ from narrows.coding.chunk import decode_chunk
 from narrows.coding.container import MAX_PIXELS, Reader
 from narrows.coding.header import Header
 from narrows.coding.mode import Mode
+from narrows.cores import in_order
 from narrows.data import Items
 from narrows.data.memory import allocate
 from narrows.errors import FormatError
 from narrows.tools.compression import Progress
-from narrows.tools.cores import in_order
 from narrows.tools.needed_model import Model, find_codec
 
 

@@ -4,14 +4,11 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-import numpy as np
-
 from narrows.coding import container, planning
-from narrows.coding.chunk import encode_chunk
+from narrows.coding.chunk import chunks_of, encode_chunk
 from narrows.coding.mode import Mode
-from narrows.data import Items
+from narrows.cores import in_order
 from narrows.errors import DataError
-from narrows.tools.cores import in_order
 from narrows.tools.needed_model import embedded
 
 if TYPE_CHECKING:
@@ -19,8 +16,6 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 """Called with the items done and the items in all."""
-
-MOST_ITEMS, MOST_VALUES = 1024, 2**21  # in a chunk
 
 
 def compress(
@@ -75,17 +70,3 @@ def compress(
         )
     values = items.values.size if items.shapes is None else int(items.shapes.prod(axis=1).sum())
     return {**sizes, "raw": values * items.dtype.itemsize}
-
-
-def chunks_of(items: Items) -> list[range]:
-    """Runs of items that make a chunk each: as many as the limits allow, and one item at least."""
-    if items.shapes is None:
-        each = max(1, min(MOST_ITEMS, MOST_VALUES // items[0].size))
-        return [range(start, min(start + each, len(items))) for start in range(0, len(items), each)]
-    runs, start, values = [], 0, 0
-    for index, size in enumerate(np.prod(items.shapes, axis=1).tolist()):
-        if index > start and (index - start == MOST_ITEMS or values + size > MOST_VALUES):
-            runs.append(range(start, index))
-            start, values = index, 0
-        values += size
-    return [*runs, range(start, len(items))]
