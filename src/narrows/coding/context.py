@@ -222,7 +222,7 @@ class ContextModel(nn.Module):
         chosen, weight = sample(positive.nonzero()[:, 0], TARGETS, generator)
         items, _ = view.split(chosen)
         cells = cells_of_values(self.design.top, view.size)
-        bonus = self.bonus[view.key][bucket(seen.counts)].gather(1, cells)
+        bonus = self.bonus[view.key][bucket(seen.counts).long()].gather(1, cells)
         return ValuesPart(
             cost,
             self._first(self.flags, view, flagged),
@@ -343,9 +343,9 @@ class Seen:
 
 
 def bucket(counts: Tensor) -> Tensor:
-    """0..7 as they are; from there one bucket an octave."""
-    large = torch.frexp(counts.clamp(min=8.0))[1].long() + 4
-    return torch.where(counts < 8, counts.long(), large).clamp(max=SEEN - 1)
+    """Of whole numbers in float32: 0..7 as they are; from there one bucket an octave."""
+    octave = (counts.view(torch.int32) >> 23) - 127  # the exponent, as IEEE 754 keeps it
+    return torch.where(counts < 8, counts.int(), octave + 5).clamp(max=SEEN - 1)
 
 
 def smallest_of_bucket() -> Tensor:
@@ -365,9 +365,9 @@ def cells_of_values(top: int, size: Tensor) -> Tensor:
 
 
 def features_of_values(k: Tensor, size: Tensor, top: int) -> Tensor:
-    """What the windows hold: the middle of each cell, 0..top, brought to 0..255; whole numbers in float32."""
-    middle = (k.long() * size.long().view(-1, *(1 for _ in k.shape[1:]))).clamp(max=top)
-    return (middle * LARGEST // top).float()
+    """What the windows hold: the middle of each cell, 0..top, brought to 0..255; whole numbers in the type of k."""
+    middle = (k * size.to(k.dtype).view(-1, *(1 for _ in k.shape[1:]))).clamp(max=top)
+    return middle if top == LARGEST else (middle.long() * LARGEST // top).to(k.dtype)
 
 
 def known_before(values: Tensor, parity: tuple[int, ...], channel: int) -> Tensor:

@@ -26,7 +26,7 @@ from narrows.coding.exact import ExactPredictor, check_whole
 from narrows.coding.lattice import Pass
 from narrows.coding.plane import Plane, place_cells
 
-BLOCK = 2**11  # values whose probabilities are computed at once
+BLOCK, FLAG_BLOCK = 2**12, 2**13  # values, and flags, whose probabilities are computed at once
 FARTHEST = 2**23  # of an index from 0
 SURE = 0.2  # steps: values so near to the point of their index are coded with it
 
@@ -178,7 +178,7 @@ class Walk:
             here = self._cheaper_values(here, x, loud)
         k = torch.zeros(len(self.bases), dtype=torch.int64, device=self.device)
         for places, frequencies in ((~loud, self._quiet_frequencies), (loud, self._flag_frequencies)):
-            for block in blocks(places.nonzero()[:, 0]):
+            for block in blocks(places.nonzero()[:, 0], FLAG_BLOCK):
                 k[block] = self._symbols(block, frequencies(block), None if here is None else (here[block] > 0).long())
         for block in blocks(k.nonzero()[:, 0]):
             symbols = None if here is None else here[block].long() - 1
@@ -300,9 +300,9 @@ class Walk:
             self.costs += np.bincount((block // len(self.place)).cpu().numpy(), bits, self.n)
 
 
-def blocks(places: Tensor) -> tuple[Tensor, ...]:
-    """In parts whose probabilities fit in memory."""
-    return places.split(BLOCK) if len(places) else ()
+def blocks(places: Tensor, most: int = BLOCK) -> tuple[Tensor, ...]:
+    """In parts whose probabilities are computed at once."""
+    return places.split(most) if len(places) else ()
 
 
 def bits_of(frequencies: Tensor) -> Tensor:
