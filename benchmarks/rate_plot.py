@@ -1,5 +1,6 @@
 """PSNR over the size of the files, of narrows and of its peers."""
 
+import textwrap
 from collections.abc import Iterable
 
 from matplotlib import rc_context
@@ -34,7 +35,8 @@ def rate_plot(comparison: Comparison) -> Figure:
         ax.set_xlabel("bits a pixel" if pictures.unit == "pixel" else "bytes an item")
     axes[0].set_ylabel("PSNR (dB)")
     axes[0].legend(frameon=False, loc="lower right")
-    figure.suptitle(pictures.title, fontsize=10, fontweight="normal")
+    title = textwrap.fill(pictures.title, 70 * len(panels))
+    figure.suptitle(title, fontsize=10, fontweight="normal")
     return figure
 
 

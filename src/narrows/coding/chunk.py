@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 MOST_ITEMS, MOST_VALUES = 1024, 2**21  # in a chunk
 _STORED, _EXCEPTIONS = 1, 2
 _SUSPICIOUS = 4  # coded items that take more than one part in so many of their raw size are compared with stored ones
-_BITS_BESIDE_VALUE = 8  # what an exception costs, roughly, beside its value
+BITS_BESIDE_VALUE = 8  # what an exception costs, roughly, beside its value
 
 
 def chunks_of(items: Items) -> list[range]:
@@ -123,12 +123,9 @@ def decode_chunk(
 def _encode_group(coder: "Coder", plan: "Plan", items: np.ndarray) -> tuple[np.ndarray, bytes, Exceptions]:
     """Which of the items (n, ...) are coded rather than stored, the payload of these, and their exceptions."""
     size, raw = items[0].size, 8 * items[0].nbytes
-    k, exceptions = plan.quantiser.indices(items)
-    holders, x = exceptions.positions // size, items
-    if len(exceptions):
-        x = items.copy()
-        Exceptions(exceptions.positions, plan.quantiser.values(k.reshape(-1)[exceptions.positions])).put_into(x)
-    beside = np.bincount(holders, minlength=len(x)) * (8 * x.itemsize + _BITS_BESIDE_VALUE)
+    x, exceptions = plan.quantiser.without_exceptions(items)
+    holders = exceptions.positions // size
+    beside = np.bincount(holders, minlength=len(x)) * (8 * x.itemsize + BITS_BESIDE_VALUE)
     coded, payload = beside < raw, b""
     if coded.any():
         payload, bits = coder.encode(plan, x[coded])

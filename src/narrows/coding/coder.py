@@ -116,7 +116,7 @@ class Coder:
         """The plan that `Plan.to_bytes` wrote, without its weight; FormatError where it is none."""
         if not content and self.grid.whole and dtype.kind != "f":
             return self.pixel_plan(self.bounded(0, dtype))
-        fields = Fields(content, "its parameters")
+        fields = Fields(content, "its plan")
         start = fields.byte()
         if start > 3 or (dtype.kind != "f") != self.grid.whole:
             raise fields.nonsense(f"a plan of kind {start} for {dtype} values")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from narrows.coding.chunk import chunks_of, groups
+from narrows.coding.chunk import BITS_BESIDE_VALUE, chunks_of, groups
 from narrows.coding.coder import Coder, Plan
 from narrows.coding.latent import STEPS
 from narrows.coding.mode import Mode
@@ -109,7 +109,7 @@ class Search:
 
         Near the largest step that will do, others may do better, above all those that divide the range of the values.
         """
-        lowest = 0.0 if self.dtype.kind != "f" else math.log2(self.span) - 24
+        lowest = 0.0 if self.dtype.kind != "f" else math.log2(self.span) - 20
         found = largest(lambda exponent: self.trial(self.pixel_plan(2**exponent)), lowest, math.log2(self.span), error)
         if found is None or found.plan.quantiser.bound == 0:
             return found
@@ -157,14 +157,16 @@ def largest(trial: Callable[[float], Trial], low: float, high: float, error: flo
 
 
 def try_out(coder: Coder, plan: Plan, stacks: list[np.ndarray]) -> Trial:
-    """What a plan comes to on groups of items of one shape, values that are no numbers aside."""
+    """What a plan comes to on stacks of items of one shape; its error is that of values which are numbers."""
     bits, squares, count = 0.0, 0.0, 0
     for x in stacks:
+        held, exceptions = plan.quantiser.without_exceptions(x)
+        _, costs, decoded = coder.try_out(plan, held)
+        found = decoded()
+        exceptions.put_into(found)
         finite = np.isfinite(x)
-        x = np.where(finite, x, 0).astype(x.dtype)
-        _, costs, decoded = coder.try_out(plan, x)
-        difference = (decoded().astype(np.float64) - x.astype(np.float64))[finite]
-        bits += costs.sum()
+        difference = found[finite].astype(np.float64) - x[finite].astype(np.float64)
+        bits += costs.sum() + len(exceptions) * (8 * x.itemsize + BITS_BESIDE_VALUE)
         squares += float((difference**2).sum())
         count += difference.size
     return Trial(plan, bits, squares / max(count, 1), count)

@@ -122,6 +122,14 @@ class Quantiser:
         positions = np.flatnonzero(~held)
         return k, Exceptions(positions, x.reshape(-1)[positions])
 
+    def without_exceptions(self, x: np.ndarray) -> tuple[np.ndarray, Exceptions]:
+        """Values that all have their index, those of cell 0 in the place of exceptions; and the exceptions."""
+        k, exceptions = self.indices(x)
+        if len(exceptions):
+            x = x.copy()
+            Exceptions(exceptions.positions, self.values(k.reshape(-1)[exceptions.positions])).put_into(x)
+        return x, exceptions
+
     def values(self, k: np.ndarray, fraction: np.ndarray | None = None) -> np.ndarray:
         """A value of each cell: its point of the grid, or `fraction` / 256 of a step beside it (int8).
 

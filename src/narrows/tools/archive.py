@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from narrows.coding.chunk import decode_chunk
+from narrows.coding.coder import Plan
 from narrows.coding.container import MAX_PIXELS, Reader
 from narrows.coding.header import Header
 from narrows.coding.mode import Mode
@@ -64,7 +65,7 @@ class Archive(Sequence):
             self.reader = Reader(file, name, max_pixels)
             self.codec = find_codec(self.reader, name, model, folders)
             self._check_fit()
-            self.plan = self.codec.coder_.plan_from_bytes(self.header.parameters, np.dtype(self.header.dtype))
+            self.plan = self._plan()
         except BaseException:
             self.close()
             raise
@@ -177,6 +178,12 @@ class Archive(Sequence):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _plan(self) -> Plan:
+        try:
+            return self.codec.coder_.plan_from_bytes(self.header.parameters, np.dtype(self.header.dtype))
+        except FormatError as error:
+            raise FormatError(f"{self.name}: {error}") from None
 
     def _decode(self, chunk: int, wanted: Sequence[int] | None = None, level: int = 0) -> list[Any]:
         """The items of a chunk, or those of them that are wanted, by their indices in the file."""
