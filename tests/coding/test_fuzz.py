@@ -14,7 +14,7 @@ FUZZ = Path(__file__).parents[2] / "benchmarks" / "fuzz.py"
 
 @pytest.mark.parametrize(
     ("embed_model", "more"),
-    [(False, ["--container", "--count", "4000"]), (False, ["--count", "1000"]), (True, ["--count", "100"])],
+    [(False, ["--container", "--count", "4000"]), (False, ["--count", "400"]), (True, ["--count", "60"])],
     ids=["container", "all", "model"],
 )
 def test_thousands_of_damaged_files(embed_model, more, tmp_path, digits_codec, monkeypatch):

@@ -15,7 +15,7 @@ from narrows.progress import reading_bar
 from narrows.show import page
 from narrows.show.chapter import Chapter
 from narrows.show.chapters import CHAPTERS, SECONDS, cover
-from narrows.show.workshop import Workshop
+from narrows.show.workshop import CODEC, Workshop
 
 MINUTES = sum(SECONDS.values()) / 60
 
@@ -70,11 +70,13 @@ def table(chapters: list[Chapter], lines: bool) -> Table:
 
 def commands(folder: Path) -> list[tuple[str, str]]:
     """What a reader can run next: (what for, command)."""
-    model, codes = (shlex.quote(str(folder / name)) for name in ("conv-nearest.safetensors", "codes.npy"))
+    names = ("conv-nearest.safetensors", "codes.npy", CODEC, "test.narrow")
+    model, codes, codec, compressed = (shlex.quote(str(folder / name)) for name in names)
     return [
         ("What a model is, and how it was trained", f"narrows info {model}"),
         ("How good it is, with PCA beside it", f"narrows evaluate {model} mnist:test"),
         ("From digits to codes, and back to pictures", f"narrows encode {model} mnist:test -o {codes}"),
         ("", f"narrows decode {model} {codes} -o {shlex.quote(str(folder / 'rebuilt'))}/"),
+        ("From digits to a file", f"narrows compress {codec} mnist:test -o {compressed} --lossless"),
         ("The same on a folder of your own pictures", "narrows train autoencoder photos/ -o photos.safetensors"),
     ]
