@@ -234,7 +234,7 @@ def test_info_of_a_codec(place):
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a terminal of POSIX")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_compression_that_is_stopped_leaves_no_file(number, place):
-    np.save("most.npy", np.tile(DIGITS, (40, 1, 1)))
+    np.save("most.npy", np.tile(DIGITS, (120, 1, 1)))
     line = ("compress", "m.safetensors", "most.npy", "-o", "x.narrow", "--lossless")
     process, terminal = begin("items/s", *line)
     process.send_signal(number)

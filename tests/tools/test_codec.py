@@ -235,6 +235,16 @@ def test_data_that_do_not_vary_train_a_codec_too():
         np.testing.assert_array_equal(made.decompress(made.compress(items, lossless=True)), items)
 
 
+def test_holes_in_the_training_data_are_no_hindrance():
+    x = training_data("float32")
+    x[:, 3], x[::2, 5], x[1, 7], x[2, 8] = np.nan, np.nan, np.inf, -np.inf
+    made = Codec(epochs=2, axes="NT", batch_size=16).fit(x)
+    assert np.isfinite(made.history_["held_out"]).all()
+    found, finite = made.decompress(made.compress(x, max_error=0.01)), np.isfinite(x)
+    np.testing.assert_array_equal(found[~finite], x[~finite])
+    assert np.abs(found[finite] - x[finite]).max() <= 0.01
+
+
 def test_a_table_is_refused():
     with pytest.raises(DataError, match="rows of a table; a codec takes signals, pictures or volumes"):
         Codec(epochs=1).fit(np.zeros((50, 9)))

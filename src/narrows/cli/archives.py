@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from narrows.cli.messages import aligned, size
+from narrows.cli.messages import aligned, size, smaller
 from narrows.coding.container import FORMAT, Reader
 from narrows.coding.mode import Mode
 from narrows.data.axes import layout_of
@@ -105,8 +105,8 @@ def rows(document: dict[str, Any]) -> list[tuple[str, str]]:
         ("chunks", str(document["chunks"])),
     ]
     if largest:
-        smaller = document["raw_bytes"] / document["bytes"]
-        found.insert(3, ("rate", f"{document['bpp']:.4f} bpp, {smaller:.1f} times smaller"))
+        times = smaller(document["raw_bytes"], document["bytes"])
+        found.insert(3, ("rate", f"{document['bpp']:.4f} bpp, {times}"))
     if "damaged_chunks" in document:
         damaged = ", ".join(str(chunk + 1) for chunk in document["damaged_chunks"])
         found.append(("checksums", f"damaged: chunk {damaged}" if damaged else "all right"))

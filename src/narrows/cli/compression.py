@@ -11,7 +11,7 @@ import typer
 
 from narrows.cli import options
 from narrows.cli.files import check_file, check_standard_output, read_items_for, report_skipped
-from narrows.cli.messages import WrongUsage, say
+from narrows.cli.messages import WrongUsage, say, smaller
 from narrows.errors import DataError
 from narrows.progress import items_bar
 
@@ -89,7 +89,7 @@ def compress(
     model_share = f", {sizes['model']:,} of them the model" if embed_model else ""
     print(
         f"{output}: {sizes['total']:,} bytes{model_share} ({bpp:.4f} bpp, "
-        f"{sizes['raw'] / sizes['total']:.1f} times smaller); {len(items):,} items; {mode}; {rate:,.0f} items/s"
+        f"{smaller(sizes['raw'], sizes['total'])}); {len(items):,} items; {mode}; {rate:,.0f} items/s"
     )
 
 

@@ -54,14 +54,14 @@ def info(
 
         archives.info(file, verify, as_json)
         return
-    if verify:
-        raise WrongUsage("--verify: is for compressed files; models and checkpoints are checked whenever they are read")
     try:
         checkpoint = read_checkpoint_document(file)
         document = {"file": file, "bytes": Path(file).stat().st_size} | (checkpoint or read_model_document(file))
         rows = describe_checkpoint(document) if checkpoint else describe_model(document)
     except (KeyError, IndexError, TypeError, AttributeError) as error:
         raise FormatError(f"{file}: its description is not that of a model ({error!r})") from None
+    if verify:
+        raise WrongUsage("--verify: is for compressed files; models and checkpoints are checked whenever they are read")
     print(json.dumps(document) if as_json else aligned(rows))
 
 

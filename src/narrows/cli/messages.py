@@ -49,3 +49,8 @@ def size(count: float) -> str:
 def _as_option(found: re.Match[str]) -> str:
     name = "seed" if found[1] == "random_state" else found[1].replace("_", "-")
     return f"--{name}" if found[1] == "strict" else f"--{name} {found[3]}"
+
+
+def smaller(raw: int, total: int) -> str:
+    """How much smaller than the values a file is."""
+    return f"{raw / total:.1f} times smaller" if raw >= total else f"{total / raw:.1f} times larger"

@@ -146,7 +146,7 @@ class Objective:
 
     def learn_units(self, batches: list[Tensor]) -> None:
         """Measure what the tasks cost where nothing but the frequencies of values is known."""
-        x = torch.cat(batches)
+        x = numbers(torch.cat(batches))
         self.variance = float(x.var()) or 1.0
         generator = torch.Generator(device=x.device).manual_seed(self.seed)
         for name in self.names:
@@ -156,7 +156,7 @@ class Objective:
         self.units["dequantiser"], self.units["latent"] = 1 / 12, 1.0
 
     def __call__(self, network: CodecNetwork, x: Tensor) -> Tensor:
-        x = torch.nan_to_num(x, 0.0, 0.0, 0.0)
+        x = numbers(x)
         if network.training:
             turn = int(network.turn)
             network.turn += 1
@@ -231,7 +231,7 @@ class Objective:
         generator = torch.Generator(device=batches[0].device).manual_seed(self.seed)
         samples: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
         for x in batches:
-            k = self._values(torch.nan_to_num(x, 0.0, 0.0, 0.0))
+            k = self._values(numbers(x))
             for view in model.views(k):
                 count = max(64, PREDICTED_FROM // len(batches) // 4)
                 chosen = torch.randint(len(view.here), (count,), generator=generator, device=k.device)
@@ -243,6 +243,11 @@ class Objective:
             turn, channel, _ = model.kinds[key]
             weights = linear_prediction(windows, wanted, model.design.taps(turn, channel))
             model.get_buffer(f"prediction-{key}").copy_(torch.from_numpy(weights))
+
+
+def numbers(x: Tensor) -> Tensor:
+    """With 0, about the mean, for what is no number."""
+    return torch.nan_to_num(x, 0.0, 0.0, 0.0)
 
 
 def linear_prediction(windows: np.ndarray, wanted: np.ndarray, taps: tuple[tuple[int, ...], ...]) -> np.ndarray:

@@ -20,7 +20,7 @@ TRIALS = 7  # at most, to find the largest number that will do
 CLOSE = 0.997  # share of the squared error that may be made, from which on a trial is good enough
 ATTEMPTS = 4  # to meet on all items what was met on the sample
 CLOSE_ON_ALL = 0.99
-LIGHTEST, HEAVIEST = 0.03, 0.3  # squared steps that a bit is worth
+LIGHT, HEAVIEST = 0.03, 0.3  # squared steps that a bit is worth: by quality, at most
 FINALISTS = 2
 
 
@@ -43,7 +43,7 @@ def plan(coder: Coder, items: Items, mode: Mode) -> Plan:
     search = Search(coder, items.dtype, middles(items), value_range(coder, items))
     if mode.kind == "quality":
         step = search.span * 2 ** (-8 * mode.value / 100)
-        pixel = search.trial(search.pixel_plan(step))
+        pixel = search.trial(search.pixel_plan(step, LIGHT))
         latent = search.coarsest_latent(pixel.error)
         return pixel.plan if latent is None or pixel.bits <= latent.bits else latent.plan
     wanted = search.span**2 * 10 ** (-mode.value / 10)
@@ -96,13 +96,13 @@ class Search:
             self.known[plan] = try_out(self.coder, plan, self.sample)
         return self.known[plan]
 
-    def pixel_plan(self, step: float) -> Plan:
+    def pixel_plan(self, step: float, weight: float = 0.0) -> Plan:
         """Without a bound; lossless where the step of integers is 1."""
         if self.dtype.kind != "f":
             step = max(1, round(step))
             if step == 1:
                 return self.coder.pixel_plan(self.coder.bounded(0, self.dtype))
-        return self.coder.pixel_plan(self.coder.quantiser(step, self.dtype), LIGHTEST)
+        return self.coder.pixel_plan(self.coder.quantiser(step, self.dtype), weight)
 
     def coarsest_pixel(self, error: float) -> Trial | None:
         """The cheapest trial of the pixel path with at most this error, over steps and weights.
@@ -117,12 +117,12 @@ class Search:
         steps = {step * 2 ** (eighths / 8) for eighths in range(-4, 5)} | {self.span / n for n in range(1, 65)}
         near = [self.trial(self.pixel_plan(each)) for each in sorted(steps) if step / 1.5 < each < 1.5 * step]
         good = sorted((each for each in near if each.error <= error), key=lambda each: each.bits)[:FINALISTS]
-        heavier = [self.heaviest(each.plan, error) for each in good if each.plan.weight]
+        heavier = [self.heaviest(each.plan, error) for each in good]
         return min((each for each in (found, *good, *heavier) if each), key=lambda each: each.bits)
 
     def heaviest(self, plan: Plan, error: float) -> Trial | None:
         """The trial of a plan of the pixel path that makes most of a bit, with at most this error."""
-        return largest(lambda weight: self.trial(replace(plan, weight=weight)), LIGHTEST, HEAVIEST, error)
+        return largest(lambda weight: self.trial(replace(plan, weight=weight)), 0.0, HEAVIEST, error)
 
     def coarsest_latent(self, error: float) -> Trial | None:
         """The cheapest trial of the latent path with at most this error; None where there is none."""
@@ -132,8 +132,7 @@ class Search:
         """The cheapest trial near a plan that was found for another error."""
         if plan.path == "latent":
             return self.coarsest_latent(error)
-        found = self.heaviest(plan, error) if plan.weight else None
-        return found or self.coarsest_pixel(error)
+        return self.heaviest(plan, error) or self.coarsest_pixel(error)
 
 
 def largest(trial: Callable[[float], Trial], low: float, high: float, error: float) -> Trial | None:

@@ -102,7 +102,9 @@ class Archive(Sequence):
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, (int, np.integer)):
-            where = range(len(self))[index]
+            if not -len(self) <= index < len(self):
+                raise IndexError(f"{self.name}: has no item {index}; its items are 0 to {len(self) - 1}")
+            where = int(index) % len(self)
             chunk = self._chunk_of(where)
             within = where - self._starts[chunk]
             if self._cached[0] != chunk or self._cached[1][within] is None:
@@ -137,7 +139,7 @@ class Archive(Sequence):
         """
         wanted = range(len(self)) if only is None else sorted(set(only))
         if not wanted or not 0 <= wanted[0] <= wanted[-1] < len(self):
-            raise IndexError(f"{self.name} has the items 0 to {len(self) - 1}")
+            raise IndexError(f"{self.name}: its items are 0 to {len(self) - 1}")
         by_chunk = {chunk: list(group) for chunk, group in groupby(wanted, self._chunk_of)}
 
         def decode(chunk: int) -> list[Any] | FormatError:

@@ -17,7 +17,7 @@ from narrows.coding.context import Design
 from narrows.coding.dequantiser import ExactDequantiser
 from narrows.coding.interlaced import Interlaced
 from narrows.coding.latent import latent_tensors
-from narrows.coding.learning import CodecNetwork, Objective, grid_of, specification
+from narrows.coding.learning import CodecNetwork, Objective, grid_of, numbers, specification
 from narrows.coding.mode import Mode
 from narrows.data import Scaling
 from narrows.errors import DataError, FormatError
@@ -106,7 +106,7 @@ class Codec(Tool):
         first = [batches.at(step) for step in range(min(batches.per_epoch, 40))]
         objective.learn_units(first)
 
-        mean = torch.nan_to_num(batches.mean(), 0.0, 0.0, 0.0)
+        mean = numbers(batches.mean())
 
         def start(seed: int) -> CodecNetwork:
             network = CodecNetwork(spec, seed).to(batches.device)
