@@ -89,7 +89,8 @@ def compress(
     model_share = f", {sizes['model']:,} of them the model" if embed_model else ""
     print(
         f"{output}: {sizes['total']:,} bytes{model_share} ({bpp:.4f} bpp, "
-        f"{smaller(sizes['raw'], sizes['total'])}); {len(items):,} items; {mode}; {rate:,.0f} items/s"
+        f"{smaller(sizes['raw'], sizes['total'])}); {len(items):,} items; {mode}; "
+        f"{rate:,.{0 if rate >= 10 else 2}f} items/s"
     )
 
 
