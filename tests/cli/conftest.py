@@ -4,9 +4,11 @@ import contextlib
 import io
 import os
 import pty
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +51,8 @@ def spawned(*arguments: object, stdin: bytes = b"", **options: Any) -> Ran:
 def begin(words: str, *arguments: object) -> tuple[subprocess.Popen[bytes], int]:
     """One command line in a process with a terminal for its standard error, once that shows `words`."""
     terminal, end = pty.openpty()
-    process = subprocess.Popen([*NARROWS, *map(str, arguments)], stdout=subprocess.PIPE, stderr=end)
+    heeded = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # what runs in the background of a shell ignores it
+    process = subprocess.Popen([*NARROWS, *map(str, arguments)], stdout=subprocess.PIPE, stderr=end, preexec_fn=heeded)
     os.close(end)
     shown = b""
     while words.encode() not in shown:
