@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from narrows.coding.context import ContextModel, Design
+from narrows.coding.context import ContextModel
+from narrows.coding.design import Design
 from narrows.coding.interlaced import Interlaced
 
 CPU = torch.device("cpu")

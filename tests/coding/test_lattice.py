@@ -8,7 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from narrows.coding.context import ContextModel, Design
+from narrows.coding.context import ContextModel
+from narrows.coding.design import Design
 from narrows.coding.lattice import known_taps, parities, passes, reflected
 from narrows.coding.plane import context_taps, full_taps, place_cells
 

@@ -4,7 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from narrows.coding.context import Design, any_near, features_of_residuals, features_of_values, sample
+from narrows.coding.context import any_near, features_of_residuals, features_of_values, sample
+from narrows.coding.design import Design
 from narrows.coding.exact import INPUT_UNIT, ExactPredictor, Predictor
 from narrows.coding.plane import Plane, channel_kind, full_taps, place_cells
 

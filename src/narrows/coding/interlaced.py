@@ -13,7 +13,6 @@ from torch import Tensor
 from narrows.coding import tokens
 from narrows.coding.context import (
     SEEN,
-    Design,
     Seen,
     any_near,
     bucket,
@@ -21,6 +20,7 @@ from narrows.coding.context import (
     features_of_values,
     nearest_index,
 )
+from narrows.coding.design import Design
 from narrows.coding.entropy import Reader, Writer
 from narrows.coding.exact import ExactPredictor, check_whole
 from narrows.coding.lattice import Pass

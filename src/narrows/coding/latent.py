@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from narrows.coding.context import ContextModel, Design
+from narrows.coding.context import ContextModel
+from narrows.coding.design import Design
 from narrows.networks import Architecture, build, cut
 from narrows.networks.network import Network
 

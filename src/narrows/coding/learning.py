@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from narrows.coding import tokens
 from narrows.coding.coder import STEPS_PER_OCTAVE, Grid
-from narrows.coding.context import GROUPS, ContextModel, Design
+from narrows.coding.context import ContextModel
 from narrows.coding.dequantiser import Dequantiser
+from narrows.coding.design import GROUPS, Design
 from narrows.coding.latent import STEPS, Latent, latent_architecture, latent_design
 from narrows.coding.plane import near
 from narrows.data import Items, Scaling

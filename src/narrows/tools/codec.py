@@ -13,8 +13,8 @@ from sklearn.utils.validation import check_is_fitted
 from narrows import model_file
 from narrows.batches import Batches
 from narrows.coding.coder import Coder, Grid
-from narrows.coding.context import Design
 from narrows.coding.dequantiser import ExactDequantiser
+from narrows.coding.design import Design
 from narrows.coding.interlaced import Interlaced
 from narrows.coding.latent import latent_tensors
 from narrows.coding.learning import CodecNetwork, Objective, grid_of, numbers, specification
