@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint bench bench-codec clean
+.PHONY: demo test lint bench bench-codec bench-restore clean
 
 demo: .venv/report
 	$(BIN)/narrows demo
@@ -21,6 +21,9 @@ bench: .venv/report
 
 bench-codec: .venv/bench
 	$(BIN)/python benchmarks/codec.py
+
+bench-restore: .venv/bench
+	$(BIN)/python benchmarks/restore.py $(if $(PHOTOS),--photos $(PHOTOS))
 
 .venv/%: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv --without-pip .venv

@@ -1,0 +1,224 @@
+"""The peers of denoising and filling in, each with the settings that it is tried at.
+
+A picture is (Y, X) float32, of 0..1 apart from its noise; NaN are its holes. `restore` gives the whole picture back.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field, replace
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Literal
+
+import numpy as np
+
+Settings = Mapping[str, Any]
+Family = Literal["digits", "photographs"]
+PACKAGES = ("scikit-image", "PyWavelets", "bm3d", "scipy")
+
+
+@dataclass(frozen=True, eq=False)
+class Peer:
+    """A way to restore pictures.
+
+    choices: the values that each setting is tried at; the search starts from the first of each.
+    tuning, tests: how many training items the search sees at most, and on how many test items the peer is measured.
+    whole: further settings where a picture has all cores for itself. package: what it needs beside scikit-image.
+    """
+
+    name: str
+    restore: Callable[..., np.ndarray]
+    choices: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    tuning: int = 200
+    tests: int = 10_000
+    whole: Settings = field(default_factory=dict)
+    package: str = "scikit-image"
+
+    def shortened(self) -> "Peer":
+        """The same with hardly any search and few items."""
+        choices = {name: values[:2] for name, values in self.choices.items()}
+        return replace(self, choices=choices, tuning=2, tests=4)
+
+
+@dataclass(frozen=True, eq=False)
+class Tuned:
+    """A peer at its best settings; its pictures become slope * picture + shift, in 0..1."""
+
+    peer: Peer
+    settings: Settings
+    slope: float = 1.0
+    shift: float = 0.0
+
+    def restored(self, given: np.ndarray, pool: Executor) -> np.ndarray:
+        """(N, Y, X) as the peer restores them."""
+        return self.corrected(restored(self.peer, self.settings, given, pool))
+
+    def corrected(self, pictures: np.ndarray) -> np.ndarray:
+        return np.clip(self.slope * pictures + self.shift, 0, 1)
+
+    def __str__(self) -> str:
+        settings = [f"{name} {value}" for name, value in self.settings.items()]
+        if (self.slope, self.shift) != (1, 0):
+            settings.append(f"then {self.slope:.3f} x {self.shift:+.3f}")
+        return ", ".join(settings)
+
+
+def tuned(peer: Peer, clean: np.ndarray, given: np.ndarray, affine: bool, pool: Executor) -> Tuned:
+    """The peer at the settings of the least MSE on noisy training items.
+
+    One setting after the other takes its best value, until none changes. With `affine`, what it gives is mapped by the
+    line that suits the training items best.
+    """
+    places = spread(len(given), peer.tuning)
+    clean, given = clean[places], given[places]
+    tried: dict[tuple[Any, ...], tuple[float, Tuned]] = {}
+
+    def attempt(settings: dict[str, Any]) -> tuple[float, Tuned]:
+        key = tuple(settings.values())
+        if key not in tried:
+            pictures, slope, shift = restored(peer, settings, given, pool), 1.0, 0.0
+            if affine:
+                slope, shift = np.polyfit(pictures.ravel().astype(float), clean.ravel().astype(float), 1).tolist()
+            result = Tuned(peer, settings, slope, shift)
+            tried[key] = float(np.square(result.corrected(pictures) - clean, dtype=float).mean()), result
+        return tried[key]
+
+    best = attempt({name: values[0] for name, values in peer.choices.items()})
+    while True:
+        before = best
+        for name, values in peer.choices.items():
+            attempts = (attempt({**best[1].settings, name: value}) for value in values)
+            best = min(attempts, key=lambda outcome: outcome[0])
+        if best is before:
+            return best[1]
+
+
+def restored(peer: Peer, settings: Settings, given: np.ndarray, pool: Executor) -> np.ndarray:
+    """(N, Y, X) as the peer gives them, by all processes of the pool."""
+    parts = np.array_split(given, min(len(given), 8))
+    return np.concatenate(list(pool.map(partial(one_by_one, peer.restore, dict(settings)), parts)))
+
+
+def one_by_one(restore: Callable[..., np.ndarray], settings: Settings, given: Iterable[np.ndarray]) -> np.ndarray:
+    return np.stack([restore(picture, **settings) for picture in given]).astype(np.float32)
+
+
+def spread(count: int, wanted: int) -> np.ndarray:
+    """As many of `count` places, evenly spread, or all where there are no more."""
+    return np.linspace(0, count - 1, min(count, wanted)).round().astype(int)
+
+
+def library(package: str) -> str | None:
+    """The version of an installed package."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def bm3d(picture: np.ndarray, sigma: float, threads: int = 1) -> np.ndarray:
+    from bm3d import BM3DProfile
+    from bm3d import bm3d as denoise
+
+    profile = BM3DProfile()  # its default, 'np'
+    profile.num_threads = threads
+    return denoise(picture, sigma, profile)
+
+
+def non_local_means(picture: np.ndarray, **settings: Any) -> np.ndarray:
+    from skimage.restoration import denoise_nl_means
+
+    return denoise_nl_means(picture, **settings)
+
+
+def total_variation(picture: np.ndarray, weight: float) -> np.ndarray:
+    from skimage.restoration import denoise_tv_chambolle
+
+    return denoise_tv_chambolle(picture, weight)
+
+
+def wavelets(picture: np.ndarray, shifts: int, **settings: Any) -> np.ndarray:
+    """The mean over shifts of the picture by 0 to `shifts` pixels along each axis (Coifman & Donoho 1995)."""
+    from skimage.restoration import cycle_spin, denoise_wavelet
+
+    return cycle_spin(picture, denoise_wavelet, shifts, func_kw=settings, workers=1)
+
+
+def biharmonic(picture: np.ndarray) -> np.ndarray:
+    from skimage.restoration import inpaint_biharmonic
+
+    return inpaint_biharmonic(np.nan_to_num(picture), np.isnan(picture))
+
+
+def nearest(picture: np.ndarray) -> np.ndarray:
+    from scipy.ndimage import distance_transform_edt
+
+    places = distance_transform_edt(np.isnan(picture), return_distances=False, return_indices=True)
+    return picture[tuple(places)]
+
+
+def filled(picture: np.ndarray, values: np.ndarray) -> np.ndarray:
+    return np.where(np.isnan(picture), values, picture)
+
+
+def denoisers(sigma: float, family: Family) -> list[Peer]:
+    """The peers for Gaussian noise, each told of its deviation.
+
+    Clipping makes the noise of digits smaller than it was drawn, so they may take it for a share of it.
+    """
+    digits = family == "digits"
+    shares = (0.7, 1.0, 0.85, 0.6, 0.5, 0.4, 0.3, 0.2) if digits else (1.0, 0.9, 1.1, 1.2)
+    sigmas = [round(share * sigma, 5) for share in shares]
+    heights = [round(share * sigma, 5) for share in (0.6, 0.3, 0.4, 0.5, 0.7, 0.85, 1.0)]
+    return [
+        Peer(
+            "non-local means",
+            non_local_means,
+            {
+                "h": heights,
+                "sigma": [*sigmas, 0.0],
+                "patch_size": (5, 3, 7, 9),
+                "patch_distance": (6, 4, 9, 13),
+                "fast_mode": (True, False),
+            },
+            tuning=60 if digits else 4,
+            tests=1000,
+        ),
+        Peer(
+            "total variation",
+            total_variation,
+            {"weight": [round(share * sigma, 5) for share in (0.8, 0.4, 0.5, 0.6, 0.7, 0.9, 1.0, 1.2, 1.5)]},
+            tuning=200 if digits else 8,
+        ),
+        Peer(
+            "wavelets",
+            wavelets,
+            {
+                "method": ("BayesShrink", "VisuShrink"),
+                "mode": ("soft", "hard"),
+                "sigma": [*sigmas, *(round(share * sigma, 5) for share in (() if digits else (0.85, 0.7, 0.5)))],
+                "wavelet": ("sym4", "db1", "db2", "db3", "db4", "bior4.4"),
+                "shifts": (0, 1, 3, 7),
+            },
+            tuning=100 if digits else 8,
+            tests=1000,
+            package="PyWavelets",
+        ),
+        Peer(
+            "BM3D",
+            bm3d,
+            {"sigma": sigmas},
+            tuning=40 if digits else 8,
+            tests=200,
+            whole={"threads": 0},
+            package="bm3d",
+        ),
+    ]
+
+
+def fillers(mean: np.ndarray | None) -> list[Peer]:
+    """The peers for holes; `mean` (Y, X) is that of the training items, where they are alike enough to have one."""
+    peers = [Peer("biharmonic", biharmonic, tests=1000), Peer("nearest value", nearest, package="scipy")]
+    return (
+        peers if mean is None else [*peers, Peer("mean training digit", partial(filled, values=mean), package="numpy")]
+    )
