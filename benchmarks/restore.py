@@ -191,7 +191,7 @@ def restoring(bench: Bench, part: str) -> None:
     name = "narrows, without clean data" if part == "blind" else "narrows"
     bench.add_restored(part, name, task, restored, target=target, **beside)
     rows = bench.shown[task.name]
-    rows[name.replace(", ", ",\n")] = restored[task.shown]
+    rows[name] = restored[task.shown]
     if part in ("block", "pixels"):
         samples = model.sample(task.given[task.shown], 2, random_state=SEED)
         rows |= {f"sample {number}": sample for number, sample in enumerate(samples, 1)}

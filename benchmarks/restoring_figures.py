@@ -1,5 +1,6 @@
 """Pictures of what was restored, beside the best peer."""
 
+import textwrap
 from collections.abc import Mapping
 
 import numpy as np
@@ -29,7 +30,7 @@ def digit_rows(task: Task, rows: Mapping[str, np.ndarray]) -> Figure:
         colours = colormaps["gray_r"].with_extremes(bad=HOLE)
         ax.imshow(line.reshape(height, -1)[:, :across], cmap=colours, vmin=0, vmax=1, interpolation="nearest")
         _bare(ax)
-        ax.set_ylabel(label, rotation=0, ha="right", va="center")
+        ax.set_ylabel(textwrap.fill(label, 16), rotation=0, ha="right", va="center")
     figure.suptitle(task.title)
     return figure
 

@@ -17,7 +17,7 @@ DIGIT_SIGMA = 0.5
 PHOTO_SIGMA = 25 / 255
 TESTED_PHOTOS = 40  # the last by name; the others are to learn from
 BLOCK = 14  # pixels of a side
-SHOWN_PHOTOS = 2
+SHOWN_PHOTOS = (0.3, 0.9)  # shares of the test photographs that come before those that are shown
 TUNING = 200  # training items that settings of peers are searched with, at most
 
 Corrupt = Callable[[np.ndarray, int], np.ndarray]  # of items and the number of a stream of random numbers
@@ -171,7 +171,7 @@ class Photographs:
         return self._task("holes", title, lambda x, stream: with_pixels(x, 0.5, stream))
 
     def _task(self, name: str, title: str, corrupt: Corrupt, sigma: float | None = None) -> Task:
-        shown = spread(len(self.test), SHOWN_PHOTOS)
+        shown = np.array([int(share * len(self.test)) for share in SHOWN_PHOTOS])
         return Task.of(name, "photographs", title, self.training, self.test, corrupt, sigma, shown)
 
     def large(self, side: int) -> np.ndarray:
