@@ -12,7 +12,7 @@ from restoring_tasks import Task
 
 HOLE = "#f2c48d"
 GAP = 2  # pixels between digits
-LABEL = 1.45  # inches for the words beside digits
+LABEL = 1.65  # inches for the words beside digits
 
 
 @rc_context(STYLE)

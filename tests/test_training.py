@@ -358,7 +358,7 @@ class Watched:
         self.learnt, self.judged = set(), set()
         self.architecture = Architecture("linear", 1, X.shape[1:], 32)
 
-    def objective(self, network, x):
+    def objective(self, network, x, step):
         assert network.training == torch.is_grad_enabled()
         seen = self.learnt if torch.is_grad_enabled() else self.judged
         seen.update(item.numpy().tobytes() for item in x)
@@ -395,7 +395,7 @@ def test_the_best_weights_are_those_that_come_back(monkeypatch):
     assert history["epoch"][-1] < 300
     assert history["held_out"][-1] > min(history["held_out"])
     with torch.no_grad():
-        losses = [(float(watched.objective(trained.network.eval(), x)), len(x)) for x in watched.batches.held_out()]
+        losses = [(float(watched.objective(trained.network.eval(), x, None)), len(x)) for x in watched.batches.held_out()]
     found = sum(loss * count for loss, count in losses) / sum(count for _, count in losses)
     assert found == pytest.approx(min(history["held_out"]), rel=1e-6)
     assert trained.state.best == min(history["held_out"])

@@ -8,6 +8,8 @@ __version__ = "0.1.0"
 _HOME = {
     "Autoencoder": "narrows.tools.autoencoder",
     "Codec": "narrows.tools.codec",
+    "Denoiser": "narrows.tools.denoiser",
+    "Imputer": "narrows.tools.imputer",
     "load": "narrows.tools.files",
     "open": "narrows.tools.archive",
     "NarrowsError": "narrows.errors",
@@ -19,7 +21,9 @@ __all__ = [
     "Autoencoder",
     "Codec",
     "DataError",
+    "Denoiser",
     "FormatError",
+    "Imputer",
     "NarrowsError",
     "TrainingError",
     "__version__",
@@ -32,7 +36,9 @@ if TYPE_CHECKING:
     from narrows.tools.archive import open
     from narrows.tools.autoencoder import Autoencoder
     from narrows.tools.codec import Codec
+    from narrows.tools.denoiser import Denoiser
     from narrows.tools.files import load
+    from narrows.tools.imputer import Imputer
 
 
 def __getattr__(name: str) -> Any:

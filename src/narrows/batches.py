@@ -20,6 +20,7 @@ class Batches:
     Batch number `step` depends on the seed and the step alone, so that a run can go on anywhere. The items stay in
     their own dtype where they are, in memory, in a memory map, or on the GPU if they fit there, and a batch is an index
     into them. With `crop`, it is one random crop of that size an item, and an epoch as many of each item as cover it.
+    What is not known is NaN. With `target`, other items of the same shapes, theirs are further channels of the batch.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class Batches:
         seed: int,
         device: torch.device,
         crop: tuple[int, ...] | None = None,
+        target: Items | None = None,
     ) -> None:
         self.items, self.seed, self.device, self.crop = items, seed, device, crop
         self.scale = Scale(scaling, items.axes, device)
@@ -45,11 +47,9 @@ class Batches:
             self.held_out_items = np.repeat(self.held_out_items, count[self.held_out_items])[:MOST_HELD_OUT]
         self.size = min(batch_size, len(self.training))
         self.per_epoch = math.ceil(len(self.training) / self.size)
-        self._values = None
-        if crop is None and (items.values.flags.c_contiguous or not isinstance(items.values, np.memmap)):
-            self._values = as_tensor(items.values)
-            if device.type == "cuda" and fits(items, device):
-                self._values = self._values.to(device)
+        self._values = Values(items, crop, device)
+        self._holes = None if items.holes is None else Values(items.as_holes(), crop, device)
+        self._target = None if target is None else Values(target, crop, device)
         self._epoch, self._order = -1, self.training
 
     def at(self, step: int) -> Tensor:
@@ -70,28 +70,53 @@ class Batches:
     def mean(self) -> Tensor:
         """The mean training item (C, *S), over at most 10,000 of them; of crops, the mean of each channel."""
         indices = np.sort(self.training[:: math.ceil(len(self.training) / 10_000)])
-        sums = [
-            self._gather(part, np.random.default_rng([self.seed, 4, number])).sum(0, dtype=torch.float64)
-            for number, part in enumerate(np.array_split(indices, math.ceil(len(indices) / 500)))
-        ]
-        mean = torch.stack(sums).sum(0) / len(indices)
+        sums, counts = [], []
+        for number, part in enumerate(np.array_split(indices, math.ceil(len(indices) / 500))):
+            x = self._gather(part, np.random.default_rng([self.seed, 4, number]))
+            sums.append(x.nansum(0, dtype=torch.float64))
+            counts.append(x.isfinite().sum(0))
+        total, count = torch.stack(sums).sum(0), torch.stack(counts).sum(0)
         if self.crop is not None:
-            mean = mean.flatten(1).mean(1).view(-1, *(1 for _ in self.crop)).expand_as(mean)
-        return mean.float()
+            each = (-1, *(1 for _ in self.crop))
+            total, count = (part.flatten(1).sum(1).view(each).expand_as(part) for part in (total, count))
+        return (total / count.clamp(min=1)).float()
 
     def _gather(self, indices: np.ndarray, generator: np.random.Generator) -> Tensor:
-        if self._values is not None:
-            return self.scale(self._values[torch.from_numpy(indices).to(self._values.device)].to(self.device))
-        if self.crop is None:
-            return self.scale(as_tensor(self.items.batch(indices)).to(self.device))
-        corners = (generator.random((len(indices), len(self.crop))) * self._room(indices)).astype(np.int64)
-        return self.scale(as_tensor(self.items.crops(indices, corners, self.crop)).to(self.device))
+        corners = None
+        if self.crop is not None:
+            corners = (generator.random((len(indices), len(self.crop))) * self._room(indices)).astype(np.int64)
+        x = self.scale(self._values.at(indices, corners))
+        if self._holes is not None:
+            x = x.masked_fill(self.scale.channels_first(self._holes.at(indices, corners)), math.nan)
+        if self._target is not None:
+            x = torch.cat([x, self.scale(self._target.at(indices, corners))], 1)
+        return x
 
     def _room(self, indices: np.ndarray) -> np.ndarray:
         """How many places a crop has along each spatial axis of each item, (B, S)."""
         assert self.crop is not None
         sizes = self.items.item_shape if self.items.shapes is None else self.items.shapes[indices]
         return np.maximum(np.atleast_2d(sizes)[:, : len(self.crop)] - self.crop, 0) + 1
+
+
+class Values:
+    """The values of items, or of crops of them, wherever they lie."""
+
+    def __init__(self, items: Items, crop: tuple[int, ...] | None, device: torch.device) -> None:
+        self.items, self.crop, self.device = items, crop, device
+        self._resident = None
+        if crop is None and (items.values.flags.c_contiguous or not isinstance(items.values, np.memmap)):
+            self._resident = as_tensor(items.values)
+            if device.type == "cuda" and fits(items, device):
+                self._resident = self._resident.to(device)
+
+    def at(self, indices: np.ndarray, corners: np.ndarray | None) -> Tensor:
+        """Those of items (B,), and of the crops with these corners (B, S), in the items' own layout and type."""
+        if self._resident is not None:
+            return self._resident[torch.from_numpy(indices).to(self._resident.device)].to(self.device)
+        if self.crop is None or corners is None:
+            return as_tensor(self.items.batch(indices)).to(self.device)
+        return as_tensor(self.items.crops(indices, corners, self.crop)).to(self.device)
 
 
 class Scale:
@@ -110,18 +135,37 @@ class Scale:
         self.offset, self.factor = self.offset.to(device), self.factor.to(device)
 
     def __call__(self, values: Tensor) -> Tensor:
-        scaled = ((values.to(self.factor.dtype) - self.offset) * self.factor).to(self.dtype)
-        if self.has_channels:
-            return scaled.movedim(-1, 1).contiguous()
-        return scaled if self.features else scaled.unsqueeze(1)
+        return self.channels_first(((values.to(self.factor.dtype) - self.offset) * self.factor).to(self.dtype))
 
-    def back(self, x: Tensor) -> np.ndarray:
-        """The way back: NumPy values in the data's own dtype and layout."""
+    def channels_first(self, values: Tensor) -> Tensor:
+        """In the layout of networks, and no more."""
+        if self.has_channels:
+            return values.movedim(-1, 1).contiguous()
+        return values if self.features else values.unsqueeze(1)
+
+    def back(self, x: Tensor, dtype: np.dtype | None = None) -> np.ndarray:
+        """The way back: NumPy values in the data's own dtype, or in another, and layout."""
+        return self.scaling.inverse(self.channels_last(x), dtype)
+
+    def unclipped(self, x: Tensor, dtype: np.dtype) -> np.ndarray:
+        """As `back`, without holding values to the range."""
+        if self.scaling.ranged:
+            return (self.channels_last(x) * (self.scaling.high - self.scaling.low) + self.scaling.low).astype(dtype)
+        return self.back(x, dtype)
+
+    def lengths(self, x: Tensor) -> np.ndarray:
+        """Deviations and the like in the data's own unit and layout, float32."""
+        if self.scaling.ranged:
+            return (self.channels_last(x) * (self.scaling.high - self.scaling.low)).astype(np.float32)
+        return (self.channels_last(x) * self.scaling.scale).astype(np.float32)
+
+    def channels_last(self, x: Tensor) -> np.ndarray:
+        """In the layout of the data, and no more."""
         if self.has_channels:
             x = x.movedim(1, -1)
         elif not self.features:
             x = x.squeeze(1)
-        return self.scaling.inverse(x.cpu().numpy())
+        return x.cpu().numpy()
 
 
 def as_tensor(array: np.ndarray) -> Tensor:

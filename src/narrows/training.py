@@ -21,6 +21,7 @@ from narrows.errors import TrainingError
 from narrows.optimisers import optimisers
 
 Net = TypeVar("Net", bound=nn.Module)
+Objective = Callable[[Net, Tensor, int | None], Tensor]
 
 WARM_UP_STEPS, WARM_UP_SHARE = 100, 0.05
 CHECKPOINT_SECONDS = 60.0
@@ -103,7 +104,7 @@ class Trained(Generic[Net]):
 
 def train(
     build: Callable[[int], Net],
-    objective: Callable[[Net, Tensor], Tensor],
+    objective: Objective[Net],
     batches: Batches,
     settings: Settings,
     baseline: float,
@@ -115,7 +116,8 @@ def train(
     """Minimise `objective` over the batches, and give back the network that did best on the held-out items.
 
     build: a seed -> an untrained network on the device of the batches.
-    objective: a network and a batch -> the mean loss, a scalar tensor.
+    objective: a network, a batch and the step, None for held-out items -> the mean loss, a scalar tensor. What it
+        draws at random follows from the step, so that a run can be resumed.
     baseline: the loss of answering with the mean of the data. A run that does not beat it starts again with a lower
         learning rate; TrainingError when that does not help either. 0 for data that do not vary: nothing to beat.
     checkpoint: a file for the run's state, written every minute and when the run is stopped; `resume` goes on from it.
@@ -156,7 +158,7 @@ def train(
                 break
 
             run.set_learning_rate(progress)
-            loss = objective(run.network, batches.at(state.step))
+            loss = objective(run.network, batches.at(state.step), state.step)
             run.network.zero_grad()
             # In units of the baseline, so that clipping and Adam's epsilon mean the same for all data.
             (loss / baseline if baseline > 0 else loss).backward()
@@ -223,12 +225,12 @@ class Run(Generic[Net]):
             for group in optimiser.param_groups:
                 group["lr"] = rate * group["relative"]
 
-    def validate(self, objective: Callable[[Net, Tensor], Tensor], progress: float) -> bool:
+    def validate(self, objective: Objective[Net], progress: float) -> bool:
         """Measure the held-out loss, keep the weights where it is the best so far; False when it is not finite."""
         state = self.state
         self.network.eval()
         with torch.no_grad():
-            parts = [(float(objective(self.network, x)), len(x)) for x in self.batches.held_out()]
+            parts = [(float(objective(self.network, x, None)), len(x)) for x in self.batches.held_out()]
         self.network.train()
         held_out = sum(loss * count for loss, count in parts) / sum(count for _, count in parts)
         steps = state.step - state.validated_step

@@ -95,7 +95,7 @@ def entropy(counts: np.ndarray) -> float:
 
 
 class CodecNetwork(nn.Module):
-    """All networks of a codec. `turn` counts the steps of training, each of which serves one task."""
+    """All networks of a codec."""
 
     def __init__(self, specification: Specification, seed: int) -> None:
         super().__init__()
@@ -106,8 +106,6 @@ class CodecNetwork(nn.Module):
                 self.pixels["lossless"] = ContextModel(specification.lossless)
             self.dequantiser = Dequantiser(specification.lossy)
             self.latent = Latent(specification.architecture, specification.latent, seed)
-        self.turn: Tensor
-        self.register_buffer("turn", torch.zeros((), dtype=torch.int64))
 
     def inner_matrices(self) -> list[Tensor]:
         """Those that Muon moves: square ones inside perceptrons, and kernels inside the latent path's networks."""
@@ -120,9 +118,9 @@ class CodecNetwork(nn.Module):
 
 
 class Objective:
-    """The loss of a codec: a network and a batch (N, C, *S) in scaled units -> a scalar, about 1 before learning.
+    """The loss of a codec: network, batch (N, C, *S) in scaled units and step -> a scalar, about 1 before learning.
 
-    In training each call serves one task, weighted so that the mean over all tasks is the loss that is measured on
+    Each step serves one task, weighted so that the mean over all tasks is the loss that is measured on
     held-out items.
     """
 
@@ -156,13 +154,11 @@ class Objective:
                 self.units[name] = max(entropy(np.unique(k.cpu().numpy(), return_counts=True)[1]), 0.1)
         self.units["dequantiser"], self.units["latent"] = 1 / 12, 1.0
 
-    def __call__(self, network: CodecNetwork, x: Tensor) -> Tensor:
+    def __call__(self, network: CodecNetwork, x: Tensor, step: int | None) -> Tensor:
         x = numbers(x)
-        if network.training:
-            turn = int(network.turn)
-            network.turn += 1
-            task = self.tasks[turn % len(self.tasks)]
-            generator = torch.Generator(device=x.device).manual_seed(self.seed * 1_000_003 + turn)
+        if step is not None:
+            task = self.tasks[step % len(self.tasks)]
+            generator = torch.Generator(device=x.device).manual_seed(self.seed * 1_000_003 + step)
             weight = len(self.tasks) / self.tasks.count(task)
             return weight * self._loss(network, *task, x, generator) / len(self.names)
         x = x[:: math.ceil(len(x) / HELD_OUT)]
@@ -173,7 +169,7 @@ class Objective:
     def measured(self, network: CodecNetwork, batches: Iterable[Tensor]) -> float:
         """The loss of a network as it is, over batches."""
         with torch.no_grad():
-            parts = [(float(self(network.eval(), x)), len(x)) for x in batches]
+            parts = [(float(self(network.eval(), x, None)), len(x)) for x in batches]
         return sum(loss * count for loss, count in parts) / sum(count for _, count in parts)
 
     def _loss(self, network: CodecNetwork, name: str, part: int, x: Tensor, generator: torch.Generator) -> Tensor:

@@ -26,6 +26,7 @@ class Items:
     notes: what else the user should know about how it was read, one line each.
     source: what the user called it.
     labels: (N,) for named sets that have them.
+    holes: bool, as `values`: True where the value is not known; None where all are. NaN is no known value either.
     """
 
     values: np.ndarray
@@ -37,6 +38,7 @@ class Items:
     notes: list[str] = field(default_factory=list)
     source: str = "array"
     labels: np.ndarray | None = None
+    holes: np.ndarray | None = None
 
     @classmethod
     def from_array(cls, X: Any, axes: str | None = None, source: str = "array", **details: Any) -> "Items":
@@ -140,6 +142,11 @@ class Items:
         for start in range(0, len(self), step):
             yield np.asarray(self.values[start : start + step])
 
+    def as_holes(self) -> "Items":
+        """The holes as items of their own: True where a value is not known; for items that have some marked."""
+        assert self.holes is not None
+        return replace(self, values=self.holes, holes=None)
+
     def select(self, indices: Any) -> "Items":
         """The items at `indices` (integers, a mask or a slice); only scattered items of one shape are copied."""
         where = np.arange(len(self))[indices]
@@ -151,16 +158,25 @@ class Items:
             labels=None if self.labels is None else self.labels[indices],
         )
         if self.shapes is None or self.offsets is None:
-            return replace(chosen, values=self.values[indices])
+            return replace(
+                chosen, values=self.values[indices], holes=None if self.holes is None else self.holes[indices]
+            )
         return replace(chosen, shapes=self.shapes[indices], offsets=self.offsets[indices])
 
     def coloured(self) -> "Items":
         """Grey pictures as colour ones, `NYX` as `NYXC`: every value three times."""
-        if self.shapes is None or self.offsets is None:
-            return replace(self, axes=self.axes + "C", values=np.repeat(self.values[..., None], 3, axis=-1))
-        shapes = np.column_stack([self.shapes, np.full(len(self), 3)])
+        uniform = self.shapes is None
+
+        def thrice(values: np.ndarray) -> np.ndarray:
+            return np.repeat(values[..., None], 3, axis=-1) if uniform else np.repeat(values, 3)
+
         return replace(
-            self, axes=self.axes + "C", values=np.repeat(self.values, 3), shapes=shapes, offsets=3 * self.offsets
+            self,
+            axes=self.axes + "C",
+            values=thrice(self.values),
+            holes=None if self.holes is None else thrice(self.holes),
+            shapes=None if self.shapes is None else np.column_stack([self.shapes, np.full(len(self), 3)]),
+            offsets=None if self.offsets is None else 3 * self.offsets,
         )
 
     def batch(self, indices: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Scaling: from the values of the data to the range in which networks learn, and back."""
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -50,9 +51,9 @@ class Scaling:
         if dtype.kind == "b":
             return cls("range", str(dtype))
         if dtype.kind == "u":
-            largest = max(int(chunk.max()) for chunk in items.chunks())
+            largest = max(int(chunk.max(initial=0)) for chunk in known_chunks(items))
             return cls("range", str(dtype), high=float(2 ** max(1, largest.bit_length()) - 1))
-        if dtype.kind == "f" and all(_within_unit(chunk) for chunk in items.chunks()):
+        if dtype.kind == "f" and all(_within_unit(chunk) for chunk in known_chunks(items)):
             return cls("range", str(dtype))
         mean, deviation = _mean_and_deviation(items)
         constant = deviation <= 10 * np.finfo(float).eps * np.abs(mean)
@@ -98,6 +99,16 @@ class Scaling:
             raise FormatError(f"scaling of the data: {error}") from None
 
 
+def known_chunks(items: Items) -> Iterator[np.ndarray]:
+    """All values as `Items.chunks`; marked holes as NaN, or as 0 in unsigned integers."""
+    if items.holes is None:
+        yield from items.chunks()
+        return
+    hole = 0 if items.dtype.kind == "u" else np.nan
+    for chunk, holes in zip(items.chunks(), items.as_holes().chunks(), strict=True):
+        yield np.where(holes, chunk.dtype.type(0) if hole == 0 else hole, chunk)
+
+
 def _within_unit(chunk: np.ndarray) -> bool:
     """Whether all values lie in 0..1, those that are missing (NaN) aside."""
     return not ((chunk < 0) | (chunk > 1)).any()
@@ -110,7 +121,7 @@ def _mean_and_deviation(items: Items) -> tuple[np.ndarray, np.ndarray]:
     """
     width = items.item_shape[-1] if items.axes == "NF" else items.channels
     count, mean, squares = np.zeros(width), np.zeros(width), np.zeros(width)
-    for chunk in items.chunks():
+    for chunk in known_chunks(items):
         rows = chunk.reshape(-1, width).astype(np.float64)
         finite = np.isfinite(rows)
         n = finite.sum(axis=0)

@@ -3,12 +3,15 @@
 from narrows.networks.architecture import Architecture, Kind, Upsampling, format_code, parse_code
 from narrows.networks.build import build
 from narrows.networks.network import Code, Network, cut, flatten_code, unflatten_code
+from narrows.networks.restoring import Restoration, RestoringNetwork
 
 __all__ = [
     "Architecture",
     "Code",
     "Kind",
     "Network",
+    "Restoration",
+    "RestoringNetwork",
     "Upsampling",
     "build",
     "cut",

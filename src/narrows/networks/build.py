@@ -1,13 +1,20 @@
 """From an architecture to an untrained network."""
 
+from typing import overload
+
 import torch
 
 from narrows.networks.architecture import Architecture
 from narrows.networks.conv import ConvNetwork, LessonNetwork
 from narrows.networks.network import FlatNetwork, Network
+from narrows.networks.restoring import LessonDenoiser, Restoration, RestoringNetwork, UNet
 
 
-def build(architecture: Architecture, seed: int = 0) -> Network:
+@overload
+def build(architecture: Architecture, seed: int = 0) -> Network: ...
+@overload
+def build(architecture: Restoration, seed: int = 0) -> RestoringNetwork: ...
+def build(architecture: Architecture | Restoration, seed: int = 0) -> Network | RestoringNetwork:
     """The network of an architecture, with weights drawn from the seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -18,7 +25,9 @@ def build(architecture: Architecture, seed: int = 0) -> Network:
     return network
 
 
-def untrained(architecture: Architecture) -> Network:
+def untrained(architecture: Architecture | Restoration) -> Network | RestoringNetwork:
+    if isinstance(architecture, Restoration):
+        return LessonDenoiser(architecture) if architecture.preset == "lesson" else UNet(architecture)
     if architecture.kind == "linear":
         return FlatNetwork(architecture, [])
     if architecture.kind == "dense":

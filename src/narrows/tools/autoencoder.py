@@ -1,7 +1,7 @@
 """The tool `Autoencoder`: features from data, and data from features."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +9,15 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils import Tags, check_array
 from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
 
-from narrows.batches import Scale, as_tensor
+from narrows.batches import Batches, Scale, as_tensor
 from narrows.data import Items, Scaling
-from narrows.difference import Loss
-from narrows.errors import DataError, FormatError
+from narrows.difference import Loss, difference
+from narrows.errors import DataError
 from narrows.networks import Architecture, Network, cut, flatten_code, parse_code, unflatten_code
 from narrows.tools.choices import choose_code, choose_crop, choose_device, choose_kind
-from narrows.tools.tool import VALUES_AT_ONCE, Rebuilder
+from narrows.tools.tool import VALUES_AT_ONCE, Rebuilder, is_list_of_items
 from narrows.training import Report
 
 
@@ -60,6 +61,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, Rebuilder):
     """
 
     tool = "autoencoder"
+    architecture_type = Architecture
 
     def __init__(
         self,
@@ -113,7 +115,26 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, Rebuilder):
                 f"loss='bce' needs values of a known range, such as 0..1 or uint8; these are {items.dtype}"
             )
         architecture, crop = self._design(items, scaling)
-        self._learn(items, scaling, architecture, crop, checkpoint, resume, report)
+        settings = self._settings(items, architecture.kind)
+        batches = Batches(items, scaling, settings.batch_size, settings.seed, choose_device(self.device), crop)
+        mean = batches.mean()
+        held_out = [(float(difference(self.loss, mean.expand_as(x), x)), len(x)) for x in batches.held_out()]
+        interrupted = self._learn(
+            items,
+            batches,
+            settings,
+            architecture,
+            lambda network, x, step: difference(self.loss, network(x), x),
+            sum(loss * count for loss, count in held_out) / sum(count for _, count in held_out),
+            mean,
+            {"loss": self.loss},
+            checkpoint,
+            resume,
+            report,
+        )
+        self.training_["loss"] = self.loss
+        if interrupted:
+            raise KeyboardInterrupt
         return self
 
     def transform(self, X: Any) -> Any:
@@ -155,27 +176,60 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, Rebuilder):
         items = (self._decode(network, scale, [code], shape)[0] for code, shape in zip(Z, shapes, strict=True))
         return [self._item_as_given(item) for item in items]
 
-    @classmethod
-    def from_file(cls, path: str | Path, tensors: dict[str, np.ndarray], document: dict[str, Any]) -> "Autoencoder":
-        """The estimator that `save` wrote, from what the model file holds; FormatError where that does not fit."""
-        try:
-            architecture = Architecture.from_json(document["architecture"])
-            training = document["training"]
-            names = ("minutes", "epochs", "batch_size", "learning_rate", "loss")
-            self = cls(
-                architecture=architecture.kind,
-                code=architecture.code,
-                upsampling=architecture.upsampling,
-                preset=architecture.preset,
-                axes=document["axes"],
-                random_state=training["seed"],
-                **{name: training.get(name) for name in names},
-            )
-            self._restore(tensors, document)
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            reason = " ".join(str(error).split())
-            raise FormatError(f"{path}: its weights and its description do not fit together ({reason})") from None
-        return self
+    def reconstruct(self, X: Any) -> Any:
+        """What comes back of the items X after the squeeze: the same dtype, shape and layout.
+
+        A list gives a list, and so do `narrows.data.Items` of different sizes.
+        """
+        check_is_fitted(self)
+        items = self._items(X)
+        network, scale = self._network(), self._scale()
+        parts = [scale.back(network(x)) for x in self._tensors(items)]
+        if isinstance(X, Items):
+            return np.concatenate(parts) if items.uniform else [part[0] for part in parts]
+        if is_list_of_items(X, self.axes_):
+            return [self._item_as_given(item) for part in parts for item in part]
+        return self._as_given(np.concatenate(parts)).reshape(np.shape(X))
+
+    def pairs(self, X: Any) -> Iterator[tuple[Tensor, Tensor]]:
+        """Batches of items and of their reconstructions, each (N, C, *S) in scaled units."""
+        check_is_fitted(self)
+        network = self._network()
+        for x in self._tensors(self._items(X)):
+            yield x, network(x)
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Minus the mean squared error of the reconstruction in scaled units, so that more is better."""
+        check_is_fitted(self)
+        squares, count = 0.0, 0
+        for x, rebuilt in self.pairs(X):
+            squares += float(((rebuilt - x) ** 2).sum())
+            count += x.numel()
+        return -squares / count
+
+    @staticmethod
+    def _parameters(document: dict[str, Any]) -> dict[str, Any]:
+        architecture = Architecture.from_json(document["architecture"])
+        return {
+            "architecture": architecture.kind,
+            "code": architecture.code,
+            "upsampling": architecture.upsampling,
+            "preset": architecture.preset,
+            "loss": document["training"]["loss"],
+        }
+
+    @property
+    def only_shape_(self) -> tuple[int, ...] | None:
+        architecture = self.network_.architecture
+        return architecture.shape if architecture.flat and architecture.shape else None
+
+    def _tensors(self, items: Items) -> Iterator[Tensor]:
+        """The items as scaled batches, one by one where they have different sizes."""
+        scale, device = self._scale(), choose_device(self.device)
+        step = max(1, VALUES_AT_ONCE // math.prod(items.item_shape)) if items.uniform else 1
+        for start in range(0, len(items), step):
+            part = items.values[start : start + step] if items.uniform else items[start][None]
+            yield scale(as_tensor(part).to(device))
 
     @property
     def code_shape_(self) -> tuple[int, ...]:

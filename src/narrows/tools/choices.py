@@ -9,8 +9,8 @@ from narrows.errors import DataError
 
 CROP = {1: 1024, 2: 64, 3: 32}  # along each of so many spatial axes
 LARGEST_FLAT = 128  # along one axis, where the code is chosen
-LEARNING_RATE = {"linear": 1e-2, "dense": 2e-3, "conv": 3e-3, "codec": 6e-3}
-BATCH_SIZE = {"linear": 256, "dense": 256, "conv": 64, "codec": 24}
+LEARNING_RATE = {"linear": 1e-2, "dense": 2e-3, "conv": 3e-3, "codec": 6e-3, "restoring": 1.5e-3}
+BATCH_SIZE = {"linear": 256, "dense": 256, "conv": 64, "codec": 24, "restoring": 64}
 VALUES_TO_SEE = 1e9
 FEWEST_EPOCHS, MOST_EPOCHS = 5, 300
 

@@ -6,11 +6,13 @@ from narrows import model_file
 from narrows.errors import FormatError
 from narrows.tools.autoencoder import Autoencoder
 from narrows.tools.codec import Codec
+from narrows.tools.denoiser import Denoiser
+from narrows.tools.imputer import Imputer
 
-TOOLS = {tool.tool: tool for tool in (Autoencoder, Codec)}
+TOOLS = {tool.tool: tool for tool in (Autoencoder, Codec, Denoiser, Imputer)}
 
 
-def load(path: str | Path) -> Autoencoder | Codec:
+def load(path: str | Path) -> Autoencoder | Codec | Denoiser | Imputer:
     """The tool that was saved at `path`; FormatError for a file that is damaged, too new, or not a model."""
     tensors, document = model_file.read_model(Path(path))
     tool = TOOLS.get(str(document.get("tool")))

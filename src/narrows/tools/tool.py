@@ -1,11 +1,10 @@
 """What every tool is made of: items from whatever the user gives, training, the network at work, the model's file."""
 
 import copy
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -15,15 +14,14 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from narrows import model_file
-from narrows.batches import Batches, Scale, as_tensor
+from narrows.batches import Batches, Scale
 from narrows.data import Items, Scaling
 from narrows.data.axes import layout_of
-from narrows.difference import Loss, difference
-from narrows.errors import DataError
-from narrows.networks import Architecture, Network, build
+from narrows.errors import DataError, FormatError
+from narrows.networks import Architecture, Restoration, build
 from narrows.progress import training_bar
 from narrows.tools.choices import LEARNING_RATE, choose_batch_size, choose_device, choose_epochs, describe
-from narrows.training import Net, Report, Settings, Trained, train
+from narrows.training import Net, Objective, Report, Settings, Trained, train
 
 VALUES_AT_ONCE = 2**21
 
@@ -62,7 +60,7 @@ class Tool(BaseEstimator):
         batches: Batches,
         settings: Settings,
         start: Callable[[int], Net],
-        objective: Callable[[Net, Tensor], Tensor],
+        objective: Objective[Net],
         baseline: float,
         identity: dict[str, Any],
         checkpoint: str | Path | None,
@@ -117,6 +115,7 @@ class Tool(BaseEstimator):
             items = Items.from_array(X, axes)
         else:
             return Items.from_array(validate_data(self, X, reset=fitting, dtype="numeric"), "NF")
+        items = self._marked(items, fitting)
         for item in items.chunks() if self.complete_data and items.dtype.kind == "f" else ():
             if not np.isfinite(item).all():
                 raise DataError(f"{items.source}: holds NaN or infinity; an {self.tool} needs complete data")
@@ -135,6 +134,10 @@ class Tool(BaseEstimator):
                 f"{items.source}: {describe(items)}; this model takes items of shape {only} alone "
                 f"(a code of channels x grid takes any size)"
             )
+        return items
+
+    def _marked(self, items: Items, fitting: bool) -> Items:
+        """The items with their holes marked, by tools that know of any."""
         return items
 
     def _as_given(self, values: np.ndarray) -> np.ndarray:
@@ -158,100 +161,67 @@ class Tool(BaseEstimator):
 
 
 class Rebuilder(TransformerMixin, Tool):
-    """A tool around one network that was trained to rebuild items. Subclasses also store a loss."""
+    """A tool around one network that was trained to rebuild items, whole or restored.
 
-    loss: Loss
+    Subclasses say in `architecture_type` what describes their network, and add to `_document`.
+    """
+
+    architecture_type: ClassVar[type[Architecture] | type[Restoration]]
 
     @property
     def channels_(self) -> int:
         return self.network_.architecture.channels
 
-    @property
-    def only_shape_(self) -> tuple[int, ...] | None:
-        architecture = self.network_.architecture
-        return architecture.shape if architecture.flat and architecture.shape else None
-
     def _learn(
         self,
         items: Items,
-        scaling: Scaling,
-        architecture: Architecture,
-        crop: tuple[int, ...] | None,
+        batches: Batches,
+        settings: Settings,
+        architecture: Any,
+        objective: Objective[Any],
+        baseline: float,
+        mean: Tensor,
+        identity: dict[str, Any],
         checkpoint: str | Path | None,
         resume: bool,
         report: Callable[[Report], None] | None,
-    ) -> None:
-        """Train the network of an architecture on the items, cut to crops where a crop is given.
+    ) -> bool:
+        """Train the network of an architecture from about `mean`, and say whether the run was interrupted.
 
-        Raises TrainingError where nothing better than the mean of the data was found, and KeyboardInterrupt where the
-        run was stopped; what was best until then is learnt.
+        Raises TrainingError where nothing better than the mean of the data was found; of an interrupted run, what was
+        best until then is learnt.
         """
-        settings = self._settings(items, architecture.kind)
-        device = choose_device(self.device)
-        batches = Batches(items, scaling, settings.batch_size, settings.seed, device, crop)
-        mean = batches.mean()
-        held_out = [(float(difference(self.loss, mean.expand_as(x), x)), len(x)) for x in batches.held_out()]
-        baseline = sum(loss * count for loss, count in held_out) / sum(count for _, count in held_out)
 
-        def start(seed: int) -> Network:
+        def start(seed: int) -> Any:
             network = build(architecture, seed)
             network.start_at(mean.cpu())
-            return network.to(device)
+            return network.to(batches.device)
 
         trained = self._train(
             items,
             batches,
             settings,
             start,
-            lambda network, x: difference(self.loss, network(x), x),
+            objective,
             baseline,
-            {"loss": self.loss, "architecture": architecture.to_json()},
+            {**identity, "architecture": architecture.to_json()},
             checkpoint,
             resume,
             report,
         )
         self.n_features_in_ = architecture.values
-        self.network_, self.scaling_ = trained.network, scaling
-        self.training_["loss"] = self.loss
-        if trained.interrupted:
-            raise KeyboardInterrupt
-
-    def reconstruct(self, X: Any) -> Any:
-        """What comes back of the items X after the squeeze: the same dtype, shape and layout.
-
-        A list gives a list, and so do `narrows.data.Items` of different sizes.
-        """
-        check_is_fitted(self)
-        items = self._items(X)
-        network, scale = self._network(), self._scale()
-        parts = [scale.back(network(x)) for x in self._tensors(items)]
-        if isinstance(X, Items):
-            return np.concatenate(parts) if items.uniform else [part[0] for part in parts]
-        if is_list_of_items(X, self.axes_):
-            return [self._item_as_given(item) for part in parts for item in part]
-        return self._as_given(np.concatenate(parts)).reshape(np.shape(X))
-
-    def pairs(self, X: Any) -> Iterator[tuple[Tensor, Tensor]]:
-        """Batches of items and of their reconstructions, each (N, C, *S) in scaled units."""
-        check_is_fitted(self)
-        network = self._network()
-        for x in self._tensors(self._items(X)):
-            yield x, network(x)
-
-    def score(self, X: Any, y: Any = None) -> float:
-        """Minus the mean squared error of the reconstruction in scaled units, so that more is better."""
-        check_is_fitted(self)
-        squares, count = 0.0, 0
-        for x, rebuilt in self.pairs(X):
-            squares += float(((rebuilt - x) ** 2).sum())
-            count += x.numel()
-        return -squares / count
+        self.network_, self.scaling_ = trained.network, batches.scale.scaling
+        return trained.interrupted
 
     def save(self, path: str | Path) -> None:
         """Write the model as one safetensors file; `narrows.load` reads it."""
         check_is_fitted(self)
         tensors = {name: tensor.cpu().numpy() for name, tensor in self.network_.state_dict().items()}
-        document = {
+        model_file.write_model(Path(path), tensors, self._document())
+
+    def _document(self) -> dict[str, Any]:
+        """What `_restore` needs beside the tensors."""
+        return {
             "tool": self.tool,
             "architecture": self.network_.architecture.to_json(),
             "scaling": self.scaling_.to_json(),
@@ -259,11 +229,32 @@ class Rebuilder(TransformerMixin, Tool):
             "features": [str(name) for name in getattr(self, "feature_names_in_", ())],
             "training": self.training_,
         }
-        model_file.write_model(Path(path), tensors, document)
+
+    @classmethod
+    def from_file(cls, path: str | Path, tensors: dict[str, np.ndarray], document: dict[str, Any]) -> Self:
+        """The estimator that `save` wrote, from what the model file holds; FormatError where that does not fit."""
+        try:
+            training = document["training"]
+            self = cls(
+                axes=document["axes"],
+                random_state=training["seed"],
+                **{name: training.get(name) for name in ("minutes", "epochs", "batch_size", "learning_rate")},
+                **cls._parameters(document),
+            )
+            self._restore(tensors, document)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())
+            raise FormatError(f"{path}: its weights and its description do not fit together ({reason})") from None
+        return self
+
+    @staticmethod
+    def _parameters(document: dict[str, Any]) -> dict[str, Any]:
+        """The parameters of the estimator that are its own, from a model's document."""
+        raise NotImplementedError
 
     def _restore(self, tensors: dict[str, np.ndarray], document: dict[str, Any]) -> None:
         """Take on what `save` wrote; KeyError, TypeError, ValueError or RuntimeError where it does not fit together."""
-        architecture = Architecture.from_json(document["architecture"])
+        architecture = self.architecture_type.from_json(document["architecture"])
         self.scaling_, self.axes_ = Scaling.from_json(document["scaling"]), document["axes"]
         check_fit(architecture, self.scaling_, self.axes_, tensors)
         self.network_ = build(architecture)
@@ -279,19 +270,11 @@ class Rebuilder(TransformerMixin, Tool):
         """Double for tables: the codes of a row then do not depend, to the last digit, on the rows beside it."""
         return torch.float32 if self.network_.architecture.shape else torch.float64
 
-    def _network(self) -> Network:
+    def _network(self) -> Any:
         return copy.deepcopy(self.network_).to(choose_device(self.device), self._precision())
 
     def _scale(self) -> Scale:
         return Scale(self.scaling_, self.item_axes_, choose_device(self.device), self._precision())
-
-    def _tensors(self, items: Items) -> Iterator[Tensor]:
-        """The items as scaled batches, one by one where they have different sizes."""
-        scale, device = self._scale(), choose_device(self.device)
-        step = max(1, VALUES_AT_ONCE // math.prod(items.item_shape)) if items.uniform else 1
-        for start in range(0, len(items), step):
-            part = items.values[start : start + step] if items.uniform else items[start][None]
-            yield scale(as_tensor(part).to(device))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -299,7 +282,9 @@ class Rebuilder(TransformerMixin, Tool):
         return tags
 
 
-def check_fit(architecture: Architecture, scaling: Scaling, axes: str, tensors: dict[str, np.ndarray]) -> None:
+def check_fit(
+    architecture: Architecture | Restoration, scaling: Scaling, axes: str, tensors: dict[str, np.ndarray]
+) -> None:
     """ValueError where the parts of a model file contradict each other, before memory is taken for the network."""
     layout = layout_of(axes)
     if "N" not in axes or len(layout.strip("NCF")) != len(architecture.shape):

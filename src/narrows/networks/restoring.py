@@ -1,0 +1,210 @@
+"""Networks that restore items: encoders and decoders with skip connections, which no code squeezes."""
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from narrows.networks.conv import pad_to_multiple, residuals, set_bias, strided
+from narrows.networks.network import cut
+from narrows.networks.upsampling import CONV, MAX_POOL, Upsample
+
+Preset = Literal["default", "lesson"]
+Task = Literal["denoise", "fill", "blind"]
+WIDTHS = (32, 64, 128)  # channels of each level, the largest grid first
+LEVELS = {1: 3, 2: 3, 3: 2}  # of so many spatial axes: in volumes, the last would see too far to be cut into tiles
+BLOCKS = 1  # residual blocks of each level, on the way down and on the way up
+LESSON_WIDTHS = (32, 16, 8)
+
+
+@dataclass(frozen=True)
+class Restoration:
+    """What to build for restoring items.
+
+    channels, shape: channels and spatial shape of the items, or of the crops, in training; at use any size will do.
+    task: "denoise" sees noisy values; "fill" sees known values, and as so many channels more which are known; so does
+        "blind", to which all known values are noisy.
+    numbers: how many numbers it gives beside each restored value, to describe what else the value may be.
+    ranged: whether values lie in 0..1.
+    """
+
+    channels: int
+    shape: tuple[int, ...]
+    task: Task
+    numbers: int
+    preset: Preset = "default"
+    ranged: bool = True
+
+    def __post_init__(self) -> None:
+        for name, options in (("preset", Preset), ("task", Task)):
+            if getattr(self, name) not in get_args(options):
+                raise ValueError(f"{name}={getattr(self, name)!r}: expected {' or '.join(get_args(options))}")
+        if not 1 <= len(self.shape) <= 3:
+            raise ValueError(f"items with {len(self.shape)} spatial axes: those with 1 to 3 can be restored")
+
+    @property
+    def values(self) -> int:
+        """Values of one training item."""
+        return self.channels * math.prod(self.shape)
+
+    def factors(self) -> list[tuple[int, ...]]:
+        """By how much each level divides each spatial axis: 2, or 1 where the axis is too short."""
+        if self.preset == "lesson":
+            return [(2,) * len(self.shape)] * len(LESSON_WIDTHS)
+        halvings = [max(1, min(LEVELS[len(self.shape)], size.bit_length() - 2)) for size in self.shape]
+        return [tuple(2 if level < n else 1 for n in halvings) for level in range(max(halvings))]
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> "Restoration":
+        return cls(**{**document, "shape": tuple(document["shape"])})
+
+
+class RestoringNetwork(nn.Module, ABC):
+    """x (N, C, *S), and but for denoising 1 for known and 0 for hidden values as C channels more
+        -> features (N, W, *S / stride of the first level)
+        -> restored (N, C, *S), and with a convolution of their own: numbers (N, C, *S, numbers)
+
+    Items are padded to whole grid cells by repeating their edges.
+    """
+
+    restored: nn.Module
+    beside: nn.Module
+
+    def __init__(self, architecture: Restoration) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.factors = architecture.factors()
+        self.stride = tuple(math.prod(steps) for steps in zip(*self.factors, strict=True))
+        self.inputs = architecture.channels * (1 if architecture.task == "denoise" else 2)
+        if architecture.task == "blind":
+            self.noise = NoiseLevel()
+
+    @abstractmethod
+    def features(self, x: Tensor) -> Tensor:
+        """Of items padded to whole grid cells."""
+
+    @property
+    @abstractmethod
+    def reach(self) -> tuple[int, ...]:
+        """How far from a value, along each axis, the last of those may lie on which it depends."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Restored values, and the features from which `describe` gives the numbers."""
+        features = self.features(pad_to_multiple(x, self.stride))
+        restored = cut(self.restored(features), tuple(x.shape[2:]))
+        return torch.sigmoid(restored) if self.architecture.ranged else restored, features
+
+    def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return super().__call__(x)
+
+    def describe(self, features: Tensor, shape: tuple[int, ...]) -> Tensor:
+        """The numbers beside each value of items of this spatial shape, (N, C, *S, numbers)."""
+        return cut(self.beside(features), shape).unflatten(1, (self.architecture.channels, -1)).movedim(2, -1)
+
+    def start_at(self, mean: Tensor) -> None:
+        """Let the untrained network answer with about `mean` (C,), the mean of each channel."""
+        set_bias(self.restored, torch.logit(mean, 1e-3) if self.architecture.ranged else mean)
+
+    def inner_matrices(self) -> list[nn.Parameter]:
+        """Those that face no data, for Muon: all kernels but the first and the last of each way out."""
+        kernels = [weight for name, weight in self.named_parameters() if weight.ndim > 1 and "restored" not in name]
+        return kernels[1:-1]
+
+
+class NoiseLevel(nn.Module):
+    """The variance of noise that grows with the brightness: that of a constant part, and of events that are counted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # From a large part that is constant: what cannot be told from its surroundings is noise until it can.
+        self.logarithms = nn.Parameter(torch.log(torch.tensor([0.1, 0.001])))
+
+    def forward(self, values: Tensor) -> Tensor:
+        """The variance at these values, of any shape."""
+        constant, slope = self.logarithms.exp()
+        return constant + slope * values.clamp(min=0)
+
+
+class UNet(RestoringNetwork):
+    """A U-Net (Ronneberger, Fischer & Brox 2015) of residual blocks, all of whose work is done below full size.
+
+    x -> [halve, residual blocks] x levels -> [residual blocks, double, add what the level had] x levels -> features
+    """
+
+    def __init__(self, architecture: Restoration) -> None:
+        super().__init__(architecture)
+        spatial, channels = len(architecture.shape), architecture.channels
+        conv = CONV[spatial]
+        widths = WIDTHS[: len(self.factors)]
+        levels = list(zip([self.inputs, *widths[:-1]], widths, self.factors, strict=True))
+        self.downs = nn.ModuleList(strided(conv, *level) for level in levels)
+        self.ups = nn.ModuleList(Upsample("transpose", b, a, factor) for a, b, factor in levels[1:])
+        self.before, self.after = (
+            nn.ModuleList(residuals(width, BLOCKS, spatial) for width in widths) for _ in range(2)
+        )
+        self.restored = Upsample("transpose", widths[0], channels, self.factors[0])
+        self.beside = nn.Sequential(
+            conv(widths[0], widths[0], 3, padding=1),
+            nn.ReLU(),
+            Upsample("transpose", widths[0], channels * architecture.numbers, self.factors[0]),
+        )
+
+    def features(self, x: Tensor) -> Tensor:
+        skips: list[Tensor] = []
+        for level, (down, blocks) in enumerate(zip(self.downs, self.before, strict=True)):
+            x = blocks(down(torch.relu(x) if level else x))
+            skips.append(x)
+        for level in reversed(range(len(self.downs))):
+            x = self.after[level](x)
+            if level:
+                x = self.ups[level - 1](torch.relu(x)) + skips[level - 1]
+        return torch.relu(x)
+
+    @property
+    def reach(self) -> tuple[int, ...]:
+        reach, step = [0] * len(self.stride), [1] * len(self.stride)
+        for factor in self.factors:
+            for axis, each in enumerate(factor):
+                reach[axis] += 2 * step[axis]  # halving
+                step[axis] *= each
+                reach[axis] += (4 * BLOCKS + 2) * step[axis]  # the blocks both ways, and doubling
+        return tuple(far + 2 * first for far, first in zip(reach, self.factors[0], strict=True))  # numbers
+
+
+class LessonDenoiser(RestoringNetwork):
+    """The classic lesson's denoiser, which has no skip connections.
+
+    x -> [conv, relu, max pool] to 32, 16, 8 channels -> [transposed conv, relu] to 8, 16, 32 -> features
+    """
+
+    def __init__(self, architecture: Restoration) -> None:
+        super().__init__(architecture)
+        spatial, channels = len(architecture.shape), architecture.channels
+        conv = CONV[spatial]
+        widths = [self.inputs, *LESSON_WIDTHS]
+        self.downs = nn.ModuleList(conv(a, b, 3, padding=1) for a, b in zip(widths, LESSON_WIDTHS, strict=False))
+        widths = [LESSON_WIDTHS[-1], *reversed(LESSON_WIDTHS)]
+        self.ups = nn.ModuleList(
+            Upsample("transpose", a, b, factor, kernel=1)
+            for a, b, factor in zip(widths, widths[1:], self.factors, strict=True)
+        )
+        self.restored = conv(widths[-1], channels, 3, padding=1)
+        self.beside = conv(widths[-1], channels * architecture.numbers, 3, padding=1)
+
+    def features(self, x: Tensor) -> Tensor:
+        for down, factor in zip(self.downs, self.factors, strict=True):
+            x = MAX_POOL[len(factor)](torch.relu(down(x)), factor)
+        for up in self.ups:
+            x = torch.relu(up(x))
+        return x
+
+    @property
+    def reach(self) -> tuple[int, ...]:
+        # Three convolutions and three poolings, each of which reaches to the ends of its cells; and the last one.
+        return tuple(4 * step for step in self.stride)
