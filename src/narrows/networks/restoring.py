@@ -3,6 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any, Literal, get_args
 
 import torch
@@ -87,7 +88,7 @@ class RestoringNetwork(nn.Module, ABC):
 
     @abstractmethod
     def features(self, x: Tensor) -> Tensor:
-        """Of items padded to whole grid cells."""
+        """Those of as many grid cells as hold the items."""
 
     @property
     @abstractmethod
@@ -96,7 +97,7 @@ class RestoringNetwork(nn.Module, ABC):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Restored values, and the features from which `describe` gives the numbers."""
-        features = self.features(pad_to_multiple(x, self.stride))
+        features = self.features(x)
         restored = cut(self.restored(features), tuple(x.shape[2:]))
         return torch.sigmoid(restored) if self.architecture.ranged else restored, features
 
@@ -143,8 +144,9 @@ class UNet(RestoringNetwork):
         conv = CONV[spatial]
         widths = WIDTHS[: len(self.factors)]
         levels = list(zip([self.inputs, *widths[:-1]], widths, self.factors, strict=True))
-        self.downs = nn.ModuleList(strided(conv, *level) for level in levels)
-        self.ups = nn.ModuleList(Upsample("transpose", b, a, factor) for a, b, factor in levels[1:])
+        self.downs = nn.ModuleList([strided(conv, *levels[0])])
+        self.downs.extend(conv(a, b, factor, stride=factor) for a, b, factor in levels[1:])
+        self.ups = nn.ModuleList(Upsample("transpose", b, a, factor, kernel=1) for a, b, factor in levels[1:])
         self.before, self.after = (
             nn.ModuleList(residuals(width, BLOCKS, spatial) for width in widths) for _ in range(2)
         )
@@ -158,12 +160,13 @@ class UNet(RestoringNetwork):
     def features(self, x: Tensor) -> Tensor:
         skips: list[Tensor] = []
         for level, (down, blocks) in enumerate(zip(self.downs, self.before, strict=True)):
-            x = blocks(down(torch.relu(x) if level else x))
+            x = pad_to_multiple(torch.relu(x) if level else x, self.factors[level])
+            x = blocks(down(x))
             skips.append(x)
         for level in reversed(range(len(self.downs))):
             x = self.after[level](x)
             if level:
-                x = self.ups[level - 1](torch.relu(x)) + skips[level - 1]
+                x = cut(self.ups[level - 1](torch.relu(x)), tuple(skips[level - 1].shape[2:])) + skips[level - 1]
         return torch.relu(x)
 
     @property
@@ -171,10 +174,10 @@ class UNet(RestoringNetwork):
         reach, step = [0] * len(self.stride), [1] * len(self.stride)
         for factor in self.factors:
             for axis, each in enumerate(factor):
-                reach[axis] += 2 * step[axis]  # halving
+                reach[axis] += 2 * step[axis]  # halving and doubling
                 step[axis] *= each
-                reach[axis] += (4 * BLOCKS + 2) * step[axis]  # the blocks both ways, and doubling
-        return tuple(far + 2 * first for far, first in zip(reach, self.factors[0], strict=True))  # numbers
+                reach[axis] += 4 * BLOCKS * step[axis]  # the blocks both ways
+        return tuple(far + 2 * first + 2 for far, first in zip(reach, self.factors[0], strict=True))  # the ways out
 
 
 class LessonDenoiser(RestoringNetwork):
@@ -192,12 +195,13 @@ class LessonDenoiser(RestoringNetwork):
         widths = [LESSON_WIDTHS[-1], *reversed(LESSON_WIDTHS)]
         self.ups = nn.ModuleList(
             Upsample("transpose", a, b, factor, kernel=1)
-            for a, b, factor in zip(widths, widths[1:], self.factors, strict=True)
+            for (a, b), factor in zip(pairwise(widths), self.factors, strict=True)
         )
         self.restored = conv(widths[-1], channels, 3, padding=1)
         self.beside = conv(widths[-1], channels * architecture.numbers, 3, padding=1)
 
     def features(self, x: Tensor) -> Tensor:
+        x = pad_to_multiple(x, self.stride)
         for down, factor in zip(self.downs, self.factors, strict=True):
             x = MAX_POOL[len(factor)](torch.relu(down(x)), factor)
         for up in self.ups:

@@ -11,6 +11,7 @@ CROP = {1: 1024, 2: 64, 3: 32}  # along each of so many spatial axes
 LARGEST_FLAT = 128  # along one axis, where the code is chosen
 LEARNING_RATE = {"linear": 1e-2, "dense": 2e-3, "conv": 3e-3, "codec": 6e-3, "restoring": 1.5e-3}
 BATCH_SIZE = {"linear": 256, "dense": 256, "conv": 64, "codec": 24, "restoring": 64}
+POSITIONS_IN_BATCH = 2**16
 VALUES_TO_SEE = 1e9
 FEWEST_EPOCHS, MOST_EPOCHS = 5, 300
 
@@ -40,9 +41,9 @@ def choose_code(items: Items, kind: str) -> int | tuple[int, ...]:
     return (8, *(math.ceil(size / 8) for size in shape))
 
 
-def choose_batch_size(kind: str, items: Items) -> int:
-    """Smaller for few items, so that an epoch has some ten steps."""
-    return max(8, min(BATCH_SIZE[kind], len(items) // 10))
+def choose_batch_size(kind: str, items: Items, positions: int = 1) -> int:
+    """Smaller for few items, so that an epoch has some ten steps; for large ones as many as hold enough positions."""
+    return max(8, min(BATCH_SIZE[kind], len(items) // 10, POSITIONS_IN_BATCH // positions))
 
 
 def choose_epochs(items: Items) -> int:

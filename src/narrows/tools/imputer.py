@@ -113,7 +113,7 @@ class Imputer(Restorer):
         then for all. A list gives a list, `Items` give `Items`. An alpha channel that marks holes does not come back.
         """
         check_is_fitted(self)
-        items = self._with_mask(X, mask)
+        items = self.with_mask(X, mask)
         return self._like(X, self._filled(items, self._answers(items, self._values, items.dtype)))
 
     def sample(self, X: Any, count: int, mask: Any = None, random_state: Any = 0) -> list[Any]:
@@ -123,7 +123,7 @@ class Imputer(Restorer):
         see those that came before, so that the values of a filling go together.
         """
         check_is_fitted(self)
-        items, seeds = self._with_mask(X, mask), check_random_state(random_state)
+        items, seeds = self.with_mask(X, mask), check_random_state(random_state)
         return [self._like(X, self._drawn(items, seeds.randint(2**31))) for _ in range(count)]
 
     def uncertainty(self, X: Any, mask: Any = None) -> Any:
@@ -132,7 +132,7 @@ class Imputer(Restorer):
         0 where the value is known; calibrated on the held-out items.
         """
         check_is_fitted(self)
-        items = self._with_mask(X, mask)
+        items = self.with_mask(X, mask)
         deviations = self._answers(items, self._deviations)
         deviations.values[~missing(items)] = 0
         return self._like(X, deviations)
@@ -144,6 +144,14 @@ class Imputer(Restorer):
         hidden = self.with_holes(items)
         asked = replace(items, values=missing(hidden) & ~missing(items), holes=None)
         return -scaled_mse(self.scaling_, self.transform(hidden), items, asked)
+
+    def with_mask(self, X: Any, mask: Any = None) -> Items:
+        """The items X as `Items` with all their holes marked, those of the mask among them."""
+        check_is_fitted(self)
+        items = self._items(X)
+        if mask is None:
+            return items
+        return mark(items, mask if isinstance(mask, Items) else self._masks(mask, items))
 
     def with_holes(self, X: Any, holes: str | None = None, seed: int = 0) -> Items:
         """The items X as `Items` with more holes, those of training by default."""
@@ -177,12 +185,6 @@ class Imputer(Restorer):
         if fitting and missing(items).all():
             raise DataError(f"{items.source}: no value of it is known, so there is nothing to learn from")
         return items
-
-    def _with_mask(self, X: Any, mask: Any) -> Items:
-        items = self._items(X)
-        if mask is None:
-            return items
-        return mark(items, mask if isinstance(mask, Items) else self._masks(mask, items))
 
     def _masks(self, mask: Any, items: Items) -> Items:
         """A mask as the user has it, of all items or of one, with or without channels, as items."""

@@ -60,7 +60,7 @@ class Restorer(Rebuilder):
             preset=self.preset,  # type: ignore[arg-type]
             ranged=scaling.ranged,
         )
-        settings = self._settings(items, "restoring")
+        settings = self._settings(items, "restoring", math.prod(architecture.shape))
         batches = Batches(items, scaling, settings.batch_size, settings.seed, choose_device(self.device), crop, target)
         mean = batches.mean()[: items.channels]
         loss = objective(settings.seed)

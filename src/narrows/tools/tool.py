@@ -147,14 +147,15 @@ class Tool(BaseEstimator):
     def _item_as_given(self, item: np.ndarray) -> np.ndarray:
         return item.transpose([self.item_axes_[1:].index(axis) for axis in self.axes_ if axis != "N"])
 
-    def _settings(self, items: Items, kind: str) -> Settings:
+    def _settings(self, items: Items, kind: str, positions: int = 1) -> Settings:
+        """positions: those of one item or crop, where what is asked of many of them needs no more items in a step."""
         seed = self.random_state
         if not isinstance(seed, (int, np.integer)):
             seed = check_random_state(seed).randint(2**31)
         return Settings(
             minutes=self.minutes,
             epochs=choose_epochs(items) if self.minutes is None and self.epochs is None else self.epochs,
-            batch_size=choose_batch_size(kind, items) if self.batch_size is None else self.batch_size,
+            batch_size=choose_batch_size(kind, items, positions) if self.batch_size is None else self.batch_size,
             learning_rate=LEARNING_RATE[kind] if self.learning_rate is None else self.learning_rate,
             seed=int(seed),
         )
