@@ -84,7 +84,8 @@ class HideOneInTwo:
 
     def __call__(self, x: Tensor, generator: torch.Generator) -> Example:
         starts = torch.randint(2, (x.ndim - 2,), generator=generator, device=x.device).tolist()
-        return hide_lattice(x, tuple(starts))
+        # Along an axis of one position there is only the first.
+        return hide_lattice(x, tuple(min(start, size - 1) for start, size in zip(starts, x.shape[2:], strict=True)))
 
 
 def hide_lattice(x: Tensor, starts: tuple[int, ...]) -> Example:
@@ -125,7 +126,7 @@ class Objective:
         numbers = network.describe(features[::DESCRIBED].detach(), example.target.shape[2:])
         mixture = Mixture.of(picked(numbers, asked))
         right = picked(example.target[::DESCRIBED], asked)
-        surprise = -mixture.log_likelihood(right, torch.zeros_like(mixture.means), clipped=False).mean()
+        surprise = -average(mixture.log_likelihood(right, torch.zeros_like(mixture.means), clipped=False))
         # Learnt from, but no part of the loss that is told.
         return error + HEAD_WEIGHT * error.detach() * (surprise - surprise.detach())
 
@@ -160,9 +161,12 @@ class BlindObjective(Objective):
         return -mixture.log_likelihood(picked(x, example.asked), noise, self.clipped).mean()
 
     def baseline(self, mean: Tensor, held_out: Iterable[Tensor]) -> float:
-        """The surprise of one who expects the same normal distribution everywhere."""
+        """The surprise of one who expects the same normal distribution everywhere; 0 where nothing varies."""
         x = torch.cat([part.flatten() for part in held_out])
-        flat = Mixture(x.new_zeros(1), x.mean().view(1), x.std().view(1))
+        mean, deviation = x.mean().view(1), x.std(correction=0).view(1)
+        if deviation == 0:
+            return 0.0
+        flat = Mixture(x.new_zeros(1), mean, deviation)
         return float(-flat.log_likelihood(x, x.new_zeros(1), self.clipped).mean())
 
 
@@ -172,5 +176,9 @@ def picked(values: Tensor, asked: Tensor | None) -> Tensor:
 
 
 def squared_error(answer: Tensor, right: Tensor) -> Tensor:
-    """The mean, 0 of no values at all."""
-    return ((answer - right) ** 2).sum() / max(1, right.numel())
+    return average((answer - right) ** 2)
+
+
+def average(values: Tensor) -> Tensor:
+    """The mean, 0 of no values at all: what a batch hides may all be unknown."""
+    return values.sum() / max(1, values.numel())
