@@ -91,7 +91,7 @@ def test_missing_and_infinite_values_are_refused(bad, dtype):
 def test_missing_values_among_items_of_different_sizes():
     X = [*waves(30, 8, 8, dtype=np.float32), *waves(30, 9, 8, dtype=np.float32)]
     X[40][2, 2] = np.nan
-    with pytest.raises(DataError, match="holds NaN or infinity; an autoencoder needs complete data"):
+    with pytest.raises(DataError, match="holds NaN or infinity; autoencoders need complete data"):
         Autoencoder(code="4x3x2").fit(X)
 
 

@@ -97,15 +97,15 @@ class Denoiser(Restorer):
             target = self._items(y, fitting=True)
             check_alike(items, target)
             scaling = wider(scaling, Scaling.learn(target))
-        self.clip_ = scaling.ranged if self.clip is None else self.clip
-        if self.clip_ and not scaling.ranged:
+        clip = scaling.ranged if self.clip is None else self.clip
+        if clip and not scaling.ranged:
             raise ValueError(f"clip=True: needs values of a known range, 0..1 or unsigned; these are {items.dtype}")
         noise = None if self.noise is None else Noise.parse(self.noise)
 
         def objective(seed: int) -> Objective:
             if target is not None:
                 return Objective(Pairs(), seed)
-            return BlindObjective(self.clip_, seed) if noise is None else Objective(AddNoise(noise, self.clip_), seed)
+            return BlindObjective(clip, seed) if noise is None else Objective(AddNoise(noise, clip), seed)
 
         blind = noise is None and target is None
         self._fit(
@@ -114,12 +114,17 @@ class Denoiser(Restorer):
             "blind" if blind else "denoise",
             objective,
             target,
-            {"noise": self.noise, "clip": self.clip_, "pairs": target is not None},
+            {"noise": self.noise, "clip": clip, "pairs": target is not None},
             checkpoint,
             resume,
             report,
         )
         return self
+
+    @property
+    def clip_(self) -> bool:
+        """Whether noisy values are clipped."""
+        return self.scaling_.ranged if self.clip is None else self.clip
 
     def transform(self, X: Any) -> Any:
         """The items X without noise: the same dtype, shape and layout. A list gives a list, `Items` give `Items`."""
@@ -192,10 +197,6 @@ class Denoiser(Restorer):
     def _parameters(document: dict[str, Any]) -> dict[str, Any]:
         preset = document["architecture"]["preset"]
         return {"noise": document["noise"], "clip": bool(document["clip"]), "preset": preset}
-
-    def _restore(self, tensors: dict[str, np.ndarray], document: dict[str, Any]) -> None:
-        super()._restore(tensors, document)
-        self.clip_ = bool(self.clip)
 
 
 def check_alike(items: Items, target: Items) -> None:

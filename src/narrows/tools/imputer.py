@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from numbers import Real
 from pathlib import Path
 from typing import Any, Literal
 
@@ -168,15 +169,18 @@ class Imputer(Restorer):
         return marked
 
     def _items(self, X: Any, fitting: bool = False) -> Items:
-        if not fitting and self.axes_ == "NYX" and axes_count(X) == 4 and not isinstance(X, Items):
-            X = Items.from_array(X, "NYXC")  # with an alpha channel
+        if not fitting and self.axes_ == "NYX" and not isinstance(X, Items):
+            if is_list_of_items(X, self.axes_) and X[0].ndim == 3:
+                X = Items.from_list(X, "YXC")  # with an alpha channel
+            elif axes_count(X) == 4:
+                X = Items.from_array(X, "NYXC")
         return super()._items(X, fitting)
 
     def _marked(self, items: Items, fitting: bool) -> Items:
-        if isinstance(self.missing_values, str) and self.missing_values != "alpha":
+        if not (isinstance(self.missing_values, Real) or str(self.missing_values) == "alpha"):
             raise ValueError(f'missing_values={self.missing_values!r}: expected a number, NaN or "alpha"')
-        alpha = self.missing_values == "alpha" if fitting else items.channels == self.channels_ + 1
-        if alpha:
+        with_alpha = not fitting and items.spatial == 2 and items.channels - 1 == self.channels_ in (1, 3)
+        if with_alpha or (fitting and self.missing_values == "alpha"):
             items = split_alpha(items)
         if not isinstance(self.missing_values, str):
             items = mark_value(items, self.missing_values)

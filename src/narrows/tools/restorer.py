@@ -49,7 +49,7 @@ class Restorer(Rebuilder):
         """Train, and find out on the held-out items how far the answers are off. objective: from a seed."""
         if not items.spatial:
             raise DataError(
-                f'{items.source}: rows of a table; a {self.tool} takes signals, pictures or volumes, like axes="NT"'
+                f'{items.source}: rows of a table; {self.tool}s take signals, pictures or volumes, like axes="NT"'
             )
         crop = choose_crop(items, flat=False)
         architecture = Restoration(

@@ -118,7 +118,9 @@ class Tool(BaseEstimator):
         items = self._marked(items, fitting)
         for item in items.chunks() if self.complete_data and items.dtype.kind == "f" else ():
             if not np.isfinite(item).all():
-                raise DataError(f"{items.source}: holds NaN or infinity; an {self.tool} needs complete data")
+                raise DataError(f"{items.source}: holds NaN or infinity; {self.tool}s need complete data")
+        if self.complete_data and items.holes is not None and items.holes.any():
+            raise DataError(f"{items.source}: has holes; {self.tool}s need complete data")
         if fitting:
             self.__dict__.pop("feature_names_in_", None)  # of a table it was fitted to before
             return items
