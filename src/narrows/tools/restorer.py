@@ -14,7 +14,7 @@ from narrows.batches import Batches, as_tensor
 from narrows.calibration import Calibration
 from narrows.data import Items, Scaling
 from narrows.data.memory import allocate
-from narrows.errors import DataError
+from narrows.errors import DataError, TrainingError
 from narrows.mixture import NUMBERS, Mixture
 from narrows.networks import Restoration
 from narrows.networks.restoring import RestoringNetwork, Task
@@ -65,20 +65,29 @@ class Restorer(Rebuilder):
         mean = batches.mean()[: items.channels]
         loss = objective(settings.seed)
         baseline = loss.baseline(mean, batches.held_out())
+        # Surprise has no zero of which a share could be told: whoever learns blind is judged at the end.
+        blind = task == "blind"
         interrupted = self._learn(
             items,
             batches,
             settings,
             architecture,
             loss,
-            baseline,
+            0.0 if blind else baseline,
             mean.flatten(1).mean(1),
-            identity,
+            {**identity, "baseline": float(f"{baseline:.4g}")},
             checkpoint,
             resume,
             report,
         )
-        self.calibration_ = calibrate(self._network(), loss, batches.held_out()) if task != "blind" else None
+        self.training_["mean_loss"] = baseline
+        found = self.training_["held_out_loss"]
+        if blind and found >= baseline:
+            raise TrainingError(
+                f"nothing was found in the neighbours of a value that tells it (held-out loss {found:.4g}, without them "
+                f"{baseline:.4g}): are the items noise alone? else try a larger budget"
+            )
+        self.calibration_ = None if blind else calibrate(self._network(), loss, batches.held_out())
         self.training_["within"] = self.calibration_.within if self.calibration_ else None
         if interrupted:
             raise KeyboardInterrupt
