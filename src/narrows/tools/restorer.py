@@ -84,8 +84,8 @@ class Restorer(Rebuilder):
         found = self.training_["held_out_loss"]
         if blind and found >= baseline:
             raise TrainingError(
-                f"nothing was found in the neighbours of a value that tells it (held-out loss {found:.4g}, without them "
-                f"{baseline:.4g}): are the items noise alone? else try a larger budget"
+                f"nothing in the neighbours of a value was found to tell it (held-out loss {found:.4g}, without "
+                f"them {baseline:.4g}): are the items noise alone? else try a larger budget"
             )
         self.calibration_ = None if blind else calibrate(self._network(), loss, batches.held_out())
         self.training_["within"] = self.calibration_.within if self.calibration_ else None
