@@ -11,6 +11,7 @@ COMPONENTS = 4
 NUMBERS = 3 * COMPONENTS  # that describe one mixture
 NARROWEST = 1 / 512  # deviation of a component, in scaled units
 WIDEST = 8.0
+NARROW = 2.0  # so that an untrained network expects a deviation of about 0.1
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Mixture:
     def of(cls, numbers: Tensor) -> "Mixture":
         """From the 3 M numbers (..., 3 M) of a network, whatever they are."""
         weights, means, deviations = numbers.split(COMPONENTS, -1)
-        deviations = NARROWEST + F.softplus(deviations.clamp(max=WIDEST))
+        deviations = NARROWEST + F.softplus(deviations.clamp(max=WIDEST) - NARROW)
         return cls(F.log_softmax(weights, -1), means, deviations)
 
     def log_likelihood(self, y: Tensor, noise: Tensor, clipped: bool) -> Tensor:
@@ -48,10 +49,11 @@ class Mixture:
             for end, side in ((0.0, 1.0), (1.0, -1.0)):
                 # Beyond an end, only that y fell there is known: the moments of a normal cut at it.
                 at = side * (end - self.means) / spread
-                ratio = (-0.5 * at**2 - 0.5 * math.log(2 * math.pi) - torch.special.log_ndtr(at)).exp()
+                ratio = math.sqrt(2 / math.pi) / torch.special.erfcx(-at / math.sqrt(2))
                 fell = y <= end if side > 0 else y >= end
                 shift = torch.where(fell, -side * ratio, shift)
-                shrink = torch.where(fell, ratio * (ratio + at), shrink)
+                # Held to its bounds, because far out the sum is one of numbers that cancel.
+                shrink = torch.where(fell, (ratio * (ratio + at)).clamp(0, 1), shrink)
         means = self.means + gain * shift
         rest = variances - gain**2 * shrink
         mean = (weights * means).sum(-1)

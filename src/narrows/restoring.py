@@ -13,6 +13,7 @@ from narrows.mixture import Mixture
 from narrows.networks.restoring import RestoringNetwork
 
 HEAD_WEIGHT = 0.1  # of the likelihood beside the squared error
+MORE_NOISE = 0.02  # nats, for e times the variance
 DESCRIBED = 4  # one item of so many in a batch: describing values costs as much as restoring them, and learns faster
 
 
@@ -158,7 +159,10 @@ class BlindObjective(Objective):
         _, features = network(example.x)
         mixture = Mixture.of(picked(network.describe(features, x.shape[2:]), example.asked))
         noise = network.noise(mixture.means)
-        return -mixture.log_likelihood(picked(x, example.asked), noise, self.clipped).mean()
+        surprise = -average(mixture.log_likelihood(picked(x, example.asked), noise, self.clipped))
+        # A value that is doubtful and little noise are as likely as much noise on one that is not. Of what nothing
+        # decides, noise is the better guess, so it starts large and is held so.
+        return surprise if step is None else surprise - MORE_NOISE * average(noise.log())
 
     def baseline(self, mean: Tensor, held_out: Iterable[Tensor]) -> float:
         """The surprise of one who expects the same normal distribution everywhere; 0 where nothing varies."""
