@@ -81,7 +81,7 @@ def evaluate(model: Autoencoder, items: Items) -> Evaluation:
         values=count / len(items),
         code=code,
         positions=positions,
-        unit=f"{scaling.low:g}..{scaling.high:g} is 0..1" if scaling.ranged else "the deviation of the data is 1",
+        unit=unit(scaling),
         mse=mse,
         psnr=decibels(mse, scaling),
         ssim=similarity / len(items) if with_ssim else None,
@@ -109,6 +109,11 @@ def code_sizes(model: Autoencoder, items: Items) -> tuple[float, float]:
     sizes = np.array([[sum(map(math.prod, part)), sum(map(math.prod, part[1:]))] for part in parts])
     code, positions = (counts @ sizes / counts.sum()).tolist()
     return code, positions
+
+
+def unit(scaling: Scaling) -> str:
+    """What the scaled units are."""
+    return f"{scaling.low:g}..{scaling.high:g} is 0..1" if scaling.ranged else "the deviation of the data is 1"
 
 
 def decibels(mse: float, scaling: Scaling) -> float | None:

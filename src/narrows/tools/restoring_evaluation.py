@@ -1,7 +1,7 @@
 """How well a model takes noise away or fills holes, where what is right is known."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -178,11 +178,11 @@ def evaluate_imputer(model: Imputer, items: Items, holes: str | None = None) -> 
         values = scaling.forward(right.values)
         answers = [
             scaling.forward(answer.values),
-            by_channel(fill_with_mean, values, known, scaling),
-            by_channel(fill_with_nearest, values, known, scaling),
+            fill_each(with_mean, values, known, right),
+            fill_each(with_nearest, values, known, right),
         ]
         for sums, filled in zip(fillings, answers, strict=True):
-            sums.with_ssim &= not own.any()
+            sums.with_ssim = sums.with_ssim and not own.any()
             sums.add(filled, values, asked)
         within.add(answer.values[asked], right.values[asked], model.uncertainty(hidden).values[asked])
         count += values.size
@@ -213,9 +213,7 @@ def parts(items: Items) -> Iterator[Items]:
         return
     holes = None if items.holes is None else items.as_holes()
     for index, item in enumerate(items):
-        yield Items(
-            item[None], items.axes, source=items.source, holes=None if holes is None else holes[index][None]
-        )
+        yield Items(item[None], items.axes, source=items.source, holes=None if holes is None else holes[index][None])
 
 
 def in_floats(items: Items) -> Items:
@@ -232,3 +230,30 @@ def channels_first(pictures: np.ndarray) -> Tensor:
     """Pictures (n, Y, X) or (n, Y, X, C) as (n, C, Y, X)."""
     x = torch.from_numpy(pictures)
     return x.unsqueeze(1) if x.ndim == 3 else x.movedim(-1, 1)
+
+
+def fill_each(
+    fill: Callable[[np.ndarray, np.ndarray], np.ndarray], values: np.ndarray, known: np.ndarray, items: Items
+) -> np.ndarray:
+    """Values (n, *S) or (n, *S, C), as of `items`, filled channel by channel.
+
+    fill: from a channel (*S), and True where it is known, to the whole. A channel of which nothing is known gets the
+    mean of what is known of the item.
+    """
+    filled = np.zeros(values.shape, np.float32)
+    each = (array if items.axes.endswith("C") else array[..., None] for array in (values, known, filled))
+    for item, its, out in zip(*each, strict=True):
+        for channel in range(item.shape[-1]):
+            if its[..., channel].any():
+                out[..., channel] = fill(item[..., channel], its[..., channel])
+            elif its.any():
+                out[..., channel] = item[its].mean()
+    return filled
+
+
+def with_mean(x: np.ndarray, known: np.ndarray) -> np.ndarray:
+    return np.where(known, x, x[known].mean())
+
+
+def with_nearest(x: np.ndarray, known: np.ndarray) -> np.ndarray:
+    return x[tuple(distance_transform_edt(~known, return_distances=False, return_indices=True))]
