@@ -12,7 +12,7 @@ import typer.core
 import typer.main
 
 from narrows import __version__
-from narrows.cli import codes, compression, facts, figures, training
+from narrows.cli import codes, compression, facts, figures, restoring, training
 from narrows.cli.messages import WrongUsage, one_line, say
 from narrows.errors import NarrowsError
 
@@ -25,7 +25,7 @@ class InOrder(typer.core.TyperGroup):
     def list_commands(self, context: Any) -> list[str]:
         return [
             *("datasets", "train", "encode", "decode", "compress", "decompress", "preview"),
-            *("evaluate", "info", "demo"),
+            *("denoise", "fill", "evaluate", "info", "demo"),
         ]
 
 
@@ -36,11 +36,15 @@ app.command("datasets")(facts.datasets)
 app.add_typer(train, name="train")
 train.command("autoencoder")(training.autoencoder)
 train.command("codec")(training.codec)
+train.command("denoiser")(training.denoiser)
+train.command("imputer")(training.imputer)
 app.command("encode")(codes.encode)
 app.command("decode")(codes.decode)
 app.command("compress")(compression.compress)
 app.command("decompress")(compression.decompress)
 app.command("preview")(compression.preview)
+app.command("denoise")(restoring.denoise)
+app.command("fill")(restoring.fill)
 app.command("evaluate")(figures.evaluate)
 app.command("info")(facts.info)
 app.command("demo")(figures.demo)

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from narrows.cli import options
-from narrows.cli.files import check_file, check_standard_output, load_autoencoder, read_items_for
+from narrows.cli.files import check_file, check_standard_output, load_tool, read_items_for
 
 
 def encode(
@@ -34,7 +34,7 @@ def encode(
 
     from narrows.tools.code_files import encode_items, write_codes
 
-    estimator = load_autoencoder(model)
+    estimator = load_tool(model, "encode", "autoencoder")
     write_codes(encode_items(estimator, read_items_for(estimator, source, axes, strict)), output)
 
 
@@ -57,4 +57,4 @@ def decode(
     from narrows import data
     from narrows.tools.code_files import decode_items, read_codes
 
-    data.write(decode_items(load_autoencoder(model), read_codes(codes)), output)
+    data.write(decode_items(load_tool(model, "decode", "autoencoder"), read_codes(codes)), output)

@@ -3,40 +3,100 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from narrows.cli import options
-from narrows.cli.files import load_autoencoder, read_items_for
-from narrows.cli.messages import aligned
+from narrows.cli.files import load_tool, read_items_for
+from narrows.cli.messages import WrongUsage, aligned
+from narrows.cli.restoring import check_holes, check_noise
+from narrows.errors import NarrowsError
 
 if TYPE_CHECKING:
+    from narrows.data import Items
     from narrows.tools.evaluation import Evaluation
+    from narrows.tools.restoring_evaluation import Denoising, Filling
 
 
 def evaluate(
     model: options.Model,
     source: options.Data,
+    noise: Annotated[
+        str | None,
+        typer.Option(metavar="KIND:S", help="For a denoiser: the noise that is added to DATA; that of its training."),
+    ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(metavar="CLEAN", help="For a denoiser: what the items of DATA, which are noisy, should be."),
+    ] = None,
+    holes: Annotated[
+        str | None,
+        typer.Option(metavar="KIND:SHARE", help="For an imputer: what is hidden of DATA; as in its training."),
+    ] = None,
     axes: options.Axes = None,
     strict: options.Strict = False,
     as_json: options.Json = False,
 ) -> None:
-    """Measure how well items come back, beside PCA.
+    """Measure how well items come back, beside simpler ways.
 
     \b
-    PCA has as many components as the code has numbers. Each half of the items is
-    rebuilt by the PCA of the other half: it has not seen them either.
+    For an autoencoder, beside PCA with as many components as the code has numbers.
+    Each half of the items is rebuilt by the PCA of the other half: it has not seen
+    them either. For a denoiser, before and after, once noise was added to DATA. For
+    an imputer, on values that are hidden from it, beside the mean and the nearest
+    of the values that are known.
 
     \b
-    Example:
+    Examples:
       narrows evaluate m.safetensors mnist:test
+      narrows evaluate den.safetensors mnist:test --noise gaussian:0.5
+      narrows evaluate fill.safetensors mnist:test --holes pixels:0.75
     """
-    from narrows.tools import evaluation
+    if noise is not None and target is not None:
+        raise WrongUsage("--noise and --target: noise is added to clean data, and pairs have theirs; give one of them")
+    check_noise(noise)
+    check_holes(holes)
 
-    estimator = load_autoencoder(model)
-    found = evaluation.evaluate(estimator, read_items_for(estimator, source, axes, strict))
-    print(json.dumps(asdict(found)) if as_json else table(found))
+    estimator = load_tool(model, "evaluate", "autoencoder", "denoiser", "imputer")
+    for option, given, tool in (
+        ("noise", noise, "denoiser"),
+        ("target", target, "denoiser"),
+        ("holes", holes, "imputer"),
+    ):
+        if given is not None and estimator.tool != tool:
+            raise WrongUsage(f"--{option}: is for a model of the tool {tool}, and {model} is one of {estimator.tool}")
+    if estimator.tool == "denoiser" and noise is None and target is None and estimator.noise is None:
+        raise WrongUsage(
+            f"{model}: learnt from data with noise of their own: give --noise to add to clean DATA, "
+            "or --target with what is right where DATA is noisy"
+        )
+    items = read_items_for(estimator, source, axes, strict)
+    try:
+        found, shown = measure(
+            estimator, items, noise, target and read_items_for(estimator, target, axes, strict), holes
+        )
+    except ValueError as error:
+        raise error if isinstance(error, NarrowsError) else WrongUsage(str(error)) from None
+    print(json.dumps(asdict(found)) if as_json else shown)
+
+
+def measure(
+    estimator: Any, items: "Items", noise: str | None, target: "Items | None", holes: str | None
+) -> "tuple[Evaluation | Denoising | Filling, str]":
+    """The figures that a tool has, and how to show them."""
+    if estimator.tool == "autoencoder":
+        from narrows.tools import evaluation
+
+        evaluated = evaluation.evaluate(estimator, items)
+        return evaluated, table(evaluated)
+    from narrows.tools import restoring_evaluation
+
+    if estimator.tool == "denoiser":
+        denoised = restoring_evaluation.evaluate_denoiser(estimator, items, noise, target)
+        return denoised, denoising_table(denoised)
+    filled = restoring_evaluation.evaluate_imputer(estimator, items, holes)
+    return filled, filling_table(filled)
 
 
 def demo(
@@ -58,22 +118,55 @@ def demo(
 
 
 def table(found: "Evaluation") -> str:
-    """An evaluation for reading."""
+    """An evaluation of an autoencoder for reading."""
     positions = f", {found.positions:,.0f} of them positions" if found.positions else ""
-    facts = [
-        ("data", found.data),
-        ("items", f"{found.items:,} in {found.seconds:.2f} s" + f", {found.skipped} skipped" * bool(found.skipped)),
-        ("code", f"{found.code:,.0f} numbers{positions} for {found.values:,.0f} values"),
-    ]
-    rows: list[tuple[str, ...]] = [("", "model"), ("mse", f"{found.mse:.6f}"), ("psnr", decibels(found.psnr))]
-    if found.ssim is not None:
-        rows.append(("ssim", f"{found.ssim:.4f}"))
-    if found.pca is not None:
-        beside = [f"PCA-{found.pca.components}", f"{found.pca.mse:.6f}", decibels(found.pca.psnr), "-"]
-        rows = [(*row, cell) for row, cell in zip(rows, beside, strict=False)]
-    else:
+    facts = [*data_facts(found), ("code", f"{found.code:,.0f} numbers{positions} for {found.values:,.0f} values")]
+    columns: dict[str, Any] = {"model": found}
+    if found.pca is None:
         facts.append(("PCA", f"none: {found.no_pca}"))
-    return f"{aligned(facts)}\n\n{aligned(rows, right=True)}\n\nmse in scaled units: {found.unit}"
+    else:
+        columns[f"PCA-{found.pca.components}"] = found.pca
+    return laid_out(facts, columns, found.unit)
+
+
+def denoising_table(found: "Denoising") -> str:
+    """An evaluation of a denoiser for reading."""
+    noise = ("target", found.target) if found.noise is None else ("noise", f"{found.noise}, added to the data")
+    facts = [*data_facts(found), (noise[0], str(noise[1])), ("doubt", shares(found.within))]
+    return laid_out(facts, {"before": found.before, "after": found}, found.unit)
+
+
+def filling_table(found: "Filling") -> str:
+    """An evaluation of an imputer for reading; its mse and psnr are those of hidden values."""
+    facts = [
+        *data_facts(found),
+        ("holes", f"{found.holes}; {found.hidden:.1%} of the values hidden"),
+        ("doubt", shares(found.within)),
+    ]
+    columns = {"model": found, "mean": found.mean, "nearest": found.nearest}
+    return laid_out(facts, columns, f"{found.unit}; mse and psnr of the hidden values, ssim of whole pictures")
+
+
+def data_facts(found: "Evaluation | Denoising | Filling") -> list[tuple[str, str]]:
+    skipped = f", {found.skipped} skipped" * bool(found.skipped)
+    return [("data", found.data), ("items", f"{found.items:,} in {found.seconds:.2f} s{skipped}")]
+
+
+def shares(within: tuple[float, float]) -> str:
+    return f"{within[0]:.1%} of right values within one stated deviation, {within[1]:.1%} within two"
+
+
+def laid_out(facts: list[tuple[str, str]], columns: dict[str, Any], unit: str) -> str:
+    """Facts, and a table of the figures of each column; what has no ssim beside what has one gets a dash."""
+    rows = [
+        ("", *columns),
+        ("mse", *(f"{column.mse:.6f}" for column in columns.values())),
+        ("psnr", *(decibels(column.psnr) for column in columns.values())),
+    ]
+    ssim = [getattr(column, "ssim", None) for column in columns.values()]
+    if any(figure is not None for figure in ssim):
+        rows.append(("ssim", *("-" if figure is None else f"{figure:.4f}" for figure in ssim)))
+    return f"{aligned(facts)}\n\n{aligned(rows, right=True)}\n\nmse in scaled units: {unit}"
 
 
 def decibels(psnr: float | None) -> str:

@@ -3,7 +3,7 @@
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from narrows.cli.messages import WrongUsage, say
 from narrows.errors import DataError
@@ -11,7 +11,6 @@ from narrows.progress import reading_bar
 
 if TYPE_CHECKING:
     from narrows.data import Items
-    from narrows.tools.autoencoder import Autoencoder
     from narrows.tools.tool import Tool
 
 _SKIPPED_SHOWN = 5
@@ -41,31 +40,57 @@ def report_skipped(items: "Items") -> None:
 def read_items_for(model: "Tool", source: str, axes: str | None, strict: bool) -> "Items":
     """The items of DATA to give to a model. Arrays have the axes of those it was trained on, unless the user says.
 
-    Grey pictures become colour for a model of colour pictures, as they do in a folder of both.
+    Grey pictures become colour for a model of colour pictures, as they do in a folder of both; with an alpha channel,
+    which marks holes, only for an imputer.
     """
+    from narrows.data.holes import split_alpha
+
     if axes is None and source.endswith((".npy", ".npz", ".npy.gz")):
         axes = model.axes_
     items = read_items(source, axes, strict)
-    if items.axes == "NYX" and model.item_axes_ == "NYXC" and model.channels_ == 3:
-        return items.coloured()
+    if model.item_axes_ == "NYXC" and model.channels_ == 3:
+        if items.axes == "NYXC" and items.channels == 2 and model.tool == "imputer":
+            items = split_alpha(items)
+        if items.axes == "NYX":
+            return items.coloured()
     return items
 
 
-def load_autoencoder(path: str) -> "Autoencoder":
-    """The autoencoder in a file; DataError where it is another tool."""
+def read_mask(source: str) -> Any:
+    """A mask as an imputer takes it: an array, whose axes it tells from those of the items; or items."""
+    from narrows.data import arrays
+
+    path = Path(source)
+    if source.endswith(".npy"):
+        return arrays.read_npy(path, source)
+    if source.endswith(".npy.gz"):
+        return arrays.read_npy(arrays.gunzip(path, source), source)
+    if source.endswith(".npz"):
+        found = list(arrays.read_npz(path, source).values())
+        return found[0] if len(found) == 1 else found
+    return read_items(source, None, strict=True)
+
+
+def load_tool(path: str, work: str, *tools: str) -> Any:
+    """The model in a file; DataError where it is none of the tools that this work needs."""
     import narrows
 
     model = narrows.load(path)
-    if not isinstance(model, narrows.Autoencoder):
-        raise DataError(f"{path}: a {model.tool}; encode, decode and evaluate work with an autoencoder")
+    if model.tool not in tools:
+        needed = " or ".join([", ".join(map(with_article, tools[:-1])), with_article(tools[-1])][len(tools) == 1 :])
+        raise DataError(f"{path}: {with_article(model.tool)}; {work} needs {needed}")
     return model
 
 
-def check_file(path: str, forms: tuple[str, ...]) -> None:
+def with_article(tool: str) -> str:
+    return f"{'an' if tool[0] in 'aeiou' else 'a'} {tool}"
+
+
+def check_file(path: str, forms: tuple[str, ...], option: str = "--output") -> None:
     """Raise where a file of one of these forms cannot be written at `path`."""
     target = Path(path)
     if target.suffix.lower() not in forms:
-        raise WrongUsage(f"--output {path}: expected a name that ends in {' or '.join(forms)}")
+        raise WrongUsage(f"{option} {path}: expected a name that ends in {' or '.join(forms)}")
     if target.is_dir():
         raise DataError(f"{path}: is a folder; name a file in it")
     if not target.parent.is_dir():

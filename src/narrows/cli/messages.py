@@ -6,8 +6,10 @@ from collections.abc import Iterable, Sequence
 
 _OPTIONS = (
     "architecture code upsampling preset loss minutes epochs batch_size learning_rate axes device random_state strict "
-    "max_error quality psnr"
+    "max_error quality psnr noise clip holes missing_values"
 )
+_NAMES = {"random_state": "seed", "missing_values": "missing"}
+_FLAGS = ("strict", "clip")
 _IN_PYTHON = re.compile(
     rf"(?<![\w/.])({_OPTIONS.replace(' ', '|')})=([\"']?)(-?\d+\.\d+|-?\w+(?:-\d+)?)\2(?=[\s,:;)]|$)"
 )
@@ -47,8 +49,8 @@ def size(count: float) -> str:
 
 
 def _as_option(found: re.Match[str]) -> str:
-    name = "seed" if found[1] == "random_state" else found[1].replace("_", "-")
-    return f"--{name}" if found[1] == "strict" else f"--{name} {found[3]}"
+    name = _NAMES.get(found[1], found[1].replace("_", "-"))
+    return f"--{name}" if name in _FLAGS else f"--{name} {found[3]}"
 
 
 def smaller(raw: int, total: int) -> str:

@@ -10,6 +10,10 @@ Data = Annotated[
         metavar="DATA", show_default=False, help="A named data set, pictures, arrays, or - for standard input."
     ),
 ]
+In = Annotated[
+    str,
+    typer.Argument(metavar="IN", show_default=False, help="Pictures or arrays, as DATA; - for standard input."),
+]
 Model = Annotated[
     str, typer.Argument(metavar="M", show_default=False, help="A model file that train wrote (.safetensors).")
 ]
@@ -53,5 +57,20 @@ Out = Annotated[
         "-o",
         metavar="OUT",
         help="A .npy, .npz, .tif or .idx file, a folder/ of pictures, or - for .npy.",
+    ),
+]
+Preset = Annotated[Literal["default", "lesson"], typer.Option(help="lesson: the small networks of the classic lesson.")]
+Missing = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NUMBER|alpha",
+        help="Which values are holes, beside NaN; alpha: where the last channel of pictures is 0.",
+    ),
+]
+Uncertainty = Annotated[
+    str | None,
+    typer.Option(
+        metavar="U.npy",
+        help="Also write each value's standard deviation, in the data's unit; a .npz for items of different sizes.",
     ),
 ]

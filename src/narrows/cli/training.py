@@ -12,13 +12,16 @@ import typer
 from narrows.cli import options
 from narrows.cli.files import check_file, read_items
 from narrows.cli.messages import WrongUsage, say, size
+from narrows.cli.restoring import check_holes, check_noise, parse_missing
 from narrows.errors import DataError, NarrowsError
 
 if TYPE_CHECKING:
     from narrows.tools.autoencoder import Autoencoder
     from narrows.tools.codec import Codec
+    from narrows.tools.denoiser import Denoiser
+    from narrows.tools.imputer import Imputer
 
-Learner = TypeVar("Learner", bound=Union["Autoencoder", "Codec"])
+Learner = TypeVar("Learner", bound=Union["Autoencoder", "Codec", "Denoiser", "Imputer"])
 
 
 def autoencoder(
@@ -40,9 +43,7 @@ def autoencoder(
         Literal["nearest", "bilinear", "transpose", "pixelshuffle", "unpool"],
         typer.Option(help="How a convolutional decoder doubles its grid."),
     ] = "nearest",
-    preset: Annotated[
-        Literal["default", "lesson"], typer.Option(help="lesson: the small networks of the classic lesson.")
-    ] = "default",
+    preset: options.Preset = "default",
     loss: Annotated[Literal["mse", "mae", "bce"], typer.Option(help="What training makes small.")] = "mse",
     minutes: options.Minutes = None,
     epochs: options.Epochs = None,
@@ -135,6 +136,136 @@ def codec(
     )
 
 
+def denoiser(
+    context: typer.Context,
+    source: options.Data,
+    output: options.NewModel,
+    noise: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KIND:S",
+            help="Noise to add to clean data: gaussian:0.5, or gaussian:0.1-0.5 for a range; poisson:30, "
+            "salt-pepper:0.1, speckle:0.2, blur:1.5; several joined by +.",
+        ),
+    ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(metavar="CLEAN", help="What the items of noisy data should be: clean, or as noisy once more."),
+    ] = None,
+    clip: Annotated[
+        bool | None,
+        typer.Option(
+            "--clip/--no-clip", help="Whether noisy values are clipped to the range of the data; yes where it has one."
+        ),
+    ] = None,
+    preset: options.Preset = "default",
+    minutes: options.Minutes = None,
+    epochs: options.Epochs = None,
+    batch_size: options.BatchSize = None,
+    learning_rate: options.LearningRate = None,
+    axes: options.Axes = None,
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
+    resume: options.Resume = False,
+    strict: options.Strict = False,
+) -> None:
+    """Learn to take noise away: from clean data, from pairs, or from noisy data alone.
+
+    \b
+    With --noise, DATA is clean, and noise of this strength is added in training: 1
+    is the width of the range of the data, or their deviation. With --target, DATA
+    is noisy and CLEAN is what it should be. With neither, DATA is noisy and nothing
+    clean is needed, where the noise of a value says nothing about that of the next.
+    Ctrl-C stops cleanly: the best model so far is written, and --resume goes on.
+
+    \b
+    Example:
+      narrows train denoiser mnist -o den.safetensors --noise gaussian:0.5
+    """
+    if noise is not None and target is not None:
+        raise WrongUsage("--noise and --target: noise is added to clean data, and pairs have theirs; give one of them")
+    check_budget(minutes, epochs)
+    check_noise(noise)
+
+    def untrained() -> "Denoiser":
+        from narrows import Denoiser
+
+        return Denoiser(
+            noise=noise,
+            clip=clip,
+            preset=preset,
+            minutes=minutes,
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            axes=axes,
+            device=device,
+            random_state=seed,
+            verbose=sys.stderr.isatty(),
+        )
+
+    model = learn(untrained, source, output, axes, strict, resume, context.obj, target)
+    print(f"{output}: {size(Path(output).stat().st_size)}; {restorer_summary(model)}")
+
+
+def imputer(
+    context: typer.Context,
+    source: options.Data,
+    output: options.NewModel,
+    holes: Annotated[
+        str,
+        typer.Option(
+            metavar="KIND:SHARE",
+            help="What is hidden in training: pixels:0.5, blocks:0.25, lines, strokes, channels, several joined by +; "
+            "mixed: by turns all of them.",
+        ),
+    ] = "mixed",
+    missing: options.Missing = None,
+    preset: options.Preset = "default",
+    minutes: options.Minutes = None,
+    epochs: options.Epochs = None,
+    batch_size: options.BatchSize = None,
+    learning_rate: options.LearningRate = None,
+    axes: options.Axes = None,
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
+    resume: options.Resume = False,
+    strict: options.Strict = False,
+) -> None:
+    """Learn to fill holes, from data with or without holes of their own.
+
+    \b
+    Ctrl-C stops cleanly: the best model so far is written, and --resume goes on.
+
+    \b
+    Example:
+      narrows train imputer mnist -o fill.safetensors --holes pixels:0.75
+    """
+    check_budget(minutes, epochs)
+    check_holes(holes)
+    marks = parse_missing(missing)
+
+    def untrained() -> "Imputer":
+        from narrows import Imputer
+
+        return Imputer(
+            holes=holes,
+            missing_values=math.nan if marks is None else marks,
+            preset=preset,
+            minutes=minutes,
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            axes=axes,
+            device=device,
+            random_state=seed,
+            verbose=sys.stderr.isatty(),
+        )
+
+    model = learn(untrained, source, output, axes, strict, resume, context.obj)
+    print(f"{output}: {size(Path(output).stat().st_size)}; {restorer_summary(model)}")
+
+
 def check_budget(minutes: float | None, epochs: int | None) -> None:
     if minutes is not None and epochs is not None:
         raise WrongUsage("--minutes and --epochs: give one budget, not both")
@@ -148,10 +279,12 @@ def learn(
     strict: bool,
     resume: bool,
     arguments: list[str],
+    target: str | None = None,
 ) -> Learner:
     """A model trained on DATA and saved, with a checkpoint beside it until it is complete.
 
     untrained: gives the estimator, once the data can be read. arguments: the command line, to say how to go on.
+    target: what the items of DATA should be, for a tool that learns from pairs.
     """
     check_file(output, (".safetensors",))
     checkpoint = Path(f"{output}.checkpoint")
@@ -163,10 +296,11 @@ def learn(
     if checkpoint.exists() and not resume:
         say(f"{checkpoint}: left by a run that was stopped, and now replaced; --resume would have gone on with it")
     items = read_items(source, axes, strict)
+    right = None if target is None else read_items(target, axes, strict)
     model = untrained()
     go_on = shlex.join(["narrows", *arguments, *([] if resume else ["--resume"])])
     try:
-        model.fit(items, checkpoint=checkpoint, resume=resume)
+        model.fit(items, right, checkpoint=checkpoint, resume=resume)
     except KeyboardInterrupt:
         stop(model, output, checkpoint, go_on)
     except ValueError as error:
@@ -208,4 +342,21 @@ def summary(model: "Autoencoder", loss: str) -> str:
     return (
         f"code {code} for {model.n_features_in_} values; {facts['items']} items in {facts['seconds']:.1f} s; "
         f"held-out {loss} {facts['held_out_loss']:.4g}{psnr}, the mean of the data has {facts['mean_loss']:.4g}"
+    )
+
+
+def restorer_summary(model: "Denoiser | Imputer") -> str:
+    """A finished training of a tool that restores, in one line."""
+    facts = model.training_
+    learnt, found = facts["held_out_loss"], facts["within"]
+    line = f"{facts['items']} items in {facts['seconds']:.1f} s; "
+    if found is None:
+        return (
+            f"{line}learnt from noisy items alone; held-out surprise {learnt:.4g}, "
+            f"one distribution for every value has {facts['mean_loss']:.4g}"
+        )
+    psnr = f" ({-10 * math.log10(learnt):.2f} dB)" if model.scaling_.ranged and learnt > 0 else ""
+    return (
+        f"{line}held-out mse {learnt:.4g}{psnr}, the mean of the data has {facts['mean_loss']:.4g}; "
+        f"{found[0]:.1%} of values within one stated deviation, {found[1]:.1%} within two"
     )
