@@ -162,7 +162,7 @@ class Residual(nn.Module):
             nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.last(torch.relu(self.first(torch.relu(x))))
+        return x + self.last(self.first(torch.relu(x)).relu_())
 
 
 def residuals(channels: int, count: int, spatial: int) -> nn.Sequential:

@@ -166,8 +166,8 @@ class UNet(RestoringNetwork):
         for level in reversed(range(len(self.downs))):
             x = self.after[level](x)
             if level:
-                x = cut(self.ups[level - 1](torch.relu(x)), tuple(skips[level - 1].shape[2:])) + skips[level - 1]
-        return torch.relu(x)
+                x = cut(self.ups[level - 1](x.relu_()), tuple(skips[level - 1].shape[2:])) + skips[level - 1]
+        return x.relu_()
 
     @property
     def reach(self) -> tuple[int, ...]:
