@@ -1,0 +1,147 @@
+"""Holes, however they are marked: by a value, by a mask, by an alpha channel."""
+
+import numpy as np
+import pytest
+
+from narrows import DataError
+from narrows.data import Items
+from narrows.data.holes import mark, mark_value, split_alpha
+
+from ..made_up import waves
+
+SIZES = [(5, 9), (7, 4), (5, 9), (3, 3)]
+
+
+def of_sizes(channels=0, dtype=np.uint8):
+    return [waves(1, *size, channels=channels, dtype=dtype, seed=seed)[0] for seed, size in enumerate(SIZES)]
+
+
+def random_masks(items, seed=0):
+    rng = np.random.default_rng(seed)
+    return [rng.random(item.shape[: items.spatial]) < 0.4 for item in items]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32, np.float64, bool])
+@pytest.mark.parametrize("uniform", [True, False])
+def test_a_value_that_means_missing(dtype, uniform):
+    arrays = [(x > 1 if dtype is bool else x).astype(dtype) for x in of_sizes()]
+    items = Items.from_array(np.stack(arrays[::2])) if uniform else Items.from_list(arrays)
+    value = float(items.values.flat[3])
+    marked = mark_value(items, value)
+    assert marked.values is items.values
+    for item, hole in zip(items, marked.as_holes(), strict=True):
+        np.testing.assert_array_equal(hole, item == value)
+    again = mark_value(marked, float(items.values.flat[4]))
+    assert (again.holes >= marked.holes).all()
+    assert mark_value(items, np.nan) is items
+    for no_value_of_it in (-1, 1e30, 0.3):
+        assert not mark_value(items, no_value_of_it).holes.any()
+
+
+@pytest.mark.parametrize("colours", [1, 3])
+@pytest.mark.parametrize("uniform", [True, False])
+def test_an_alpha_channel(colours, uniform):
+    arrays = [waves(1, *size, channels=colours + 1, seed=seed)[0] for seed, size in enumerate(SIZES)]
+    for x in arrays:
+        x[:2, 1:3, -1] = 0
+        x[2, 2, -1] = 1  # seen through a little is known
+    items = Items.from_array(np.stack(arrays[::2])) if uniform else Items.from_list(arrays)
+    without = split_alpha(items)
+    assert without.axes == ("NYX" if colours == 1 else "NYXC")
+    assert without.channels == colours
+    assert len(without) == len(items)
+    for given, item, hole in zip(items, without, without.as_holes(), strict=True):
+        colour = given[..., :-1] if colours == 3 else given[..., 0]
+        np.testing.assert_array_equal(item, colour)
+        expected = np.zeros(given.shape[:2], bool)
+        expected[:2, 1:3] = True
+        np.testing.assert_array_equal(hole, expected[..., None].repeat(3, -1) if colours == 3 else expected)
+
+
+@pytest.mark.parametrize(
+    ("X", "axes"), [(waves(3, 8, 8), "NYX"), (waves(3, 8, 8, channels=3), "NYXC"), (waves(3, 8, channels=2), "NTC")]
+)
+def test_items_without_an_alpha_channel(X, axes):
+    with pytest.raises(DataError, match="an alpha channel is the last of 2 or 4 of a picture") as error:
+        split_alpha(Items.from_array(X, axes))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("channels", [0, 3])
+@pytest.mark.parametrize("uniform", [True, False])
+def test_masks(channels, uniform):
+    arrays = of_sizes(channels)
+    items = Items.from_array(np.stack(arrays[::2])) if uniform else Items.from_list(arrays)
+    masks = random_masks(items)
+    marked = mark(items, Items.from_list(masks, "YX"))
+    assert items.holes is None
+    for hole, mask in zip(marked.as_holes(), masks, strict=True):
+        np.testing.assert_array_equal(hole, mask[..., None].repeat(3, -1) if channels else mask)
+    others = random_masks(items, seed=1)
+    both = mark(marked, Items.from_list(others, "YX"))
+    for hole, one, other in zip(both.as_holes(), masks, others, strict=True):
+        np.testing.assert_array_equal(hole[..., 0] if channels else hole, one | other)
+
+
+def test_one_mask_for_all():
+    X, mask = waves(4, 6, 5), np.eye(6, 5)
+    marked = mark(Items.from_array(X), Items.from_array(mask, "YX"))
+    np.testing.assert_array_equal(marked.holes, np.broadcast_to(mask != 0, X.shape))
+
+
+def test_a_mask_of_each_channel():
+    X = waves(4, 6, 5, channels=3)
+    mask = np.random.default_rng(0).random(X.shape) < 0.3
+    np.testing.assert_array_equal(mark(Items.from_array(X), Items.from_array(mask)).holes, mask)
+
+
+@pytest.mark.parametrize("channels", [2, 3, 4])
+def test_a_picture_as_a_mask(channels):
+    """A grey one with an alpha channel, or a colour one: its alpha channel says nothing."""
+    picture = np.zeros((4, 6, 5, channels), np.uint8)
+    picture[:, 1:3, 2, 0] = 255
+    if channels != 3:
+        picture[..., -1] = 255
+    expected = picture[..., 0] != 0
+    np.testing.assert_array_equal(mark(Items.from_array(waves(4, 6, 5)), Items.from_array(picture)).holes, expected)
+
+
+def test_items_that_were_selected_from_others():
+    arrays = of_sizes()
+    items = Items.from_list(arrays)
+    masks = random_masks(items)
+    marked = mark(items, Items.from_list(masks, "YX"))
+    chosen = [3, 0, 2]
+    some = marked.select(np.array(chosen))
+    for index, item, hole in zip(chosen, some, some.as_holes(), strict=True):
+        np.testing.assert_array_equal(item, arrays[index])
+        np.testing.assert_array_equal(hole, masks[index])
+    more = mark(some, Items.from_list([~masks[index] for index in chosen], "YX"))
+    assert all(hole.all() for hole in more.as_holes())
+    assert not mark_value(some, 300).as_holes()[1].all()
+    uniform = mark(Items.from_array(np.stack(arrays[::2])), Items.from_list(masks[::2], "YX"))
+    np.testing.assert_array_equal(uniform.select([1]).holes, uniform.holes[1:])
+
+
+@pytest.mark.parametrize("uniform", [True, False])
+def test_grey_pictures_with_holes_as_colour_ones(uniform):
+    arrays = of_sizes()
+    items = Items.from_array(np.stack(arrays[::2])) if uniform else Items.from_list(arrays)
+    masks = random_masks(items)
+    coloured = mark(items, Items.from_list(masks, "YX")).coloured()
+    for item, hole, mask in zip(coloured, coloured.as_holes(), masks, strict=True):
+        assert item.shape == hole.shape == (*mask.shape, 3)
+        np.testing.assert_array_equal(hole, mask[..., None].repeat(3, -1))
+
+
+@pytest.mark.parametrize(
+    ("mask", "axes", "message"),
+    [
+        (np.zeros((3, 6, 5)), "NYX", "mask: 3 masks for 4 items: give one each, or one for all"),
+        (np.zeros((4, 6, 6)), "NYX", r"mask: a mask of \(6, 6\) for item 0 of \(6, 5\)"),
+        (np.zeros((4, 6)), "NT", "mask: axes NT; the items have the axes NYX"),
+    ],
+)
+def test_masks_that_do_not_fit(mask, axes, message):
+    with pytest.raises(DataError, match=message):
+        mark(Items.from_array(waves(4, 6, 5)), Items.from_array(mask, axes, source="mask"))
