@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgba
 
 from narrows.data import Items
 from narrows.show import figures, untrained
@@ -30,6 +31,19 @@ def test_item_rows_have_a_title_labels_and_ticks(digits: np.ndarray) -> None:
     first, second = (ax.get_images()[0].get_array() for ax in figure.axes)
     np.testing.assert_allclose(first[:, :28], digits[0])
     np.testing.assert_allclose(second[:, -28:], digits[-1] / 2)
+
+
+def test_doubt_rows_colour_holes_and_show_deviations_with_their_unit(digits: np.ndarray) -> None:
+    hidden, deviations = np.where(digits > 0.5, np.nan, digits), np.zeros_like(digits)
+    deviations[0, 3, 4] = 0.4
+    figure = figures.doubt_rows("Holes", {"original": digits, "hidden": hidden}, deviations, list("abcde"))
+    for word in ("Holes", "hidden", "deviation", "a", "e", "standard deviation", "pixel values of 0 to 1"):
+        assert word in words(figure)
+    drawn = figure.axes[1].get_images()[0]
+    colours = np.asarray(drawn.to_rgba(drawn.get_array()))
+    assert np.isclose(colours, to_rgba(figures.HOLE)).all(axis=-1).sum() == np.isnan(hidden).sum()
+    doubt = figure.axes[2].get_images()[0]
+    assert np.asarray(doubt.get_array())[3, 4] == doubt.norm.vmax == 0.4
 
 
 def test_difference_rows_show_errors_with_their_unit(digits: np.ndarray) -> None:

@@ -6,6 +6,7 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from rich.console import Console
@@ -13,8 +14,9 @@ from rich.console import Console
 import narrows
 from narrows.data import Items
 from narrows.show import page, tour
-from narrows.show.chapter import Chapter, Picture, Result
+from narrows.show.chapter import Chapter, Picture, Restored, Result
 from narrows.show.chapters import SECONDS
+from narrows.show.workshop import BLOCK, with_blocks, with_noise
 
 MINUTES = 0.03
 
@@ -46,6 +48,7 @@ def toured(mnist: tuple[Items, Items], tmp_path_factory: pytest.TempPathFactory)
     with pytest.MonkeyPatch.context() as patch:
         # So little training may well end no better than the mean, which is an error elsewhere.
         patch.setattr("narrows.training.MUST_BEAT", math.inf)
+        patch.setattr("narrows.restoring.BlindObjective.baseline", lambda *_: 1e9)
         tour.show(training, test, folder, Console(file=output), MINUTES)
     return folder, output.getvalue()
 
@@ -55,10 +58,14 @@ def test_the_tour_leaves_models_pictures_and_a_page(toured: tuple[Path, str]) ->
     names = {path.name for path in folder.iterdir()}
     assert {f"{key}.safetensors" for key in SECONDS} <= names
     assert {"index.html", "overview.png", "training.png", "upsampling.png", "interpolation.png"} <= names
+    assert {"compression.png", "denoising.png", "filling.png"} <= names
     assert (folder / "mine.txt").read_text() == "mine"
     assert not [name for name in names if name.startswith(".")]
     assert narrows.load(folder / "linear.safetensors").code_shape_ == (32,)
     assert narrows.load(folder / "conv-nearest.safetensors").code_shape_ == (7, 7, 4)
+    assert narrows.load(folder / "denoiser.safetensors").noise == "gaussian:0.5"
+    assert narrows.load(folder / "denoiser-blind.safetensors").noise is None
+    assert narrows.load(folder / "imputer.safetensors").holes == "mixed"
 
 
 def test_the_page_stands_on_its_own(toured: tuple[Path, str]) -> None:
@@ -80,7 +87,9 @@ def test_the_page_stands_on_its_own(toured: tuple[Path, str]) -> None:
 def test_each_step_is_a_line_and_the_table_lines_up(toured: tuple[Path, str]) -> None:
     _, output = toured
     steps, table = output[: output.index("\nmodel")].splitlines(), output[output.index("\nmodel") + 1 :].splitlines()
-    assert len([line for line in steps if re.search(r"test MSE 0\.\d{4}", line)]) == len(SECONDS) - 1 + 4
+    autoencoders, pca, denoisers, holes = 5, 4, 3, 3
+    found = [line for line in steps if re.search(r"test MSE 0\.\d{4}", line)]
+    assert len(found) == autoencoders + pca + denoisers + holes
     assert len([line for line in steps if "bytes a digit" in line]) == 4
     ends = {match.end() for line in table if (match := re.search(r"\b0\.\d{4}\b", line))}
     assert len(ends) == 1
@@ -88,11 +97,26 @@ def test_each_step_is_a_line_and_the_table_lines_up(toured: tuple[Path, str]) ->
     assert output.isascii()
 
 
+def test_digits_are_spoilt_as_the_page_says(mnist: tuple[Items, Items]) -> None:
+    few = mnist[1].select(slice(0, 200))
+    noisy = with_noise(few, "gaussian:0.5", seed=1)
+    assert noisy.values.dtype == few.values.dtype
+    assert np.array_equal(noisy.values, with_noise(few, "gaussian:0.5", seed=1).values)
+    paper = noisy.values[few.values == 0] / 255
+    assert np.isclose((paper == 0).mean(), 0.5, atol=0.01)  # what is clipped
+    assert np.isclose(np.square(paper).mean(), 0.25 / 2, atol=0.02)
+    holes = with_blocks(few, seed=0).holes
+    assert holes is not None
+    assert (holes.sum(axis=(1, 2)) == BLOCK**2).all()
+    assert holes.all(axis=0).sum() < BLOCK**2 < holes.any(axis=0).sum()  # not always at one place
+
+
 def test_the_page_escapes_what_it_is_given() -> None:
     nasty = '<b>&"'
     picture = Picture(f"{nasty}.png", (1, 1), nasty, nasty)
     result = Result(nasty, 1, 0.5, 1.0, None, file=nasty)  # type: ignore[arg-type]
-    chapter = Chapter(nasty, (nasty,), (picture,), (result,), ((nasty, nasty),))
+    restored = Restored(nasty, 1.0, 0.5, 1.0, None, nasty)  # type: ignore[arg-type]
+    chapter = Chapter(nasty, (nasty,), (picture,), (result,), ((nasty, nasty),), restored=(restored,))
     html = page.write(picture, [chapter], [(nasty, nasty)], 60)
     assert "<b>" not in html
     assert Tags(html).values("img", "alt") == [nasty, nasty]

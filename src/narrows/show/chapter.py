@@ -47,6 +47,22 @@ class Rate:
 
 
 @dataclass(frozen=True)
+class Restored:
+    """What became of test digits with noise or with holes.
+
+    before, after: mean squared error in pixel values of 0..1, over all values or over the hidden ones. seconds: of
+    training. examples: (n, Y, X) float, the digits that the figures show, restored. file: the model's.
+    """
+
+    name: str
+    before: float
+    after: float
+    seconds: float
+    examples: np.ndarray
+    file: str
+
+
+@dataclass(frozen=True)
 class Picture:
     """A picture file in the folder of the tour. size: width and height in pixels. alt: its content in words."""
 
@@ -58,7 +74,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Chapter:
-    """One lesson. points: words to explain, each with its sentence. rates: sizes of files, side by side."""
+    """One lesson. points: words to explain, each with its sentence. rates, restored: further figures, side by side."""
 
     title: str
     paragraphs: tuple[str, ...]
@@ -66,3 +82,4 @@ class Chapter:
     results: tuple[Result, ...] = ()
     points: tuple[tuple[str, str], ...] = ()
     rates: tuple[Rate, ...] = ()
+    restored: tuple[Restored, ...] = ()

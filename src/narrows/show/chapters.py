@@ -10,15 +10,20 @@ import numpy as np
 
 from narrows.show import figures, untrained
 from narrows.show.chapter import Chapter, Picture
-from narrows.show.workshop import Workshop, label
+from narrows.show.workshop import BLOCK, Workshop, label, with_blocks, with_noise
+from narrows.tools.imputer import missing
 
 SECONDS = {
     "linear": 15.0,
-    "conv-nearest": 60.0,
-    "conv-transpose": 60.0,
+    "conv-nearest": 45.0,
+    "conv-transpose": 45.0,
     "lesson-transpose": 30.0,
     "conv-32": 35.0,
-    "codec": 60.0,
+    "codec": 50.0,
+    "denoiser": 45.0,
+    "denoiser-lesson": 15.0,
+    "denoiser-blind": 45.0,
+    "imputer": 45.0,
 }
 
 
@@ -212,6 +217,84 @@ def compression(workshop: Workshop) -> Chapter:
     )
 
 
+def denoising(workshop: Workshop) -> Chapter:
+    noise = "gaussian:0.5"
+    training, noisy = with_noise(workshop.training, noise, seed=1), with_noise(workshop.test, noise, seed=2)
+    denoised, lesson, blind = (
+        workshop.denoise(key, name, SECONDS[key], items, noisy, **options)
+        for key, name, items, options in (
+            ("denoiser", "denoiser", workshop.training, {"noise": noise}),
+            ("denoiser-lesson", "lesson's denoiser", workshop.training, {"noise": noise, "preset": "lesson"}),
+            ("denoiser-blind", "without clean data", training, {}),
+        )
+    )
+    rows = {"clean": workshop.originals, f"noisy\nMSE {denoised.before:.4f}": noisy.values[workshop.shown] / 255}
+    for restored in (lesson, denoised, blind):
+        rows[f"{restored.name}\nMSE {restored.after:.4f}"] = restored.examples
+    picture = workshop.save(
+        "denoising",
+        figures.item_rows("Digits under noise, and after it", rows),
+        alt="Five rows of the digits 0 to 9: clean; hardly to be seen under noise; and as three denoisers give them "
+        "back, somewhat blurred by the lesson's, clear by the others.",
+        caption="All three see the noisy row alone. The last has never seen a clean digit, in training either.",
+    )
+    return Chapter(
+        "Taking noise away",
+        (
+            "Take the narrow place away, spoil what goes in, and ask for what it was: the network has to know digits "
+            "to tell strokes from noise. Here noise with a standard deviation of half the range is added to each "
+            "pixel, and what leaves 0 to 1 is clipped. Skip connections lead from the encoder to the decoder past the "
+            "narrow middle; the lesson's denoiser has none.",
+            "Clean examples are not needed where the noise of a pixel says nothing about that of the next. The "
+            "last denoiser is shown noisy digits with one pixel in four hidden, and guesses what those hold. It can "
+            "learn the digit, which goes on from pixel to pixel, and cannot learn the noise, which does not.",
+        ),
+        (picture,),
+        restored=(denoised, lesson, blind),
+    )
+
+
+def filling(workshop: Workshop) -> Chapter:
+    imputer = workshop.train_imputer("imputer", SECONDS["imputer"])
+    kinds = {
+        f"a block of {BLOCK} x {BLOCK}": with_blocks(workshop.test, seed=0),
+        "75 % of the pixels": imputer.with_holes(workshop.test, "pixels:0.75"),
+        "strokes": imputer.with_holes(workshop.test, "strokes"),
+    }
+    all_filled = [workshop.fill("imputer", name, imputer, given) for name, given in kinds.items()]
+    columns = (4, 5, 8)
+    given = [items.select([workshop.shown[digit] for digit in columns]) for items in kinds.values()]
+    drawn = [imputer.sample(items, 2) for items in given]
+    originals = workshop.originals[list(columns)]
+    rows = {
+        "original": np.concatenate([originals] * len(given)),
+        "hidden": np.concatenate([np.where(missing(items), np.nan, originals) for items in given]),
+        "filled": np.concatenate([restored.examples[list(columns)] for restored in all_filled]),
+        "one guess": np.concatenate([first.values for first, _ in drawn]) / 255,
+        "another": np.concatenate([second.values for _, second in drawn]) / 255,
+    }
+    deviations = np.concatenate([imputer.uncertainty(items).values for items in given]) / 255
+    ticks = [words for restored in all_filled for words in ("", f"{restored.name}\nMSE {restored.after:.4f}", "")]
+    picture = workshop.save(
+        "filling",
+        figures.doubt_rows("Holes, and what may have been there", rows, deviations, ticks),
+        alt="Nine digits in six rows: the originals; with a block, three quarters of the pixels or strokes hidden, in "
+        "orange; filled; two guesses that differ where much is hidden; and deviations, largest at edges in the blocks.",
+        caption="Orange is hidden. What is filled in is best on average, and so it is grey where it might be ink or "
+        "paper; a guess has to decide. The last row says how far off the filling may be.",
+    )
+    return Chapter(
+        "Filling in",
+        (
+            "Hide part of a digit, tell the network which part, and ask for it. One imputer learns from all kinds of "
+            "holes by turns; what is known stays as it is, bit for bit.",
+            "Before: the mean digit stands in the holes. The errors are those of the hidden pixels alone.",
+        ),
+        (picture,),
+        restored=tuple(all_filled),
+    )
+
+
 def fade(pair: np.ndarray, shares: np.ndarray) -> np.ndarray:
     """From pair[0] to pair[1] in a straight line: (len(shares), *shape)."""
     shares = shares.reshape(-1, *(1 for _ in pair.shape[1:]))
@@ -240,4 +323,6 @@ CHAPTERS: tuple[Callable[[Workshop], Chapter], ...] = (
     upsampling,
     interpolation,
     compression,
+    denoising,
+    filling,
 )

@@ -12,7 +12,7 @@ import numpy as np
 from narrows.errors import NarrowsError
 
 try:
-    from matplotlib import rc_context
+    from matplotlib import colormaps, rc_context
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -28,6 +28,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 DASHES = ("-", "--", "-.", ":")
 INK, FAINT = "#222222", "#777777"
 DIFFERENCE_COLOURS = "PuOr_r"
+DOUBT_COLOURS, HOLE = "Purples", "#f2c48d"
 STYLE: dict[Any, Any] = {
     "font.size": 10,
     "axes.titlesize": 10,
@@ -49,13 +50,26 @@ def item_rows(title: str, rows: Mapping[str, np.ndarray], ticks: Sequence[str] =
     """Rows of grey items of 0..1 as ink on paper, {label: (n, Y, X)}; `ticks` stand under the columns."""
     figure, axes = _row_axes(title, rows, 0.45 if ticks else 0.0)
     for ax, (label, items) in zip(axes, rows.items(), strict=True):
-        ax.imshow(_side_by_side(items), cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
-        _label_row(ax, label)
+        _draw_items(ax, label, items)
     if ticks:
-        width = next(iter(rows.values())).shape[2]
-        axes[-1].set_xticks([width / 2 - 0.5 + (width + 2) * i for i in range(len(ticks))], ticks)
-        axes[-1].tick_params(length=0)
+        _put_ticks(axes[-1], ticks, next(iter(rows.values())).shape[2])
         axes[-1].set_xlabel(ticks_label)
+    return figure
+
+
+@rc_context(STYLE)
+def doubt_rows(title: str, rows: Mapping[str, np.ndarray], deviations: np.ndarray, ticks: Sequence[str]) -> Figure:
+    """Rows as of `item_rows`, NaN where a pixel is hidden, and below them standard deviations with a colour bar."""
+    figure, axes = _row_axes(title, {**rows, "deviation": deviations}, 1.0)
+    for ax, (label, items) in zip(axes, rows.items(), strict=False):
+        _draw_items(ax, label, items)
+    doubt = _side_by_side(deviations, 0.0)
+    image = axes[-1].imshow(doubt, cmap=DOUBT_COLOURS, vmin=0, vmax=deviations.max(), interpolation="nearest")
+    _label_row(axes[-1], "deviation")
+    _put_ticks(axes[-1], ticks, deviations.shape[2])
+    bar = figure.colorbar(image, ax=axes, location="bottom", aspect=50, shrink=0.75, pad=0.02)
+    bar.set_label("standard deviation of what is filled in (pixel values of 0 to 1)")
+    bar.outline.set_visible(False)
     return figure
 
 
@@ -63,10 +77,9 @@ def item_rows(title: str, rows: Mapping[str, np.ndarray], ticks: Sequence[str] =
 def difference_rows(title: str, originals: np.ndarray, rows: Mapping[str, np.ndarray], limit: float = 0.5) -> Figure:
     """Originals above the errors of what was rebuilt, {label: rebuilt (n, Y, X)}, with a colour bar up to `limit`."""
     figure, axes = _row_axes(title, {"original": originals, **rows}, 0.6)
-    axes[0].imshow(_side_by_side(originals), cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
-    _label_row(axes[0], "original")
+    _draw_items(axes[0], "original", originals)
     for ax, (label, items) in zip(axes[1:], rows.items(), strict=True):
-        errors = _side_by_side(items - originals)
+        errors = _side_by_side(items - originals, np.nan)
         image = ax.imshow(errors, cmap=DIFFERENCE_COLOURS, vmin=-limit, vmax=limit, interpolation="nearest")
         _label_row(ax, label)
     bar = figure.colorbar(image, ax=axes, location="bottom", aspect=50, shrink=0.75, extend="both", pad=0.02)
@@ -152,9 +165,22 @@ def _row_axes(title: str, rows: Mapping[str, np.ndarray], below: float) -> tuple
     return figure, list(figure.subplots(len(rows), 1, squeeze=False)[:, 0])
 
 
-def _side_by_side(items: np.ndarray) -> np.ndarray:
-    """(n, Y, X) -> (Y, n * (X + 2) - 2), with NaN, which stays white, in the gaps."""
-    padded = np.pad(items.astype(float), ((0, 0), (0, 0), (0, 2)), constant_values=np.nan)
+def _draw_items(ax: Axes, label: str, items: np.ndarray) -> None:
+    """A row of grey items, in another colour where they are NaN."""
+    colours = colormaps["gray_r"].with_extremes(bad=HOLE)
+    ax.imshow(_side_by_side(items, 0.0), cmap=colours, vmin=0, vmax=1, interpolation="nearest")
+    _label_row(ax, label)
+
+
+def _put_ticks(ax: Axes, ticks: Sequence[str], width: int) -> None:
+    """Words under the items, which are so wide."""
+    ax.set_xticks([width / 2 - 0.5 + (width + 2) * i for i in range(len(ticks))], ticks)
+    ax.tick_params(length=0)
+
+
+def _side_by_side(items: np.ndarray, gap: float) -> np.ndarray:
+    """(n, Y, X) -> (Y, n * (X + 2) - 2), with a colourless value in the gaps."""
+    padded = np.pad(items.astype(float), ((0, 0), (0, 0), (0, 2)), constant_values=gap)
     return np.concatenate(list(padded), axis=1)[:, :-2]
 
 

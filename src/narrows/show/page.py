@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from html import escape
 
 from narrows import __version__
-from narrows.show.chapter import Chapter, Picture, Rate, Result
+from narrows.show.chapter import Chapter, Picture, Rate, Restored, Result
 
 # Figures are dark on white; inverted, with hues turned back, they fit a dark page.
 CSS = """
@@ -84,6 +84,7 @@ def chapter_html(chapter: Chapter) -> str:
 {pictures}
 {f"<dl>{points}</dl>" if points else ""}
 {rates_html(chapter.rates) if chapter.rates else ""}
+{restored_html(chapter.restored) if chapter.restored else ""}
 </section>
 """
 
@@ -116,6 +117,17 @@ def rates_html(rates: Iterable[Rate]) -> str:
         for rate in rates
     )
     head = "<tr><th>File</th><th>Bytes a digit</th><th>What comes back</th></tr>"
+    return f'<div class="scroll"><table>\n<thead>{head}</thead>\n<tbody>{rows}</tbody>\n</table></div>'
+
+
+def restored_html(restored: Iterable[Restored]) -> str:
+    """Errors before and after, side by side."""
+    rows = "\n".join(
+        f"<tr><td>{linked(each.name, each.file)}</td><td>{each.before:.4f}</td><td>{each.after:.4f}</td>"
+        f"<td>{each.seconds:.0f} s</td></tr>"
+        for each in restored
+    )
+    head = "<tr><th></th><th>MSE before</th><th>MSE after</th><th>Trained</th></tr>"
     return f'<div class="scroll"><table>\n<thead>{head}</thead>\n<tbody>{rows}</tbody>\n</table></div>'
 
 

@@ -70,13 +70,18 @@ def table(chapters: list[Chapter], lines: bool) -> Table:
 
 def commands(folder: Path) -> list[tuple[str, str]]:
     """What a reader can run next: (what for, command)."""
-    names = ("conv-nearest.safetensors", "codes.npy", CODEC, "test.narrow")
-    model, codes, codec, compressed = (shlex.quote(str(folder / name)) for name in names)
+    names = (
+        *("conv-nearest.safetensors", "codes.npy", CODEC, "test.narrow"),
+        *("denoiser.safetensors", "imputer.safetensors"),
+    )
+    model, codes, codec, compressed, denoiser, imputer = (shlex.quote(str(folder / name)) for name in names)
     return [
         ("What a model is, and how it was trained", f"narrows info {model}"),
         ("How good it is, with PCA beside it", f"narrows evaluate {model} mnist:test"),
         ("From digits to codes, and back to pictures", f"narrows encode {model} mnist:test -o {codes}"),
         ("", f"narrows decode {model} {codes} -o {shlex.quote(str(folder / 'rebuilt'))}/"),
         ("From digits to a file", f"narrows compress {codec} mnist:test -o {compressed} --lossless"),
-        ("The same on a folder of your own pictures", "narrows train autoencoder photos/ -o photos.safetensors"),
+        ("How well noise is taken away, and holes are filled", f"narrows evaluate {denoiser} mnist:test"),
+        ("", f"narrows evaluate {imputer} mnist:test --holes lines"),
+        ("From a folder of your own pictures", "narrows train autoencoder photos/ -o photos.safetensors"),
     ]

@@ -3,23 +3,29 @@
 import lzma
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from sklearn.decomposition import PCA
 
 from narrows import atomic
+from narrows.corruption import Noise
 from narrows.data import Items, pictures
 from narrows.progress import training_bar
-from narrows.show.chapter import Picture, Rate, Result
+from narrows.show.chapter import Picture, Rate, Restored, Result
 from narrows.show.figures import DPI, Figure
 from narrows.tools.autoencoder import Autoencoder
 from narrows.tools.codec import Codec
+from narrows.tools.denoiser import Denoiser
+from narrows.tools.imputer import Imputer, missing
 
 MOST_COMPONENTS = 196
 COMPRESSED = 1000  # test digits
 CODEC = "codec.safetensors"
+BLOCK = 14  # pixels of a side
 
 
 class Workshop:
@@ -35,19 +41,16 @@ class Workshop:
         self.training, self.test, self.folder = training, test, folder
         self.say, self.progress, self.pace = say, progress, pace
         assert test.labels is not None
-        shown = [int(np.argmax(test.labels == label)) for label in np.unique(test.labels)]
-        self.examples = test.select(shown)
+        self.shown = [int(np.argmax(test.labels == label)) for label in np.unique(test.labels)]
+        self.examples = test.select(self.shown)
         self.originals = self.examples.values / 255
         self.results: dict[str, Result] = {}
         self._pca: PCA | None = None
 
     def train(self, key: str, name: str, seconds: float, **options: Any) -> Result:
         """The result of an autoencoder that was trained for so long, with its model saved as `key`.safetensors."""
-        model = Autoencoder(minutes=self.pace * seconds / 60, **options)
-        with training_bar(self.progress, name) as report:
-            model.fit(self.training, report=report)
-        file = f"{key}.safetensors"
-        model.save(self.folder / file)
+        model = Autoencoder(minutes=self._minutes(seconds), **options)
+        file = self._learn(model, self.training, key, name)
         self.results[key] = Result(
             name=name,
             code=math.prod(model.code_shape_),
@@ -79,10 +82,8 @@ class Workshop:
 
     def train_codec(self, seconds: float) -> Codec:
         """A codec that was trained for so long, with its model saved."""
-        codec = Codec(minutes=self.pace * seconds / 60)
-        with training_bar(self.progress, "codec") as report:
-            codec.fit(self.training, report=report)
-        codec.save(self.folder / CODEC)
+        codec = Codec(minutes=self._minutes(seconds))
+        self._learn(codec, self.training, "codec", "codec")
         self.say(f"{'codec':32}  trained for {codec.training_['seconds']:.0f} s")
         return codec
 
@@ -106,6 +107,37 @@ class Workshop:
             Rate("xz, all in one file", len(lzma.compress(items.tobytes(), preset=9)) / len(items)),
         ]
 
+    def denoise(self, key: str, name: str, seconds: float, training: Items, noisy: Items, **options: Any) -> Restored:
+        """What a denoiser that was trained for so long on these items, and saved, makes of the noisy test digits."""
+        model = Denoiser(minutes=self._minutes(seconds), **options)
+        file = self._learn(model, training, key, name)
+        right, before = flat(self.test), flat(noisy)
+        after = flat(model.transform(noisy))
+        examples = after[self.shown].reshape(self.originals.shape)
+        mse = [float(((values - right) ** 2).mean()) for values in (before, after)]
+        restored = Restored(name, mse[0], mse[1], model.training_["seconds"], examples, file)
+        self.say(f"{name:32}  test MSE {restored.after:.4f}  trained for {restored.seconds:.0f} s")
+        return restored
+
+    def train_imputer(self, key: str, seconds: float) -> Imputer:
+        """An imputer that was trained for so long, with its model saved as `key`.safetensors."""
+        model = Imputer(minutes=self._minutes(seconds))
+        self._learn(model, self.training, key, "imputer")
+        self.say(f"{'imputer':32}  trained for {model.training_['seconds']:.0f} s")
+        return model
+
+    def fill(self, key: str, name: str, imputer: Imputer, given: Items) -> Restored:
+        """What an imputer makes of test digits with holes; before, the mean digit stands in them."""
+        hidden = missing(given).reshape(len(given), -1)
+        right, mean = flat(self.test), flat(self.training).mean(axis=0)
+        filled = flat(imputer.transform(given))
+        mse = [float(((values - right)[hidden] ** 2).mean()) for values in (mean, filled)]
+        examples = filled[self.shown].reshape(self.originals.shape)
+        seconds = imputer.training_["seconds"]
+        restored = Restored(name, mse[0], mse[1], seconds, examples, f"{key}.safetensors")
+        self.say(f"{'imputer, ' + name:32}  test MSE {restored.after:.4f} of what is hidden")
+        return restored
+
     def save(self, name: str, figure: Figure, alt: str, caption: str) -> Picture:
         """The picture of a figure, saved as `name`.png."""
         file = f"{name}.png"
@@ -113,6 +145,16 @@ class Workshop:
             figure.savefig(temporary, format="png", dpi=DPI)
         width, height = (figure.get_size_inches() * DPI).astype(int)
         return Picture(file, (int(width), int(height)), alt, caption)
+
+    def _minutes(self, seconds: float) -> float:
+        return self.pace * seconds / 60
+
+    def _learn(self, model: Any, items: Items, key: str, name: str) -> str:
+        """The file in which the model is, once it has learnt from the items."""
+        with training_bar(self.progress, name) as report:
+            model.fit(items, report=report)
+        model.save(self.folder / f"{key}.safetensors")
+        return f"{key}.safetensors"
 
     def _say(self, result: Result) -> None:
         trained = f"  trained for {result.trained}" if result.file else ""
@@ -122,6 +164,21 @@ class Workshop:
 def flat(items: Items) -> np.ndarray:
     """Pixels of 0..255 as rows of 0..1, (N, Y * X) float32."""
     return items.values.reshape(len(items), -1).astype(np.float32) / 255
+
+
+def with_noise(items: Items, noise: str, seed: int) -> Items:
+    """Digits with noise, clipped to 0..255 and rounded, as a camera would have them."""
+    noisy = Noise.parse(noise).add(torch.from_numpy(flat(items)), torch.Generator().manual_seed(seed), clip=True)
+    return replace(items, values=noisy.mul_(255).round_().to(torch.uint8).numpy().reshape(items.values.shape))
+
+
+def with_blocks(items: Items, seed: int) -> Items:
+    """Digits with a square hole at a random place in each."""
+    height, width = items.item_shape
+    corners = np.random.default_rng(seed).integers(0, (height - BLOCK + 1, width - BLOCK + 1), (len(items), 2))
+    rows, columns = (np.arange(size) - corners[:, axis, None] for axis, size in enumerate((height, width)))
+    inside = [(along >= 0) & (along < BLOCK) for along in (rows, columns)]
+    return replace(items, holes=inside[0][:, :, None] & inside[1][:, None, :])
 
 
 def label(result: Result) -> str:
