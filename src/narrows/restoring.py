@@ -14,7 +14,7 @@ from narrows.networks.restoring import RestoringNetwork
 
 HEAD_WEIGHT = 0.1  # of the likelihood beside the squared error
 MORE_NOISE = 0.01  # nats, for e times the variance
-DESCRIBED = 4  # one item of so many in a batch: describing values costs as much as restoring them, and learns faster
+DESCRIBED = 8  # one item of so many in a batch: describing values costs as much as restoring them, and learns faster
 
 
 @dataclass(frozen=True)
