@@ -211,8 +211,8 @@ def test_what_is_quick_imports_little(arguments, unneeded, digits_model):
 def test_version_and_help():
     assert narrows().out == narrows("--help").out
     assert narrows("--version").out.decode().split() == ["narrows", __version__]
-    verbs = "datasets, train autoencoder, train codec, encode, decode, compress, decompress, preview"
-    for verb in f"{verbs}, evaluate, info, demo".split(", "):
+    verbs = "datasets, train autoencoder, train codec, train denoiser, train imputer, encode, decode, compress"
+    for verb in f"{verbs}, decompress, preview, denoise, fill, evaluate, info, demo".split(", "):
         ran = narrows(*verb.split(), "--help")
         assert ran.code == 0
         assert f"narrows {verb}".encode() in ran.out.partition(b"Example")[2]
