@@ -72,10 +72,9 @@ def evaluate(
             "or --target with what is right where DATA is noisy"
         )
     items = read_items_for(estimator, source, axes, strict)
+    right = None if target is None else read_items_for(estimator, target, axes, strict)
     try:
-        found, shown = measure(
-            estimator, items, noise, target and read_items_for(estimator, target, axes, strict), holes
-        )
+        found, shown = measure(estimator, items, noise, right, holes)
     except ValueError as error:
         raise error if isinstance(error, NarrowsError) else WrongUsage(str(error)) from None
     print(json.dumps(asdict(found)) if as_json else shown)
