@@ -10,6 +10,7 @@ from narrows.cli import options
 from narrows.cli.files import check_file, check_standard_output, load_tool, read_items_for, read_mask
 from narrows.cli.messages import WrongUsage, say
 from narrows.errors import DataError
+from narrows.progress import items_bar
 
 if TYPE_CHECKING:
     from narrows.data import Items
@@ -38,7 +39,9 @@ def denoise(
     denoiser = load_tool(model, "denoise", "denoiser")
     items = read_items_for(denoiser, source, axes, strict)
     check_sizes(items, uncertainty)
-    data.write(denoiser.transform(items), output)
+    with items_bar("denoising") as progress:
+        clean = denoiser.transform(items, progress=progress)
+    data.write(clean, output)
     if uncertainty is not None:
         data.write(denoiser.uncertainty(items), uncertainty)
 
@@ -91,7 +94,9 @@ def fill(
     check_sizes(items, uncertainty)
     if not imputers.missing(items).any():
         say(f"{items.source}: has no holes, and is written as it is")
-    data.write(imputer.transform(items), output)
+    with items_bar("filling") as progress:
+        whole = imputer.transform(items, progress=progress)
+    data.write(whole, output)
     draws = RandomState(0)
     for number in range(1, samples + 1):
         data.write(imputer.sample(items, 1, random_state=draws)[0], numbered(output, number))

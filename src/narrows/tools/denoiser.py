@@ -126,11 +126,14 @@ class Denoiser(Restorer):
         """Whether noisy values are clipped."""
         return self.scaling_.ranged if self.clip is None else self.clip
 
-    def transform(self, X: Any) -> Any:
-        """The items X without noise: the same dtype, shape and layout. A list gives a list, `Items` give `Items`."""
+    def transform(self, X: Any, *, progress: Callable[[int, int], None] | None = None) -> Any:
+        """The items X without noise: the same dtype, shape and layout. A list gives a list, `Items` give `Items`.
+
+        progress: called with items done and items in all.
+        """
         check_is_fitted(self)
         items = self._items(X)
-        return self._like(X, self._answers(items, self._values, items.dtype))
+        return self._like(X, self._answers(items, self._values, items.dtype, progress))
 
     def uncertainty(self, X: Any) -> Any:
         """The standard deviation of each value that `transform` gives, float32 in the data's own unit, shaped as X.

@@ -107,15 +107,16 @@ class Imputer(Restorer):
         )
         return self
 
-    def transform(self, X: Any, mask: Any = None) -> Any:
+    def transform(self, X: Any, mask: Any = None, *, progress: Callable[[int, int], None] | None = None) -> Any:
         """The items X with their holes filled: the same dtype, shape and layout. What is known stays bit for bit.
 
         mask: what is not 0 there is a hole as well; of the shape of X with or without its channels, or of one item and
         then for all. A list gives a list, `Items` give `Items`. An alpha channel that marks holes does not come back.
+        progress: called with items done and items in all.
         """
         check_is_fitted(self)
         items = self.with_mask(X, mask)
-        return self._like(X, self._filled(items, self._answers(items, self._values, items.dtype)))
+        return self._like(X, self._filled(items, self._answers(items, self._values, items.dtype, progress)))
 
     def sample(self, X: Any, count: int, mask: Any = None, random_state: Any = 0) -> list[Any]:
         """As many plausible fillings as `count`, each as of `transform`.

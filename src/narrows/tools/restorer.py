@@ -107,11 +107,13 @@ class Restorer(Rebuilder):
         expected = Mixture.of(network.describe(features, x.shape[2:])).moments()[1].sqrt()
         return torch.from_numpy(self.calibration_(expected.cpu().numpy()))
 
-    def _answers(self, items: Items, answer: Answer, dtype: Any = None) -> Items:
+    def _answers(
+        self, items: Items, answer: Answer, dtype: Any = None, progress: Callable[[int, int], None] | None = None
+    ) -> Items:
         """The items with other values: answers of this dtype; or where there is none, lengths as float32.
 
         answer: from the network and items (N, C, *S) in scaled units, NaN where nothing is known, to as many values.
-        Large items go through the network tile by tile.
+        Large items go through the network tile by tile. progress: called with items done and items in all.
         """
         network, scale, device = self._network(), self._scale(), choose_device(self.device)
         values = allocate(items.values.size, np.dtype(dtype or np.float32)).reshape(items.values.shape)
@@ -129,6 +131,8 @@ class Restorer(Rebuilder):
                 with torch.no_grad():
                     found = answer(network, x)[(slice(None), slice(None), *tile.kept)]
                 out[place] = scale.lengths(found) if dtype is None else scale.back(found, dtype)
+            if progress is not None:
+                progress(start + len(given), len(items))
         return answered
 
     def _like(self, X: Any, items: Items) -> Any:
@@ -158,7 +162,8 @@ def part_of(items: Items, start: int, step: int) -> np.ndarray:
 def calibrate(network: RestoringNetwork, objective: Objective, held_out: Iterable[Tensor]) -> Calibration:
     """How the deviations that the network expects go with those it has."""
     expected, errors, count = [], [], 0
-    for x in held_out:
+    parts = (part for x in held_out for part in x.split(max(1, VALUES_AT_ONCE // x[0].numel())))
+    for x in parts:
         example = objective.example(x, None)
         with torch.no_grad():
             restored, features = network(example.x)
