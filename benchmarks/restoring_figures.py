@@ -7,10 +7,10 @@ import numpy as np
 from matplotlib import colormaps, rc_context
 from matplotlib.figure import Figure
 
-from narrows.show.figures import STYLE, WIDTH
+from narrows.show.figures import HOLE, STYLE, WIDTH
 from restoring_tasks import Task
 
-HOLE = "#f2c48d"
+
 GAP = 2  # pixels between digits
 LABEL = 1.65  # inches for the words beside digits
 
