@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from narrows.show.figures import HOLE, STYLE, WIDTH
 from restoring_tasks import Task
 
-
 GAP = 2  # pixels between digits
 LABEL = 1.65  # inches for the words beside digits
 

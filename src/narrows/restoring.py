@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from narrows.corruption import Holes, Noise
+from narrows.errors import DataError
 from narrows.mixture import Mixture
 from narrows.networks.restoring import RestoringNetwork
 
@@ -132,14 +133,17 @@ class Objective:
         return error + HEAD_WEIGHT * error.detach() * (surprise - surprise.detach())
 
     def baseline(self, mean: Tensor, held_out: Iterable[Tensor]) -> float:
-        """The loss of answering with the mean item (C, *S)."""
-        losses, counts = [], []
+        """The loss of answering with the mean item (C, *S); DataError where nothing is asked for."""
+        losses, counts, asked = [], [], 0
         for x in held_out:
             example = self.example(x, None)
             right = picked(example.target, example.asked)
             answer = picked(mean.expand_as(example.target), example.asked)
             losses.append(float(squared_error(answer, right)))
             counts.append(len(x))
+            asked += right.numel()
+        if not asked:
+            raise DataError("too few values are known: none of those that are held out could be hidden")
         return float(np.average(losses, weights=counts))
 
 

@@ -67,6 +67,7 @@ class Restorer(Rebuilder):
         baseline = loss.baseline(mean, batches.held_out())
         # Surprise has no zero of which a share could be told: whoever learns blind is judged at the end.
         blind = task == "blind"
+        before = dict(vars(self))
         interrupted = self._learn(
             items,
             batches,
@@ -83,12 +84,16 @@ class Restorer(Rebuilder):
         self.training_["mean_loss"] = baseline
         found = self.training_["held_out_loss"]
         if blind and found >= baseline:
+            vars(self).clear()
+            vars(self).update(before)
+            if interrupted:
+                raise KeyboardInterrupt
             raise TrainingError(
                 f"nothing in the neighbours of a value was found to tell it (held-out loss {found:.4g}, without "
                 f"them {baseline:.4g}): are the items noise alone? else try a larger budget"
             )
         self.calibration_ = None if blind else calibrate(self._network(), loss, batches.held_out())
-        self.training_["within"] = self.calibration_.within if self.calibration_ else None
+        self.training_["within"] = list(self.calibration_.within) if self.calibration_ else None
         if interrupted:
             raise KeyboardInterrupt
 
@@ -141,8 +146,8 @@ class Restorer(Rebuilder):
             return items
         if is_list_of_items(X, self.axes_):
             return [self._item_as_given(item) for item in items]
-        given = self._as_given(items.values)
-        return given[0] if np.ndim(X) < given.ndim else given
+        one = np.ndim(X) < items.values.ndim
+        return self._item_as_given(items[0]) if one else self._as_given(items.values)
 
     def _document(self) -> dict[str, Any]:
         calibration = None if self.calibration_ is None else self.calibration_.to_json()
