@@ -395,7 +395,9 @@ def test_the_best_weights_are_those_that_come_back(monkeypatch):
     assert history["epoch"][-1] < 300
     assert history["held_out"][-1] > min(history["held_out"])
     with torch.no_grad():
-        losses = [(float(watched.objective(trained.network.eval(), x, None)), len(x)) for x in watched.batches.held_out()]
+        losses = [
+            (float(watched.objective(trained.network.eval(), x, None)), len(x)) for x in watched.batches.held_out()
+        ]
     found = sum(loss * count for loss, count in losses) / sum(count for _, count in losses)
     assert found == pytest.approx(min(history["held_out"]), rel=1e-6)
     assert trained.state.best == min(history["held_out"])
