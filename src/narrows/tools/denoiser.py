@@ -153,7 +153,9 @@ class Denoiser(Restorer):
         check_is_fitted(self)
         items = self._items(X)
         if y is not None:
-            return -scaled_mse(self.scaling_, self.transform(items), self._items(y))
+            right = self._items(y)
+            check_alike(items, right)
+            return -scaled_mse(self.scaling_, self.transform(items), right)
         return -scaled_mse(self.scaling_, self.transform(self.with_noise(items)), items)
 
     def with_noise(self, X: Any, noise: str | None = None, seed: int = 0) -> Any:

@@ -21,7 +21,7 @@ from narrows.networks.restoring import RestoringNetwork, Task
 from narrows.restoring import Objective, picked
 from narrows.tools.choices import choose_crop, choose_device
 from narrows.tools.tiles import tiles
-from narrows.tools.tool import VALUES_AT_ONCE, Rebuilder, is_list_of_items
+from narrows.tools.tool import VALUES_AT_ONCE, Rebuilder, axes_count, is_list_of_items
 from narrows.training import Report
 
 CALIBRATED_ON = 2**21  # values
@@ -67,7 +67,7 @@ class Restorer(Rebuilder):
         baseline = loss.baseline(mean, batches.held_out())
         # Surprise has no zero of which a share could be told: whoever learns blind is judged at the end.
         blind = task == "blind"
-        before = dict(vars(self))
+        before = dict(self.__dict__)
         interrupted = self._learn(
             items,
             batches,
@@ -84,8 +84,8 @@ class Restorer(Rebuilder):
         self.training_["mean_loss"] = baseline
         found = self.training_["held_out_loss"]
         if blind and found >= baseline:
-            vars(self).clear()
-            vars(self).update(before)
+            self.__dict__.clear()
+            self.__dict__.update(before)
             if interrupted:
                 raise KeyboardInterrupt
             raise TrainingError(
@@ -146,7 +146,7 @@ class Restorer(Rebuilder):
             return items
         if is_list_of_items(X, self.axes_):
             return [self._item_as_given(item) for item in items]
-        one = np.ndim(X) < items.values.ndim
+        one = axes_count(X) < items.values.ndim
         return self._item_as_given(items[0]) if one else self._as_given(items.values)
 
     def _document(self) -> dict[str, Any]:
