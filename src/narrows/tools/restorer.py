@@ -84,8 +84,7 @@ class Restorer(Rebuilder):
         self.training_["mean_loss"] = baseline
         found = self.training_["held_out_loss"]
         if blind and found >= baseline:
-            self.__dict__.clear()
-            self.__dict__.update(before)
+            self.__dict__ = before
             if interrupted:
                 raise KeyboardInterrupt
             raise TrainingError(
