@@ -214,12 +214,12 @@ def interrupted_fit(codec, x, checkpoint, after):
     """A codec whose training got SIGINT after so many steps."""
     plain, left = Objective.__call__, [after]
 
-    def counting(self, network, batch):
-        if network.training:
+    def counting(self, network, batch, step):
+        if step is not None:
             left[0] -= 1
             if left[0] == 0:
                 signal.raise_signal(signal.SIGINT)
-        return plain(self, network, batch)
+        return plain(self, network, batch, step)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Objective, "__call__", counting)
