@@ -42,8 +42,8 @@ def fitted(noise="gaussian:0.2", spatial=2, channels=0, preset="default"):
 @cache
 def digits_with_noise():
     """A denoiser of digits, trained for some seconds; digits for testing, with and without noise."""
-    train, test = data.read("mnist").select(slice(0, 3000)), data.read("mnist:test").select(slice(0, 500))
-    model = Denoiser("gaussian:0.5", epochs=5).fit(train)
+    train, test = data.read("mnist").select(slice(0, 2500)), data.read("mnist:test").select(slice(0, 500))
+    model = Denoiser("gaussian:0.5", epochs=4).fit(train)
     return model, test.values / np.float32(255), model.with_noise(test).values / 255
 
 
