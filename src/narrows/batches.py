@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from narrows.corruption import with_nan
 from narrows.data import Items, Scaling
 
 HELD_OUT_SHARE, MOST_HELD_OUT = 0.05, 4000
@@ -87,7 +88,7 @@ class Batches:
             corners = (generator.random((len(indices), len(self.crop))) * self._room(indices)).astype(np.int64)
         x = self.scale(self._values.at(indices, corners))
         if self._holes is not None:
-            x = x.masked_fill(self.scale.channels_first(self._holes.at(indices, corners)), math.nan)
+            x = with_nan(x, self.scale.channels_first(self._holes.at(indices, corners)))
         if self._target is not None:
             x = torch.cat([x, self.scale(self._target.at(indices, corners))], 1)
         return x

@@ -453,3 +453,9 @@ def test_what_a_denoiser_cannot_take():
     for method in ("transform", "uncertainty", "score", "with_noise"):
         with pytest.raises(ValueError, match="not fitted"):
             getattr(Denoiser(), method)(waves(3, 8, 8))
+
+
+def test_pairs_in_different_units_are_refused():
+    X = waves(30, 8, 8)
+    with pytest.raises(DataError, match=r"pairs of uint8 from 0 to 255 and of float64 from 0 to 1: give both in the"):
+        Denoiser(epochs=1).fit(X, X / 255)

@@ -400,7 +400,7 @@ X = waves(40, 8, 8)
     ("parameters", "X", "message"),
     [
         ({"holes": "moths"}, X, "holes 'moths': there are no holes 'moths'"),
-        ({"holes": "channels"}, X, 'holes="channels" needs items of several channels; these have 1'),
+        ({"holes": "channels"}, X, "holes 'channels' need items of several channels, and these have one"),
         ({"holes": "pixels:0.3+channels"}, X, "channels"),
         ({"missing_values": "beta"}, X, "missing_values='beta': expected a number, NaN or \"alpha\""),
         ({"missing_values": None}, X, "missing_values=None: expected a number"),

@@ -10,7 +10,7 @@ import typer
 from narrows.cli import options
 from narrows.cli.files import load_tool, read_items_for
 from narrows.cli.messages import WrongUsage, aligned
-from narrows.cli.restoring import check_holes, check_noise
+from narrows.cli.restoring import check_corruption
 from narrows.errors import NarrowsError
 
 if TYPE_CHECKING:
@@ -53,10 +53,7 @@ def evaluate(
       narrows evaluate den.safetensors mnist:test --noise gaussian:0.5
       narrows evaluate fill.safetensors mnist:test --holes pixels:0.75
     """
-    if noise is not None and target is not None:
-        raise WrongUsage("--noise and --target: noise is added to clean data, and pairs have theirs; give one of them")
-    check_noise(noise)
-    check_holes(holes)
+    check_corruption(noise, target, holes)
 
     estimator = load_tool(model, "evaluate", "autoencoder", "denoiser", "imputer")
     for option, given, tool in (

@@ -116,24 +116,19 @@ def check_sizes(items: "Items", uncertainty: str | None) -> None:
         raise DataError(f"{uncertainty}: items of different sizes are not one array; write an .npz")
 
 
-def check_noise(text: str | None) -> None:
-    if text is None:
+def check_corruption(noise: str | None = None, target: str | None = None, holes: str | None = None) -> None:
+    """Raise where these options cannot be meant, before any data are read."""
+    if noise is not None and target is not None:
+        raise WrongUsage("--noise and --target: noise is added to clean data, and pairs have theirs; give one of them")
+    if noise is None and holes is None:
         return
-    from narrows.corruption import Noise
+    from narrows.corruption import Holes, Noise
 
     try:
-        Noise.parse(text)
-    except ValueError as error:
-        raise WrongUsage(f"--{error}") from None
-
-
-def check_holes(text: str | None) -> None:
-    if text is None:
-        return
-    from narrows.corruption import Holes
-
-    try:
-        Holes.parse(text)
+        if noise is not None:
+            Noise.parse(noise)
+        if holes is not None:
+            Holes.parse(holes)
     except ValueError as error:
         raise WrongUsage(f"--{error}") from None
 

@@ -12,7 +12,7 @@ import typer
 from narrows.cli import options
 from narrows.cli.files import check_file, read_items
 from narrows.cli.messages import WrongUsage, say, size
-from narrows.cli.restoring import check_holes, check_noise, parse_missing
+from narrows.cli.restoring import check_corruption, parse_missing
 from narrows.errors import DataError, NarrowsError
 
 if TYPE_CHECKING:
@@ -182,10 +182,8 @@ def denoiser(
     Example:
       narrows train denoiser mnist -o den.safetensors --noise gaussian:0.5
     """
-    if noise is not None and target is not None:
-        raise WrongUsage("--noise and --target: noise is added to clean data, and pairs have theirs; give one of them")
     check_budget(minutes, epochs)
-    check_noise(noise)
+    check_corruption(noise=noise, target=target)
 
     def untrained() -> "Denoiser":
         from narrows import Denoiser
@@ -242,7 +240,7 @@ def imputer(
       narrows train imputer mnist -o fill.safetensors --holes pixels:0.75
     """
     check_budget(minutes, epochs)
-    check_holes(holes)
+    check_corruption(holes=holes)
     marks = parse_missing(missing)
 
     def untrained() -> "Imputer":

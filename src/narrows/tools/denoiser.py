@@ -219,7 +219,12 @@ def check_alike(items: Items, target: Items) -> None:
 
 
 def wider(one: Scaling, other: Scaling) -> Scaling:
-    """Of two scalings, the one into which both data fit."""
+    """Of two scalings, the one into which both data fit; DataError where the two are of different units."""
+    if one.ranged and other.ranged and np.dtype(one.dtype).kind != np.dtype(other.dtype).kind:
+        raise DataError(
+            f"pairs of {one.dtype} from {one.low:g} to {one.high:g} and of {other.dtype} from {other.low:g} to "
+            f"{other.high:g}: give both in the same unit"
+        )
     if one.ranged and (not other.ranged or other.high > one.high):
         return replace(other, dtype=one.dtype)
     return one

@@ -92,8 +92,6 @@ class Imputer(Restorer):
         The other arguments and what is raised are as for `Autoencoder.fit`.
         """
         items, holes = self._items(X, fitting=True), Holes.parse(self.holes)
-        if items.channels < 2 and self.holes == "channels":
-            raise ValueError('holes="channels" needs items of several channels; these have 1')
         self._fit(
             items,
             Scaling.learn(items),

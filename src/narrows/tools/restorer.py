@@ -12,6 +12,7 @@ from torch import Tensor
 
 from narrows.batches import Batches, as_tensor
 from narrows.calibration import Calibration
+from narrows.corruption import with_nan
 from narrows.data import Items, Scaling
 from narrows.data.memory import allocate
 from narrows.errors import DataError, TrainingError
@@ -131,7 +132,7 @@ class Restorer(Rebuilder):
                 seen, place = (slice(None), *tile.seen), (slice(None), *tile.place)
                 x = scale(as_tensor(given[seen]).to(device))
                 if hidden is not None:
-                    x = x.masked_fill(scale.channels_first(as_tensor(hidden[seen]).to(device)), math.nan)
+                    x = with_nan(x, scale.channels_first(as_tensor(hidden[seen]).to(device)))
                 with torch.no_grad():
                     found = answer(network, x)[(slice(None), slice(None), *tile.kept)]
                 out[place] = scale.lengths(found) if dtype is None else scale.back(found, dtype)

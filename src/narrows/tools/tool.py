@@ -1,6 +1,7 @@
 """What every tool is made of: items from whatever the user gives, training, the network at work, the model's file."""
 
 import copy
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -26,7 +27,7 @@ from narrows.training import Net, Objective, Report, Settings, Trained, train
 VALUES_AT_ONCE = 2**21
 
 
-class Tool(BaseEstimator):
+class Tool(BaseEstimator, ABC):
     """A scikit-learn estimator around what one training gave.
 
     Subclasses name themselves in `tool`, and store in their constructors, beside what is their own: minutes, epochs,
@@ -45,9 +46,9 @@ class Tool(BaseEstimator):
     verbose: bool
 
     @property
+    @abstractmethod
     def channels_(self) -> int:
         """Channels of an item, or its features."""
-        raise NotImplementedError
 
     @property
     def only_shape_(self) -> tuple[int, ...] | None:
@@ -251,9 +252,9 @@ class Rebuilder(TransformerMixin, Tool):
         return self
 
     @staticmethod
+    @abstractmethod
     def _parameters(document: dict[str, Any]) -> dict[str, Any]:
         """The parameters of the estimator that are its own, from a model's document."""
-        raise NotImplementedError
 
     def _restore(self, tensors: dict[str, np.ndarray], document: dict[str, Any]) -> None:
         """Take on what `save` wrote; KeyError, TypeError, ValueError or RuntimeError where it does not fit together."""
