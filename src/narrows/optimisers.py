@@ -43,13 +43,20 @@ def orthogonal(matrices: Tensor, iterations: int = 5) -> Tensor:
     """About the nearest matrices (B, M, N) of singular values all 1, by a Newton-Schulz iteration of fifth order.
 
     The coefficients are those of Jordan et al. 2024, which bring the singular values near 1 fast, not exactly to it.
+    What each iteration multiplies by is a polynomial of the square matrix x xᵀ of the shorter side, so all is done with
+    that, and the long side is met twice only.
     """
     wide = matrices.shape[1] <= matrices.shape[2]
     x = matrices if wide else matrices.mT
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-9)
+    gram = x @ x.mT
+    product = torch.eye(x.shape[1], dtype=x.dtype, device=x.device).expand_as(gram)
     for _ in range(iterations):
-        gram = x @ x.mT
-        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=-4.7750, alpha=2.0315), x, beta=3.4445)
+        factor = torch.baddbmm(gram, gram, gram, beta=-4.7750, alpha=2.0315)
+        factor.diagonal(dim1=1, dim2=2).add_(3.4445)
+        product = factor @ product
+        gram = factor @ gram @ factor
+    x = product @ x
     return x if wide else x.mT
 
 

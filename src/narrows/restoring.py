@@ -15,6 +15,7 @@ from narrows.networks.restoring import RestoringNetwork
 
 HEAD_WEIGHT = 0.1  # of the likelihood beside the squared error
 MORE_NOISE = 0.01  # nats, for e times the variance
+PARTLY = 0.25  # share of the items of a batch whose holes are seen partly filled
 DESCRIBED = 8  # one item of so many in a batch: describing values costs as much as restoring them, and learns faster
 
 
@@ -112,10 +113,14 @@ class Objective:
     def __init__(self, corruption: Corruption, seed: int) -> None:
         self.corruption, self.seed = corruption, seed
 
+    def generator(self, x: Tensor, step: int | None) -> torch.Generator:
+        """Always the same one for the same step."""
+        turn = -1 if step is None else step
+        return torch.Generator(device=x.device).manual_seed(self.seed * 1_000_003 + turn)
+
     def example(self, x: Tensor, step: int | None) -> Example:
         """Of a batch: always the same one for the same step."""
-        turn = -1 if step is None else step
-        return self.corruption(x, torch.Generator(device=x.device).manual_seed(self.seed * 1_000_003 + turn))
+        return self.corruption(x, self.generator(x, step))
 
     def __call__(self, network: RestoringNetwork, x: Tensor, step: int | None) -> Tensor:
         example = self.example(x, step)
@@ -145,6 +150,36 @@ class Objective:
         if not asked:
             raise DataError("too few values are known: none of those that are held out could be hidden")
         return float(np.average(losses, weights=counts))
+
+
+class FillObjective(Objective):
+    """The loss of a network that fills holes, which in training are filled partly in some items.
+
+    So it knows what to do with holes that sampling has filled partly.
+    """
+
+    def __init__(self, holes: Holes, seed: int) -> None:
+        super().__init__(HideSome(holes), seed)
+
+    def example(self, x: Tensor, step: int | None) -> Example:
+        generator = self.generator(x, step)
+        example = self.corruption(x, generator)
+        return example if step is None else partly_filled(example, generator)
+
+
+def partly_filled(example: Example, generator: torch.Generator) -> Example:
+    """In some items a share of what is asked for, of any size, seen."""
+    assert example.known is not None
+    assert example.asked is not None
+    target = example.target
+
+    def random(shape: Iterable[int]) -> Tensor:
+        return torch.rand(tuple(shape), generator=generator, device=target.device)
+
+    each = (len(target), *[1] * (target.ndim - 1))
+    filled = example.asked & (random(each) < PARTLY) & (random(target.shape) < random(each))
+    seen = torch.where(filled, target, example.seen)
+    return Example(seen, example.known | filled, target, example.asked & ~filled)
 
 
 class BlindObjective(Objective):

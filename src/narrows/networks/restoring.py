@@ -2,23 +2,28 @@
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
 
 from narrows.networks.conv import pad_to_multiple, residuals, set_bias, strided
 from narrows.networks.network import cut
-from narrows.networks.upsampling import CONV, MAX_POOL, Upsample
+from narrows.networks.upsampling import AVERAGE_POOL, CONV, LINEAR, MAX_POOL, Upsample
 
 Preset = Literal["default", "lesson"]
 Task = Literal["denoise", "fill", "blind"]
-WIDTHS = (32, 64, 128)  # channels of each level, the largest grid first
+WIDTHS = (32, 64, 128)  # channels of each level that halves, the largest grid first
+FULL_SIZE = 16  # channels of one more level before them for holes, whose edges every position sees another way
 LEVELS = {1: 3, 2: 3, 3: 2}  # of so many spatial axes: in volumes, the last would see too far to be cut into tiles
 BLOCKS = 1  # residual blocks of each level, on the way down and on the way up
 LESSON_WIDTHS = (32, 16, 8)
+COARSER = 0.05  # in a first guess: the weight of what coarser grids say beside a neighbourhood that is all known
+AT_MOST = 0.01  # how near to 0 and 1 a first guess begins
 QUICKER = 10.0  # than other weights: how fast the level of noise is found
 
 
@@ -84,6 +89,7 @@ class RestoringNetwork(nn.Module, ABC):
         self.factors = architecture.factors()
         self.stride = tuple(math.prod(steps) for steps in zip(*self.factors, strict=True))
         self.inputs = architecture.channels * (1 if architecture.task == "denoise" else 2)
+        self.fills = architecture.task == "fill"
         if architecture.task == "blind":
             self.noise = NoiseLevel()
 
@@ -93,14 +99,32 @@ class RestoringNetwork(nn.Module, ABC):
 
     @property
     @abstractmethod
+    def _reach(self) -> tuple[int, ...]:
+        """`reach` without the first guess."""
+
+    @property
     def reach(self) -> tuple[int, ...]:
         """How far from a value, along each axis, the last of those may lie on which it depends."""
+        guess = [1 if self.fills else 0] * len(self.stride)
+        for factor in reversed(self.factors) if self.fills else ():
+            guess = [step * (far + 2) for far, step in zip(guess, factor, strict=True)]  # blurred, halved, doubled
+        return tuple(own + far for own, far in zip(self._reach, guess, strict=True))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Restored values, and the features from which `describe` gives the numbers."""
-        features = self.features(x)
+        ranged = self.architecture.ranged
+        guess = self.guess(x) if self.fills else None
+        features = self.features(x if guess is None else torch.cat([guess, x.chunk(2, 1)[1]], 1))
         restored = cut(self.restored(features), tuple(x.shape[2:]))
-        return torch.sigmoid(restored) if self.architecture.ranged else restored, features
+        if guess is not None:
+            restored = restored + (torch.logit(guess, AT_MOST) if ranged else guess)
+        return torch.sigmoid(restored) if ranged else restored, features
+
+    def guess(self, x: Tensor) -> Tensor:
+        """The known values, and between them what those nearby suggest, (N, C, *S)."""
+        values, known = x.chunk(2, 1)
+        middle = 0.5 if self.architecture.ranged else 0.0
+        return torch.where(known > 0, values, near(values * known, known, self.factors, middle))
 
     def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
         return super().__call__(x)
@@ -110,8 +134,12 @@ class RestoringNetwork(nn.Module, ABC):
         return cut(self.beside(features), shape).unflatten(1, (self.architecture.channels, -1)).movedim(2, -1)
 
     def start_at(self, mean: Tensor) -> None:
-        """Let the untrained network answer with about `mean` (C,), the mean of each channel."""
-        set_bias(self.restored, torch.logit(mean, 1e-3) if self.architecture.ranged else mean)
+        """Let the untrained network answer with its first guess, or else about `mean` (C,), that of each channel."""
+        if self.fills:
+            for parameter in self.restored.parameters():
+                nn.init.zeros_(parameter)
+        else:
+            set_bias(self.restored, torch.logit(mean, 1e-3) if self.architecture.ranged else mean)
 
     def inner_matrices(self) -> list[nn.Parameter]:
         """Those that face no data, for Muon: all kernels but the first and the last of each way out."""
@@ -136,31 +164,35 @@ class UNet(RestoringNetwork):
     """A U-Net (Ronneberger, Fischer & Brox 2015) of residual blocks, all of whose work is done below full size.
 
     x -> [halve, residual blocks] x levels -> [residual blocks, double, add what the level had] x levels -> features
+
+    To fill holes there is one more level, thin and of full size: each position sees another part of their edges.
     """
 
     def __init__(self, architecture: Restoration) -> None:
         super().__init__(architecture)
         spatial, channels = len(architecture.shape), architecture.channels
         conv = CONV[spatial]
-        widths = WIDTHS[: len(self.factors)]
-        levels = list(zip([self.inputs, *widths[:-1]], widths, self.factors, strict=True))
+        widths, self.steps = list(WIDTHS[: len(self.factors)]), self.factors
+        if self.fills:
+            widths, self.steps = [FULL_SIZE, *widths], [(1,) * spatial, *self.factors]
+        levels = list(zip([self.inputs, *widths[:-1]], widths, self.steps, strict=True))
         self.downs = nn.ModuleList([strided(conv, *levels[0])])
-        self.downs.extend(conv(a, b, factor, stride=factor) for a, b, factor in levels[1:])
-        self.ups = nn.ModuleList(Upsample("transpose", b, a, factor, kernel=1) for a, b, factor in levels[1:])
+        self.downs.extend(conv(a, b, step, stride=step) for a, b, step in levels[1:])
+        self.ups = nn.ModuleList(Upsample("transpose", b, a, step, kernel=1) for a, b, step in levels[1:])
         self.before, self.after = (
             nn.ModuleList(residuals(width, BLOCKS, spatial) for width in widths) for _ in range(2)
         )
-        self.restored = Upsample("transpose", widths[0], channels, self.factors[0])
+        self.restored = Upsample("transpose", widths[0], channels, self.steps[0])
         self.beside = nn.Sequential(
             conv(widths[0], widths[0], 3, padding=1),
             nn.ReLU(),
-            Upsample("transpose", widths[0], channels * architecture.numbers, self.factors[0]),
+            Upsample("transpose", widths[0], channels * architecture.numbers, self.steps[0]),
         )
 
     def features(self, x: Tensor) -> Tensor:
         skips: list[Tensor] = []
         for level, (down, blocks) in enumerate(zip(self.downs, self.before, strict=True)):
-            x = pad_to_multiple(torch.relu(x) if level else x, self.factors[level])
+            x = pad_to_multiple(torch.relu(x) if level else x, self.steps[level])
             x = blocks(down(x))
             skips.append(x)
         for level in reversed(range(len(self.downs))):
@@ -170,14 +202,14 @@ class UNet(RestoringNetwork):
         return x.relu_()
 
     @property
-    def reach(self) -> tuple[int, ...]:
-        reach, step = [0] * len(self.stride), [1] * len(self.stride)
-        for factor in self.factors:
-            for axis, each in enumerate(factor):
-                reach[axis] += 2 * step[axis]  # halving and doubling
-                step[axis] *= each
-                reach[axis] += 4 * BLOCKS * step[axis]  # the blocks both ways
-        return tuple(far + 2 * first + 2 for far, first in zip(reach, self.factors[0], strict=True))  # the ways out
+    def _reach(self) -> tuple[int, ...]:
+        reach, size = [0] * len(self.stride), [1] * len(self.stride)
+        for step in self.steps:
+            for axis, each in enumerate(step):
+                reach[axis] += 2 * size[axis]  # halving and doubling
+                size[axis] *= each
+                reach[axis] += 4 * BLOCKS * size[axis]  # the blocks both ways
+        return tuple(far + 2 * first + 2 for far, first in zip(reach, self.steps[0], strict=True))  # the ways out
 
 
 class LessonDenoiser(RestoringNetwork):
@@ -209,6 +241,24 @@ class LessonDenoiser(RestoringNetwork):
         return x
 
     @property
-    def reach(self) -> tuple[int, ...]:
+    def _reach(self) -> tuple[int, ...]:
         # Three convolutions and three poolings, each of which reaches to the ends of its cells; and the last one.
         return tuple(4 * step for step in self.stride)
+
+
+def near(totals: Tensor, weights: Tensor, factors: list[tuple[int, ...]], middle: float) -> Tensor:
+    """The weighted mean of the values around each position, (N, C, *S). totals: weights times values.
+
+    Where the weights there are small it is more that of coarser and coarser grids, each coarser by one of the factors
+    ("pull-push": Gortler et al., "The lumigraph", 1996), and in the end more the middle.
+    """
+    spatial = totals.ndim - 2
+    pool: Callable[..., Tensor] = AVERAGE_POOL[spatial]
+    blurred = pool(pool(F.pad(torch.cat([totals, weights], 1), [1, 1] * spatial), 2, stride=1), 2, stride=1)
+    totals, weights = blurred.chunk(2, 1)
+    if not factors:
+        return (totals + COARSER * middle) / (weights + COARSER)
+    coarse_totals, coarse_weights = pool(pad_to_multiple(blurred, factors[0]), factors[0]).chunk(2, 1)
+    coarse = near(coarse_totals, coarse_weights, factors[1:], middle)
+    grown = F.interpolate(coarse, scale_factor=factors[0], mode=LINEAR[spatial])
+    return (totals + COARSER * cut(grown, tuple(totals.shape[2:]))) / (weights + COARSER)

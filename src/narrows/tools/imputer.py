@@ -19,7 +19,7 @@ from narrows.data.holes import mark, mark_value, split_alpha
 from narrows.errors import DataError
 from narrows.mixture import Mixture
 from narrows.networks.restoring import RestoringNetwork
-from narrows.restoring import HideSome, Objective
+from narrows.restoring import FillObjective
 from narrows.tools.choices import choose_device, describe
 from narrows.tools.restorer import Restorer, part_of, scaled_mse
 from narrows.tools.tool import axes_count, is_list_of_items
@@ -96,7 +96,7 @@ class Imputer(Restorer):
             items,
             Scaling.learn(items),
             "fill",
-            lambda seed: Objective(HideSome(holes), seed),
+            lambda seed: FillObjective(holes, seed),
             None,
             {"holes": self.holes},
             checkpoint,
