@@ -104,6 +104,32 @@ def test_it_starts_at_the_mean(preset, spatial, ranged):
     assert (restored.mean([0, *range(2, 2 + spatial)]) - mean).abs().max() < 0.35
 
 
+@pytest.mark.parametrize("ranged", [True, False])
+@pytest.mark.parametrize("spatial", [1, 2, 3])
+@pytest.mark.parametrize("preset", ["default", "lesson"])
+def test_filling_starts_at_its_first_guess(preset, spatial, ranged):
+    network = build(Restoration(1, SHAPES[spatial], "fill", 3, preset, ranged)).requires_grad_(False)
+    network.start_at(torch.tensor([0.9]))
+    x = x_of(network, *SHAPES[spatial]).float()
+    restored, _ = network(x)
+    torch.testing.assert_close(restored, network.guess(x).clamp(0.01, 0.99) if ranged else network.guess(x))
+
+
+@pytest.mark.parametrize("spatial", [1, 2, 3])
+def test_the_first_guess(spatial):
+    """What is known; between that what is nearby; far from all the middle."""
+    network = build(Restoration(2, SHAPES[spatial], "fill", 3))
+    x = x_of(network, *SHAPES[spatial])
+    known = x[:, 2:] > 0
+    guess = network.guess(x)
+    assert torch.equal(guess[known], x[:, :2][known])
+    smooth = torch.linspace(0.2, 0.8, SHAPES[spatial][-1], dtype=x.dtype).expand(x[:, :2].shape)
+    near = network.guess(torch.cat([smooth * known, known.to(x.dtype)], 1))
+    assert (near - smooth).abs().mean() < 0.08
+    nothing = torch.zeros(1, 4, *SHAPES[spatial], dtype=x.dtype)
+    torch.testing.assert_close(network.guess(nothing), torch.full_like(nothing[:, :2], 0.5))
+
+
 def test_the_document_is_the_way_back():
     for preset, shape in product(["default", "lesson"], [(7,), (9, 8), (4, 5, 6)]):
         architecture = Restoration(2, shape, "blind", 12, preset, ranged=False)

@@ -8,12 +8,15 @@ from functools import cache
 
 import numpy as np
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
 import narrows
 import narrows.training
 from narrows import DataError, Imputer, TrainingError, data
+from narrows.corruption import Holes
+from narrows.restoring import FillObjective
 from narrows.tools.imputer import missing
 
 from ..made_up import table, waves
@@ -439,3 +442,23 @@ def test_what_an_imputer_cannot_take():
     for method in ("transform", "uncertainty", "score", "with_holes"):
         with pytest.raises(ValueError, match="not fitted"):
             getattr(Imputer(), method)(X)
+
+
+def test_in_training_some_holes_are_seen_partly_filled():
+    """In so many items as there should; never where it is asked, and never of what is held out."""
+    x = torch.rand(400, 2, 6, 7, generator=torch.Generator().manual_seed(0))
+    x[:, :, 0] = torch.nan
+    objective = FillObjective(Holes.parse("blocks:0.5"), seed=3)
+    drawn = objective.corruption(x, objective.generator(x, 5))
+    example, again = objective.example(x, 5), objective.example(x, 5)
+    assert torch.equal(example.x, again.x)
+    filled = (drawn.asked & ~example.asked).flatten(1)
+    share = filled.sum(1) / drawn.asked.flatten(1).sum(1)
+    assert 0.15 < (share > 0).float().mean() < 0.35
+    assert 0.35 < share[share > 0].mean() < 0.65
+    assert torch.equal(example.asked | example.known, x.isfinite())
+    assert not (example.asked & example.known).any()
+    assert torch.equal(example.seen[example.known], x[example.known])
+    assert (example.seen[~example.known] == 0).all()
+    held_out, plain = objective.example(x, None), objective.corruption(x, objective.generator(x, None))
+    assert torch.equal(held_out.x, plain.x)
