@@ -18,7 +18,7 @@ from narrows.networks.upsampling import AVERAGE_POOL, CONV, LINEAR, MAX_POOL, Up
 Preset = Literal["default", "lesson"]
 Task = Literal["denoise", "fill", "blind"]
 WIDTHS = (32, 64, 128)  # channels of each level that halves, the largest grid first
-FULL_SIZE = 16  # channels of one more level before them for holes, whose edges every position sees another way
+FULL_SIZE = 16  # channels of one more level before them, for holes: no two positions have the same around them
 LEVELS = {1: 3, 2: 3, 3: 2}  # of so many spatial axes: in volumes, the last would see too far to be cut into tiles
 BLOCKS = 1  # residual blocks of each level, on the way down and on the way up
 LESSON_WIDTHS = (32, 16, 8)
@@ -124,7 +124,7 @@ class RestoringNetwork(nn.Module, ABC):
         """The known values, and between them what those nearby suggest, (N, C, *S)."""
         values, known = x.chunk(2, 1)
         middle = 0.5 if self.architecture.ranged else 0.0
-        return torch.where(known > 0, values, near(values * known, known, self.factors, middle))
+        return torch.where(known > 0, values, local_mean(values * known, known, self.factors, middle))
 
     def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
         return super().__call__(x)
@@ -161,11 +161,11 @@ class NoiseLevel(nn.Module):
 
 
 class UNet(RestoringNetwork):
-    """A U-Net (Ronneberger, Fischer & Brox 2015) of residual blocks, all of whose work is done below full size.
+    """A U-Net (Ronneberger, Fischer & Brox 2015) of residual blocks, whose work is done below full size.
 
     x -> [halve, residual blocks] x levels -> [residual blocks, double, add what the level had] x levels -> features
 
-    To fill holes there is one more level, thin and of full size: each position sees another part of their edges.
+    To fill holes there is one more level before them, thin and of full size.
     """
 
     def __init__(self, architecture: Restoration) -> None:
@@ -246,7 +246,7 @@ class LessonDenoiser(RestoringNetwork):
         return tuple(4 * step for step in self.stride)
 
 
-def near(totals: Tensor, weights: Tensor, factors: list[tuple[int, ...]], middle: float) -> Tensor:
+def local_mean(totals: Tensor, weights: Tensor, factors: list[tuple[int, ...]], middle: float) -> Tensor:
     """The weighted mean of the values around each position, (N, C, *S). totals: weights times values.
 
     Where the weights there are small it is more that of coarser and coarser grids, each coarser by one of the factors
@@ -259,6 +259,6 @@ def near(totals: Tensor, weights: Tensor, factors: list[tuple[int, ...]], middle
     if not factors:
         return (totals + COARSER * middle) / (weights + COARSER)
     coarse_totals, coarse_weights = pool(pad_to_multiple(blurred, factors[0]), factors[0]).chunk(2, 1)
-    coarse = near(coarse_totals, coarse_weights, factors[1:], middle)
+    coarse = local_mean(coarse_totals, coarse_weights, factors[1:], middle)
     grown = F.interpolate(coarse, scale_factor=factors[0], mode=LINEAR[spatial])
     return (totals + COARSER * cut(grown, tuple(totals.shape[2:]))) / (weights + COARSER)
