@@ -286,7 +286,7 @@ USAGE = [
     ("train denoiser s.npy -o new.safetensors --clip --epochs 1", "--clip: needs values of a known range"),
     ("train denoiser x.npy -o new.safetensors --preset hard", "--preset"),
     ("train imputer missing.npy -o new.safetensors --holes moths", "--holes 'moths': "),
-    ("train imputer x.npy -o new.safetensors --holes channels", "--holes channels needs"),
+    ("train imputer x.npy -o new.safetensors --holes channels", "holes 'channels' need items of several channels"),
     ("train imputer x.npy -o new.safetensors --missing some", "--missing some: expected a number or alpha"),
     ("fill fill.safetensors x.npy --missing some", "--missing some"),
     ("fill fill.safetensors x.npy --samples 2", "--samples"),

@@ -16,8 +16,8 @@ from ..made_up import waves
 
 AXES = {1: "NT", 2: "NYX", 3: "NZYX"}
 SHAPES = {1: (13,), 2: (11, 14), 3: (5, 7, 6)}  # to learn from
-LARGE = {1: (701,), 2: (133, 101), 3: (43, 49, 41)}  # odd sizes
-LARGEST = {1: 128, 2: 100**2, 3: 44**3}
+LARGE = {1: (701,), 2: (253, 231), 3: (43, 49, 41)}  # odd sizes
+LARGEST = {1: 192, 2: 180**2, 3: 44**3}
 
 
 @given(
@@ -107,7 +107,7 @@ def test_tiles_leave_no_seams(tool, spatial, channels, preset, monkeypatch):
 
 def test_large_items_of_different_sizes(monkeypatch):
     model = fitted("imputer", 2)
-    X = [waves(1, *size, dtype=np.float32)[0] for size in ((133, 101), (9, 5), (90, 140))]
+    X = [waves(1, *size, dtype=np.float32)[0] for size in ((253, 131), (9, 5), (190, 240))]
     masks = [np.random.default_rng(0).random(x.shape) < 0.5 for x in X]
     whole = model.transform(X, masks)
     monkeypatch.setitem(module.LARGEST, 2, LARGEST[2])
