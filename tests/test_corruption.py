@@ -84,11 +84,12 @@ def test_texts_of_holes_stay(text):
         ("gauss:0.1", "there is no noise 'gauss'"),
         ("pixels:0.1", "there is no noise 'pixels'"),
         ("gaussian", "gaussian needs a strength"),
-        ("gaussian:0", "gaussian takes a strength of 0 to 100, not 0 alone"),
+        ("gaussian:0", "gaussian takes a strength of 0 to 10, not 0 alone"),
         ("gaussian:0.5-0.1", "a range from low to high"),
         ("poisson:0-30", "poisson takes a strength of 0.01 to 1000000"),
         ("salt-pepper:1.5", "salt-pepper takes a strength of 0 to 1"),
-        ("blur:1+speckle:1000", "speckle takes a strength of 0 to 100"),
+        ("gaussian:25", "gaussian takes a strength of 0 to 10"),
+        ("blur:1+speckle:1000", "speckle takes a strength of 0 to 10"),
     ],
 )
 def test_wrong_noise(text, because):

@@ -138,10 +138,10 @@ def _blur(x: Tensor, deviation: Tensor, generator: Generator) -> Tensor:
 
 # How each is added, and the limits of its strength.
 NOISES: dict[str, tuple[Callable[[Tensor, Tensor, Generator], Tensor], float, float]] = {
-    "gaussian": (_gaussian, 0, 100),
+    "gaussian": (_gaussian, 0, 10),
     "poisson": (_poisson, 0.01, 1e6),
     "salt-pepper": (_salt_pepper, 0, 1),
-    "speckle": (_speckle, 0, 100),
+    "speckle": (_speckle, 0, 10),
     "blur": (_blur, 0, 100),
 }
 

@@ -137,6 +137,12 @@ class Objective:
         # Learnt from, but no part of the loss that is told.
         return error + HEAD_WEIGHT * error.detach() * (surprise - surprise.detach())
 
+    def untouched(self, held_out: Iterable[Tensor]) -> float:
+        """The squared error of answering with what is seen."""
+        examples = [self.example(x, None) for x in held_out]
+        losses = [float(squared_error(example.seen, example.target)) for example in examples]
+        return float(np.average(losses, weights=[len(example.seen) for example in examples]))
+
     def baseline(self, mean: Tensor, held_out: Iterable[Tensor]) -> float:
         """The loss of answering with the mean item (C, *S); DataError where nothing is asked for."""
         losses, counts, asked = [], [], 0

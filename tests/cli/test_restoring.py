@@ -173,7 +173,10 @@ def test_names_of_samples(output, first):
 def test_nothing_to_fill(imputer, place, digits):
     ran = narrows("fill", imputer[0], "x.npy", "-o", "y.npy")
     assert ran.code == 0
-    assert ran.err == "narrows: x.npy: has no holes, and is written as it is\n"
+    assert (
+        ran.err
+        == "narrows: x.npy: has no holes, and is written as it is; --mask or --missing say which values are holes\n"
+    )
     np.testing.assert_array_equal(np.load("y.npy"), digits)
 
 

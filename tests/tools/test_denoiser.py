@@ -9,6 +9,7 @@ from functools import cache
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import make_pipeline
 
 import narrows
@@ -401,7 +402,7 @@ def test_noise_alone_teaches_nothing():
     noise = np.random.default_rng(0).random((60, 8, 8), np.float32)
     model = copy.copy(fitted()).set_params(noise=None, epochs=2)
     clean = model.transform(waves(3, 8, 8))
-    with pytest.raises(TrainingError, match="nothing in the neighbours of a value was found to tell it"):
+    with pytest.raises(TrainingError, match=r"in \d+ steps no way was found to tell a value from its neighbours"):
         model.fit(noise)
     np.testing.assert_array_equal(model.transform(waves(3, 8, 8)), clean)
     assert not hasattr(clone(model), "network_")
@@ -459,3 +460,12 @@ def test_pairs_in_different_units_are_refused():
     X = waves(30, 8, 8)
     with pytest.raises(DataError, match=r"pairs of uint8 from 0 to 255 and of float64 from 0 to 1: give both in the"):
         Denoiser(epochs=1).fit(X, X / 255)
+
+
+def test_a_denoiser_that_does_harm_says_so():
+    with pytest.warns(
+        ConvergenceWarning, match=r"farther from what it should be \(held-out mse .*\) than what is noisy"
+    ):
+        model = Denoiser("gaussian:0.01", epochs=1).fit(waves(30, 8, 8))
+    assert model.training_["noisy_loss"] == pytest.approx(1e-4, rel=0.5)
+    assert model.training_["held_out_loss"] > model.training_["noisy_loss"]

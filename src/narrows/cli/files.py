@@ -73,6 +73,8 @@ def read_mask(source: str) -> Any:
 
 def load_tool(path: str, work: str, *tools: str) -> Any:
     """The model in a file; DataError where it is none of the tools that this work needs."""
+    Path(path).stat()  # where there is no such file, said before torch is loaded
+
     import narrows
 
     model = narrows.load(path)

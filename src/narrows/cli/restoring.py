@@ -93,7 +93,7 @@ def fill(
     items = imputer.with_mask(read_items_for(imputer, source, axes, strict), None if mask is None else read_mask(mask))
     check_sizes(items, uncertainty)
     if not imputers.missing(items).any():
-        say(f"{items.source}: has no holes, and is written as it is")
+        say(f"{items.source}: has no holes, and is written as it is; --mask or --missing say which values are holes")
     with items_bar("filling") as progress:
         whole = imputer.transform(items, progress=progress)
     data.write(whole, output)

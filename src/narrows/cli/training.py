@@ -3,6 +3,7 @@
 import math
 import shlex
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, TypeVar, Union
@@ -298,7 +299,9 @@ def learn(
     model = untrained()
     go_on = shlex.join(["narrows", *arguments, *([] if resume else ["--resume"])])
     try:
-        model.fit(items, right, checkpoint=checkpoint, resume=resume)
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_: say(str(message))
+            model.fit(items, right, checkpoint=checkpoint, resume=resume)
     except KeyboardInterrupt:
         stop(model, output, checkpoint, go_on)
     except ValueError as error:
@@ -354,7 +357,8 @@ def restorer_summary(model: "Denoiser | Imputer") -> str:
             f"one distribution for every value has {facts['mean_loss']:.4g}"
         )
     psnr = f" ({-10 * math.log10(learnt):.2f} dB)" if model.scaling_.ranged and learnt > 0 else ""
+    noisy = "" if facts["noisy_loss"] is None else f", the noisy items {facts['noisy_loss']:.4g}"
     return (
-        f"{line}held-out mse {learnt:.4g}{psnr}, the mean of the data has {facts['mean_loss']:.4g}; "
+        f"{line}held-out mse {learnt:.4g}{psnr}, the mean of the data has {facts['mean_loss']:.4g}{noisy}; "
         f"{found[0]:.1%} of values within one stated deviation, {found[1]:.1%} within two"
     )

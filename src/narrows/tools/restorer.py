@@ -1,6 +1,7 @@
 """What the tools that restore have in common: a network that restores, and how far its answers may be off."""
 
 import math
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from narrows.batches import Batches, as_tensor
@@ -85,12 +87,21 @@ class Restorer(Rebuilder):
         self.training_["mean_loss"] = baseline
         found = self.training_["held_out_loss"]
         if blind and found >= baseline:
-            self.__dict__ = before
+            self.__dict__, steps = before, self.training_["steps"]
             if interrupted:
                 raise KeyboardInterrupt
             raise TrainingError(
-                f"nothing in the neighbours of a value was found to tell it (held-out loss {found:.4g}, without "
-                f"them {baseline:.4g}): are the items noise alone? else try a larger budget"
+                f"in {steps} steps no way was found to tell a value from its neighbours (held-out "
+                f"loss {found:.4g}, without them {baseline:.4g}): try a larger budget, unless the items are noise alone"
+            )
+        noisy = loss.untouched(batches.held_out()) if task == "denoise" else None
+        self.training_["noisy_loss"] = noisy
+        if noisy is not None and found >= noisy:
+            warnings.warn(
+                f"what is denoised is farther from what it should be (held-out mse {found:.4g}) than what is noisy "
+                f"({noisy:.4g}): try a larger budget",
+                ConvergenceWarning,
+                stacklevel=3,
             )
         self.calibration_ = None if blind else calibrate(self._network(), loss, batches.held_out())
         self.training_["within"] = list(self.calibration_.within) if self.calibration_ else None
