@@ -235,7 +235,7 @@ def denoising(workshop: Workshop) -> Chapter:
         "denoising",
         figures.item_rows("Digits under noise, and after it", rows),
         alt="Five rows of the digits 0 to 9: clean; hardly to be seen under noise; and as three denoisers give them "
-        "back, somewhat blurred by the lesson's, clear by the others.",
+        "back, very blurred by the lesson's, clear by the others.",
         caption="All three see the noisy row alone. The last has never seen a clean digit, in training either.",
     )
     return Chapter(
