@@ -30,6 +30,11 @@ def completed(document: dict[str, Any]) -> dict[str, Any]:
     return {"format": FORMAT, "narrows": __version__, **document}
 
 
+def check_opens(path: str | Path) -> None:
+    """Raise the OSError that names a file which is missing or may not be read; safetensors tells them from no other."""
+    open(path, "rb").close()
+
+
 def read_model(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """The tensors and the document of a model, with its "fingerprint" added.
 
@@ -38,8 +43,7 @@ def read_model(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     from safetensors import SafetensorError, safe_open
 
     path = Path(path)
-    with open(path, "rb"):
-        pass  # a missing or forbidden file is an OSError, not a damaged model
+    check_opens(path)
     try:
         with safe_open(path, "np") as file:
             metadata = file.metadata() or {}

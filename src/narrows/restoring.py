@@ -1,6 +1,6 @@
 """What training asks of a network that restores: which values it sees, and how well it answers for which."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -137,20 +137,20 @@ class Objective:
         # Learnt from, but no part of the loss that is told.
         return error + HEAD_WEIGHT * error.detach() * (surprise - surprise.detach())
 
-    def untouched(self, held_out: Iterable[Tensor]) -> float:
-        """The squared error of answering with what is seen."""
-        examples = [self.example(x, None) for x in held_out]
-        losses = [float(squared_error(example.seen, example.target)) for example in examples]
-        return float(np.average(losses, weights=[len(example.seen) for example in examples]))
-
     def baseline(self, mean: Tensor, held_out: Iterable[Tensor]) -> float:
         """The loss of answering with the mean item (C, *S); DataError where nothing is asked for."""
+        return self.error_of(lambda example: mean.expand_as(example.target), held_out)
+
+    def untouched(self, held_out: Iterable[Tensor]) -> float:
+        """The loss of answering with what is seen."""
+        return self.error_of(lambda example: example.seen, held_out)
+
+    def error_of(self, answer: Callable[[Example], Tensor], held_out: Iterable[Tensor]) -> float:
         losses, counts, asked = [], [], 0
         for x in held_out:
             example = self.example(x, None)
             right = picked(example.target, example.asked)
-            answer = picked(mean.expand_as(example.target), example.asked)
-            losses.append(float(squared_error(answer, right)))
+            losses.append(float(squared_error(picked(answer(example), example.asked), right)))
             counts.append(len(x))
             asked += right.numel()
         if not asked:

@@ -64,7 +64,7 @@ def test_what_is_out_of_reach_changes_nothing(spatial, shapes, preset):
         size[axis] = 2 * network.reach[axis] + 3 * network.stride[axis] + 1
         x = x_of(network, *size)
         before, farthest = answers(network, x), 0
-        for start in sorted({0, 1, network.stride[axis] - 1}):
+        for start in range(network.stride[axis]):
             changed, at = x.clone(), network.reach[axis] + start
             values, known = changed.select(2 + axis, at).chunk(2, 1)
             values += 50

@@ -76,8 +76,9 @@ def read_checkpoint_document(file: str) -> dict[str, Any] | None:
     """The document of a checkpoint; None for any other file."""
     from safetensors import SafetensorError, safe_open
 
-    with open(file, "rb"):
-        pass  # a file that cannot be opened is an OSError that names it
+    from narrows.model_file import check_opens
+
+    check_opens(file)
     try:
         with safe_open(file, "np") as opened:
             text = (opened.metadata() or {}).get(_CHECKPOINT)

@@ -73,9 +73,10 @@ def read_mask(source: str) -> Any:
 
 def load_tool(path: str, work: str, *tools: str) -> Any:
     """The model in a file; DataError where it is none of the tools that this work needs."""
-    Path(path).stat()  # where there is no such file, said before torch is loaded
-
     import narrows
+    from narrows.model_file import check_opens
+
+    check_opens(path)  # before the seconds that loading torch takes
 
     model = narrows.load(path)
     if model.tool not in tools:
