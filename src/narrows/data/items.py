@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from narrows.data.axes import arrange, guess_axes
+from narrows.data.columns import Columns
 from narrows.errors import DataError
 
 _CHUNK_VALUES = 2**22
@@ -27,6 +28,8 @@ class Items:
     source: what the user called it.
     labels: (N,) for named sets that have them.
     holes: bool, as `values`: True where the value is not known; None where all are. NaN is no known value either.
+    columns: of a table with cells of any type, what they hold; `values` are then their codes, float64 (N, F).
+    frame: that table, a `pandas.DataFrame`, where it is at hand.
     """
 
     values: np.ndarray
@@ -39,6 +42,8 @@ class Items:
     source: str = "array"
     labels: np.ndarray | None = None
     holes: np.ndarray | None = None
+    columns: Columns | None = None
+    frame: Any = None
 
     @classmethod
     def from_array(cls, X: Any, axes: str | None = None, source: str = "array", **details: Any) -> "Items":
@@ -156,6 +161,7 @@ class Items:
             self,
             names=None if self.names is None else [self.names[i] for i in where],
             labels=None if self.labels is None else self.labels[indices],
+            frame=None if self.frame is None else self.frame.iloc[indices],
         )
         if self.shapes is None or self.offsets is None:
             return replace(

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from narrows.batches import Batches, Scale, as_tensor
-from narrows.data import Items, Scaling
+from narrows.data import Items, Scaling, tables
+from narrows.data.features import Features
+from narrows.data.memory import allocate
 from narrows.difference import Loss, difference
 from narrows.errors import DataError
 from narrows.networks import Architecture, Network, cut, flatten_code, parse_code, unflatten_code
@@ -20,12 +23,17 @@ from narrows.tools.choices import choose_code, choose_crop, choose_device, choos
 from narrows.tools.tool import VALUES_AT_ONCE, Rebuilder, is_list_of_items
 from narrows.training import Report
 
+ROWS_AT_ONCE = 2**14  # of a table, on the way to features
+
 
 class Autoencoder(ClassNamePrefixFeaturesOutMixin, Rebuilder):
     """Learns to squeeze items into a short code and to rebuild them from it.
 
     Items are the rows of a table, signals, pictures or volumes: an array (the axes are guessed, or said with `axes`), a
     list of arrays of different sizes, or `narrows.data.Items`. Integers and floats go in as they are.
+
+    A data frame may have columns of any type: numbers, booleans, text, categories, dates. What comes back is a data
+    frame with the same columns and types. Skewed and heavy-tailed columns are seen through their quantiles.
 
     Parameters
     ----------
@@ -55,6 +63,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, Rebuilder):
     ----------
     n_features_in_ : values of one item; feature_names_in_ : where a table had names
     axes_ : axes of the arrays that come in and go out
+    columns_ : `narrows.data.Columns` of a data frame, else None
     code_shape_ : shape of one training item's code, (K,) or (*grid, channels); `transform` gives it flattened
     history_ : dict of lists "epoch", "seconds", "loss", "held_out"
     training_ : dict of facts about the training
@@ -62,6 +71,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, Rebuilder):
 
     tool = "autoencoder"
     architecture_type = Architecture
+    takes_frames = True
+    features_: Features | None = None  # what the network sees of a table with cells of any type
 
     def __init__(
         self,
@@ -109,7 +120,11 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, Rebuilder):
         KeyboardInterrupt. TrainingError when no network better than the mean of the data was found.
         """
         items = self._items(X, fitting=True)
-        scaling = Scaling.learn(items)
+        self.features_ = None if items.columns is None else Features.learn(items.values, items.columns)
+        if self.features_ is not None and not self.features_.size:
+            raise DataError(f"{items.source}: no column of it varies, so there is nothing to learn")
+        items = self.seen(items)
+        scaling = Scaling.learn(items) if self.features_ is None else unscaled(self.features_.size)
         if self.loss == "bce" and not scaling.ranged:
             raise ValueError(
                 f"loss='bce' needs values of a known range, such as 0..1 or uint8; these are {items.dtype}"
@@ -152,6 +167,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, Rebuilder):
     def inverse_transform(self, Z: Any, shapes: Any = None) -> Any:
         """Items from the codes Z that `transform` gave, with the dtype, range and layout of the data learnt from.
 
+        Rows of a table that was learnt from a data frame come back as one, with the index of Z where that has one.
+
         shapes: the spatial shape of the items, that of the training items by default; or (N, S), the shape of each,
         with which a list of codes becomes a list of items. DataError where codes and shapes do not fit.
         """
@@ -167,6 +184,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, Rebuilder):
                 f"shapes of items: expected {len(network.architecture.shape)} sizes from 1, like "
                 f"{network.architecture.shape}, or so many for each code; found {shapes.tolist()}"
             )
+        if self.columns_ is not None:
+            return self._as_frame(self._decode(network, scale, Z, shapes), getattr(Z, "index", None))
         if shapes.ndim < 2:
             return self._as_given(self._decode(network, scale, Z, shapes))
         if len(shapes) != len(Z):
@@ -179,17 +198,31 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, Rebuilder):
     def reconstruct(self, X: Any) -> Any:
         """What comes back of the items X after the squeeze: the same dtype, shape and layout.
 
-        A list gives a list, and so do `narrows.data.Items` of different sizes.
+        A list gives a list, and so do `narrows.data.Items` of different sizes. Of a table that was learnt from a data
+        frame it is one.
         """
         check_is_fitted(self)
         items = self._items(X)
         network, scale = self._network(), self._scale()
         parts = [scale.back(network(x)) for x in self._tensors(items)]
+        if self.columns_ is not None:
+            return self._as_frame(np.concatenate(parts), None if items.frame is None else items.frame.index)
         if isinstance(X, Items):
             return np.concatenate(parts) if items.uniform else [part[0] for part in parts]
         if is_list_of_items(X, self.axes_):
             return [self._item_as_given(item) for part in parts for item in part]
         return self._as_given(np.concatenate(parts)).reshape(np.shape(X))
+
+    def seen(self, items: Items) -> Items:
+        """The items as they are before they are scaled: of a table with cells of any type its features, float32."""
+        if self.features_ is None:
+            return items
+        shape = (len(items), self.features_.size)
+        values = allocate(math.prod(shape), np.dtype(np.float32)).reshape(shape)
+        for start in range(0, len(items), ROWS_AT_ONCE):
+            part = slice(start, start + ROWS_AT_ONCE)
+            self.features_.forward(items.values[part], out=values[part])
+        return replace(items, values=values, columns=None, frame=None)
 
     def pairs(self, X: Any) -> Iterator[tuple[Tensor, Tensor]]:
         """Batches of items and of their reconstructions, each (N, C, *S) in scaled units."""
@@ -229,6 +262,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, Rebuilder):
         step = max(1, VALUES_AT_ONCE // math.prod(items.item_shape)) if items.uniform else 1
         for start in range(0, len(items), step):
             part = items.values[start : start + step] if items.uniform else items[start][None]
+            if self.features_ is not None:
+                part = self.features_.forward(part)
             yield scale(as_tensor(part).to(device))
 
     @property
@@ -259,6 +294,21 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, Rebuilder):
         parts = as_tensor(rows).to(choose_device(self.device)).split(step)
         return np.concatenate([scale.back(cut(network.decode(unflatten_code(part, tensors)), size)) for part in parts])
 
+    def _as_frame(self, features: np.ndarray, index: Any) -> Any:
+        """Rebuilt features (N, D) of a table as a data frame."""
+        assert self.features_ is not None
+        return tables.decoded(self.features_.inverse(features), self.features_.columns, index)
+
+    def _document(self) -> dict[str, Any]:
+        return {**super()._document(), "table": None if self.features_ is None else self.features_.to_json()}
+
+    def _restore(self, tensors: dict[str, np.ndarray], document: dict[str, Any]) -> None:
+        super()._restore(tensors, document)
+        if self.columns_ is not None:
+            self.features_ = Features.from_json(document["table"], self.columns_)
+            if self.features_.size != self.channels_:
+                raise ValueError(f"{self.features_.size} features of the table for {self.channels_} of the network")
+
     def _design(self, items: Items, scaling: Scaling) -> tuple[Architecture, tuple[int, ...] | None]:
         """The architecture for the items, and the crop to train it on."""
         kind = choose_kind(items) if self.architecture == "auto" else self.architecture
@@ -285,3 +335,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, Rebuilder):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def unscaled(size: int) -> Scaling:
+    """The scaling of features that need none."""
+    return Scaling("standard", "float64", mean=(0.0,) * size, scale=(1.0,) * size)

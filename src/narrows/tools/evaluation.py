@@ -72,7 +72,7 @@ def evaluate(model: Autoencoder, items: Items) -> Evaluation:
             similarity += float(ssim(x, rebuilt).double().sum())
     code, positions = code_sizes(model, items)
     mse = squares / count
-    pca, no_pca = beside_pca(items, scaling, round(code))
+    pca, no_pca = beside_pca(model.seen(items), scaling, round(code))
     return Evaluation(
         data=items.source,
         items=len(items),

@@ -3,7 +3,7 @@
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from narrows import model_file
 from narrows.batches import Batches, Scale
-from narrows.data import Items, Scaling
+from narrows.data import Columns, Items, Scaling, tables
 from narrows.data.axes import layout_of
 from narrows.errors import DataError, FormatError
 from narrows.networks import Architecture, Restoration, build
@@ -36,6 +36,8 @@ class Tool(BaseEstimator, ABC):
 
     tool: ClassVar[str]
     complete_data: ClassVar[bool] = True  # whether NaN and infinities are refused
+    takes_frames: ClassVar[bool] = False  # whether tables may have cells of any type
+    columns_: Columns | None = None  # learnt from a table with cells of any type
     minutes: float | None
     epochs: int | None
     batch_size: int | None
@@ -104,7 +106,15 @@ class Tool(BaseEstimator, ABC):
         return layout_of(self.axes_)
 
     def _items(self, X: Any, fitting: bool = False) -> Items:
-        """X as items that fit what was learnt, or with `fitting` as what is to be learnt from."""
+        """X as items that fit what was learnt, or with `fitting` as what is to be learnt from.
+
+        Those of a table with cells of any type have `columns_`, and a frame where there is one.
+        """
+        if self._is_table(X, fitting):
+            return self._table(X, fitting)
+        if isinstance(X, Items) and X.columns is not None:
+            check_plain(X.columns, f"{X.source}: {self.tool}s that learnt from arrays take numbers alone, and")
+            X = replace(X, columns=None, frame=None)
         axes = self.axes if fitting else self.axes_
         if isinstance(X, Items):
             items = X
@@ -115,7 +125,11 @@ class Tool(BaseEstimator, ABC):
                 axes = axes.replace("N", "")  # one item
             items = Items.from_array(X, axes)
         else:
+            if fitting:
+                self.columns_ = None
             return Items.from_array(validate_data(self, X, reset=fitting, dtype="numeric"), "NF")
+        if fitting:
+            self.columns_ = None
         items = self._marked(items, fitting)
         for item in items.chunks() if self.complete_data and items.dtype.kind == "f" else ():
             if not np.isfinite(item).all():
@@ -137,6 +151,44 @@ class Tool(BaseEstimator, ABC):
                 f"{items.source}: {describe(items)}; this model takes items of shape {only} alone "
                 f"(a code of channels x grid takes any size)"
             )
+        return items
+
+    def _is_table(self, X: Any, fitting: bool) -> bool:
+        """Whether X is to be seen as a table with cells of any type."""
+        if not self.takes_frames or self.axes not in (None, "NF"):
+            return False
+        if not fitting:
+            return self.columns_ is not None
+        return X.columns is not None if isinstance(X, Items) else tables.is_frame(X)
+
+    def _table(self, X: Any, fitting: bool) -> Items:
+        """Such a table as items that have the learnt columns, which with `fitting` are those of X."""
+        if isinstance(X, Items) and X.columns is not None:
+            items = X
+            if fitting:
+                self.n_features_in_, self.columns_ = len(X.columns), X.columns
+                self.feature_names_in_ = np.array(X.columns.names, dtype=object)
+            elif X.columns != self.columns_:
+                assert self.columns_ is not None
+                if X.frame is None:
+                    raise DataError(f"{X.source}: its columns are not those that the model learnt from")
+                values = tables.coded(X.frame, self.columns_, X.source)
+                items = replace(X, values=values, columns=self.columns_)
+        elif tables.is_frame(X):
+            validate_data(self, X, reset=fitting, skip_check_array=True)  # names and number of columns
+            items = tables.items_of(X, None if fitting else self.columns_)
+            self.columns_ = items.columns
+        else:
+            assert self.columns_ is not None
+            check_plain(self.columns_, "an array; expected a data frame, since")
+            values = X.values if isinstance(X, Items) else X
+            finite: Any = True if self.complete_data else "allow-nan"
+            values = validate_data(self, values, reset=False, dtype=np.float64, ensure_all_finite=finite)
+            items = Items(values, "NF", columns=self.columns_)
+        if not len(items):
+            raise DataError(f"{items.source}: holds no rows")
+        if self.complete_data:
+            check_complete(items, self.tool)
         return items
 
     def _marked(self, items: Items, fitting: bool) -> Items:
@@ -213,7 +265,7 @@ class Rebuilder(TransformerMixin, Tool):
             resume,
             report,
         )
-        self.n_features_in_ = architecture.values
+        self.n_features_in_ = architecture.values if self.columns_ is None else len(self.columns_)
         self.network_, self.scaling_ = trained.network, batches.scale.scaling
         return trained.interrupted
 
@@ -231,6 +283,7 @@ class Rebuilder(TransformerMixin, Tool):
             "scaling": self.scaling_.to_json(),
             "axes": self.axes_,
             "features": [str(name) for name in getattr(self, "feature_names_in_", ())],
+            "columns": None if self.columns_ is None else self.columns_.to_json(),
             "training": self.training_,
         }
 
@@ -266,7 +319,9 @@ class Rebuilder(TransformerMixin, Tool):
         self.network_.eval().requires_grad_(False)
         self.training_ = document["training"]
         self.history_ = self.training_["history"]
-        self.n_features_in_ = architecture.values
+        columns = document.get("columns")
+        self.columns_ = None if columns is None else Columns.from_json(columns)
+        self.n_features_in_ = architecture.values if self.columns_ is None else len(self.columns_)
         if document["features"]:
             self.feature_names_in_ = np.array([str(name) for name in document["features"]], dtype=object)
 
@@ -303,6 +358,29 @@ def check_fit(
     for name in sorted({*expected, *found}):
         if expected.get(name) != found.get(name):
             raise ValueError(f"{name} has shape {found.get(name)}, expected {expected.get(name)}")
+
+
+def check_plain(columns: Columns, reason: str) -> None:
+    """DataError, which begins with a reason, unless all columns hold numbers."""
+    for column in columns:
+        if column.kind not in ("number", "integer", "boolean"):
+            raise DataError(f"{reason} column {column.name!r} holds {column.kind} cells")
+
+
+def check_complete(items: Items, tool: str) -> None:
+    """DataError where cells of a table are missing, in columns where any was known."""
+    assert items.columns is not None
+    known = np.array([not column.empty for column in items.columns])
+    missing = np.isnan(items.values) if items.frame is None else items.frame.isna().to_numpy()
+    counts = missing.sum(axis=0) * known
+    if counts.any():
+        first = int((counts > 0).argmax())
+        more = int((counts > 0).sum()) - 1
+        raise DataError(
+            f"{items.source}: column {items.columns[first].name!r} has {counts[first]} missing value(s)"
+            + (f", and {more} other column(s) have some" if more else "")
+            + f"; {tool}s need complete data: fill them first, as with narrows fill"
+        )
 
 
 def axes_count(X: Any) -> int:
