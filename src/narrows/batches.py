@@ -22,6 +22,7 @@ class Batches:
     their own dtype where they are, in memory, in a memory map, or on the GPU if they fit there, and a batch is an index
     into them. With `crop`, it is one random crop of that size an item, and an epoch as many of each item as cover it.
     What is not known is NaN. With `target`, other items of the same shapes, theirs are further channels of the batch.
+    Without `hold_out`, training items stand in for those held out, for objectives that know what is new to whom.
     """
 
     def __init__(
@@ -33,13 +34,14 @@ class Batches:
         device: torch.device,
         crop: tuple[int, ...] | None = None,
         target: Items | None = None,
+        hold_out: bool = True,
     ) -> None:
         self.items, self.seed, self.device, self.crop = items, seed, device, crop
         self.scale = Scale(scaling, items.axes, device)
         order = np.random.default_rng([seed, 0]).permutation(len(items))
         held_out = min(MOST_HELD_OUT, round(HELD_OUT_SHARE * len(items)))
-        if len(items) < FEWEST_TO_SPLIT:
-            self.training = self.held_out_items = order
+        if not hold_out or len(items) < FEWEST_TO_SPLIT:
+            self.training, self.held_out_items = order, order[:MOST_HELD_OUT]
         else:
             self.training, self.held_out_items = order[max(1, held_out) :], order[: max(1, held_out)]
         if crop is not None:

@@ -65,6 +65,21 @@ class Mixture:
         mean = (weights * self.means).sum(-1)
         return mean, (weights * (self.deviations**2 + (self.means - mean.unsqueeze(-1)) ** 2)).sum(-1)
 
+    def stretched(self, factor: Tensor) -> "Mixture":
+        """So many times as wide (...), about the same mean."""
+        middle, factor = self.moments()[0].unsqueeze(-1), factor.unsqueeze(-1)
+        return Mixture(self.log_weights, middle + factor * (self.means - middle), factor * self.deviations)
+
+    def below(self, y: Tensor) -> Tensor:
+        """The probability of values below y (...)."""
+        return (self.log_weights.exp() * torch.special.ndtr((y.unsqueeze(-1) - self.means) / self.deviations)).sum(-1)
+
+    def mode(self) -> Tensor:
+        """Where among the means of its components each mixture is densest, (...)."""
+        at = self.means.movedim(-1, 0)
+        density = torch.stack([self.log_likelihood(y, torch.zeros_like(self.means), clipped=False) for y in at])
+        return at.gather(0, density.argmax(0, keepdim=True))[0]
+
     def sample(self, generator: torch.Generator) -> Tensor:
         """One value each (...)."""
         weights = self.log_weights.exp()

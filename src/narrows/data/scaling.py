@@ -60,6 +60,11 @@ class Scaling:
         scale = np.where(constant, 1.0, deviation)
         return cls("standard", str(dtype), mean=tuple(mean.tolist()), scale=tuple(scale.tolist()))
 
+    @classmethod
+    def none(cls, size: int) -> "Scaling":
+        """Of features that need none, so many of them."""
+        return cls("standard", "float64", mean=(0.0,) * size, scale=(1.0,) * size)
+
     @property
     def ranged(self) -> bool:
         """Whether scaled values lie in 0..1, so that the network may end in a sigmoid."""

@@ -4,6 +4,7 @@ from narrows.networks.architecture import Architecture, Kind, Upsampling, format
 from narrows.networks.build import build
 from narrows.networks.network import Code, Network, cut, flatten_code, unflatten_code
 from narrows.networks.restoring import Restoration, RestoringNetwork
+from narrows.networks.tables import TableArchitecture, TableNetwork
 
 __all__ = [
     "Architecture",
@@ -12,6 +13,8 @@ __all__ = [
     "Network",
     "Restoration",
     "RestoringNetwork",
+    "TableArchitecture",
+    "TableNetwork",
     "Upsampling",
     "build",
     "cut",

@@ -8,13 +8,18 @@ from narrows.networks.architecture import Architecture
 from narrows.networks.conv import ConvNetwork, LessonNetwork
 from narrows.networks.network import FlatNetwork, Network
 from narrows.networks.restoring import LessonDenoiser, Restoration, RestoringNetwork, UNet
+from narrows.networks.tables import TableArchitecture, TableNetwork
 
 
 @overload
 def build(architecture: Architecture, seed: int = 0) -> Network: ...
 @overload
 def build(architecture: Restoration, seed: int = 0) -> RestoringNetwork: ...
-def build(architecture: Architecture | Restoration, seed: int = 0) -> Network | RestoringNetwork:
+@overload
+def build(architecture: TableArchitecture, seed: int = 0) -> TableNetwork: ...
+def build(
+    architecture: Architecture | Restoration | TableArchitecture, seed: int = 0
+) -> Network | RestoringNetwork | TableNetwork:
     """The network of an architecture, with weights drawn from the seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -25,7 +30,11 @@ def build(architecture: Architecture | Restoration, seed: int = 0) -> Network | 
     return network
 
 
-def untrained(architecture: Architecture | Restoration) -> Network | RestoringNetwork:
+def untrained(
+    architecture: Architecture | Restoration | TableArchitecture,
+) -> Network | RestoringNetwork | TableNetwork:
+    if isinstance(architecture, TableArchitecture):
+        return TableNetwork(architecture)
     if isinstance(architecture, Restoration):
         return LessonDenoiser(architecture) if architecture.preset == "lesson" else UNet(architecture)
     if architecture.kind == "linear":

@@ -124,7 +124,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, Rebuilder):
         if self.features_ is not None and not self.features_.size:
             raise DataError(f"{items.source}: no column of it varies, so there is nothing to learn")
         items = self.seen(items)
-        scaling = Scaling.learn(items) if self.features_ is None else unscaled(self.features_.size)
+        scaling = Scaling.learn(items) if self.features_ is None else Scaling.none(self.features_.size)
         if self.loss == "bce" and not scaling.ranged:
             raise ValueError(
                 f"loss='bce' needs values of a known range, such as 0..1 or uint8; these are {items.dtype}"
@@ -335,8 +335,3 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, Rebuilder):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def unscaled(size: int) -> Scaling:
-    """The scaling of features that need none."""
-    return Scaling("standard", "float64", mean=(0.0,) * size, scale=(1.0,) * size)

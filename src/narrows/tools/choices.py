@@ -9,8 +9,10 @@ from narrows.errors import DataError
 
 CROP = {1: 1024, 2: 64, 3: 32}  # along each of so many spatial axes
 LARGEST_FLAT = 128  # along one axis, where the code is chosen
-LEARNING_RATE = {"linear": 1e-2, "dense": 2e-3, "conv": 3e-3, "codec": 6e-3, "restoring": 1.5e-3}
-BATCH_SIZE = {"linear": 256, "dense": 256, "conv": 64, "codec": 24, "restoring": 64}
+LEARNING_RATE = {"linear": 1e-2, "dense": 2e-3, "conv": 3e-3, "codec": 6e-3, "restoring": 1.5e-3, "table": 3e-3}
+BATCH_SIZE = {"linear": 256, "dense": 256, "conv": 64, "codec": 24, "restoring": 64, "table": 256}
+SMALLEST_BATCH = {"table": 64}  # others 8
+TABLE_STEPS = 1_200
 POSITIONS_IN_BATCH = 2**16
 VALUES_TO_SEE = 1e9
 FEWEST_EPOCHS, MOST_EPOCHS = 5, 300
@@ -43,11 +45,14 @@ def choose_code(items: Items, kind: str) -> int | tuple[int, ...]:
 
 def choose_batch_size(kind: str, items: Items, positions: int = 1) -> int:
     """Smaller for few items, so that an epoch has some ten steps; for large ones as many as hold enough positions."""
-    return max(8, min(BATCH_SIZE[kind], len(items) // 10, POSITIONS_IN_BATCH // positions))
+    fewest = SMALLEST_BATCH.get(kind, 8)
+    return max(fewest, min(BATCH_SIZE[kind], len(items) // 10, POSITIONS_IN_BATCH // positions))
 
 
-def choose_epochs(items: Items) -> int:
-    """As many as show the network a thousand million values, within bounds."""
+def choose_epochs(kind: str, items: Items, batch_size: int) -> int:
+    """As many as show the network a thousand million values, within bounds; of tables with holes, so many steps."""
+    if kind == "table":
+        return max(1, round(TABLE_STEPS * min(batch_size, len(items)) / len(items)))
     return max(FEWEST_EPOCHS, min(MOST_EPOCHS, round(VALUES_TO_SEE / items.values.size)))
 
 

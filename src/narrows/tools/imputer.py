@@ -1,11 +1,11 @@
-"""The tool `Imputer`: complete items from items with holes."""
+"""The tool `Imputer`: complete items from items with holes, and complete tables."""
 
 import math
 from collections.abc import Callable
 from dataclasses import replace
 from numbers import Real
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,32 +21,42 @@ from narrows.mixture import Mixture
 from narrows.networks.restoring import RestoringNetwork
 from narrows.restoring import FillObjective
 from narrows.tools.choices import choose_device, describe
-from narrows.tools.restorer import Restorer, part_of, scaled_mse
+from narrows.tools.restorer import part_of, scaled_mse
+from narrows.tools.table_filler import Strategy
+from narrows.tools.table_imputer import TableImputer
 from narrows.tools.tool import axes_count, is_list_of_items
 from narrows.training import Report
 
 ROUNDS = 16  # of drawing a plausible filling
 
 
-class Imputer(Restorer):
-    """Learns to fill holes in signals, pictures and volumes, from items with or without holes of their own.
+class Imputer(TableImputer):
+    """Learns to fill holes in tables, signals, pictures and volumes, from items with or without holes of their own.
 
     In training more values are hidden, and the network, which sees which are, learns to tell them. What is known comes
-    back bit for bit.
+    back bit for bit. A table is an array or a data frame, whose columns may hold numbers, booleans, categories, text
+    and dates; it comes back with the same columns, types, order and index. Where the other columns do not tell a column
+    better than its mean does, a `ConvergenceWarning` says so, and its holes get the mean.
 
     Parameters
     ----------
     holes : str
         What is hidden in training: "pixels:0.5", "pixels:0.1-0.9" for a range, "blocks:0.25", "lines", "strokes",
-        "channels", several joined by "+", or "mixed": by turns all of them.
-    missing_values : number or "alpha"
-        Which values are holes, beside NaN; "alpha": where the last channel of pictures, which is no part of the items
-        then, is 0.
+        "channels", several joined by "+", or "mixed": by turns all of them. Of tables "mixed" or "pixels", which are
+        cells.
+    missing_values : number, text or "alpha"
+        Which values are holes, beside NaN, None and NA; "alpha": where the last channel of pictures, which is no part
+        of the items then, is 0. Text: of data frames only.
+    strategy : "mean" or "mode"
+        What fills a hole: what is best on average, or what is most probable. Categories are always the most probable.
+    add_indicator : bool
+        Whether `transform` adds a column for each column of a table that had holes in `fit`: 1 where there was one.
     preset, minutes, epochs, batch_size, learning_rate, axes, device, random_state, verbose : as for `Denoiser`
 
     Attributes
     ----------
     n_features_in_, axes_, history_, training_, calibration_ : as of `Denoiser`
+    feature_names_in_, columns_ : of a table; indicator_ : what adds columns, or None
     """
 
     tool = "imputer"
@@ -55,7 +65,9 @@ class Imputer(Restorer):
     def __init__(
         self,
         holes: str = "mixed",
-        missing_values: float | Literal["alpha"] = math.nan,
+        missing_values: Any = math.nan,
+        strategy: Strategy = "mean",
+        add_indicator: bool = False,
         preset: str = "default",
         minutes: float | None = None,
         epochs: int | None = None,
@@ -68,6 +80,8 @@ class Imputer(Restorer):
     ) -> None:
         self.holes = holes
         self.missing_values = missing_values
+        self.strategy = strategy
+        self.add_indicator = add_indicator
         self.preset = preset
         self.minutes = minutes
         self.epochs = epochs
@@ -91,7 +105,15 @@ class Imputer(Restorer):
 
         The other arguments and what is raised are as for `Autoencoder.fit`.
         """
-        items, holes = self._items(X, fitting=True), Holes.parse(self.holes)
+        if self.strategy not in ("mean", "mode"):
+            raise ValueError(f"strategy={self.strategy!r}: expected mean or mode")
+        holes = Holes.parse(self.holes)
+        items = self._items(X, fitting=True)
+        if self.add_indicator and items.spatial:
+            raise ValueError("add_indicator=True: only tables have columns to add")
+        if not items.spatial:
+            self._fit_table(items, checkpoint, resume, report)
+            return self
         self._fit(
             items,
             Scaling.learn(items),
@@ -114,7 +136,10 @@ class Imputer(Restorer):
         """
         check_is_fitted(self)
         items = self.with_mask(X, mask)
-        return self._like(X, self._filled(items, self._answers(items, self._values, items.dtype, progress)))
+        if not items.spatial:
+            return self._with_indicator(items, self._fill_table(X, items))
+        answer = self._values if self.strategy == "mean" else self._most_probable
+        return self._like(X, self._filled(items, self._answers(items, answer, items.dtype, progress)))
 
     def sample(self, X: Any, count: int, mask: Any = None, random_state: Any = 0) -> list[Any]:
         """As many plausible fillings as `count`, each as of `transform`.
@@ -124,23 +149,34 @@ class Imputer(Restorer):
         """
         check_is_fitted(self)
         items, seeds = self.with_mask(X, mask), check_random_state(random_state)
-        return [self._like(X, self._drawn(items, seeds.randint(2**31))) for _ in range(count)]
+        drawn = [seeds.randint(2**31) for _ in range(count)]
+        if not items.spatial:
+            return [self._draw_table(X, items, seed) for seed in drawn]
+        return [self._like(X, self._drawn(items, seed)) for seed in drawn]
 
     def uncertainty(self, X: Any, mask: Any = None) -> Any:
         """The standard deviation of each value that was filled, float32 in the data's own unit, shaped as X.
 
-        0 where the value is known; calibrated on the held-out items.
+        0 where the value is known; calibrated on the held-out items. Of categories it is the probability that the
+        filling is wrong, of dates days; a data frame gives a data frame.
         """
         check_is_fitted(self)
         items = self.with_mask(X, mask)
+        if not items.spatial:
+            return self._doubts_of_table(X, items)
         deviations = self._answers(items, self._deviations)
         deviations.values[~missing(items)] = 0
         return self._like(X, deviations)
 
     def score(self, X: Any, y: Any = None) -> float:
-        """Minus the mean squared error in scaled units of what is hidden in the items X as in training."""
+        """Minus the mean squared error in scaled units of what is hidden in the items X as in training.
+
+        Of tables minus the loss of training, in which categories count by their surprise.
+        """
         check_is_fitted(self)
         items = self._items(X)
+        if not items.spatial:
+            return self._score_table(items)
         hidden = self.with_holes(items)
         asked = replace(items, values=missing(hidden) & ~missing(items), holes=None)
         return -scaled_mse(self.scaling_, self.transform(hidden), items, asked)
@@ -156,7 +192,10 @@ class Imputer(Restorer):
     def with_holes(self, X: Any, holes: str | None = None, seed: int = 0) -> Items:
         """The items X as `Items` with more holes, those of training by default."""
         check_is_fitted(self)
-        items, parsed = self._items(X), Holes.parse(holes or self.holes)
+        items = self._items(X)
+        if not items.spatial:
+            return self.with_hidden_cells(items, holes, seed)
+        parsed = Holes.parse(holes or self.holes)
         marked = replace(items, holes=missing(items))
         generator = torch.Generator().manual_seed(seed)
         scale = self._scale()
@@ -231,21 +270,33 @@ class Imputer(Restorer):
             holes &= ~chosen
         return replace(state, holes=None)
 
+    def _most_probable(self, network: RestoringNetwork, x: Tensor) -> Tensor:
+        _, features = network(self._known(x))
+        return Mixture.of(network.describe(features, x.shape[2:])).mode()
+
     def _known(self, x: Tensor) -> Tensor:
         known = x.isfinite()
         return torch.cat([torch.where(known, x, 0.0), known.to(x.dtype)], 1)
 
     def _document(self) -> dict[str, Any]:
-        marked = self.missing_values if isinstance(self.missing_values, str) else repr(float(self.missing_values))
-        return {**super()._document(), "holes": self.holes, "missing_values": marked}
+        marks = self.missing_values
+        return {
+            **super()._document(),
+            "holes": self.holes,
+            "missing_values": repr(float(marks)) if isinstance(marks, Real) else marks,
+            "strategy": self.strategy,
+            "preset": self.preset,
+            "numbered": isinstance(marks, Real),
+        }
 
     @staticmethod
     def _parameters(document: dict[str, Any]) -> dict[str, Any]:
         marked = document["missing_values"]
         return {
             "holes": document["holes"],
-            "missing_values": marked if marked == "alpha" else float(marked),
-            "preset": document["architecture"]["preset"],
+            "missing_values": float(marked) if document["numbered"] else marked,
+            "strategy": document["strategy"],
+            "preset": document["preset"],
         }
 
     def __sklearn_tags__(self) -> Tags:

@@ -19,7 +19,7 @@ from narrows.data import Items, Scaling
 from narrows.data.memory import allocate
 from narrows.errors import DataError, TrainingError
 from narrows.mixture import NUMBERS, Mixture
-from narrows.networks import Restoration
+from narrows.networks import Restoration, TableArchitecture
 from narrows.networks.restoring import RestoringNetwork, Task
 from narrows.restoring import Objective, picked
 from narrows.tools.choices import choose_crop, choose_device
@@ -34,7 +34,7 @@ Answer = Callable[[RestoringNetwork, Tensor], Tensor]
 class Restorer(Rebuilder):
     """Subclasses store preset beside what every tool does, and say what the network is asked in `_restored`."""
 
-    architecture_type = Restoration
+    architecture_type: type[Restoration] | type[TableArchitecture] = Restoration
     preset: str
 
     def _fit(

@@ -19,7 +19,7 @@ from narrows.batches import Batches, Scale
 from narrows.data import Columns, Items, Scaling, tables
 from narrows.data.axes import layout_of
 from narrows.errors import DataError, FormatError
-from narrows.networks import Architecture, Restoration, build
+from narrows.networks import Architecture, Restoration, TableArchitecture, build
 from narrows.progress import training_bar
 from narrows.tools.choices import LEARNING_RATE, choose_batch_size, choose_device, choose_epochs, describe
 from narrows.training import Net, Objective, Report, Settings, Trained, train
@@ -207,10 +207,12 @@ class Tool(BaseEstimator, ABC):
         seed = self.random_state
         if not isinstance(seed, (int, np.integer)):
             seed = check_random_state(seed).randint(2**31)
+        batch_size = choose_batch_size(kind, items, positions) if self.batch_size is None else self.batch_size
+        unsaid = self.minutes is None and self.epochs is None
         return Settings(
             minutes=self.minutes,
-            epochs=choose_epochs(items) if self.minutes is None and self.epochs is None else self.epochs,
-            batch_size=choose_batch_size(kind, items, positions) if self.batch_size is None else self.batch_size,
+            epochs=choose_epochs(kind, items, batch_size) if unsaid else self.epochs,
+            batch_size=batch_size,
             learning_rate=LEARNING_RATE[kind] if self.learning_rate is None else self.learning_rate,
             seed=int(seed),
         )
@@ -222,7 +224,7 @@ class Rebuilder(TransformerMixin, Tool):
     Subclasses say in `architecture_type` what describes their network, and add to `_document`.
     """
 
-    architecture_type: ClassVar[type[Architecture] | type[Restoration]]
+    architecture_type: type[Architecture] | type[Restoration] | type[TableArchitecture]
 
     @property
     def channels_(self) -> int:
@@ -342,7 +344,10 @@ class Rebuilder(TransformerMixin, Tool):
 
 
 def check_fit(
-    architecture: Architecture | Restoration, scaling: Scaling, axes: str, tensors: dict[str, np.ndarray]
+    architecture: Architecture | Restoration | TableArchitecture,
+    scaling: Scaling,
+    axes: str,
+    tensors: dict[str, np.ndarray],
 ) -> None:
     """ValueError where the parts of a model file contradict each other, before memory is taken for the network."""
     layout = layout_of(axes)
