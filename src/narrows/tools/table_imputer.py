@@ -132,8 +132,8 @@ class TableImputer(Restorer):
             columns = Columns(tuple(replace(c, low=a, high=b) for c, a, b in zip(columns, low, high, strict=True)))
         features = Features.learn(codes, columns)
         if not features.size:
-            rows = "one sample, " if len(items) == 1 else ""
-            raise DataError(f"{items.source}: {rows}no column varies, so there is nothing to learn")
+            few = "one sample, " if len(items) == 1 else ""
+            raise DataError(f"{items.source}: {few}no column varies, so there is nothing to learn")
         architecture = table_filler.design(features, len(items))
         settings = self._settings(items, "table")
         x = table_filler.features_with_holes(features, codes, np.float32)
