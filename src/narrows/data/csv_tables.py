@@ -308,23 +308,22 @@ def _joined(parts: list[Any], separator: str) -> Any:
     return pc.binary_join_element_wise(*parts)
 
 
-def kept(texts: Any, cells: Any) -> Any:
-    """The text of known cells, and where they are missing, that of `cells`, booleans in the case of those known."""
-    pc = require("pyarrow.compute")
-    known = known_texts(texts).combine_chunks()
+def kept(texts: Any, series: pandas.Series) -> Any:
+    """The text of known cells, and for missing ones that of the filled series, booleans in the case of those known."""
+    pa, pc = require("pyarrow"), require("pyarrow.compute")
+    known, texts = known_texts(texts).combine_chunks(), texts.combine_chunks()
+    filled = known.is_null().to_numpy(zero_copy_only=False) & series.notna().to_numpy()
+    if not filled.any():
+        return texts
+    cells = text_of(series[filled])
     first = known.drop_null()[0].as_py() if known.null_count < len(known) else ""
     if first.lower() in ("true", "false") and not first.istitle():
         cells = pc.utf8_upper(cells) if first.isupper() else pc.utf8_lower(cells)
-    filled = pc.and_(pc.is_null(known), pc.not_equal(cells, ""))
-    return pc.if_else(filled, cells, texts.combine_chunks())
-
-
-def texts_of(frame: pandas.DataFrame) -> list[pyarrow.Array]:
-    """The cells of a frame as text, which reads back as they are; empty where they are missing."""
-    return [text_of(frame.iloc[:, place]) for place in range(frame.shape[1])]
+    return pc.replace_with_mask(texts, pa.array(filled), cells)
 
 
 def text_of(series: pandas.Series) -> Any:
+    """The cells of a column as text, which reads back as they are; empty where they are missing."""
     pa, pc = require("pyarrow"), require("pyarrow.compute")
     if str(series.dtype) == "category":
         series = series.astype(object)
@@ -333,7 +332,8 @@ def text_of(series: pandas.Series) -> Any:
     array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
     if pa.types.is_floating(array.type):
         text = pc.cast(array, pa.large_string())
-        text = pc.if_else(pc.match_substring_regex(text, r"^-?[0-9]+$"), _joined([text, "0"], "."), text)
+        if pc.any(pc.equal(pc.floor(array), array)).as_py():
+            text = pc.if_else(pc.match_substring_regex(text, r"^-?[0-9]+$"), _joined([text, "0"], "."), text)
     elif pa.types.is_boolean(array.type):
         text = pc.if_else(array, "True", "False")
     elif pa.types.is_timestamp(array.type) and array.type.tz is None and _all_days(array):

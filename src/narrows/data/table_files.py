@@ -210,9 +210,11 @@ class Writer:
             names = [*(str(frame.index.names[place]) for place in named), *map(str, frame.columns)]
             csv_tables.write_csv(file, [pa.array([name], pa.large_string()) for name in names], self.separator)
             self.begun = True
-        cells = [csv_tables.text_of(each) for each in index] + csv_tables.texts_of(frame)
-        if texts is not None:
-            cells = [csv_tables.kept(text, cell) for text, cell in zip(texts.columns, cells, strict=True)]
+        series = [frame.iloc[:, place] for place in range(frame.shape[1])]
+        if texts is None:
+            cells = [csv_tables.text_of(each) for each in [*index, *series]]
+        else:
+            cells = [csv_tables.kept(text, each) for text, each in zip(texts.columns, series, strict=True)]
         csv_tables.write_csv(file, cells, self.separator)
 
 
