@@ -69,8 +69,8 @@ def narrows(
 
     \b
     DATA is a named data set (mnist, mnist:test, digits), a picture, a folder, a
-    glob or a zip of pictures, a .npy, .npz, IDX or TIFF file, or - for standard
-    input. OUT mirrors it.
+    glob or a zip of pictures, a .npy, .npz, IDX or TIFF file, a table as .csv,
+    .tsv or .parquet, or - for standard input. OUT mirrors it.
 
     \b
     Example:

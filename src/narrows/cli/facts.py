@@ -97,7 +97,7 @@ def describe_model(document: dict[str, Any]) -> list[tuple[str, str]]:
         ("tool", f"{document['tool']}, format {document['format']}, written by narrows {document['narrows']}"),
         *describe_tool(document),
         ("parameters", f"{document['parameters']:,}"),
-        ("data", describe_data(document["axes"], document["scaling"])),
+        ("data", describe_data(document)),
         ("fingerprint", document["fingerprint"]),
         ("trained on", f"{training['data']}, {training['items']:,} items"),
         ("training", f"{budget(training)}, {training['seconds']:.1f} s on {training['device']}, {ended}"),
@@ -202,7 +202,12 @@ def describe_codec(document: dict[str, Any]) -> list[tuple[str, str]]:
     return [("items", f"{shape}, {document['architecture']['channels']} channel(s)")]
 
 
-def describe_data(axes: str, scaling: dict[str, Any]) -> str:
+def describe_data(document: dict[str, Any]) -> str:
+    axes, scaling = document["axes"], document["scaling"]
+    if document.get("columns"):
+        kinds = [column["kind"] for column in document["columns"]]
+        counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
+        return f"axes {axes}, a table of {len(kinds)} column(s): {counts}"
     if scaling["kind"] == "range":
         return f"axes {axes}, {scaling['dtype']}, {scaling['low']:g} to {scaling['high']:g}"
     return f"axes {axes}, {scaling['dtype']}, scaled by mean and deviation"

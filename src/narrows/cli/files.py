@@ -10,18 +10,21 @@ from narrows.errors import DataError
 from narrows.progress import reading_bar
 
 if TYPE_CHECKING:
-    from narrows.data import Items
+    from narrows.data import Columns, Items
     from narrows.tools.tool import Tool
 
 _SKIPPED_SHOWN = 5
 
 
-def read_items(source: str, axes: str | None, strict: bool) -> "Items":
-    """The items of DATA, with a progress bar on a terminal, and a word on what was skipped."""
+def read_items(source: str, axes: str | None, strict: bool, columns: "Columns | None" = None) -> "Items":
+    """The items of DATA, with a progress bar on a terminal, and a word on what was skipped.
+
+    columns: those that a table is to have.
+    """
     from narrows import data
 
     with reading_bar() as progress:
-        items = data.read(source, axes=axes, strict=strict, progress=progress)
+        items = data.read(source, axes=axes, strict=strict, columns=columns, progress=progress)
     for note in items.notes:
         say(note)
     report_skipped(items)
@@ -47,7 +50,7 @@ def read_items_for(model: "Tool", source: str, axes: str | None, strict: bool) -
 
     if axes is None and source.endswith((".npy", ".npz", ".npy.gz")):
         axes = model.axes_
-    items = read_items(source, axes, strict)
+    items = read_items(source, axes, strict, model.columns_)
     if model.item_axes_ == "NYXC" and model.channels_ == 3:
         if items.axes == "NYXC" and items.channels == 2 and model.tool == "imputer":
             items = split_alpha(items)
@@ -69,6 +72,13 @@ def read_mask(source: str) -> Any:
         found = list(arrays.read_npz(path, source).values())
         return found[0] if len(found) == 1 else found
     return read_items(source, None, strict=True)
+
+
+def in_parts(model: "Tool", source: str, output: str) -> bool:
+    """Whether a model of tables goes from a table's file to another, so that the rows need not be in memory at once."""
+    from narrows.data.table_files import is_table_name
+
+    return model.columns_ is not None and is_table_name(output) and (is_table_name(source) or source == "-")
 
 
 def load_tool(path: str, work: str, *tools: str) -> Any:

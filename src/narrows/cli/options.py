@@ -7,12 +7,14 @@ import typer
 Data = Annotated[
     str,
     typer.Argument(
-        metavar="DATA", show_default=False, help="A named data set, pictures, arrays, or - for standard input."
+        metavar="DATA", show_default=False, help="A named data set, pictures, arrays, a table, or - for standard input."
     ),
 ]
 In = Annotated[
     str,
-    typer.Argument(metavar="IN", show_default=False, help="Pictures or arrays, as DATA; - for standard input."),
+    typer.Argument(
+        metavar="IN", show_default=False, help="Pictures, arrays or a table, as DATA; - for standard input."
+    ),
 ]
 Model = Annotated[
     str, typer.Argument(metavar="M", show_default=False, help="A model file that train wrote (.safetensors).")
@@ -56,7 +58,7 @@ Out = Annotated[
         "--output",
         "-o",
         metavar="OUT",
-        help="A .npy, .npz, .tif or .idx file, a folder/ of pictures, or - for .npy.",
+        help="A .npy, .npz, .tif, .idx, .csv or .parquet file, a folder/ of pictures, or - for .npy (tables: .csv).",
     ),
 ]
 Preset = Annotated[Literal["default", "lesson"], typer.Option(help="lesson: the small networks of the classic lesson.")]

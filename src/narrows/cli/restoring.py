@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from narrows.cli import options
-from narrows.cli.files import check_file, check_standard_output, load_tool, read_items_for, read_mask
+from narrows.cli.files import check_file, check_standard_output, in_parts, load_tool, read_items_for, read_mask
 from narrows.cli.messages import WrongUsage, say
 from narrows.errors import DataError
 from narrows.progress import items_bar
@@ -90,6 +90,9 @@ def fill(
     imputer = load_tool(model, "fill", "imputer")
     if marks is not None:
         imputer.missing_values = marks
+    if mask is None and uncertainty is None and in_parts(imputer, source, output) and not (source == "-" and samples):
+        fill_table(imputer, source, output, samples)
+        return
     items = imputer.with_mask(read_items_for(imputer, source, axes, strict), None if mask is None else read_mask(mask))
     check_sizes(items, uncertainty)
     if not imputers.missing(items).any():
@@ -102,6 +105,23 @@ def fill(
         data.write(imputer.sample(items, 1, random_state=draws)[0], numbered(output, number))
     if uncertainty is not None:
         data.write(imputer.uncertainty(items), uncertainty)
+
+
+def fill_table(imputer: Any, source: str, output: str, samples: int) -> None:
+    """Fill a table from file to file, part by part."""
+    from numpy.random import RandomState
+
+    from narrows.data.table_files import convert
+
+    with items_bar("filling") as progress:
+        convert(source, output, imputer.transform, imputer.columns_, fills=True, progress=progress)
+    draws = RandomState(0)
+    for number in range(1, samples + 1):
+
+        def draw(frame: Any) -> Any:
+            return imputer.sample(frame, 1, random_state=draws)[0]
+
+        convert(source, numbered(output, number), draw, imputer.columns_, fills=True)
 
 
 def check_outputs(output: str, uncertainty: str | None) -> None:

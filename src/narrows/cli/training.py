@@ -64,6 +64,7 @@ def autoencoder(
     \b
     Example:
       narrows train autoencoder mnist -o m.safetensors --code 4x7x7 --minutes 3
+      narrows train autoencoder people.parquet -o ae.safetensors --code 8
     """
 
     def untrained() -> "Autoencoder":

@@ -1,16 +1,22 @@
 """Reading: from what the user names to items, whatever its form."""
 
+import codecs
 import os
+import re
 import sys
 from pathlib import Path
 from typing import BinaryIO
 
-from narrows.data import arrays, folders, named, pictures, tiff
+from narrows.data import arrays, folders, named, parquet_tables, pictures, table_files, tiff
 from narrows.data.axes import layout_of
+from narrows.data.columns import Columns
 from narrows.data.content import Content, first_bytes, opened_zip
 from narrows.data.items import Items
 from narrows.data.progress import Progress, untold
 from narrows.errors import DataError
+
+_TEXT = re.compile(rb"[\t\n\r\x20-\x7e\x80-\xff]*\Z")
+_ANYMAP = re.compile(rb"P[1-7fF]\s|\x89PNG|GIF8|\xff\xd8")
 
 
 def read(
@@ -18,19 +24,23 @@ def read(
     *,
     axes: str | None = None,
     strict: bool = False,
+    columns: Columns | None = None,
     progress: Progress | None = None,
     stdin: BinaryIO | None = None,
 ) -> Items:
     """The items that a source holds.
 
     source: a named set ("mnist", "mnist:test"), a picture, a folder or a glob of pictures, a zip of pictures, a .npy,
-        an .npz ("x.npz:key" for one array of several), an IDX file or a TIFF stack, any of these files as .gz, or "-"
-        for one of these files on standard input. A file's form is told by its content, not by its name.
+        an .npz ("x.npz:key" for one array of several), an IDX file or a TIFF stack, any of these files as .gz, a table
+        (.csv, .tsv, either as .gz, or .parquet), or "-" for one of these files on standard input. A file's form is
+        told by its content, but that of .csv and .tsv, which have no mark, by its name.
     axes: which axis is which, where an array's shape does not tell: "NZYX", "NT", ...
     strict: whether a picture that cannot be read, among others, is an error rather than skipped.
+    columns: those that a table is to have, by which the text of a CSV is read, as those of a model.
     progress: called with (description, done, total or None) as work goes on.
     stdin: what "-" reads from.
 
+    Of a table of more than 16 million cells, a random sample of its rows is read, and `notes` say so.
     Raises DataError, one line that names the source and says what is wrong with it.
     """
     text, progress = os.fspath(source), progress or untold
@@ -38,7 +48,7 @@ def read(
         layout_of(axes)
     if text == "-":
         content = (stdin or sys.stdin.buffer).read()
-        return _read_file(content, "standard input", axes, strict, progress)
+        return _read_file(content, "standard input", axes, strict, columns, progress)
     if isinstance(source, str) and named.is_named(text):
         return _with_axes(named.read_named(text, progress), axes)
     path = Path(text)
@@ -46,7 +56,7 @@ def read(
         if path.is_dir():
             return _with_axes(folders.read_pictures(folders.in_folder(path), text, strict, progress), axes)
         if path.exists():
-            return _read_file(path, text, axes, strict, progress)
+            return _read_file(path, text, axes, strict, columns, progress)
         archive, colon, key = text.rpartition(":")
         if colon and archive.endswith(".npz") and Path(archive).exists():
             return _read_npz(Path(archive), archive, axes, key)
@@ -60,13 +70,19 @@ def read(
     raise DataError(f"{text}: no such file or folder, and no named data set (those are {names})")
 
 
-def _read_file(source: Content, name: str, axes: str | None, strict: bool, progress: Progress) -> Items:
+def _read_file(
+    source: Content, name: str, axes: str | None, strict: bool, columns: Columns | None, progress: Progress
+) -> Items:
     """The items in one file, or in the bytes of one, by what it begins with."""
     head = first_bytes(source)
     if not head:
         raise DataError(f"{name}: empty, 0 bytes")
+    if _is_table(source, name, head):
+        if axes is not None and layout_of(axes) != "NF":
+            raise DataError(f'{name}: axes="{axes}", but a table has the axes NF')
+        return table_files.read_table(source, name, columns, progress)
     if head.startswith(b"\x1f\x8b"):
-        return _read_file(arrays.gunzip(source, name), name, axes, strict, progress)
+        return _read_file(arrays.gunzip(source, name), name, axes, strict, columns, progress)
     if head.startswith(arrays.NPY_MAGIC):
         return Items.from_array(arrays.read_npy(source, name), axes, source=name)
     if arrays.is_idx(head):
@@ -80,6 +96,14 @@ def _read_file(source: Content, name: str, axes: str | None, strict: bool, progr
     if tiff.is_tiff(head):
         return _read_tiff(source, name, axes)
     return _with_axes(_read_picture(source, name), axes)
+
+
+def _is_table(source: Content, name: str, head: bytes) -> bool:
+    """Whether a file is a table; of bytes without a name, those that begin as text does, but as no picture."""
+    if head.startswith(parquet_tables.MAGIC) or table_files.is_csv_name(name):
+        return True
+    plain = head.removeprefix(codecs.BOM_UTF8)
+    return isinstance(source, bytes) and _TEXT.match(plain) is not None and not _ANYMAP.match(plain)
 
 
 def _read_npz(source: Content, name: str, axes: str | None, key: str = "") -> Items:

@@ -11,7 +11,7 @@ from typing import IO, BinaryIO
 import numpy as np
 
 from narrows import atomic
-from narrows.data import arrays, pictures, tiff
+from narrows.data import arrays, pictures, table_files, tiff
 from narrows.data.items import Items
 from narrows.errors import DataError
 
@@ -19,8 +19,9 @@ from narrows.errors import DataError
 def write(items: Items, target: str | os.PathLike[str], stdout: BinaryIO | None = None) -> None:
     """Writes items to a target: what `read` reads.
 
-    target: .npy, .npz, .tif (a stack), .idx or a name that ends in -ubyte, and .npy.gz, .idx.gz, -ubyte.gz; a picture
-        file such as .png for a single item; "-" for a .npy on standard output; any other name without a suffix is a
+    target: .npy, .npz, .tif (a stack), .idx or a name that ends in -ubyte, and .npy.gz, .idx.gz, -ubyte.gz; .csv, .tsv,
+        either as .gz, or .parquet for tables; a picture file such as .png for a single item; "-" for a .npy, or of a
+        table with cells of any type a CSV, on standard output; any other name without a suffix is a
         folder of pictures, under the items' own names where they have them: .png, or .tif for what PNG cannot hold.
     stdout: what "-" writes to.
 
@@ -30,7 +31,9 @@ def write(items: Items, target: str | os.PathLike[str], stdout: BinaryIO | None 
     text = os.fspath(target)
     path = Path(text)
     try:
-        if text == "-":
+        if text == "-" and items.columns is not None:
+            table_files.write_table(table_files.in_memory(items), text, stdout or sys.stdout.buffer)
+        elif text == "-":
             arrays.write_npy(stdout or sys.stdout.buffer, _one_array(items))
         elif text.endswith(("/", os.sep)) or path.is_dir() or not (path.suffix or path.name.endswith("-ubyte")):
             for name, content in _picture_files(items):
@@ -52,6 +55,10 @@ def write(items: Items, target: str | os.PathLike[str], stdout: BinaryIO | None 
 def _write_form(items: Items, name: str, file: IO[bytes]) -> None:
     """Writes one file in the form that its name, in small letters, asks for."""
     suffix = os.path.splitext(name)[1]
+    if table_files.is_table_name(name):
+        table_files.write_table(table_files.in_memory(items), name, file)
+        return
+    check_numbers(items)
     if name.endswith((".npy.gz", ".idx.gz", "-ubyte.gz")):
         with gzip.GzipFile(fileobj=file, mode="wb", filename="", mtime=0) as packed:
             _write_form(items, name.removesuffix(".gz"), packed)  # type: ignore[arg-type]
@@ -69,8 +76,17 @@ def _write_form(items: Items, name: str, file: IO[bytes]) -> None:
         _check_pictures(items)
         file.write(pictures.encode(items[0], pictures.WRITE_FORMATS[suffix]))
     else:
-        forms = ", ".join([".npy", ".npz", ".idx", *pictures.WRITE_FORMATS])
+        forms = ", ".join([".npy", ".npz", ".idx", ".csv", ".parquet", *pictures.WRITE_FORMATS])
         raise DataError(f"unknown form {suffix!r}; use {forms}, .npy.gz, .idx.gz or a folder (ending in /)")
+
+
+def check_numbers(items: Items) -> None:
+    """DataError for a table with other cells than numbers, whose codes an array would hold without what they mean."""
+    for column in items.columns or ():
+        if column.kind in ("category", "date"):
+            raise DataError(
+                f"an array cannot hold column {column.name!r}, of {column.kind} cells; write .csv or .parquet"
+            )
 
 
 def _one_array(items: Items) -> np.ndarray:

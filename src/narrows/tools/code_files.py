@@ -1,13 +1,15 @@
 """Codes with what it takes to rebuild items from them, and the files that hold them."""
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from narrows import atomic
-from narrows.data import Items, arrays
+from narrows.data import Items, arrays, table_files, tables
 from narrows.data.content import first_bytes
 from narrows.errors import DataError
 from narrows.tools.autoencoder import Autoencoder
@@ -44,14 +46,56 @@ def decode_items(model: Autoencoder, codes: Codes) -> Items:
             rebuilt = model.inverse_transform(codes.rows, codes.shapes)
             return Items.from_list(rebuilt, model.axes_, source=codes.source, names=codes.names)
         rebuilt = model.inverse_transform(codes.rows, None if codes.shapes is None else codes.shapes[0])
+        if model.columns_ is not None:
+            return tables.items_of(rebuilt, model.columns_, codes.source)
         return Items.from_array(rebuilt, model.axes_, source=codes.source, names=codes.names)
     except ValueError as error:
         reason = str(error).splitlines()[0]
         raise DataError(reason if reason.startswith(codes.source) else f"{codes.source}: {reason}") from None
 
 
+def encode_table(
+    model: Autoencoder, source: str, target: str, progress: Callable[[int, int], None] | None = None
+) -> None:
+    """Write the codes of a table's rows from file to file, part by part; `decode_table` undoes it."""
+
+    def encode(frame: Any) -> Any:
+        return _framed(model.transform(tables.items_of(frame, model.columns_, source)), frame.index)
+
+    table_files.convert(source, target, encode, model.columns_, progress=progress)
+
+
+def decode_table(
+    model: Autoencoder, source: str, target: str, progress: Callable[[int, int], None] | None = None
+) -> None:
+    """Write the rows of a table that codes stand for from file to file, part by part."""
+
+    def decode(frame: Any) -> Any:
+        try:
+            return model.inverse_transform(_codes_of(frame, model.code_shape_[0]))
+        except ValueError as error:
+            raise DataError(f"{source}: {str(error).splitlines()[0]}") from None
+
+    table_files.convert(source, target, decode, progress=progress)
+
+
+def _framed(codes: np.ndarray, index: Any = None) -> Any:
+    """Codes (N, K) as a data frame with the columns code0, code1, ..."""
+    columns = [f"code{number}" for number in range(codes.shape[1])]
+    return tables.require("pandas").DataFrame(codes, index=index, columns=columns)
+
+
+def _codes_of(frame: Any, count: int) -> Any:
+    """The codes of a table that has them, and what stands beside them, which a CSV has of an index, as the index."""
+    names = [f"code{number}" for number in range(count)]
+    beside = [name for name in frame.columns if name not in names]
+    if not beside or not set(names) <= set(frame.columns):
+        return frame
+    return frame.set_index(beside)[names]
+
+
 def write_codes(codes: Codes, target: str) -> None:
-    """Write codes to a .npy, (N, K); to "-", a .npy on standard output; or to an .npz, which keeps everything.
+    """Write codes to a .npy, (N, K), or a table; to "-", a .npy on standard output; or to an .npz, which keeps all.
 
     The .npz holds "codes", all of them end to end, "lengths" (N,) of each, "shapes" (N, S) of the items, and "names".
     DataError where the target cannot hold the codes or cannot be written.
@@ -64,7 +108,9 @@ def write_codes(codes: Codes, target: str) -> None:
         return
     try:
         with atomic.replacing(target) as temporary, open(temporary, "wb") as file:
-            if keeps_everything:
+            if table_files.is_table_name(target):
+                table_files.write_table(_framed(np.asarray(codes.rows)), target, file)
+            elif keeps_everything:
                 arrays.write_npz(file, _contents(codes).items())
             else:
                 arrays.write_npy(file, np.asarray(codes.rows))
@@ -76,6 +122,11 @@ def read_codes(source: str) -> Codes:
     """What `write_codes` wrote; "-" is standard input. DataError for any other file."""
     content = sys.stdin.buffer.read() if source == "-" else Path(source)
     name = "standard input" if source == "-" else source
+    if table_files.is_table_name(name):
+        items = table_files.read_table(content, name, most=sys.maxsize)
+        if any(column.kind in ("category", "date") for column in items.columns or ()):
+            raise DataError(f"{name}: holds cells other than numbers; codes are rows of numbers")
+        return Codes(items.values, source=name)
     if not first_bytes(content).startswith(b"PK"):
         table = arrays.read_npy(content, name)
         if table.ndim != 2:
