@@ -27,6 +27,7 @@ class Items:
     source: what the user called it.
     labels: (N,) for named sets that have them.
     holes: bool, as `values`: True where the value is not known; None where all are. NaN is no known value either.
+    rate: samples a second of recordings; None where it is not known.
     """
 
     values: np.ndarray
@@ -39,6 +40,7 @@ class Items:
     source: str = "array"
     labels: np.ndarray | None = None
     holes: np.ndarray | None = None
+    rate: int | None = None
 
     @classmethod
     def from_array(cls, X: Any, axes: str | None = None, source: str = "array", **details: Any) -> "Items":

@@ -206,8 +206,8 @@ class Archive(Sequence):
         total = int(shapes.prod(axis=1).sum()) * (len(indices) if one else 1)
         values = allocate(total, self.plan.quantiser.dtype)
         if (shapes == shapes[0]).all():
-            return Items(values.reshape(-1, *shapes[0]), self.axes, source=self.name)
-        return Items.packed(values, shapes, self.axes, source=self.name)
+            return Items(values.reshape(-1, *shapes[0]), self.axes, source=self.name, rate=self.codec.rate_)
+        return Items.packed(values, shapes, self.axes, source=self.name, rate=self.codec.rate_)
 
     def _chunk_of(self, index: int) -> int:
         return bisect_right(self._starts, index) - 1
