@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from narrows.coding.chunk import decode_chunk
+from narrows.coding import windows
 from narrows.coding.coder import Plan
 from narrows.coding.container import MAX_PIXELS, Reader
 from narrows.coding.header import Header
@@ -194,7 +194,7 @@ class Archive(Sequence):
         within = None if wanted is None else {index - start for index in wanted}
         payload = self.reader.chunk(chunk)
         try:
-            return decode_chunk(self.codec.coder_, self.plan, payload, shapes, self.spatial, level, within)
+            return windows.decode(self.codec.coder_, self.plan, payload, shapes, self.spatial, level, within)
         except FormatError as error:
             raise FormatError(f"{self.name}: chunk {chunk + 1} of {len(self._starts)}: {error}") from None
 
