@@ -72,6 +72,13 @@ def read_chunk(payload, shapes, axes, dtype, plan, grid, designs, tensors):
             value, shift = value | (byte & 127) << shift, shift + 7
         return value | byte << shift
 
+    if payload[0] == 4:
+        length, parts, (total, *rest) = varint(), [], shapes[0]
+        for start in range(0, total, length):
+            content = take(varint()) if start + length < total else payload[at:]
+            shape = (min(length, total - start), *rest)
+            parts += read_chunk(content, [shape], axes, dtype, plan, grid, designs, tensors)
+        return [np.concatenate(parts)]
     found = [None] * len(shapes)
     if payload[0] & 1:
         length, deflated = divmod(varint(), 2)

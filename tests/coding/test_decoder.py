@@ -86,3 +86,14 @@ def test_the_decoder_of_the_docs_finds_the_same_values(codecs, decode, name, ite
     for item, wanted in zip(found, expected, strict=True):
         assert item.dtype == wanted.dtype
         np.testing.assert_array_equal(item, wanted)
+
+
+@pytest.mark.parametrize("name", ["signals", "volumes"])
+def test_the_decoder_of_the_docs_reads_windows(codecs, decode, monkeypatch, name):
+    monkeypatch.setattr("narrows.coding.windows.MOST_VALUES", 128)
+    codec, model = codecs[name]
+    long = walk(1, 300).astype(np.float32) if name == "signals" else (walk(1, 70, 3, 2) * 99).astype(np.int16)
+    content = codec.compress(long, max_error=2)
+    expected = codec.decompress(content)
+    assert np.abs(expected - long.astype(float)).max() <= 2
+    np.testing.assert_array_equal(decode(content, model)[0], expected[0])

@@ -99,12 +99,16 @@ def describe_model(document: dict[str, Any]) -> list[tuple[str, str]]:
         ("parameters", f"{document['parameters']:,}"),
         ("data", describe_data(document)),
         ("fingerprint", document["fingerprint"]),
-        ("trained on", f"{training['data']}, {training['items']:,} items"),
+        ("trained on", f"{training['data']}, {training['items']:,} items{at_rate(training.get('rate'))}"),
         ("training", f"{budget(training)}, {training['seconds']:.1f} s on {training['device']}, {ended}"),
         ("held-out loss", f"{training['held_out_loss']:.6g}; {without} {training['mean_loss']:.6g}"),
         *describe_within(training),
         ("seed", str(training["seed"])),
     ]
+
+
+def at_rate(rate: int | None) -> str:
+    return f" of {rate:,} samples a second" if rate else ""
 
 
 def describe_checkpoint(document: dict[str, Any]) -> list[tuple[str, str]]:

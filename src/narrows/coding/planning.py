@@ -10,6 +10,7 @@ from narrows.coding.chunk import BITS_BESIDE_VALUE, chunks_of, groups
 from narrows.coding.coder import Coder, Plan
 from narrows.coding.latent import STEPS
 from narrows.coding.mode import Mode
+from narrows.coding.windows import cut, window_length
 from narrows.cores import in_order
 from narrows.data import Items
 from narrows.errors import DataError
@@ -41,13 +42,18 @@ def plan(coder: Coder, items: Items, mode: Mode) -> Plan:
             raise DataError(f"{items.dtype} values: lossless is for integers; give a max error, in the data's own unit")
         return coder.pixel_plan(coder.bounded(mode.max_error, items.dtype))
     search = Search(coder, items.dtype, middles(items), value_range(coder, items))
+    # The network of the latent path would see where windows end; what is quantised in its place does not.
+    long = any(
+        window_length(shape, items.spatial)
+        for shape in (items.shapes if items.shapes is not None else [items.item_shape])
+    )
     if mode.kind == "quality":
         step = search.span * 2 ** (-8 * mode.value / 100)
         pixel = search.trial(search.pixel_plan(step, LIGHT))
-        latent = search.coarsest_latent(pixel.error)
+        latent = None if long else search.coarsest_latent(pixel.error)
         return pixel.plan if latent is None or pixel.bits <= latent.bits else latent.plan
     wanted = search.span**2 * 10 ** (-mode.value / 10)
-    found = [search.coarsest_pixel(wanted), search.coarsest_latent(wanted)]
+    found = [search.coarsest_pixel(wanted), None if long else search.coarsest_latent(wanted)]
     best = min((trial for trial in found if trial is not None), key=lambda trial: trial.bits, default=None)
     whole = sum(x.size for x in search.sample) == items.values.size
     good, aim = None, wanted
@@ -176,6 +182,10 @@ def error_of_all(coder: Coder, plan: Plan, items: Items) -> float:
 
     def part(run: range) -> tuple[float, int]:
         members = [items[index] for index in run]
+        pieces = cut(members[0], items.spatial)
+        if len(members) == 1 and len(pieces) > 1:
+            trials = [try_out(coder, plan, [piece[None]]) for piece in pieces]
+            return sum(trial.error * trial.values for trial in trials), sum(trial.values for trial in trials)
         stacks = [np.stack([members[index] for index in group]) for group in groups([x.shape for x in members])]
         trial = try_out(coder, plan, stacks)
         return trial.error * trial.values, trial.values

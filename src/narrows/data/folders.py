@@ -1,4 +1,4 @@
-"""Many pictures at once: folders, globs and zips.
+"""Many files at once: folders, globs and zips; and the pictures among them, as items.
 
 Headers are read first, to plan; then every picture is decoded into its place, on all cores. What cannot be read is
 reported and left out, or with `strict` ends the reading.
@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from narrows.data import pictures
+from narrows.data import audio, pictures
 from narrows.data.content import Content
 from narrows.data.items import Items
 from narrows.data.memory import allocate
@@ -28,42 +28,45 @@ _LARGEST_ENTRY = 2**30
 
 
 @dataclasses.dataclass(frozen=True)
-class Picture:
-    """A picture by its name, the place that messages give for it, and its file: a path, or bytes, that `load` gives."""
+class File:
+    """A file by its name, the place that messages give for it, and its content: a path, or bytes, that `load` gives."""
 
     name: str
     place: str
     load: Callable[[], Content]
 
 
-def in_folder(folder: Path) -> list[Picture]:
-    """The pictures in a folder and its sub-folders, hidden ones aside, in natural order ("2.png" before "10.png")."""
+def in_folder(folder: Path) -> list[File]:
+    """The pictures and recordings in a folder and its sub-folders, in natural order ("2.png" before "10.png").
+
+    What is hidden is left aside.
+    """
     paths = []
     for here, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        paths += [Path(here, name) for name in files if _is_picture(name)]
+        paths += [Path(here, name) for name in files if _is_wanted(name)]
     return _by_name({path.relative_to(folder).as_posix(): path for path in paths})
 
 
-def in_glob(pattern: str) -> list[Picture]:
-    """The pictures whose paths match a pattern, named from its first folder without wildcards on."""
+def in_glob(pattern: str) -> list[File]:
+    """The pictures and recordings whose paths match a pattern, named from its first folder without wildcards on."""
     fixed = re.split(r"[*?\[]", pattern, maxsplit=1)[0]
     root = os.path.dirname(fixed)
-    paths = [Path(path) for path in glob.glob(pattern, recursive=True) if _is_picture(os.path.basename(path))]
+    paths = [Path(path) for path in glob.glob(pattern, recursive=True) if _is_wanted(os.path.basename(path))]
     return _by_name({Path(os.path.relpath(path, root or ".")).as_posix(): path for path in paths if path.is_file()})
 
 
-def in_zip(archive: zipfile.ZipFile, source: str) -> list[Picture]:
-    """The pictures in a zip, read where they lie: nothing is unpacked to disk."""
+def in_zip(archive: zipfile.ZipFile, source: str) -> list[File]:
+    """The pictures and recordings in a zip, read where they lie: nothing is unpacked to disk."""
     entries = {entry.filename: entry for entry in archive.infolist() if not entry.is_dir()}
-    names = [name for name in entries if _is_picture(PurePosixPath(name).name) and not name.startswith("__MACOSX/")]
+    names = [name for name in entries if _is_wanted(PurePosixPath(name).name) and not name.startswith("__MACOSX/")]
     return [
-        Picture(name, f"{source}: {name}", functools.partial(_entry, archive, entries[name]))
+        File(name, f"{source}: {name}", functools.partial(_entry, archive, entries[name]))
         for name in sorted(names, key=_natural)
     ]
 
 
-def read_pictures(found: list[Picture], source: str, strict: bool = False, progress: Progress = untold) -> Items:
+def read_pictures(found: list[File], source: str, strict: bool = False, progress: Progress = untold) -> Items:
     """Items of all pictures that can be read, `NYX` if all are grey and else `NYXC`.
 
     Grey pictures among colour ones become colour. Alpha is kept as the last channel if any pixel of the set is not
@@ -71,9 +74,9 @@ def read_pictures(found: list[Picture], source: str, strict: bool = False, progr
     `strict` for the first that cannot be read.
     """
     if not found:
-        raise DataError(f"{source}: no pictures here (looked for {', '.join(pictures.READ_SUFFIXES)})")
-    with pictures.quiet(), ThreadPoolExecutor(os.cpu_count()) as pool:
-        reading = _Reading(source, pool, strict, progress)
+        looked_for = ", ".join((*pictures.READ_SUFFIXES, audio.SUFFIX))
+        raise DataError(f"{source}: no pictures here (looked for {looked_for})")
+    with pictures.quiet(), Reading(source, strict, progress, pictures.reason, "pictures") as reading:
         headers = reading.each(found, lambda content, _: pictures.read_header(content), "looking")
         found = [found[index] for index in headers]
         plan = _Plan(source, [picture.name for picture in found], list(headers.values()))
@@ -94,18 +97,27 @@ def read_pictures(found: list[Picture], source: str, strict: bool = False, progr
     return plan.items(values, list(transparent), reading.skipped)
 
 
-class _Reading:
-    """Works on many pictures at once, and keeps account of what went wrong."""
+class Reading:
+    """Works on many files at once, and keeps account of what went wrong.
 
-    def __init__(self, source: str, pool: ThreadPoolExecutor, strict: bool, progress: Progress) -> None:
-        self.source = source
-        self.pool = pool
-        self.strict = strict
-        self.progress = progress
+    reason: from an error and the content to why it could not be read. kind: what messages call the files.
+    """
+
+    def __init__(
+        self, source: str, strict: bool, progress: Progress, reason: Callable[[Exception, Content], str], kind: str
+    ) -> None:
+        self.source, self.strict, self.progress, self.reason, self.kind = source, strict, progress, reason, kind
         self.skipped: list[tuple[str, str]] = []
 
-    def each(self, found: list[Picture], work: Callable[[Content, int], Any], verb: str) -> dict[int, Any]:
-        """The result of work(content, index) by index, for the pictures where it succeeds; the others are skipped."""
+    def __enter__(self) -> "Reading":
+        self.pool = ThreadPoolExecutor(os.cpu_count())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.pool.shutdown()
+
+    def each(self, found: list[File], work: Callable[[Content, int], Any], verb: str) -> dict[int, Any]:
+        """The result of work(content, index) by index, for the files where it succeeds; the others are skipped."""
 
         def attempt(index: int) -> tuple[Any, str]:
             content: Content = b""
@@ -113,7 +125,7 @@ class _Reading:
                 content = found[index].load()
                 return work(content, index), ""
             except Exception as error:  # decoders raise whatever they like on damaged files
-                return None, pictures.reason(error, content)
+                return None, self.reason(error, content)
 
         results = {}
         for index, (result, why) in enumerate(self.pool.map(attempt, range(len(found)))):
@@ -126,7 +138,7 @@ class _Reading:
                 self.skipped.append((found[index].name, why))
         if not results:
             name, why = self.skipped[0]
-            raise DataError(f"{self.source}: none of its pictures can be read; the first, {name}: {why}")
+            raise DataError(f"{self.source}: none of its {self.kind} can be read; the first, {name}: {why}")
         return results
 
 
@@ -205,18 +217,16 @@ def _entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
     if ".." in PurePosixPath(entry.filename).parts or entry.filename.startswith("/"):
         raise DataError("its path leads out of the archive")
     if entry.file_size > _LARGEST_ENTRY:
-        raise DataError(f"unpacks to {entry.file_size} bytes, more than a picture may")
+        raise DataError(f"unpacks to {entry.file_size} bytes, more than a picture or recording may")
     return archive.read(entry)
 
 
-def _by_name(paths: dict[str, Path]) -> list[Picture]:
-    return [
-        Picture(name, str(paths[name]), functools.partial(Path, paths[name])) for name in sorted(paths, key=_natural)
-    ]
+def _by_name(paths: dict[str, Path]) -> list[File]:
+    return [File(name, str(paths[name]), functools.partial(Path, paths[name])) for name in sorted(paths, key=_natural)]
 
 
-def _is_picture(name: str) -> bool:
-    return not name.startswith(".") and os.path.splitext(name)[1].lower() in pictures.READ_SUFFIXES
+def _is_wanted(name: str) -> bool:
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in (*pictures.READ_SUFFIXES, audio.SUFFIX)
 
 
 def _natural(name: str) -> tuple[Any, ...]:

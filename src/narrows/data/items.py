@@ -30,6 +30,7 @@ class Items:
     holes: bool, as `values`: True where the value is not known; None where all are. NaN is no known value either.
     columns: of a table with cells of any type, what they hold; `values` are then their codes, float64 (N, F).
     frame: that table, a `pandas.DataFrame`, where it is at hand.
+    rate: samples a second of recordings; None where it is not known.
     """
 
     values: np.ndarray
@@ -44,6 +45,7 @@ class Items:
     holes: np.ndarray | None = None
     columns: Columns | None = None
     frame: Any = None
+    rate: int | None = None
 
     @classmethod
     def from_array(cls, X: Any, axes: str | None = None, source: str = "array", **details: Any) -> "Items":
@@ -139,13 +141,18 @@ class Items:
         return (self[index] for index in range(len(self)))
 
     def chunks(self) -> Iterator[np.ndarray]:
-        """All values, a few megabytes of items at a time: (n, *item_shape), or one item where sizes differ."""
-        if self.shapes is not None:
-            yield from self
+        """All values, a few megabytes at a time: (n, *item_shape), or one item where sizes differ.
+
+        Of an item that is longer than that come parts, along the first of its axes.
+        """
+        if self.shapes is None:
+            step = max(1, _CHUNK_VALUES // max(1, int(np.prod(self.item_shape))))
+            for start in range(0, len(self), step):
+                chunk = np.asarray(self.values[start : start + step])
+                yield from _parts(chunk, 1) if self.spatial else [chunk]
             return
-        step = max(1, _CHUNK_VALUES // max(1, int(np.prod(self.item_shape))))
-        for start in range(0, len(self), step):
-            yield np.asarray(self.values[start : start + step])
+        for item in self:
+            yield from _parts(item, 0)
 
     def as_holes(self) -> "Items":
         """The holes as items of their own: True where a value is not known; for items that have some marked."""
@@ -217,6 +224,13 @@ class Items:
         for axis in axes:
             position = position * column(sizes[:, axis]) + coordinates[axis]
         return np.take(pixels, column(self.offsets[indices] // self.channels) + position, axis=0)
+
+
+def _parts(array: np.ndarray, axis: int) -> Iterator[np.ndarray]:
+    """The array, in parts along an axis where it is larger than a chunk should be."""
+    step = max(1, _CHUNK_VALUES * array.shape[axis] // max(1, array.size))
+    for start in range(0, array.shape[axis], step):
+        yield array[(*[slice(None)] * axis, slice(start, start + step))]
 
 
 def _numbers(X: Any, name: str) -> np.ndarray:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import BinaryIO
 
-from narrows.data import arrays, folders, named, parquet_tables, pictures, table_files, tiff
+from narrows.data import arrays, audio, folders, named, parquet_tables, pictures, recordings, table_files, tiff
 from narrows.data.axes import layout_of
 from narrows.data.columns import Columns
 from narrows.data.content import Content, first_bytes, opened_zip
@@ -30,12 +30,12 @@ def read(
 ) -> Items:
     """The items that a source holds.
 
-    source: a named set ("mnist", "mnist:test"), a picture, a folder or a glob of pictures, a zip of pictures, a .npy,
-        an .npz ("x.npz:key" for one array of several), an IDX file or a TIFF stack, any of these files as .gz, a table
-        (.csv, .tsv, either as .gz, or .parquet), or "-" for one of these files on standard input. A file's form is
-        told by its content, but that of .csv and .tsv, which have no mark, by its name.
+    source: a named set ("mnist", "mnist:test"), a picture or a WAV, a folder, a glob or a zip of pictures or of WAVs, a
+        .npy, an .npz ("x.npz:key" for one array of several), an IDX file or a TIFF stack, any of these files as .gz, a
+        table (.csv, .tsv, either as .gz, or .parquet), or "-" for one of these files on standard input. A file's form
+        is told by its content, but that of .csv and .tsv, which have no mark, by its name.
     axes: which axis is which, where an array's shape does not tell: "NZYX", "NT", ...
-    strict: whether a picture that cannot be read, among others, is an error rather than skipped.
+    strict: whether a picture or recording that cannot be read, among others, is an error rather than skipped.
     columns: those that a table is to have, by which the text of a CSV is read, as those of a model.
     progress: called with (description, done, total or None) as work goes on.
     stdin: what "-" reads from.
@@ -54,14 +54,14 @@ def read(
     path = Path(text)
     try:
         if path.is_dir():
-            return _with_axes(folders.read_pictures(folders.in_folder(path), text, strict, progress), axes)
+            return _with_axes(_read_files(folders.in_folder(path), text, strict, progress), axes)
         if path.exists():
             return _read_file(path, text, axes, strict, columns, progress)
         archive, colon, key = text.rpartition(":")
         if colon and archive.endswith(".npz") and Path(archive).exists():
             return _read_npz(Path(archive), archive, axes, key)
         if any(wildcard in text for wildcard in "*?["):
-            return _with_axes(folders.read_pictures(folders.in_glob(text), text, strict, progress), axes)
+            return _with_axes(_read_files(folders.in_glob(text), text, strict, progress), axes)
     except OSError as error:
         raise DataError(f"{text}: {error.strerror or error}") from None
     except MemoryError:
@@ -91,10 +91,12 @@ def _read_file(
         with opened_zip(source, name) as archive:
             members = archive.namelist()
             if not (members and all(member.endswith(".npy") for member in members)):
-                return _with_axes(folders.read_pictures(folders.in_zip(archive, name), name, strict, progress), axes)
+                return _with_axes(_read_files(folders.in_zip(archive, name), name, strict, progress), axes)
         return _read_npz(source, name, axes)
     if tiff.is_tiff(head):
         return _read_tiff(source, name, axes)
+    if audio.is_wav(head):
+        return _with_axes(recordings.read_recordings([_alone(source, name)], name, strict=True), axes)
     return _with_axes(_read_picture(source, name), axes)
 
 
@@ -104,6 +106,19 @@ def _is_table(source: Content, name: str, head: bytes) -> bool:
         return True
     plain = head.removeprefix(codecs.BOM_UTF8)
     return isinstance(source, bytes) and _TEXT.match(plain) is not None and not _ANYMAP.match(plain)
+
+
+def _read_files(found: list[folders.File], name: str, strict: bool, progress: Progress) -> Items:
+    """Pictures, or recordings; DataError where there are both."""
+    sounds = [file for file in found if file.name.lower().endswith(audio.SUFFIX)]
+    if not sounds:
+        return folders.read_pictures(found, name, strict, progress)
+    if len(sounds) < len(found):
+        picture = next(file.name for file in found if file not in sounds)
+        raise DataError(
+            f"{name}: holds pictures ({picture}) and recordings ({sounds[0].name}): name one kind, as in '*.wav'"
+        )
+    return recordings.read_recordings(sounds, name, strict, progress)
 
 
 def _read_npz(source: Content, name: str, axes: str | None, key: str = "") -> Items:
@@ -141,12 +156,16 @@ def _read_tiff(source: Content, name: str, axes: str | None) -> Items:
 
 def _read_picture(source: Content, name: str) -> Items:
     """One picture that stands alone."""
-    picture = folders.Picture(Path(name).name, name, lambda: source)
-    return folders.read_pictures([picture], name, strict=True)
+    return folders.read_pictures([_alone(source, name)], name, strict=True)
+
+
+def _alone(source: Content, name: str) -> folders.File:
+    return folders.File(Path(name).name, name, lambda: source)
 
 
 def _with_axes(items: Items, axes: str | None) -> Items:
-    """The items, if the axes that the user says are those they have; pictures leave no choice."""
+    """The items, if the axes that the user says are those they have; pictures and recordings leave no choice."""
     if axes is not None and layout_of(axes) != items.axes:
-        raise DataError(f'{items.source}: axes="{axes}", but these are pictures with the axes {items.axes}')
+        kind = "pictures" if items.spatial == 2 else "recordings"
+        raise DataError(f'{items.source}: axes="{axes}", but these are {kind} with the axes {items.axes}')
     return items

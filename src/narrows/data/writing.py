@@ -4,14 +4,15 @@ import gzip
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import IO, BinaryIO
 
 import numpy as np
 
 from narrows import atomic
-from narrows.data import arrays, pictures, table_files, tiff
+from narrows.data import arrays, audio, pictures, table_files, tiff
 from narrows.data.items import Items
 from narrows.errors import DataError
 
@@ -20,9 +21,10 @@ def write(items: Items, target: str | os.PathLike[str], stdout: BinaryIO | None 
     """Writes items to a target: what `read` reads.
 
     target: .npy, .npz, .tif (a stack), .idx or a name that ends in -ubyte, and .npy.gz, .idx.gz, -ubyte.gz; .csv, .tsv,
-        either as .gz, or .parquet for tables; a picture file such as .png for a single item; "-" for a .npy, or of a
-        table with cells of any type a CSV, on standard output; any other name without a suffix is a
-        folder of pictures, under the items' own names where they have them: .png, or .tif for what PNG cannot hold.
+        either as .gz, or .parquet for tables; a picture file such as .png, or .wav for a recording, for a single item;
+        "-" for a .npy, or of a table with cells of any type a CSV, on standard output; any other name without a suffix
+        is a folder, under the items' own names where they have them: of .wav for recordings, else of .png, or .tif for
+        what PNG cannot hold.
     stdout: what "-" writes to.
 
     Files that were there before are replaced, each whole or not at all; other files in a folder stay.
@@ -36,10 +38,10 @@ def write(items: Items, target: str | os.PathLike[str], stdout: BinaryIO | None 
         elif text == "-":
             arrays.write_npy(stdout or sys.stdout.buffer, _one_array(items))
         elif text.endswith(("/", os.sep)) or path.is_dir() or not (path.suffix or path.name.endswith("-ubyte")):
-            for name, content in _picture_files(items):
+            for item, name, encode in _files(items):
                 (path / name).parent.mkdir(parents=True, exist_ok=True)
-                with atomic.replacing(path / name) as temporary:
-                    temporary.write_bytes(content)
+                with atomic.replacing(path / name) as temporary, open(temporary, "wb") as file:
+                    encode(file, item)
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
             with atomic.replacing(path) as temporary, open(temporary, "wb") as file:
@@ -70,13 +72,17 @@ def _write_form(items: Items, name: str, file: IO[bytes]) -> None:
         arrays.write_idx(file, _one_array(items))
     elif suffix in (".tif", ".tiff"):
         _write_tiff(items, file)
+    elif suffix == audio.SUFFIX:
+        if len(items) != 1:
+            raise DataError(f"one WAV cannot hold {len(items)} items; name a folder instead (ending in /)")
+        _write_wav(items, file, items[0])
     elif suffix in pictures.WRITE_FORMATS:
         if len(items) != 1:
             raise DataError(f"one picture cannot hold {len(items)} items; name a folder instead (ending in /)")
         _check_pictures(items)
-        file.write(pictures.encode(items[0], pictures.WRITE_FORMATS[suffix]))
+        _write_picture(suffix, file, items[0])
     else:
-        forms = ", ".join([".npy", ".npz", ".idx", ".csv", ".parquet", *pictures.WRITE_FORMATS])
+        forms = ", ".join([".npy", ".npz", ".idx", ".csv", ".parquet", *pictures.WRITE_FORMATS, audio.SUFFIX])
         raise DataError(f"unknown form {suffix!r}; use {forms}, .npy.gz, .idx.gz or a folder (ending in /)")
 
 
@@ -111,19 +117,38 @@ def _check_pictures(items: Items) -> None:
         raise DataError(f"items with the axes {items.axes[1:]} are not pictures; write .npy, .npz or .tif instead")
 
 
-def _picture_files(items: Items) -> Iterator[tuple[Path, bytes]]:
-    """A file name and its content for each item."""
-    _check_pictures(items)
-    suffix = ".png" if pictures.holds("PNG", items.dtype, items.channels) else ".tif"
+def _write_wav(items: Items, file: IO[bytes], item: np.ndarray) -> None:
+    if items.spatial != 1:
+        raise DataError(f"items with the axes {items.axes[1:]} are not recordings; write .npy or .npz instead")
+    if items.rate is None:
+        raise DataError(
+            "a WAV needs a sample rate, which neither the data nor the model has; write .npy or .npz instead"
+        )
+    audio.encode(file, item, items.rate)
+
+
+def _files(items: Items) -> Iterator[tuple[np.ndarray, Path, Callable[[IO[bytes], np.ndarray], object]]]:
+    """Each item, the name of its file, and what writes it."""
+    encode: Callable[[IO[bytes], np.ndarray], object]
+    if items.spatial == 1 and items.rate is not None:
+        suffix, encode = audio.SUFFIX, partial(_write_wav, items)
+    else:
+        _check_pictures(items)
+        suffix = ".png" if pictures.holds("PNG", items.dtype, items.channels) else ".tif"
+        encode = partial(_write_picture, suffix)
     for item, name in zip(items, _file_names(_names(items), suffix), strict=True):
         path = Path(name)
         if path.anchor or ".." in path.parts:
             raise DataError(f"the item's name {name!r} leads out of the folder")
-        yield path, pictures.encode(item, pictures.WRITE_FORMATS[suffix])
+        yield item, path, encode
+
+
+def _write_picture(suffix: str, file: IO[bytes], item: np.ndarray) -> None:
+    file.write(pictures.encode(item, pictures.WRITE_FORMATS[suffix]))
 
 
 def _file_names(names: list[str], suffix: str) -> list[str]:
-    """The names with this suffix: in place of that of another form of picture, or after it where two would be alike.
+    """The names with this suffix: in place of that of another form, or after it where two would be alike.
 
     Beside a.png, a.jpg becomes a.jpg.png.
     """
@@ -144,6 +169,6 @@ def _names(items: Items) -> list[str]:
 
 
 def _without_suffix(name: str) -> str:
-    """A picture's name less the suffix of a picture."""
+    """A name less the suffix of a picture or recording."""
     stem, suffix = os.path.splitext(name)
-    return stem if suffix.lower() in pictures.READ_SUFFIXES else name
+    return stem if suffix.lower() in (*pictures.READ_SUFFIXES, audio.SUFFIX) else name

@@ -49,6 +49,17 @@ class ConvNetwork(Network):
         else:
             self.to_code = conv(widths[-1], architecture.code[0], 3, padding=1)
             self.from_code = conv(architecture.code[0], widths[-1], 3, padding=1)
+        # In positions of the item: halving sees 2 beyond a cell of the larger grid, doubling 2 of the smaller one,
+        # each block 2 cells of its own, and the convolution beside the code 1 of the smallest.
+        self.encoder_reach, self.decoder_reach = self.stride, self.stride
+        size = (1,) * spatial
+        for factor, count in zip(self.factors, blocks, strict=True):
+            halved = tuple(each * step for each, step in zip(size, factor, strict=True))
+            self.encoder_reach = sums(
+                self.encoder_reach, [2 * a + 2 * count * b for a, b in zip(size, halved, strict=True)]
+            )
+            self.decoder_reach = sums(self.decoder_reach, [(2 + 2 * count) * each for each in halved])
+            size = halved
 
     def encode(self, x: Tensor) -> Code:
         x = pad_to_multiple(x, self.stride)
@@ -100,6 +111,9 @@ class LessonNetwork(Network):
         spatial, code, kind = len(architecture.shape), architecture.code, architecture.upsampling
         conv = CONV[spatial]
         self.factor, self.unpools = (2,) * spatial, kind == "unpool"
+        self.stride = (4,) * spatial
+        # A convolution of the item and one of its half each way; doubling may see 2 cells.
+        self.encoder_reach, self.decoder_reach = (4,) * spatial, (12,) * spatial
         channels = 4 if isinstance(code, int) else code[0]
         grid = tuple(math.ceil(size / 4) for size in architecture.shape)
         self.widths = [16, channels]
@@ -113,7 +127,7 @@ class LessonNetwork(Network):
         )
 
     def encode(self, x: Tensor) -> Code:
-        x = pad_to_multiple(x, tuple(2 * step for step in self.factor))
+        x = pad_to_multiple(x, self.stride)
         windows = []
         for down in self.downs:
             x = torch.relu(down(x))
@@ -134,7 +148,7 @@ class LessonNetwork(Network):
         return x
 
     def code_shapes(self, shape: tuple[int, ...]) -> list[tuple[int, ...]]:
-        grid = padded(shape, tuple(4 for _ in shape))
+        grid = padded(shape, self.stride)
         grids = [tuple(size // step for size in grid) for step in (2, 4)]
         return code_shapes(self.architecture, grids, self.widths)
 
@@ -180,6 +194,10 @@ def set_bias(up: nn.Module, channels: Tensor) -> None:
     bias = (up.conv if isinstance(up, Upsample) else up).bias
     assert isinstance(bias, nn.Parameter)
     bias.data.view(len(channels), -1).copy_(channels[:, None])
+
+
+def sums(one: Iterable[int], other: Iterable[int]) -> tuple[int, ...]:
+    return tuple(a + b for a, b in zip(one, other, strict=True))
 
 
 def padded(shape: Iterable[int], stride: Iterable[int]) -> tuple[int, ...]:

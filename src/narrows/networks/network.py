@@ -17,7 +17,15 @@ class Network(nn.Module, ABC):
 
     A code is a list of tensors: the code proper, (N, K) or (N, channels, *grid), and behind it, for networks that
     upsample by unpooling alone, the positions of the maxima that the encoder's pooling kept, one tensor a pooling.
+
+    Where the code is a grid, `stride` positions of an item along each axis share one of its cells. What an encoder
+    says of a cell depends on positions up to `encoder_reach` beyond it, and what a decoder says of the positions of a
+    cell on cells that hold positions up to `decoder_reach` beyond it.
     """
+
+    stride: tuple[int, ...]
+    encoder_reach: tuple[int, ...]
+    decoder_reach: tuple[int, ...]
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from narrows.coding.chunk import decode_chunk
+from narrows.coding import windows
 from narrows.coding.coder import Plan
 from narrows.coding.container import MAX_PIXELS, Reader
 from narrows.coding.header import Header
@@ -194,7 +194,7 @@ class Archive(Sequence):
         within = None if wanted is None else {index - start for index in wanted}
         payload = self.reader.chunk(chunk)
         try:
-            return decode_chunk(self.codec.coder_, self.plan, payload, shapes, self.spatial, level, within)
+            return windows.decode(self.codec.coder_, self.plan, payload, shapes, self.spatial, level, within)
         except FormatError as error:
             raise FormatError(f"{self.name}: chunk {chunk + 1} of {len(self._starts)}: {error}") from None
 
@@ -206,8 +206,8 @@ class Archive(Sequence):
         total = int(shapes.prod(axis=1).sum()) * (len(indices) if one else 1)
         values = allocate(total, self.plan.quantiser.dtype)
         if (shapes == shapes[0]).all():
-            return Items(values.reshape(-1, *shapes[0]), self.axes, source=self.name)
-        return Items.packed(values, shapes, self.axes, source=self.name)
+            return Items(values.reshape(-1, *shapes[0]), self.axes, source=self.name, rate=self.codec.rate_)
+        return Items.packed(values, shapes, self.axes, source=self.name, rate=self.codec.rate_)
 
     def _chunk_of(self, index: int) -> int:
         return bisect_right(self._starts, index) - 1

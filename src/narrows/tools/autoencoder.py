@@ -18,8 +18,9 @@ from narrows.data.features import Features
 from narrows.data.memory import allocate
 from narrows.difference import Loss, difference
 from narrows.errors import DataError
-from narrows.networks import Architecture, Network, cut, flatten_code, parse_code, unflatten_code
-from narrows.tools.choices import choose_code, choose_crop, choose_device, choose_kind
+from narrows.networks import Architecture, Network, parse_code
+from narrows.tools import coding_tiles
+from narrows.tools.choices import choose_code, choose_crop, choose_device, choose_kind, describe
 from narrows.tools.tool import VALUES_AT_ONCE, Rebuilder, is_list_of_items
 from narrows.training import Report
 
@@ -160,9 +161,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, Rebuilder):
         check_is_fitted(self)
         items = self._items(X)
         dtype = items.dtype if items.dtype.kind == "f" else np.dtype(np.float32)
-        network = self._network()
-        codes = [flatten_code(network.encode(x)).cpu().numpy().astype(dtype) for x in self._tensors(items)]
-        return np.concatenate(codes) if items.uniform else [code[0] for code in codes]
+        codes = [code.astype(dtype, copy=False) for _, code in self._codes(items)]
+        return joined(codes) if items.uniform else [code[0] for code in codes]
 
     def inverse_transform(self, Z: Any, shapes: Any = None) -> Any:
         """Items from the codes Z that `transform` gave, with the dtype, range and layout of the data learnt from.
@@ -204,14 +204,17 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, Rebuilder):
         check_is_fitted(self)
         items = self._items(X)
         network, scale = self._network(), self._scale()
-        parts = [scale.back(network(x)) for x in self._tensors(items)]
+        parts = [
+            self._decode(network, scale, code, np.array(part.shape[1 : 1 + items.spatial], int))
+            for part, code in self._codes(items)
+        ]
         if self.columns_ is not None:
-            return self._as_frame(np.concatenate(parts), None if items.frame is None else items.frame.index)
+            return self._as_frame(joined(parts), None if items.frame is None else items.frame.index)
         if isinstance(X, Items):
-            return np.concatenate(parts) if items.uniform else [part[0] for part in parts]
+            return joined(parts) if items.uniform else [part[0] for part in parts]
         if is_list_of_items(X, self.axes_):
             return [self._item_as_given(item) for part in parts for item in part]
-        return self._as_given(np.concatenate(parts)).reshape(np.shape(X))
+        return self._as_given(joined(parts)).reshape(np.shape(X))
 
     def seen(self, items: Items) -> Items:
         """The items as they are before they are scaled: of a table with cells of any type its features, float32."""
@@ -225,11 +228,17 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, Rebuilder):
         return replace(items, values=values, columns=None, frame=None)
 
     def pairs(self, X: Any) -> Iterator[tuple[Tensor, Tensor]]:
-        """Batches of items and of their reconstructions, each (N, C, *S) in scaled units."""
+        """Batches of items and of their reconstructions, each (N, C, *S) in scaled units.
+
+        Large signals and volumes come in parts, one after the other.
+        """
         check_is_fitted(self)
-        network = self._network()
-        for x in self._tensors(self._items(X)):
-            yield x, network(x)
+        items = self._items(X)
+        network, scale, device = self._network(), self._scale(), choose_device(self.device)
+        for part, code in self._codes(items):
+            shape = part.shape[1 : 1 + items.spatial]
+            for place, rebuilt in coding_tiles.decode(network, code, shape, device, whole=items.spatial == 2):
+                yield scale(as_tensor(part[(slice(None), *place)]).to(device)), rebuilt
 
     def score(self, X: Any, y: Any = None) -> float:
         """Minus the mean squared error of the reconstruction in scaled units, so that more is better."""
@@ -256,15 +265,15 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, Rebuilder):
         architecture = self.network_.architecture
         return architecture.shape if architecture.flat and architecture.shape else None
 
-    def _tensors(self, items: Items) -> Iterator[Tensor]:
-        """The items as scaled batches, one by one where they have different sizes."""
-        scale, device = self._scale(), choose_device(self.device)
+    def _codes(self, items: Items) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """The items in parts (n, *item_shape), one by one where they have different sizes, and their codes (n, K)."""
+        network, scale, device = self._network(), self._scale(), choose_device(self.device)
         step = max(1, VALUES_AT_ONCE // math.prod(items.item_shape)) if items.uniform else 1
         for start in range(0, len(items), step):
             part = items.values[start : start + step] if items.uniform else items[start][None]
             if self.features_ is not None:
                 part = self.features_.forward(part)
-            yield scale(as_tensor(part).to(device))
+            yield part, coding_tiles.encode(network, scale, part, items.spatial, device)
 
     @property
     def code_shape_(self) -> tuple[int, ...]:
@@ -290,9 +299,15 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, Rebuilder):
                 f"codes of {rows.shape[1]} values: this model's codes have {expected} for items of "
                 f"shape {size or (self.n_features_in_,)}, and for items of other sizes it needs their shapes"
             )
-        step = max(1, VALUES_AT_ONCE // network.architecture.channels // math.prod(size))
-        parts = as_tensor(rows).to(choose_device(self.device)).split(step)
-        return np.concatenate([scale.back(cut(network.decode(unflatten_code(part, tensors)), size)) for part in parts])
+        channels = network.architecture.channels
+        out_shape = (len(rows), *size, *([channels] if self.item_axes_[-1] in "CF" else []))
+        out = allocate(math.prod(out_shape), np.dtype(self.scaling_.dtype)).reshape(out_shape)
+        step = max(1, VALUES_AT_ONCE // channels // math.prod(size))
+        for start in range(0, len(rows), step):
+            part = slice(start, start + step)
+            for place, values in coding_tiles.decode(network, rows[part], size, choose_device(self.device)):
+                out[(part, *place)] = scale.back(values)
+        return out
 
     def _as_frame(self, features: np.ndarray, index: Any) -> Any:
         """Rebuilt features (N, D) of a table as a data frame."""
@@ -314,6 +329,11 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, Rebuilder):
         kind = choose_kind(items) if self.architecture == "auto" else self.architecture
         code = choose_code(items, kind) if self.code is None else parse_code(self.code)
         flat = isinstance(code, int)
+        if flat and items.spatial and len(items) == 1:
+            raise DataError(
+                f"{items.source}: a single item, {describe(items)}, from which a flat code of {code} cannot be learnt; "
+                f"cut it into many items of one size, or say channels x grid, which is learnt from crops of it"
+            )
         if flat and not items.uniform:
             raise DataError(
                 f"{items.source}: its items have different sizes, which a flat code of {code} cannot have; "
@@ -335,3 +355,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, Rebuilder):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def joined(parts: list[np.ndarray]) -> np.ndarray:
+    """Parts as one array; a single one, which may be large, as it is."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)

@@ -44,11 +44,11 @@ def decode_items(model: Autoencoder, codes: Codes) -> Items:
     try:
         if isinstance(codes.rows, list):
             rebuilt = model.inverse_transform(codes.rows, codes.shapes)
-            return Items.from_list(rebuilt, model.axes_, source=codes.source, names=codes.names)
+            return Items.from_list(rebuilt, model.axes_, codes.source, names=codes.names, rate=model.rate_)
         rebuilt = model.inverse_transform(codes.rows, None if codes.shapes is None else codes.shapes[0])
         if model.columns_ is not None:
             return tables.items_of(rebuilt, model.columns_, codes.source)
-        return Items.from_array(rebuilt, model.axes_, source=codes.source, names=codes.names)
+        return Items.from_array(rebuilt, model.axes_, codes.source, names=codes.names, rate=model.rate_)
     except ValueError as error:
         reason = str(error).splitlines()[0]
         raise DataError(reason if reason.startswith(codes.source) else f"{codes.source}: {reason}") from None

@@ -4,8 +4,8 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from narrows.coding import container, planning
-from narrows.coding.chunk import chunks_of, encode_chunk
+from narrows.coding import container, planning, windows
+from narrows.coding.chunk import chunks_of
 from narrows.coding.mode import Mode
 from narrows.cores import in_order
 from narrows.errors import DataError
@@ -45,7 +45,7 @@ def compress(
     )
 
     def encode(run: range) -> bytes:
-        return encode_chunk(codec.coder_, plan, [items[index] for index in run])
+        return windows.encode(codec.coder_, plan, [items[index] for index in run], items.spatial)
 
     def payloads() -> Generator[bytes, None, None]:
         with closing(in_order(encode, runs)) as found:

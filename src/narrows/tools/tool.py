@@ -89,6 +89,7 @@ class Tool(BaseEstimator, ABC):
         self.training_ = {
             "data": items.source,
             "items": len(items),
+            "rate": items.rate,
             "device": str(batches.device),
             **{name: value for name, value in asdict(settings).items() if value is not None},
             "seconds": round(trained.state.seconds, 2),
@@ -104,6 +105,11 @@ class Tool(BaseEstimator, ABC):
     @property
     def item_axes_(self) -> str:
         return layout_of(self.axes_)
+
+    @property
+    def rate_(self) -> int | None:
+        """Samples a second of the recordings that it learnt from; None where it did not learn from recordings."""
+        return self.training_.get("rate")
 
     def _items(self, X: Any, fitting: bool = False) -> Items:
         """X as items that fit what was learnt, or with `fitting` as what is to be learnt from.
@@ -144,6 +150,12 @@ class Tool(BaseEstimator, ABC):
             raise DataError(
                 f"{items.source}: {describe(items)}; this model was trained on axes {self.item_axes_} "
                 f"with {self.channels_} channel(s)"
+            )
+        if items.rate is None:
+            items = replace(items, rate=self.rate_)
+        elif self.rate_ not in (None, items.rate):
+            raise DataError(
+                f"{items.source}: {items.rate} samples a second; this model was trained on {self.rate_}: resample them"
             )
         only = self.only_shape_
         if only is not None and not (items.uniform and items.item_shape[: items.spatial] == only):
