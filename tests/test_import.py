@@ -7,7 +7,7 @@ import pytest
 
 import narrows
 
-HEAVY = ("torch", "sklearn", "numpy", "scipy", "PIL", "rich", "typer", "safetensors", "matplotlib")
+HEAVY = ("torch", "sklearn", "numpy", "scipy", "PIL", "rich", "typer", "safetensors", "matplotlib", "pandas", "pyarrow")
 
 
 def modules_after(code):
@@ -26,7 +26,7 @@ def test_importing_costs_nothing():
 def test_data_and_model_files_need_no_torch():
     loaded = modules_after("from narrows import data, model_file")
     assert "numpy" in loaded
-    assert not loaded & {"torch", "sklearn"}
+    assert not loaded & {"torch", "sklearn", "pandas", "pyarrow"}
 
 
 def test_the_names_are_there():
@@ -39,3 +39,19 @@ def test_the_names_are_there():
     assert issubclass(narrows.TrainingError, narrows.NarrowsError)
     with pytest.raises(AttributeError, match="module 'narrows' has no attribute 'Autoencode'"):
         narrows.Autoencode  # noqa: B018
+
+
+def test_tables_say_what_they_need(tmp_path):
+    (tmp_path / "x.csv").write_text("a,b\n1,2\n")
+    code = f"""
+import sys
+sys.modules["pandas"] = sys.modules["pyarrow"] = None
+from narrows import data, DataError
+try:
+    data.read({str(tmp_path / "x.csv")!r})
+except DataError as error:
+    assert "pip install 'narrows[tables]'" in str(error), error
+else:
+    raise AssertionError("read without pandas")
+"""
+    modules_after(code)
