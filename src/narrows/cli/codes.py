@@ -12,30 +12,55 @@ def encode(
     model: options.Model,
     source: options.Data,
     output: Annotated[
-        str, typer.Option("--output", "-o", metavar="CODES", help="A .npy or .npz, or - for a .npy on standard output.")
-    ] = "-",
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="CODES",
+            help="A .npy or .npz, or - for a .npy on standard output, as without --errors.",
+        ),
+    ] = None,
+    errors: Annotated[
+        str | None,
+        typer.Option(metavar="E.csv", help="Also write how badly each item comes back: its mean squared error."),
+    ] = None,
     axes: options.Axes = None,
     strict: options.Strict = False,
 ) -> None:
-    """Write the codes of items.
+    """Write the codes of items, or how badly each comes back.
 
     \b
     A .npy holds one row of numbers an item. A .npz also keeps names and shapes,
     and holds items of different sizes.
 
     \b
-    Example:
+    Items unlike those that the model learnt from come back badly: the largest
+    errors, in scaled units, are the outliers.
+
+    \b
+    Examples:
       narrows encode m.safetensors mnist:test -o codes.npy
+      narrows encode m.safetensors photos/ --errors errors.csv
+      sort -t, -k2 -gr errors.csv | head
     """
+    if output is None and errors is None:
+        output = "-"
     if output == "-":
         check_standard_output()
-    else:
+    elif output is not None:
         check_file(output, (".npy", ".npz"))
+    if errors is not None:
+        check_file(errors, (".csv",), "--errors")
 
     from narrows.tools.code_files import encode_items, write_codes
+    from narrows.tools.error_files import write_errors
 
     estimator = load_tool(model, "encode", "autoencoder")
-    write_codes(encode_items(estimator, read_items_for(estimator, source, axes, strict)), output)
+    items = read_items_for(estimator, source, axes, strict)
+    if output is not None:
+        write_codes(encode_items(estimator, items), output)
+    if errors is not None:
+        write_errors(-estimator.score_samples(items), items.names, errors)
 
 
 def decode(
