@@ -27,7 +27,6 @@ HYPERIMPUTE = Path(__file__).with_name("table_hyperimpute.py")
 
 
 FEW = 1000  # rows below which a second thread does not pay for a forest
-LIMIT = 600  # seconds that HyperImpute is given for a table
 
 
 class PeerError(Exception):
@@ -128,8 +127,8 @@ class ByColumn(IterativeImputer):
         return np.flatnonzero(self.columns != self.columns[feat_idx])
 
 
-def hyperimpute(python: Path, given: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """HyperImpute in another Python; PeerError where it fails or takes longer than 600 seconds.
+def hyperimpute(python: Path, minutes: float, given: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """HyperImpute in another Python; PeerError where it fails or takes longer.
 
     It takes a column of few values for one of categories. So categories become codes, numbers stray by a millionth of
     their deviation, and the limit is set between the two.
@@ -150,9 +149,9 @@ def hyperimpute(python: Path, given: pd.DataFrame, seed: int) -> pd.DataFrame:
         source, target = Path(folder, "given.npz"), Path(folder, "filled.npy")
         np.savez(source, matrix=matrix, classes=classes, seed=seed)
         try:
-            subprocess.run([python, HYPERIMPUTE, source, target], check=True, timeout=LIMIT, capture_output=True)
+            subprocess.run([python, HYPERIMPUTE, source, target], check=True, timeout=60 * minutes, capture_output=True)
         except subprocess.TimeoutExpired:
-            raise PeerError(f"took longer than {LIMIT} seconds") from None
+            raise PeerError(f"took longer than {minutes:g} minutes") from None
         except subprocess.CalledProcessError as error:
             raise PeerError(error.stderr.decode().strip().splitlines()[-1]) from None
         matrix = np.load(target)

