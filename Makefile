@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint bench bench-codec bench-restore bench-features clean
+.PHONY: demo test lint bench bench-codec bench-restore bench-features bench-tables clean
 
 demo: .venv/report
 	$(BIN)/narrows demo
@@ -27,6 +27,9 @@ bench-restore: .venv/bench
 
 bench-features: .venv/report
 	$(BIN)/python benchmarks/features.py
+
+bench-tables: .venv/bench
+	$(BIN)/python benchmarks/tables.py
 
 .venv/%: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv --without-pip .venv

@@ -56,13 +56,16 @@ def encode(
         check_file(errors, (".csv",), "--errors")
 
     from narrows.tools.code_files import encode_items, encode_table, write_codes
-    from narrows.tools.error_files import write_errors
+    from narrows.tools.error_files import write_errors, write_table_errors
 
     estimator = load_tool(model, "encode", "autoencoder")
     if output is not None and in_parts(estimator, source, output):
         with items_bar("encoding") as progress:
             encode_table(estimator, source, output, progress)
         output = None
+    if errors is not None and in_parts(estimator, source, errors):
+        write_table_errors(estimator, source, errors)
+        errors = None
     if output is None and errors is None:
         return
     items = read_items_for(estimator, source, axes, strict)

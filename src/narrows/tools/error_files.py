@@ -2,11 +2,15 @@
 
 import csv
 from collections.abc import Sequence
+from itertools import count
+from typing import Any
 
 import numpy as np
 
 from narrows import atomic
+from narrows.data import table_files, tables
 from narrows.errors import DataError
+from narrows.tools.autoencoder import Autoencoder
 
 
 def write_errors(errors: np.ndarray, names: Sequence[str] | None, target: str) -> None:
@@ -22,3 +26,15 @@ def write_errors(errors: np.ndarray, names: Sequence[str] | None, target: str) -
             writer.writerows((item, f"{error:.9g}") for item, error in zip(items, errors, strict=True))
     except OSError as error:
         raise DataError(f"{target}: cannot be written ({error.strerror or error})") from None
+
+
+def write_table_errors(model: Autoencoder, source: str, target: str) -> None:
+    """As `write_errors`, of the rows of a table's file, part by part."""
+    numbers = count()
+
+    def errors(frame: Any) -> Any:
+        found = -model.score_samples(tables.items_of(frame, model.columns_, source))
+        items = [next(numbers) for _ in range(len(found))]
+        return tables.require("pandas").DataFrame({"item": items, "mse": found})
+
+    table_files.convert(source, target, errors, model.columns_)
