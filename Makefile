@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint bench bench-codec bench-restore clean
+.PHONY: demo test lint bench bench-codec bench-restore bench-features bench-tables clean
 
 demo: .venv/report
 	$(BIN)/narrows demo
@@ -24,6 +24,12 @@ bench-codec: .venv/bench
 
 bench-restore: .venv/bench
 	$(BIN)/python benchmarks/restore.py $(if $(PHOTOS),--photos $(PHOTOS))
+
+bench-features: .venv/report
+	$(BIN)/python benchmarks/features.py
+
+bench-tables: .venv/bench
+	$(BIN)/python benchmarks/tables.py
 
 .venv/%: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv --without-pip .venv

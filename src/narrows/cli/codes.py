@@ -13,18 +13,22 @@ def encode(
     model: options.Model,
     source: options.Data,
     output: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--output",
             "-o",
             metavar="CODES",
-            help="A .npy, .npz, .csv or .parquet, or - for a .npy on standard output.",
+            help="A .npy, .npz, .csv or .parquet, or - for a .npy on standard output, as without --errors.",
         ),
-    ] = "-",
+    ] = None,
+    errors: Annotated[
+        str | None,
+        typer.Option(metavar="E.csv", help="Also write how badly each item comes back: its mean squared error."),
+    ] = None,
     axes: options.Axes = None,
     strict: options.Strict = False,
 ) -> None:
-    """Write the codes of items.
+    """Write the codes of items, or how badly each comes back.
 
     \b
     A .npy holds one row of numbers an item. A .npz also keeps names and shapes,
@@ -32,23 +36,43 @@ def encode(
     code1, ..., and the index of a table.
 
     \b
+    Items unlike those that the model learnt from come back badly: the largest
+    errors, in scaled units, are the outliers.
+
+    \b
     Examples:
       narrows encode m.safetensors mnist:test -o codes.npy
       narrows encode m.safetensors people.parquet -o features.parquet
+      narrows encode m.safetensors photos/ --errors errors.csv
+      sort -t, -k2 -gr errors.csv | head
     """
+    if output is None and errors is None:
+        output = "-"
     if output == "-":
         check_standard_output()
-    else:
+    elif output is not None:
         check_file(output, (".npy", ".npz", ".csv", ".tsv", ".parquet"))
+    if errors is not None:
+        check_file(errors, (".csv",), "--errors")
 
     from narrows.tools.code_files import encode_items, encode_table, write_codes
+    from narrows.tools.error_files import write_errors, write_table_errors
 
     estimator = load_tool(model, "encode", "autoencoder")
-    if in_parts(estimator, source, output):
+    if output is not None and in_parts(estimator, source, output):
         with items_bar("encoding") as progress:
             encode_table(estimator, source, output, progress)
+        output = None
+    if errors is not None and in_parts(estimator, source, errors):
+        write_table_errors(estimator, source, errors)
+        errors = None
+    if output is None and errors is None:
         return
-    write_codes(encode_items(estimator, read_items_for(estimator, source, axes, strict)), output)
+    items = read_items_for(estimator, source, axes, strict)
+    if output is not None:
+        write_codes(encode_items(estimator, items), output)
+    if errors is not None:
+        write_errors(-estimator.score_samples(items), items.names, errors)
 
 
 def decode(

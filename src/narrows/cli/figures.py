@@ -15,6 +15,7 @@ from narrows.errors import NarrowsError
 
 if TYPE_CHECKING:
     from narrows.data import Items
+    from narrows.tools.downstream import Downstream
     from narrows.tools.evaluation import Evaluation
     from narrows.tools.restoring_evaluation import Denoising, Filling
 
@@ -34,6 +35,13 @@ def evaluate(
         str | None,
         typer.Option(metavar="KIND:SHARE", help="For an imputer: what is hidden of DATA; as in its training."),
     ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LABELS",
+            help="For an autoencoder: the class of each item, a .npy, IDX or one-column .csv file, or a named set.",
+        ),
+    ] = None,
     axes: options.Axes = None,
     strict: options.Strict = False,
     as_json: options.Json = False,
@@ -43,13 +51,15 @@ def evaluate(
     \b
     For an autoencoder, beside PCA with as many components as the code has numbers.
     Each half of the items is rebuilt by the PCA of the other half: it has not seen
-    them either. For a denoiser, before and after, once noise was added to DATA. For
+    them either. With --labels, also how well classifiers tell them from the codes,
+    beside the data as they are and PCA. For a denoiser, before and after, once noise was added to DATA. For
     an imputer, on values that are hidden from it, beside the mean and the nearest
     of the values that are known.
 
     \b
     Examples:
       narrows evaluate m.safetensors mnist:test
+      narrows evaluate m.safetensors mnist:test --labels mnist:test
       narrows evaluate den.safetensors mnist:test --noise gaussian:0.5
       narrows evaluate fill.safetensors mnist:test --holes pixels:0.75
     """
@@ -60,6 +70,7 @@ def evaluate(
         ("noise", noise, "denoiser"),
         ("target", target, "denoiser"),
         ("holes", holes, "imputer"),
+        ("labels", labels, "autoencoder"),
     ):
         if given is not None and estimator.tool != tool:
             raise WrongUsage(f"--{option}: is for a model of the tool {tool}, and {model} is one of {estimator.tool}")
@@ -70,11 +81,24 @@ def evaluate(
         )
     items = read_items_for(estimator, source, axes, strict)
     right = None if target is None else read_items_for(estimator, target, axes, strict)
+    task = None if labels is None else tell_labels(estimator, items, labels)
     try:
         found, shown = measure(estimator, items, noise, right, holes)
     except ValueError as error:
         raise error if isinstance(error, NarrowsError) else WrongUsage(str(error)) from None
-    print(json.dumps(asdict(found)) if as_json else shown)
+    document = asdict(found)
+    if task is not None:
+        document["downstream"] = asdict(task)
+        shown += "\n\n" + downstream_table(task)
+    print(json.dumps(document) if as_json else shown)
+
+
+def tell_labels(estimator: Any, items: "Items", source: str) -> "Downstream":
+    """How well labels, those in a file or of a named set, are told from codes of the items."""
+    from narrows.data.labels import read_labels
+    from narrows.tools.downstream import evaluate_downstream
+
+    return evaluate_downstream(estimator, items, read_labels(source, len(items)))
 
 
 def measure(
@@ -123,6 +147,21 @@ def table(found: "Evaluation") -> str:
     else:
         columns[f"PCA-{found.pca.components}"] = found.pca
     return laid_out(facts, columns, found.unit)
+
+
+def downstream_table(found: "Downstream") -> str:
+    """How well labels are told, for reading."""
+    columns = {"codes": found.codes, f"PCA-{found.components}": found.pca, "raw data": found.raw}
+    shown = {name: column for name, column in columns.items() if column is not None}
+    rows = [
+        ("right labels", *shown, "most frequent"),
+        *(
+            (name, *(f"{getattr(column, kind):.2%}" for column in shown.values()), f"{found.majority:.2%}")
+            for kind, name in (("linear", "linear classifier"), ("neighbours", "5 nearest"))
+        ),
+    ]
+    words = f"{found.classes} labels of {found.items:,} items; each half is told by classifiers of the other half"
+    return f"{aligned(rows, right=True)}\n\n{words}"
 
 
 def denoising_table(found: "Denoising") -> str:

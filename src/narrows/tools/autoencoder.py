@@ -249,6 +249,14 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, Rebuilder):
             count += x.numel()
         return -squares / count
 
+    def score_samples(self, X: Any) -> np.ndarray:
+        """Minus each item's mean squared error of the reconstruction in scaled units, (N,) float64.
+
+        Outliers have the lowest: what is unlike the items learnt from is rebuilt badly.
+        """
+        errors = [((rebuilt - x).double() ** 2).flatten(1).mean(1).cpu().numpy() for x, rebuilt in self.pairs(X)]
+        return -np.concatenate(errors)
+
     @staticmethod
     def _parameters(document: dict[str, Any]) -> dict[str, Any]:
         architecture = Architecture.from_json(document["architecture"])

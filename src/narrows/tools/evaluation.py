@@ -153,16 +153,11 @@ def beside_pca(items: Items, scaling: Scaling, components: int) -> tuple[Pca | N
     Each half of the items is rebuilt by the PCA of the other half, and clipped to the range where there is one: PCA
     at its best, on items that it has not seen either.
     """
-    if not items.uniform:
-        return None, "the items have different sizes"
-    values = math.prod(items.item_shape)
-    count = min(len(items), PCA_VALUES // values)
-    if values > LARGEST_PCA:
-        return None, f"items of {values} values are too large for it (at most {LARGEST_PCA})"
-    if values < components:
-        return None, f"an item has {values} values, fewer than the code's {components}"
-    if count // 2 < components:
-        return None, f"half of {count} items are fewer than the code's {components} components"
+    values = math.prod(items.item_shape) if items.uniform else 0
+    count = min(len(items), PCA_VALUES // max(1, values))
+    reason = why_no_pca(items, components, count)
+    if reason is not None:
+        return None, reason
     chosen = np.linspace(0, len(items) - 1, count).round().astype(int)
     rows = scaling.forward(items.batch(chosen)).reshape(count, values)
     halves = rows[::2], rows[1::2]
@@ -171,10 +166,29 @@ def beside_pca(items: Items, scaling: Scaling, components: int) -> tuple[Pca | N
     return Pca(components, count, mse, decibels(mse, scaling)), None
 
 
+def why_no_pca(items: Items, components: int, count: int) -> str | None:
+    """Why half of `count` of the items have no PCA of so many components; None where they have."""
+    if not items.uniform:
+        return "the items have different sizes"
+    values = math.prod(items.item_shape)
+    if values > LARGEST_PCA:
+        return f"items of {values} values are too large for it (at most {LARGEST_PCA})"
+    if values < components:
+        return f"an item has {values} values, fewer than the code's {components}"
+    if count // 2 < components:
+        return f"half of {count} items are fewer than the code's {components} components"
+    return None
+
+
+def fit_pca(rows: np.ndarray, components: int) -> PCA:
+    """The PCA of rows (N, V), exact unless they are long."""
+    solver = "covariance_eigh" if rows.shape[1] <= LARGEST_EXACT_PCA else "randomized"
+    return PCA(components, svd_solver=solver, random_state=0).fit(rows)
+
+
 def pca_error(fitted: np.ndarray, rebuilt: np.ndarray, components: int, scaling: Scaling) -> float:
     """Sum of the squared errors of the rows `rebuilt` by the PCA of the rows `fitted`."""
-    solver = "covariance_eigh" if rebuilt.shape[1] <= LARGEST_EXACT_PCA else "randomized"
-    pca = PCA(components, svd_solver=solver, random_state=0).fit(fitted)
+    pca = fit_pca(fitted, components)
     back = pca.inverse_transform(pca.transform(rebuilt))
     if scaling.ranged:
         back = back.clip(0, 1)

@@ -1,0 +1,64 @@
+"""Labels: what class each item is of, from a file or from a named set."""
+
+import csv
+import os
+from pathlib import Path
+
+import numpy as np
+
+from narrows.data import arrays, named
+from narrows.data.content import Content, first_bytes
+from narrows.errors import DataError
+
+
+def read_labels(source: str, count: int) -> np.ndarray:
+    """The labels that a source holds for `count` items, (N,): integers, or text; how many it holds is not checked.
+
+    source: a named set with labels ("mnist:test"), or a file of one label an item: a .npy or IDX file, either as .gz,
+        or text with a label on each line, such as a .csv of one column, whose first line is a heading where it has a
+        line more than there are items.
+
+    Raises DataError, one line that names the source and says what is wrong with it.
+    """
+    if named.is_named(source):
+        labels = named.read_named(source).labels
+        assert labels is not None
+        return labels
+    try:
+        content: Content = Path(source)
+        head = first_bytes(content)
+        if head.startswith(b"\x1f\x8b"):
+            content = arrays.gunzip(content, source)
+            head = first_bytes(content)
+        if head.startswith(arrays.NPY_MAGIC):
+            return _one_axis(arrays.read_npy(content, source), source)
+        if arrays.is_idx(head):
+            return _one_axis(arrays.read_idx(content, source), source)
+        text = (content if isinstance(content, bytes) else content.read_bytes()).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise DataError(f"{source}: neither a .npy or IDX file nor text in UTF-8; expected one label an item") from None
+    except OSError as error:
+        raise DataError(
+            f"{source}: {os.strerror(error.errno or 0)}; expected a file of labels, or a named set"
+        ) from None
+    return _lines(text, source, count)
+
+
+def _one_axis(labels: np.ndarray, source: str) -> np.ndarray:
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim != 1:
+        raise DataError(f"{source}: an array of shape {labels.shape}; expected one label an item, of shape (items,)")
+    return labels
+
+
+def _lines(text: str, source: str, count: int) -> np.ndarray:
+    try:
+        rows = list(csv.reader(text.rstrip().splitlines()))
+    except csv.Error as error:
+        raise DataError(f"{source}: {error}; expected one label a line") from None
+    for number, row in enumerate(rows, 1):
+        if len(row) > 1:
+            raise DataError(f"{source}: line {number} has {len(row)} columns; expected one label a line")
+    labels = [row[0].strip() if row else "" for row in rows]
+    return np.array(labels[1:] if len(labels) == count + 1 else labels)
