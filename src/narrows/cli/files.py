@@ -41,22 +41,37 @@ def report_skipped(items: "Items") -> None:
 
 
 def read_items_for(model: "Tool", source: str, axes: str | None, strict: bool) -> "Items":
-    """The items of DATA to give to a model. Arrays have the axes of those it was trained on, unless the user says.
+    """The items of DATA to give to a model.
+
+    Arrays, and volumes in TIFF, have the axes of those it was trained on, or of one of them, unless the user says.
 
     Grey pictures become colour for a model of colour pictures, as they do in a folder of both; with an alpha channel,
     which marks holes, only for an imputer.
     """
     from narrows.data.holes import split_alpha
 
-    if axes is None and source.endswith((".npy", ".npz", ".npy.gz")):
-        axes = model.axes_
-    items = read_items(source, axes, strict, model.columns_)
+    forms = (".npy", ".npz", ".npy.gz", *((".tif", ".tiff") if model.item_axes_.startswith("NZYX") else ()))
+    if axes is None and source.endswith(forms):
+        items = read_with_axes(source, model.axes_, strict)
+    else:
+        items = read_items(source, axes, strict, model.columns_)
     if model.item_axes_ == "NYXC" and model.channels_ == 3:
         if items.axes == "NYXC" and items.channels == 2 and model.tool == "imputer":
             items = split_alpha(items)
         if items.axes == "NYX":
             return items.coloured()
     return items
+
+
+def read_with_axes(source: str, axes: str, strict: bool) -> "Items":
+    """The items of DATA whose axes are these, or these without N: a single item."""
+    try:
+        return read_items(source, axes, strict)
+    except DataError as error:
+        try:
+            return read_items(source, axes.replace("N", ""), strict)
+        except DataError:
+            raise error from None
 
 
 def read_mask(source: str) -> Any:

@@ -34,8 +34,9 @@ def choose_crop(items: Items, flat: bool) -> tuple[int, ...] | None:
 
 
 def choose_code(items: Items, kind: str) -> int | tuple[int, ...]:
-    """32 numbers for small items of one size, else 8 channels at an eighth of the size."""
-    if items.spatial == 0 or (items.uniform and max(items.item_shape[: items.spatial]) <= LARGEST_FLAT):
+    """32 numbers for small items of one size, else 8 channels at an eighth of the size, and so for a single item."""
+    small = items.uniform and len(items) > 1
+    if items.spatial == 0 or (small and max(items.item_shape[: items.spatial]) <= LARGEST_FLAT):
         return 32
     if kind != "conv":
         raise DataError(f"{items.source}: {describe(items)}; for these, say code=, or use architecture='conv'")

@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-LARGEST = {1: 2**22, 2: 2**22, 3: 2**24}  # positions that are taken in one go, by the number of spatial axes
+LARGEST = {1: 2**20, 2: 2**22, 3: 2**24}  # positions that are taken in one go, by the number of spatial axes
 
 Region = tuple[slice, ...]
 
