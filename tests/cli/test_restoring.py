@@ -299,6 +299,7 @@ USAGE = [
     ("evaluate den.safetensors x.npy --noise blur:1 --target x.npy", "--noise and --target"),
     ("evaluate den.safetensors x.npy --noise blur", "--noise 'blur': "),
     ("evaluate fill.safetensors x.npy --noise blur:1", "--noise: is for"),
+    ("evaluate fill.safetensors x.npy --labels digits", "--labels: is for"),
     ("evaluate fill.safetensors x.npy --target x.npy", "--target: is for"),
     ("evaluate fill.safetensors x.npy --holes channels", "channels"),
     ("evaluate blind.safetensors x.npy", "give --noise"),
