@@ -171,6 +171,9 @@ def describe_imputer(document: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def describe_restoration(architecture: dict[str, Any]) -> list[tuple[str, str]]:
+    if "members" in architecture:
+        network = f"factor analysis, corrected by {architecture['members']} perceptrons"
+        return [("network", network), ("items", f"{sum(architecture['sizes'])} features")]
     shape, channels = "x".join(map(str, architecture["shape"])), architecture["channels"]
     network = "U-Net" if architecture["preset"] == "default" else f"preset {architecture['preset']}"
     return [("network", network), ("items", f"best {shape}, of any size, {channels} channel(s)")]

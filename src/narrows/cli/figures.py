@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from narrows.tools.downstream import Downstream
     from narrows.tools.evaluation import Evaluation
     from narrows.tools.restoring_evaluation import Denoising, Filling
+    from narrows.tools.table_evaluation import TableFilling
 
 
 def evaluate(
@@ -103,7 +104,7 @@ def tell_labels(estimator: Any, items: "Items", source: str) -> "Downstream":
 
 def measure(
     estimator: Any, items: "Items", noise: str | None, target: "Items | None", holes: str | None
-) -> "tuple[Evaluation | Denoising | Filling, str]":
+) -> "tuple[Evaluation | Denoising | Filling | TableFilling, str]":
     """The figures that a tool has, and how to show them."""
     if estimator.tool == "autoencoder":
         from narrows.tools import evaluation
@@ -115,6 +116,11 @@ def measure(
     if estimator.tool == "denoiser":
         denoised = restoring_evaluation.evaluate_denoiser(estimator, items, noise, target)
         return denoised, denoising_table(denoised)
+    if not items.spatial:
+        from narrows.tools.table_evaluation import evaluate_table
+
+        completed = evaluate_table(estimator, items, holes)
+        return completed, completing_table(completed)
     filled = restoring_evaluation.evaluate_imputer(estimator, items, holes)
     return filled, filling_table(filled)
 
@@ -180,6 +186,28 @@ def filling_table(found: "Filling") -> str:
     ]
     columns = {"model": found, "mean": found.mean, "nearest": found.nearest}
     return laid_out(facts, columns, f"{found.unit}; mse and psnr of the hidden values, ssim of whole pictures")
+
+
+def completing_table(found: "TableFilling") -> str:
+    """An evaluation of an imputer of tables for reading."""
+    facts = [
+        ("data", found.data),
+        ("rows", f"{found.items:,} in {found.seconds:.2f} s"),
+        ("holes", f"{found.holes}; {found.hidden:.1%} of the cells hidden"),
+    ]
+    if found.within is not None:
+        facts.append(("doubt", shares(found.within)))
+    rows = [("column", "kind", "hidden", "model", "mean or most frequent")]
+    for each in found.columns:
+        rows.append((each.name, each.kind, f"{each.hidden:,}", f"{each.off:.4f}", f"{each.usual:.4f}"))
+    for name, kind, off, usual in (
+        ("all", "rmse", found.rmse, found.usual_rmse),
+        ("all", "wrong", found.wrong, found.usual_wrong),
+    ):
+        if off is not None and usual is not None:
+            rows.append((name, kind, "", f"{off:.4f}", f"{usual:.4f}"))
+    unit = "numbers and dates: root mean squared error in deviations of the column; others: the share that is wrong"
+    return f"{aligned(facts)}\n\n{aligned(rows, right=True)}\n\n{unit}"
 
 
 def data_facts(found: "Evaluation | Denoising | Filling") -> list[tuple[str, str]]:

@@ -128,7 +128,7 @@ def check_outputs(output: str, uncertainty: str | None) -> None:
     if output == "-":
         check_standard_output()
     if uncertainty is not None:
-        check_file(uncertainty, (".npy", ".npz"), "--uncertainty")
+        check_file(uncertainty, (".npy", ".npz", ".csv", ".parquet"), "--uncertainty")
 
 
 def check_sizes(items: "Items", uncertainty: str | None) -> None:

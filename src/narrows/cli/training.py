@@ -352,6 +352,13 @@ def restorer_summary(model: "Denoiser | Imputer") -> str:
     facts = model.training_
     learnt, found = facts["held_out_loss"], facts["within"]
     line = f"{facts['items']} items in {facts['seconds']:.1f} s; "
+    if not model.item_axes_.strip("NCF"):
+        within = (
+            ""
+            if found is None
+            else f"; {found[0]:.1%} of numbers within one stated deviation, {found[1]:.1%} within two"
+        )
+        return f"{line}held-out loss {learnt:.4g}, the mean and most frequent have {facts['mean_loss']:.4g}{within}"
     if found is None:
         return (
             f"{line}learnt from noisy items alone; held-out surprise {learnt:.4g}, "

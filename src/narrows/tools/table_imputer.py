@@ -113,8 +113,8 @@ class TableImputer(Restorer):
         found = frame == marks
         return frame.mask(found) if found.to_numpy().any() else frame
 
-    def _codes(self, items: Items) -> np.ndarray:
-        """Coded values (N, F) of a table, NaN in its holes."""
+    def known(self, items: Items) -> np.ndarray:
+        """Coded values (N, F) of a table, NaN where a cell is not known."""
         assert items.holes is not None
         return np.where(items.holes, np.nan, items.values.astype(np.float64))
 
@@ -125,7 +125,7 @@ class TableImputer(Restorer):
         resume: bool,
         report: Callable[[Report], None] | None,
     ) -> None:
-        holes, codes = self._holes_of_rows(), self._codes(items)
+        holes, codes = self._holes_of_rows(), self.known(items)
         columns = Columns.of_array(items.values) if items.columns is None else items.columns
         if items.columns is None:
             low, high = ranges(codes)
@@ -169,6 +169,7 @@ class TableImputer(Restorer):
         self.training_["held_out_loss"] = mean_loss(objective, network, held_out)
         table_filler.stretch(network, objective, held_out)
         self.calibration_ = table_filler.calibrate(network, objective, held_out)
+        self.training_["noisy_loss"] = None
         self.training_["within"] = None if self.calibration_ is None else list(self.calibration_.within)
         varied = [column.name for column, f in zip(columns, features.features, strict=True) if len(f.mean)]
         if no_better:
@@ -190,16 +191,24 @@ class TableImputer(Restorer):
     def _filler(self) -> TableFiller:
         return TableFiller(self._network(), self.features_)
 
+    def codes(self, items: Items) -> np.ndarray:
+        """Coded values (N, F) of a table, completed."""
+        return self._filler().best(self.known(items), self.strategy)
+
+    def doubts(self, items: Items) -> np.ndarray:
+        """How far off completed codes (N, F) may be: deviations, or the chance to be wrong; 0 where a cell is known."""
+        return self._filler().doubts(self.known(items), self.calibration_)
+
     def _fill_table(self, X: Any, items: Items) -> Any:
-        return self._completed(X, items, self._filler().best(self._codes(items), self.strategy))
+        return self._completed(X, items, self.codes(items))
 
     def _draw_table(self, X: Any, items: Items, seed: int) -> Any:
         filler = self._filler()
         generator = torch.Generator(device=filler.device).manual_seed(seed)
-        return self._completed(X, items, filler.draw(self._codes(items), generator))
+        return self._completed(X, items, filler.draw(self.known(items), generator))
 
     def _doubts_of_table(self, X: Any, items: Items) -> Any:
-        doubts = self._filler().doubts(self._codes(items), self.calibration_).astype(np.float32)
+        doubts = self.doubts(items).astype(np.float32)
         if items.frame is None:
             return self._like(X, replace(items, values=doubts, holes=None))
         told = type(items.frame)(doubts, index=items.frame.index, columns=items.frame.columns)
@@ -228,7 +237,7 @@ class TableImputer(Restorer):
     def _score_table(self, items: Items) -> float:
         objective = TableObjective(self._holes_of_rows(), 0)
         network = self._network()
-        x = torch.from_numpy(table_filler.features_with_holes(self.features_, self._codes(items)))
+        x = torch.from_numpy(table_filler.features_with_holes(self.features_, self.known(items)))
         told, hidden, _ = objective.tell(network, torch.cat([x, x[:, :1] * 0], 1).to(network.mean.device), None)
         losses = column_losses(network, told.answers.mean(0, keepdim=True), x.to(network.mean.device))[0]
         return -float((losses * hidden).sum() / hidden.sum().clamp(min=1))
@@ -245,7 +254,7 @@ class TableImputer(Restorer):
         """A completed table, and beside it the columns that say where holes were."""
         if self.indicator_ is None or isinstance(completed, Items):
             return completed
-        was = self.indicator_.transform(self._codes(items))
+        was = self.indicator_.transform(self.known(items))
         if items.frame is None:
             return np.hstack([completed, was.astype(completed.dtype)])
         names = self.get_feature_names_out()[items.item_shape[0] :]
