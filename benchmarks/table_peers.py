@@ -162,6 +162,8 @@ def hyperimpute(python: Path, minutes: float, given: pd.DataFrame, seed: int) ->
         except subprocess.CalledProcessError as error:
             raise PeerError(error.stderr.decode().strip().splitlines()[-1]) from None
         matrix = np.load(target)
+    if not np.isfinite(matrix).all():
+        raise PeerError("left cells empty")
     for place, (name, column) in enumerate(given.items()):
         empty = column.isna().to_numpy()
         guess: Any = matrix[empty, place]
