@@ -95,19 +95,26 @@ def neighbours(given: pd.DataFrame, seed: int) -> pd.DataFrame:
 
 
 def bayesian_ridge(given: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """100 rounds at most; most tables need fewer to come to rest."""
-    return _iterated(given, ByColumn(BayesianRidge(), max_iter=100, random_state=seed))
+    """Ten rounds: most tables of development are filled worse by 30 or 100, though few have come to rest."""
+    return _iterated(given, BayesianRidge(), seed)
 
 
 def miss_forest(given: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """100 trees and ten rounds, as missForest has by default (Stekhoven & Buehlmann 2012)."""
+    """100 trees and ten rounds, as missForest has by default (Stekhoven & Buehlmann 2012).
+
+    Leaves and features are those that fill the tables of development best, of leaves of 1, 3 and 5 and of all the
+    features, half and the square root of them.
+    """
     threads = 1 if len(given) < FEW else -1
-    trees = ExtraTreesRegressor(n_estimators=100, n_jobs=threads, random_state=seed)
-    return _iterated(given, ByColumn(trees, max_iter=10, random_state=seed))
+    trees = ExtraTreesRegressor(100, min_samples_leaf=3, max_features=0.5, n_jobs=threads, random_state=seed)
+    return _iterated(given, trees, seed)
 
 
-def _iterated(given: pd.DataFrame, imputer: "ByColumn") -> pd.DataFrame:
+def _iterated(given: pd.DataFrame, estimator: Any, seed: int) -> pd.DataFrame:
+    """Filled in ten rounds; within the known range, for a ridge may run away otherwise."""
     code, matrix = Indicators.of(given)
+    low, high = np.nanmin(matrix, axis=0), np.nanmax(matrix, axis=0)
+    imputer = ByColumn(estimator, max_iter=10, min_value=low, max_value=high, random_state=seed)
     imputer.columns = code.columns()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -155,6 +162,8 @@ def hyperimpute(python: Path, minutes: float, given: pd.DataFrame, seed: int) ->
         except subprocess.CalledProcessError as error:
             raise PeerError(error.stderr.decode().strip().splitlines()[-1]) from None
         matrix = np.load(target)
+    if not np.isfinite(matrix).all():
+        raise PeerError("left cells empty")
     for place, (name, column) in enumerate(given.items()):
         empty = column.isna().to_numpy()
         guess: Any = matrix[empty, place]
