@@ -31,6 +31,7 @@ class PlainCodec:
         self.fingerprint_ = fingerprint
         self.axes_, self.item_axes_, self.channels_ = axes, "NYX", 1
         self.dtype_, self.item_shape_ = np.dtype(np.uint8), (12, 12)
+        self.rate_ = None
 
     def save(self, path):
         path.write_bytes(b"model " + self.fingerprint_.encode())
