@@ -1,4 +1,4 @@
-"""The autoencoder is a scikit-learn transformer among others."""
+"""The autoencoder, and the imputer of tables, are scikit-learn transformers among others."""
 
 import os
 import pickle
@@ -22,9 +22,9 @@ from ..made_up import table, waves
 CHECKS = """
 from collections import Counter
 from sklearn.utils.estimator_checks import check_estimator
-from narrows import Autoencoder
+from narrows import Autoencoder, Imputer
 
-results = check_estimator(Autoencoder(epochs=20), on_fail=None)
+results = check_estimator({"autoencoder": Autoencoder(epochs=20), "imputer": Imputer(epochs=2)}[NAME], on_fail=None)
 for result in results:
     if result["status"] != "passed":
         print(result["check_name"], result["status"], result["exception"])
@@ -32,10 +32,15 @@ print(len(results), "checks")
 """
 
 
-def test_all_checks_of_an_estimator_pass_and_none_is_skipped():
+@pytest.mark.parametrize("name", ["autoencoder", "imputer"])
+def test_all_checks_of_an_estimator_pass_and_none_is_skipped(name):
     environment = {**os.environ, "SCIPY_ARRAY_API": "1"}  # read when SciPy is imported
     ran = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", CHECKS], env=environment, capture_output=True, text=True, timeout=280
+        [sys.executable, "-W", "ignore", "-c", f"NAME = {name!r}\n{CHECKS}"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=280,
     )
     assert ran.returncode == 0, ran.stderr
     (line,) = ran.stdout.splitlines()

@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -61,6 +61,10 @@ def fill(
     samples: Annotated[
         int, typer.Option(min=0, metavar="K", help="Also write so many drawn fillings, as OUT-1, OUT-2, ...")
     ] = 0,
+    strategy: Annotated[
+        Literal["mean", "mode"] | None,
+        typer.Option(help="What fills a hole: what is best on average, as by default, or what is most probable."),
+    ] = None,
     uncertainty: options.Uncertainty = None,
     axes: options.Axes = None,
     strict: options.Strict = False,
@@ -90,6 +94,8 @@ def fill(
     imputer = load_tool(model, "fill", "imputer")
     if marks is not None:
         imputer.missing_values = marks
+    if strategy is not None:
+        imputer.strategy = strategy
     if mask is None and uncertainty is None and in_parts(imputer, source, output) and not (source == "-" and samples):
         fill_table(imputer, source, output, samples)
         return

@@ -23,6 +23,7 @@ WIDTHS = {1_000: 32, 5_000: 64, math.inf: 128}  # for fewer rows than this
 MOST_FACTORS = 32
 FACTORED = 4_000  # rows that the first guess is learnt from
 CHECKED = 8_000  # rows, drawn again with other holes where there are fewer, by which corrections are weighed
+MUST_BEAT = 0.99  # of the loss of the mean, or of the most frequent category
 AVERAGED_OUT = 0.5  # share of what members differ by: they learn from much the same rows
 MIDDLE = 0.9  # share of what is plausible
 WIDTHS_TRIED = tuple(0.8 * 1.08**power for power in range(20))
@@ -92,6 +93,7 @@ def weigh(network: TableNetwork, objective: TableObjective, held_out: list[Tenso
     shares = torch.linspace(0, 1, 11)
     surprises = torch.zeros(len(shares), columns, dtype=torch.float64)
     groups = network.group_columns
+    network.lean.fill_(1.0)
     for turn, x in checked(held_out):
         network.trust.fill_(1.0)
         told, hidden, part = objective.tell(network, x, turn)
@@ -123,7 +125,7 @@ def weigh(network: TableNetwork, objective: TableObjective, held_out: list[Tenso
     single = (gain / alone).clamp(0, 1)
     error = base - 2 * single * gain + single**2 * size
     error[groups] = surprises.min(0).values[groups]
-    no_better = error >= usual
+    no_better = error >= MUST_BEAT * usual
     network.trust.copy_(trust.masked_fill(no_better, 0.0))
     network.lean.copy_((~no_better).double())
     return [int(place) for place in no_better.nonzero()[:, 0]]
