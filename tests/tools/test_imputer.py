@@ -19,7 +19,7 @@ from narrows.corruption import Holes
 from narrows.restoring import FillObjective
 from narrows.tools.imputer import missing
 
-from ..made_up import table, waves
+from ..made_up import waves
 
 AXES = {1: "NT", 2: "NYX", 3: "NZYX"}
 SHAPES = {1: (13,), 2: (11, 14), 3: (5, 7, 6)}
@@ -412,7 +412,8 @@ X = waves(40, 8, 8)
         ({"preset": "tiny"}, X, "preset='tiny'"),
         ({}, np.full((30, 8, 8), np.nan), "no value of it is known, so there is nothing to learn from"),
         ({}, np.where(X > 100, np.inf, X), "holds infinity; mark what is not known as NaN"),
-        ({}, table(40), "rows of a table; imputers take signals, pictures or volumes"),
+        ({"add_indicator": True}, X, "only tables have columns to add"),
+        ({"strategy": "median"}, X, "strategy='median': expected mean or mode"),
     ],
 )
 def test_what_cannot_be_learnt(parameters, X, message):

@@ -27,7 +27,7 @@ from narrows.tools import table_filler
 from narrows.tools.choices import choose_device
 from narrows.tools.restorer import Restorer
 from narrows.tools.table_filler import Strategy, TableFiller
-from narrows.tools.tool import axes_count, check_plain
+from narrows.tools.tool import axes_count, check_plain, is_list_of_items
 from narrows.training import Report
 
 SHARES_HIDDEN = "pixels:0.05-0.6"  # of the cells of a row
@@ -49,7 +49,9 @@ class TableImputer(Restorer):
             return self.item_axes_ == "NF"
         if isinstance(X, Items):
             return X.axes == "NF"
-        return self.axes in (None, "NF", "FN") and (tables.is_frame(X) or axes_count(X) <= 2)
+        if self.axes not in (None, "NF", "FN") or is_list_of_items(X, self.axes):
+            return False
+        return tables.is_frame(X) or axes_count(X) <= 2
 
     def _table(self, X: Any, fitting: bool) -> Items:
         """A table as items, `holes` where a cell is not known; values in the type of the array, or codes of a frame."""
