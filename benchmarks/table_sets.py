@@ -86,7 +86,6 @@ TEST = (
     _statsmodels("fair", codes=("occupation", "occupation_husb")),
     _statsmodels("randhie"),
     _r("palmerpenguins", "penguins"),
-    _r("datasets", "quakes"),
     _r("modeldata", "concrete"),
     _r("AER", "CPS1985"),
     _r("ISLR", "Wage", dropped=("logwage",)),
