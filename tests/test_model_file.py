@@ -109,7 +109,8 @@ def test_a_file_is_a_header_and_numbers(tmp_path):
         document = json.loads(header.pop("__metadata__")["narrows.model"])
         assert document["format"] == FORMAT
         assert document["tool"] == "autoencoder"
-        assert set(document) == {"format", "narrows", "tool", "architecture", "scaling", "axes", "features", "training"}
+        about = {"architecture", "scaling", "axes", "features", "columns", "table"}
+        assert set(document) == {"format", "narrows", "tool", "training", *about}
         end = 0
         for entry in sorted(header.values(), key=lambda entry: entry["data_offsets"]):
             assert entry["dtype"] == "F32"

@@ -60,7 +60,7 @@ USAGE = [
     ("train autoencoder digits -o new.safetensors --minutes many", "--minutes"),
     ("train autoencoder digits -o new.pt", ".safetensors"),
     ("train autoencoder digits -o -", ".safetensors"),
-    ("encode m.safetensors digits -o codes.csv", ".npy or .npz"),
+    ("encode m.safetensors digits -o codes.txt", ".npy or .npz or .csv"),
     ("info", "FILE"),
     ("info m.safetensors --verify", "--verify"),
     ("train codec digits -o new.safetensors --minutes 1 --epochs 2", "--minutes and --epochs"),
