@@ -225,6 +225,14 @@ def test_damaged_and_foreign_files_are_named_with_what_is_wrong(tmp_path, name, 
         data.read("-", stdin=io.BytesIO(content))
 
 
+def test_an_archive_with_a_file_of_no_name_is_refused_in_one_line(tmp_path):
+    path = tmp_path / "x.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(zipfile.ZipInfo(""), b"1")
+    with pytest.raises(DataError, match="no pictures here"):
+        data.read(path)
+
+
 @pytest.mark.parametrize("name", ["x.npy", "x.idx", "x.npz", "x.tif", "x.png", "x.npy.gz"])
 def test_a_file_cut_anywhere_is_refused_in_one_line(tmp_path, name):
     values = np.random.default_rng(0).integers(0, 256, (1, 9, 11)).astype(np.uint8)

@@ -58,7 +58,7 @@ def in_glob(pattern: str) -> list[File]:
 
 def in_zip(archive: zipfile.ZipFile, source: str) -> list[File]:
     """The pictures and recordings in a zip, read where they lie: nothing is unpacked to disk."""
-    entries = {entry.filename: entry for entry in archive.infolist() if not entry.is_dir()}
+    entries = {entry.filename: entry for entry in archive.infolist() if not entry.filename.endswith("/")}
     names = [name for name in entries if _is_wanted(PurePosixPath(name).name) and not name.startswith("__MACOSX/")]
     return [
         File(name, f"{source}: {name}", functools.partial(_entry, archive, entries[name]))
