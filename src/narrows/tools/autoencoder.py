@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from narrows.batches import Batches, Scale, as_tensor
-from narrows.data import Items, Scaling, tables
+from narrows.data import Items, Scaling
 from narrows.data.features import Features
 from narrows.data.memory import allocate
 from narrows.difference import Loss, difference
@@ -21,13 +20,12 @@ from narrows.errors import DataError
 from narrows.networks import Architecture, Network, parse_code
 from narrows.tools import coding_tiles
 from narrows.tools.choices import choose_code, choose_crop, choose_device, choose_kind, describe
-from narrows.tools.tool import VALUES_AT_ONCE, Rebuilder, is_list_of_items
+from narrows.tools.table_rebuilder import TableRebuilder
+from narrows.tools.tool import VALUES_AT_ONCE, is_list_of_items
 from narrows.training import Report
 
-ROWS_AT_ONCE = 2**14  # of a table, on the way to features
 
-
-class Autoencoder(ClassNamePrefixFeaturesOutMixin, Rebuilder):
+class Autoencoder(ClassNamePrefixFeaturesOutMixin, TableRebuilder):
     """Learns to squeeze items into a short code and to rebuild them from it.
 
     Items are the rows of a table, signals, pictures or volumes: an array (the axes are guessed, or said with `axes`), a
@@ -72,8 +70,6 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, Rebuilder):
 
     tool = "autoencoder"
     architecture_type = Architecture
-    takes_frames = True
-    features_: Features | None = None  # what the network sees of a table with cells of any type
 
     def __init__(
         self,
@@ -216,17 +212,6 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, Rebuilder):
             return [self._item_as_given(item) for part in parts for item in part]
         return self._as_given(joined(parts)).reshape(np.shape(X))
 
-    def seen(self, items: Items) -> Items:
-        """The items as they are before they are scaled: of a table with cells of any type its features, float32."""
-        if self.features_ is None:
-            return items
-        shape = (len(items), self.features_.size)
-        values = allocate(math.prod(shape), np.dtype(np.float32)).reshape(shape)
-        for start in range(0, len(items), ROWS_AT_ONCE):
-            part = slice(start, start + ROWS_AT_ONCE)
-            self.features_.forward(items.values[part], out=values[part])
-        return replace(items, values=values, columns=None, frame=None)
-
     def pairs(self, X: Any) -> Iterator[tuple[Tensor, Tensor]]:
         """Batches of items and of their reconstructions, each (N, C, *S) in scaled units.
 
@@ -316,21 +301,6 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, Rebuilder):
             for place, values in coding_tiles.decode(network, rows[part], size, choose_device(self.device)):
                 out[(part, *place)] = scale.back(values)
         return out
-
-    def _as_frame(self, features: np.ndarray, index: Any) -> Any:
-        """Rebuilt features (N, D) of a table as a data frame."""
-        assert self.features_ is not None
-        return tables.decoded(self.features_.inverse(features), self.features_.columns, index)
-
-    def _document(self) -> dict[str, Any]:
-        return {**super()._document(), "table": None if self.features_ is None else self.features_.to_json()}
-
-    def _restore(self, tensors: dict[str, np.ndarray], document: dict[str, Any]) -> None:
-        super()._restore(tensors, document)
-        if self.columns_ is not None:
-            self.features_ = Features.from_json(document["table"], self.columns_)
-            if self.features_.size != self.channels_:
-                raise ValueError(f"{self.features_.size} features of the table for {self.channels_} of the network")
 
     def _design(self, items: Items, scaling: Scaling) -> tuple[Architecture, tuple[int, ...] | None]:
         """The architecture for the items, and the crop to train it on."""

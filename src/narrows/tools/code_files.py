@@ -11,6 +11,7 @@ import numpy as np
 from narrows import atomic
 from narrows.data import Items, arrays, table_files, tables
 from narrows.data.content import first_bytes
+from narrows.data.table_cells import require
 from narrows.errors import DataError
 from narrows.tools.autoencoder import Autoencoder
 
@@ -82,7 +83,7 @@ def decode_table(
 def _framed(codes: np.ndarray, index: Any = None) -> Any:
     """Codes (N, K) as a data frame with the columns code0, code1, ..."""
     columns = [f"code{number}" for number in range(codes.shape[1])]
-    return tables.require("pandas").DataFrame(codes, index=index, columns=columns)
+    return require("pandas").DataFrame(codes, index=index, columns=columns)
 
 
 def _codes_of(frame: Any, count: int) -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 
 from narrows import atomic
 from narrows.data import table_files, tables
+from narrows.data.table_cells import require
 from narrows.errors import DataError
 from narrows.tools.autoencoder import Autoencoder
 
@@ -35,6 +36,6 @@ def write_table_errors(model: Autoencoder, source: str, target: str) -> None:
     def errors(frame: Any) -> Any:
         found = -model.score_samples(tables.items_of(frame, model.columns_, source))
         items = [next(numbers) for _ in range(len(found))]
-        return tables.require("pandas").DataFrame({"item": items, "mse": found})
+        return require("pandas").DataFrame({"item": items, "mse": found})
 
     table_files.convert(source, target, errors, model.columns_)

@@ -36,7 +36,6 @@ SHARES_HIDDEN = "pixels:0.05-0.6"  # of the cells of a row
 class TableImputer(Restorer):
     """What `Imputer` does with tables; it stores `holes`, `missing_values` and `strategy`."""
 
-    takes_frames = True
     features_: Features
     holes: str
     missing_values: Any
@@ -53,8 +52,10 @@ class TableImputer(Restorer):
             return False
         return tables.is_frame(X) or axes_count(X) <= 2
 
-    def _table(self, X: Any, fitting: bool) -> Items:
+    def _table(self, X: Any, fitting: bool) -> Items | None:
         """A table as items, `holes` where a cell is not known; values in the type of the array, or codes of a frame."""
+        if not self._is_table(X, fitting):
+            return None
         if isinstance(X, Items):
             items = self._rows_of(X, fitting)
         elif tables.is_frame(X):

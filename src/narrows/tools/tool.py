@@ -16,7 +16,7 @@ from torch import Tensor
 
 from narrows import model_file
 from narrows.batches import Batches, Scale
-from narrows.data import Columns, Items, Scaling, tables
+from narrows.data import Columns, Items, Scaling
 from narrows.data.axes import layout_of
 from narrows.errors import DataError, FormatError
 from narrows.networks import Architecture, Restoration, TableArchitecture, build
@@ -36,7 +36,6 @@ class Tool(BaseEstimator, ABC):
 
     tool: ClassVar[str]
     complete_data: ClassVar[bool] = True  # whether NaN and infinities are refused
-    takes_frames: ClassVar[bool] = False  # whether tables may have cells of any type
     columns_: Columns | None = None  # learnt from a table with cells of any type
     minutes: float | None
     epochs: int | None
@@ -116,8 +115,9 @@ class Tool(BaseEstimator, ABC):
 
         Those of a table with cells of any type have `columns_`, and a frame where there is one.
         """
-        if self._is_table(X, fitting):
-            return self._table(X, fitting)
+        table = self._table(X, fitting)
+        if table is not None:
+            return table
         if isinstance(X, Items) and X.columns is not None:
             check_plain(X.columns, f"{X.source}: {self.tool}s that learnt from arrays take numbers alone, and")
             X = replace(X, columns=None, frame=None)
@@ -165,43 +165,9 @@ class Tool(BaseEstimator, ABC):
             )
         return items
 
-    def _is_table(self, X: Any, fitting: bool) -> bool:
-        """Whether X is to be seen as a table with cells of any type."""
-        if not self.takes_frames or self.axes not in (None, "NF"):
-            return False
-        if not fitting:
-            return self.columns_ is not None
-        return X.columns is not None if isinstance(X, Items) else tables.is_frame(X)
-
-    def _table(self, X: Any, fitting: bool) -> Items:
-        """Such a table as items that have the learnt columns, which with `fitting` are those of X."""
-        if isinstance(X, Items) and X.columns is not None:
-            items = X
-            if fitting:
-                self.n_features_in_, self.columns_ = len(X.columns), X.columns
-                self.feature_names_in_ = np.array(X.columns.names, dtype=object)
-            elif X.columns != self.columns_:
-                assert self.columns_ is not None
-                if X.frame is None:
-                    raise DataError(f"{X.source}: its columns are not those that the model learnt from")
-                values = tables.coded(X.frame, self.columns_, X.source)
-                items = replace(X, values=values, columns=self.columns_)
-        elif tables.is_frame(X):
-            validate_data(self, X, reset=fitting, skip_check_array=True)  # names and number of columns
-            items = tables.items_of(X, None if fitting else self.columns_)
-            self.columns_ = items.columns
-        else:
-            assert self.columns_ is not None
-            check_plain(self.columns_, "an array; expected a data frame, since")
-            values = X.values if isinstance(X, Items) else X
-            finite: Any = True if self.complete_data else "allow-nan"
-            values = validate_data(self, values, reset=False, dtype=np.float64, ensure_all_finite=finite)
-            items = Items(values, "NF", columns=self.columns_)
-        if not len(items):
-            raise DataError(f"{items.source}: holds no rows")
-        if self.complete_data:
-            check_complete(items, self.tool)
-        return items
+    def _table(self, X: Any, fitting: bool) -> Items | None:
+        """X as items with the learnt columns, where it is a table with cells of any type and the tool takes such."""
+        return None
 
     def _marked(self, items: Items, fitting: bool) -> Items:
         """The items with their holes marked, by tools that know of any."""
@@ -382,22 +348,6 @@ def check_plain(columns: Columns, reason: str) -> None:
     for column in columns:
         if column.kind not in ("number", "integer", "boolean"):
             raise DataError(f"{reason} column {column.name!r} holds {column.kind} cells")
-
-
-def check_complete(items: Items, tool: str) -> None:
-    """DataError where cells of a table are missing, in columns where any was known."""
-    assert items.columns is not None
-    known = np.array([not column.empty for column in items.columns])
-    missing = np.isnan(items.values) if items.frame is None else items.frame.isna().to_numpy()
-    counts = missing.sum(axis=0) * known
-    if counts.any():
-        first = int((counts > 0).argmax())
-        more = int((counts > 0).sum()) - 1
-        raise DataError(
-            f"{items.source}: column {items.columns[first].name!r} has {counts[first]} missing value(s)"
-            + (f", and {more} other column(s) have some" if more else "")
-            + f"; {tool}s need complete data: fill them first, as with narrows fill"
-        )
 
 
 def axes_count(X: Any) -> int:
