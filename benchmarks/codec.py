@@ -8,12 +8,11 @@ narrows is not counted.
 """
 
 import argparse
-import json
 import math
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ import numpy as np
 
 import narrows
 import peers
+from command_line import Parser, write_figures
 from comparison import NARROWS, Comparison, document, print_figures, print_rows
 from measuring import this_machine
 from narrows import atomic
@@ -142,27 +142,13 @@ def say(words: str) -> None:
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="The codec in figures, beside other coders of pictures and of bytes.")
-    parser.add_argument("--only", metavar="SETS", default=",".join(SETS), help=f"some of {','.join(SETS)}")
+    parser = Parser("The codec in figures, beside other coders of pictures and of bytes.", SETS, quick=False)
     parser.add_argument("--minutes", type=float, default=5, help="of training for each set; default 5")
     parser.add_argument("--items", metavar="N", type=int, help="only the first N test pictures, to check the script")
     parser.add_argument("--thorough", action="store_true", help="peers at efforts that take ten times as long")
     parser.add_argument("--peers-only", action="store_true", help="no training, and no figures of narrows")
-    parser.add_argument(
-        "--models", metavar="FOLDER", type=Path, help="keep models there, and take those that are there"
-    )
-    parser.add_argument("--output", metavar="FOLDER", type=Path, help="draw the rate-distortion plots there, as PNG")
-    parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures to a file as well")
-    options = parser.parse_args()
-    options.only = options.only.split(",")
-    for name in options.only:
-        if name not in SETS:
-            parser.error(f"--only {name}: expected some of {','.join(SETS)}")
-    if options.json and not options.json.parent.is_dir():
-        parser.error(f"--json {options.json}: there is no folder {options.json.parent}")
-    for folder in filter(None, (options.models, options.output)):
-        folder.mkdir(parents=True, exist_ok=True)
-    return options
+    parser.add_folders()
+    return parser.parse()
 
 
 def main() -> None:
@@ -189,17 +175,14 @@ def main() -> None:
             if comparison.pictures.targets:
                 with atomic.replacing(options.output / f"{comparison.pictures.name}.png") as temporary:
                     rate_plot(comparison).savefig(temporary, format="png", dpi=150)
-    if options.json:
-        facts = {
-            "machine": asdict(machine),
-            "libraries": peers.versions(),
-            "thorough": options.thorough,
-            "seed": SEED,
-            "trainings": trainings,
-            "sets": [document(comparison) for comparison in comparisons],
-        }
-        with atomic.replacing(options.json) as temporary:
-            temporary.write_text(json.dumps(facts, indent=2) + "\n")
+    facts = {
+        "libraries": peers.versions(),
+        "thorough": options.thorough,
+        "seed": SEED,
+        "trainings": trainings,
+        "sets": [document(comparison) for comparison in comparisons],
+    }
+    write_figures(options.json, machine, facts)
 
 
 if __name__ == "__main__":

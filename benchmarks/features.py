@@ -7,16 +7,13 @@ training digits, and asked about the 10,000 test digits: a linear one (logistic 
 neighbours. One seed.
 """
 
-import argparse
-import json
-import sys
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 
+from command_line import Parser, announce, write_figures
 from measuring import this_machine
-from narrows import Autoencoder, atomic, data
+from narrows import Autoencoder, data
 from narrows.tools.downstream import Accuracy, accuracy
 from narrows.tools.evaluation import fit_pca
 
@@ -80,29 +77,15 @@ def verdict(codes: Accuracy, pca: Accuracy) -> str:
     return f"reach: codes above PCA-{CODE} by both classifiers: {'met' if above else 'missed'}, {gains} of the digits"
 
 
-def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Labels of MNIST told from codes, beside PCA and raw pixels.")
-    parser.add_argument("--quick", action="store_true", help="check the script on few digits; the figures mean nothing")
-    parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures to a file as well")
-    chosen = parser.parse_args()
-    if chosen.json and not chosen.json.parent.is_dir():
-        parser.error(f"--json {chosen.json}: there is no folder {chosen.json.parent}")
-    return chosen
-
-
 def main() -> None:
-    chosen = arguments()
+    given = Parser("Labels of MNIST told from codes, beside PCA and raw pixels.").parse()
     machine = this_machine()
-    print(machine, flush=True)
-    if chosen.quick:
-        print("A quick run on few digits, which only checks the script: its figures mean nothing.", file=sys.stderr)
+    announce(machine, given.quick)
     print()
-    rows = measure(QUICK if chosen.quick else FULL)
+    rows = measure(QUICK if given.quick else FULL)
     print(f"\n{verdict(rows[0].accuracy, rows[1].accuracy)}")
-    if chosen.json:
-        document = {"machine": asdict(machine), "quick": chosen.quick, "seed": SEED, "rows": [asdict(r) for r in rows]}
-        with atomic.replacing(chosen.json) as temporary:
-            temporary.write_text(json.dumps(document, indent=2) + "\n")
+    figures = {"quick": given.quick, "seed": SEED, "rows": [asdict(row) for row in rows]}
+    write_figures(given.json, machine, figures)
 
 
 if __name__ == "__main__":

@@ -6,14 +6,11 @@ Everything is trained on the 60,000 training digits and reported on the 10,000 t
 is over all pixels, in 0..1, of the reconstruction before it is rounded. One seed. A row is printed when it is known.
 """
 
-import argparse
-import json
 import sys
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,8 +18,9 @@ import torch
 from sklearn.decomposition import PCA
 
 import course
-from measuring import Machine, Throughput, flops_per_item, product_speed, this_machine
-from narrows import Autoencoder, atomic, data
+from command_line import Parser, announce, write_figures
+from measuring import Throughput, flops_per_item, product_speed, this_machine
+from narrows import Autoencoder, data
 from narrows.data import Items
 from narrows.errors import TrainingError
 from narrows.networks import build
@@ -286,9 +284,8 @@ def print_throughputs(throughputs: list[Throughput]) -> None:
         print(throughput_row(speed))
 
 
-def document(machine: Machine, bench: Bench, quick: bool) -> dict[str, Any]:
+def figures(bench: Bench, quick: bool) -> dict[str, Any]:
     return {
-        "machine": asdict(machine),
         "quick": quick,
         "seed": SEED,
         "figures": [{**asdict(figure), "verdict": figure.verdict} for figure in bench.figures],
@@ -297,38 +294,19 @@ def document(machine: Machine, bench: Bench, quick: bool) -> dict[str, Any]:
     }
 
 
-def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="The classic lessons on MNIST, each figure beside its reference.")
-    parser.add_argument("--only", metavar="PARTS", default=",".join(PARTS), help=f"some of {','.join(PARTS)}")
-    parser.add_argument("--quick", action="store_true", help="check the script on few digits; the figures mean nothing")
-    parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures to a file as well")
-    chosen = parser.parse_args()
-    chosen.only = chosen.only.split(",")
-    for part in chosen.only:
-        if part not in PARTS:
-            parser.error(f"--only {part}: expected some of {','.join(PARTS)}")
-    if chosen.json and not chosen.json.parent.is_dir():
-        parser.error(f"--json {chosen.json}: there is no folder {chosen.json.parent}")
-    return chosen
-
-
 def main() -> None:
-    chosen = arguments()
+    given = Parser("The classic lessons on MNIST, each figure beside its reference.", PARTS).parse()
     machine = this_machine()
-    bench = Bench(QUICK if chosen.quick else FULL)
-    print(machine, flush=True)
-    if chosen.quick:
-        print("A quick run on few digits, which only checks the script: its figures mean nothing.", flush=True)
+    bench = Bench(QUICK if given.quick else FULL)
+    announce(machine, given.quick)
     warm_up(bench)
     print(f"\n| {'figure':<74} | measured | at most  | {'verdict':<17} | beside it |")
     print(f"|{'-' * 76}|---------:|---------:|{'-' * 19}|-----------|", flush=True)
     for part in (linear, conv, code30, recipe):
-        if part.__name__ in chosen.only:
+        if part.__name__ in given.only:
             part(bench)
     print_throughputs(bench.throughputs)
-    if chosen.json:
-        with atomic.replacing(chosen.json) as temporary:
-            temporary.write_text(json.dumps(document(machine, bench, chosen.quick), indent=2) + "\n")
+    write_figures(given.json, machine, figures(bench, given.quick))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ printed when it is known.
 """
 
 import argparse
-import json
 import statistics
 import sys
 import time
@@ -24,6 +23,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 import narrows
+from command_line import Parser, announce, write_figures
 from measuring import this_machine
 from narrows import atomic
 from narrows.show.figures import DPI
@@ -248,43 +248,27 @@ def say(words: str) -> None:
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Denoising and filling in, beside programs that do it unlearnt.")
-    parser.add_argument("--only", metavar="PARTS", default=",".join(PARTS), help=f"some of {','.join(PARTS)}")
+    parser = Parser("Denoising and filling in, beside programs that do it unlearnt.", PARTS)
     parser.add_argument("--minutes", type=float, default=5, help="of each training on digits; default 5")
     parser.add_argument("--photo-minutes", type=float, default=30, help="of each training on photographs; default 30")
     parser.add_argument(
         "--photos", metavar="FOLDER", type=Path, help="grey photographs of one size as PNG, the last 40 for the test"
     )
-    parser.add_argument("--quick", action="store_true", help="check the script on few items; the figures mean nothing")
-    parser.add_argument(
-        "--models", metavar="FOLDER", type=Path, help="keep models there, and take those that are there"
-    )
-    parser.add_argument("--output", metavar="FOLDER", type=Path, help="draw what was restored there, as PNG")
-    parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures to a file as well")
-    options = parser.parse_args()
+    parser.add_folders()
+    options = parser.parse()
     if library("scikit-image") is None:
         parser.error("the peers need scikit-image: pip install '.[bench]'")
-    options.only = options.only.split(",")
-    for part in options.only:
-        if part not in PARTS:
-            parser.error(f"--only {part}: expected some of {','.join(PARTS)}")
     if options.photos and not any(options.photos.glob("*.png")):
         parser.error(f"--photos {options.photos}: there is no PNG file")
-    if options.json and not options.json.parent.is_dir():
-        parser.error(f"--json {options.json}: there is no folder {options.json.parent}")
-    for folder in filter(None, (options.models, options.output)):
-        folder.mkdir(parents=True, exist_ok=True)
     return options
 
 
 def main() -> None:
     options = arguments()
     machine = this_machine()
-    print(machine, flush=True)
+    announce(machine, options.quick)
     libraries = {package: library(package) for package in PACKAGES}
     print(", ".join(f"{package} {release or 'missing'}" for package, release in libraries.items()), flush=True)
-    if options.quick:
-        print("A quick run on few items, which only checks the script: its figures mean nothing.", flush=True)
     parts = [part for part in PARTS if part in options.only and (options.photos or part not in PHOTO_PARTS)]
     for part in options.only:
         if part not in parts:
@@ -294,7 +278,6 @@ def main() -> None:
     with ProcessPoolExecutor(machine.cores, mp_context=get_context("spawn"), **one_thread) as pool:
         bench = Bench(options, pool)
         facts: dict[str, Any] = {
-            "machine": asdict(machine),
             "libraries": libraries,
             "quick": options.quick,
             "seed": SEED,
@@ -304,10 +287,8 @@ def main() -> None:
             speed(bench) if part == "speed" else restoring(bench, part)
             if options.output:
                 draw(bench, options.output)
-            if options.json:
-                facts["figures"] = [{**asdict(figure), "verdict": figure.verdict} for figure in bench.figures]
-                with atomic.replacing(options.json) as temporary:
-                    temporary.write_text(json.dumps(facts, indent=2) + "\n")
+            facts["figures"] = [{**asdict(figure), "verdict": figure.verdict} for figure in bench.figures]
+            write_figures(options.json, machine, facts)
 
 
 def draw(bench: Bench, folder: Path) -> None:

@@ -59,11 +59,12 @@ def encode(
     from narrows.tools.error_files import write_errors, write_table_errors
 
     estimator = load_tool(model, "encode", "autoencoder")
-    if output is not None and in_parts(estimator, source, output):
+    once = source == "-" and output is not None and errors is not None  # standard input cannot be read again
+    if output is not None and in_parts(estimator, source, output) and not once:
         with items_bar("encoding") as progress:
             encode_table(estimator, source, output, progress)
         output = None
-    if errors is not None and in_parts(estimator, source, errors):
+    if errors is not None and in_parts(estimator, source, errors) and not once:
         write_table_errors(estimator, source, errors)
         errors = None
     if output is None and errors is None:

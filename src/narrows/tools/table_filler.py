@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -82,17 +82,31 @@ def features_with_holes(features: Features, codes: np.ndarray, dtype: type = np.
     return x
 
 
-def weigh(network: TableNetwork, objective: TableObjective, held_out: list[Tensor]) -> list[int]:
-    """Set how much the corrections of each column count, by what each member says of the rows that it left out.
+@dataclass(frozen=True)
+class Worth:
+    """What corrections of each column are worth: sums over hidden cells (C,), of rows that a member left out.
 
-    A member errs more than the mean of all of them; half of what they differ by is taken off. Gives the places of the
-    columns of which nothing is known better than their mean, or most frequent category: there that is the answer.
+    Of numbers, squares: gain of corrections times what the guess is off, size of corrections, apart of what members
+    differ by, base of what the guess is off. surprises (11, C): losses where 0, 0.1, ... 1 of the correction counts.
+    usual: the loss of the mean, or of the shares of categories.
     """
-    columns = len(network.architecture.sizes)
+
+    gain: Tensor
+    size: Tensor
+    apart: Tensor
+    base: Tensor
+    surprises: Tensor
+    usual: Tensor
+
+
+SHARES = torch.linspace(0, 1, 11)  # of a correction
+
+
+def worth(network: TableNetwork, objective: TableObjective, held_out: list[Tensor]) -> Worth:
+    """What corrections are worth; it leaves the network with none of them counting."""
+    columns, first = len(network.architecture.sizes), network.starts
     gain, size, apart, base, usual = (torch.zeros(columns, dtype=torch.float64) for _ in range(5))
-    shares = torch.linspace(0, 1, 11)
-    surprises = torch.zeros(len(shares), columns, dtype=torch.float64)
-    groups = network.group_columns
+    surprises = torch.zeros(len(SHARES), columns, dtype=torch.float64)
     network.lean.fill_(1.0)
     for turn, x in checked(held_out):
         network.trust.fill_(1.0)
@@ -103,29 +117,38 @@ def weigh(network: TableNetwork, objective: TableObjective, held_out: list[Tenso
         own = left_out(correction, part)
         target = network.expected(x[:, :-1], torch.zeros_like(x[:, :-1])).nan_to_num()
         asked = hidden.double()
-        first = network.starts
         off = (target - guess)[:, first] * asked
         gain += (off * own[:, first]).sum(0).cpu()
         size += (own[:, first] ** 2 * asked).sum(0).cpu()
         apart += (correction[..., first].var(0) * asked).sum(0).cpu()
         base += (off**2).sum(0).cpu()
-        usual += (target[:, first] ** 2 * asked).sum(0).cpu()
-        for row, share in enumerate(shares.tolist()):
+        for row, share in enumerate(SHARES.tolist()):
             losses = column_losses(network, (guess + share * own)[None], x[:, :-1])[0] * asked
             surprises[row] += losses.sum(0).cpu()
         nothing = torch.zeros_like(guess)
         for group in network.groups:
             nothing[:, group] = network.shares[group].clamp(min=1e-6).log()
-        plain = (column_losses(network, nothing[None], x[:, :-1])[0] * asked).sum(0).cpu()
-        usual[groups] += plain[groups] - (target[:, first] ** 2 * asked).sum(0).cpu()[groups]
-    alone = size.clamp(min=1e-12)
-    together = (size - AVERAGED_OUT * apart).clamp(min=0.25 * alone)
-    trust = (gain / together).clamp(0, 1)
-    trust[groups] = shares[surprises.argmin(0)].double()[groups]
-    single = (gain / alone).clamp(0, 1)
-    error = base - 2 * single * gain + single**2 * size
-    error[groups] = surprises.min(0).values[groups]
-    no_better = error >= MUST_BEAT * usual
+        losses = column_losses(network, nothing[None], x[:, :-1])[0]
+        losses[:, network.number_columns] = target[:, network.numbers] ** 2
+        usual += (losses * asked).sum(0).cpu()
+    return Worth(gain, size, apart, base, surprises, usual)
+
+
+def weigh(network: TableNetwork, objective: TableObjective, held_out: list[Tensor]) -> list[int]:
+    """Set how much the corrections of each column count, by what each member says of the rows that it left out.
+
+    A member errs more than the mean of all of them; half of what they differ by is taken off. Gives the places of the
+    columns of which nothing is known better than their mean, or most frequent category: there that is the answer.
+    """
+    found, groups = worth(network, objective, held_out), network.group_columns
+    alone = found.size.clamp(min=1e-12)
+    together = (found.size - AVERAGED_OUT * found.apart).clamp(min=0.25 * alone)
+    trust = (found.gain / together).clamp(0, 1)
+    trust[groups] = SHARES[found.surprises.argmin(0)].double()[groups]
+    single = (found.gain / alone).clamp(0, 1)
+    error = found.base - 2 * single * found.gain + single**2 * found.size
+    error[groups] = found.surprises.min(0).values[groups]
+    no_better = error >= MUST_BEAT * found.usual
     network.trust.copy_(trust.masked_fill(no_better, 0.0))
     network.lean.copy_((~no_better).double())
     return [int(place) for place in no_better.nonzero()[:, 0]]
