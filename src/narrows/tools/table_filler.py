@@ -17,9 +17,9 @@ from narrows.filling_tables import TableObjective, column_losses
 from narrows.mixture import Mixture
 from narrows.networks import TableArchitecture, TableNetwork, build
 
-MEMBERS, WIDE_MEMBERS = 8, 4
-WIDE = 256  # features, from where on there are fewer members
-WIDTHS = {1_000: 32, 5_000: 64, math.inf: 128}  # for fewer rows than this
+MEMBERS, FEWER_MEMBERS = 8, 4
+LONG, WIDE = 5_000, 256  # rows and features, from where on there are fewer members
+WIDTHS = {1_000: 32, LONG: 64, math.inf: 128}  # for fewer rows than this
 MOST_FACTORS = 32
 FACTORED = 4_000  # rows that the first guess is learnt from
 CHECKED = 8_000  # rows, drawn again with other holes where there are fewer, by which corrections are weighed
@@ -41,7 +41,7 @@ def design(features: Features, rows: int) -> TableArchitecture:
         bent=tuple(place for place, feature in enumerate(seen) if feature.bend),
         knots=max((len(feature.bend.knots) for feature in seen if feature.bend), default=0),
         factors=min(MOST_FACTORS, features.size),
-        members=MEMBERS if features.size < WIDE else WIDE_MEMBERS,
+        members=MEMBERS if features.size < WIDE and rows < LONG else FEWER_MEMBERS,
         width=next(width for limit, width in WIDTHS.items() if rows < limit),
     )
 
