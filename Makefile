@@ -30,6 +30,7 @@ bench-features: .venv/report
 
 bench-tables: .venv/bench
 	$(BIN)/python benchmarks/tables.py
+	$(BIN)/python benchmarks/large_tables.py
 
 .venv/%: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv --without-pip .venv

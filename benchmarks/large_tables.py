@@ -66,10 +66,14 @@ def wide_table(rows: int, columns: int, generator: np.random.Generator) -> pd.Da
 def measured(table: str, file: Path, command: str, *arguments: str) -> Row:
     """Run a command of narrows, and say what it took."""
     began = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-m", "narrows", command, *arguments])
+    process = subprocess.Popen(
+        [sys.executable, "-m", "narrows", command, *arguments], stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    said = process.stderr.read()
     _, status, usage = os.wait4(process.pid, 0)
     if status:
-        raise SystemExit(f"narrows {command} {' '.join(arguments)} failed")
+        raise SystemExit(said)
     return Row(table, file.stat().st_size / 2**20, command, time.perf_counter() - began, usage.ru_maxrss / 1024)
 
 
