@@ -67,7 +67,10 @@ def measured(table: str, file: Path, command: str, *arguments: str) -> Row:
     """Run a command of narrows, and say what it took."""
     began = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, "-m", "narrows", command, *arguments], stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "narrows", command, *arguments],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     assert process.stderr is not None
     said = process.stderr.read()
