@@ -24,6 +24,7 @@ MOST_FACTORS = 32
 FACTORED = 4_000  # rows that the first guess is learnt from
 CHECKED = 8_000  # rows, drawn again with other holes where there are fewer, by which corrections are weighed
 MUST_BEAT = 0.99  # of the loss of the mean, or of the most frequent category
+SHARES = torch.linspace(0, 1, 11)  # of a correction, that are tried
 AVERAGED_OUT = 0.5  # share of what members differ by: they learn from much the same rows
 MIDDLE = 0.9  # share of what is plausible
 WIDTHS_TRIED = tuple(0.8 * 1.08**power for power in range(20))
@@ -97,9 +98,6 @@ class Worth:
     base: Tensor
     surprises: Tensor
     usual: Tensor
-
-
-SHARES = torch.linspace(0, 1, 11)  # of a correction
 
 
 def worth(network: TableNetwork, objective: TableObjective, held_out: list[Tensor]) -> Worth:
