@@ -8,7 +8,7 @@ from torch import Tensor
 ROUNDS = 60
 ENOUGH = 1e-3  # change of a correlation in a round
 RIDGE = 1.0  # rows, as which the prior of a loading weighs
-LEAST_NOISE = 0.002  # share of a feature's variance
+LEAST_NOISE = 0.0002  # share of a feature's variance
 
 
 @dataclass(frozen=True)
