@@ -64,6 +64,16 @@ def test_rows_of_a_table():
     assert min(found.codes.linear, found.raw.linear, found.pca.linear) > 0.8 > found.majority
 
 
+def test_cells_that_are_no_numbers(tmp_path):
+    """Text is told apart by its features; names, which occur once each, by none."""
+    pytest.importorskip("pandas")
+    file = tmp_path / "people.csv"
+    file.write_text("\n".join(["name,place,age", *(f"p{i},{'ab'[i % 2]},{20 + i}" for i in range(60))]))
+    items = data.read(str(file))
+    found = evaluate_downstream(Autoencoder(code=2, epochs=100).fit(items), items, np.arange(60) % 2)
+    assert found.raw.linear == 1.0
+
+
 def test_more_items_than_are_needed(model, digits, monkeypatch):
     """In whatever order they come: here by label."""
     monkeypatch.setattr(downstream, "MOST_ITEMS", 300)

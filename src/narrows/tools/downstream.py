@@ -63,18 +63,20 @@ def evaluate_downstream(model: Autoencoder, items: Items, labels: Any) -> Downst
             f"classifiers need as many numbers of each item"
         )
     checked = check_labels(items, labels)
-    values, size = math.prod(items.item_shape), model.transform(items.select([0])).shape[1]
+    first = items.select([0])
+    values, size = math.prod(model.seen(first).item_shape), model.transform(first).shape[1]
     with_raw = values <= LARGEST_PCA
     count = max(1, min(len(items), MOST_ITEMS, PCA_VALUES // (size + values * with_raw)))
     chosen = np.sort(np.random.default_rng(0).permutation(len(items))[:count])
     names, classes, counts = np.unique(checked[chosen], return_inverse=True, return_counts=True)
     check_classes(items, names, counts)
     items = items.select(chosen)
+    seen = model.seen(items)
     halves = list(StratifiedKFold(2, shuffle=True, random_state=0).split(classes, classes))
-    no_pca = why_no_pca(items, size, count)
+    no_pca = why_no_pca(seen, size, count)
     codes, raw, pca = [], [], []
     rows = model.transform(items)
-    pixels = model.scaling_.forward(items.values).reshape(count, values) if with_raw else None
+    pixels = model.scaling_.forward(seen.values).reshape(count, values) if with_raw else None
     for fit, test in halves:
         task = classes[fit], classes[test]
         codes.append(accuracy(rows[fit], rows[test], *task))
