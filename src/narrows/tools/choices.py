@@ -16,6 +16,7 @@ TABLE_STEPS = 1_200
 POSITIONS_IN_BATCH = 2**16
 VALUES_TO_SEE = 1e9
 FEWEST_EPOCHS, MOST_EPOCHS = 5, 300
+FEWEST_STEPS = {"restoring": 600}
 
 
 def choose_kind(items: Items) -> str:
@@ -50,11 +51,20 @@ def choose_batch_size(kind: str, items: Items, positions: int = 1) -> int:
     return max(fewest, min(BATCH_SIZE[kind], len(items) // 10, POSITIONS_IN_BATCH // positions))
 
 
-def choose_epochs(kind: str, items: Items, batch_size: int) -> int:
-    """As many as show the network a thousand million values, within bounds; of tables with holes, so many steps."""
+def choose_epochs(kind: str, items: Items, batch_size: int, positions: int) -> int:
+    """As many as show the network a thousand million values, within bounds; of tables with holes, so many steps.
+
+    positions: those of one item or crop. A single small item is a whole epoch, and restoring takes more steps than so
+    many epochs have.
+    """
     if kind == "table":
         return max(1, round(TABLE_STEPS * min(batch_size, len(items)) / len(items)))
-    return max(FEWEST_EPOCHS, min(MOST_EPOCHS, round(VALUES_TO_SEE / items.values.size)))
+    steps = math.ceil(items.values.size / items.channels / positions / batch_size)  # in an epoch
+    return max(
+        FEWEST_EPOCHS,
+        min(MOST_EPOCHS, round(VALUES_TO_SEE / items.values.size)),
+        math.ceil(FEWEST_STEPS.get(kind, 0) / steps),
+    )
 
 
 def choose_device(name: str) -> torch.device:

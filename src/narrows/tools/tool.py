@@ -189,7 +189,7 @@ class Tool(BaseEstimator, ABC):
         unsaid = self.minutes is None and self.epochs is None
         return Settings(
             minutes=self.minutes,
-            epochs=choose_epochs(kind, items, batch_size) if unsaid else self.epochs,
+            epochs=choose_epochs(kind, items, batch_size, positions) if unsaid else self.epochs,
             batch_size=batch_size,
             learning_rate=LEARNING_RATE[kind] if self.learning_rate is None else self.learning_rate,
             seed=int(seed),
