@@ -324,7 +324,8 @@ def test_what_is_left_of_the_minutes_is_left_to_the_resumed_run(clock, tmp_path,
     assert resumed.training_["steps"] == pytest.approx(300, abs=5)
 
 
-def test_a_run_of_the_clock_ends():
+def test_a_run_of_the_clock_ends(monkeypatch):
+    monkeypatch.setattr("narrows.training.PATIENCE", 1.0)  # only the clock ends it
     model = Autoencoder("conv", code=4, minutes=0.02).fit(waves(200, 16, 16))
     assert model.history_["seconds"][-1] >= 1.2
 

@@ -143,7 +143,8 @@ def _to_integers(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Rounded and clipped to what an integer type (or bool) can hold."""
     if dtype.kind == "b":
         return values >= 0.5
-    low, high = float(np.iinfo(dtype).min), float(np.iinfo(dtype).max)
-    if high > np.iinfo(dtype).max:  # the largest 64-bit integers have no float64 of their own
-        high = np.nextafter(high, 0)
-    return np.clip(np.rint(values), low, high).astype(dtype)
+    limits = np.iinfo(dtype)
+    low, high = float(limits.min), float(limits.max)  # the largest 64-bit integers round up to 2^63 and 2^64
+    rounded = np.rint(values)
+    inside = np.clip(rounded, low, np.nextafter(high, 0)).astype(dtype)
+    return np.where(rounded >= high, dtype.type(limits.max), inside)
