@@ -3,7 +3,6 @@
 import io
 import math
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -13,29 +12,14 @@ from rich.console import Console
 
 import narrows
 from narrows.data import Items
-from narrows.show import page, tour
+from narrows.show import tour, tour_page
 from narrows.show.chapter import Chapter, Picture, Restored, Result
 from narrows.show.chapters import SECONDS
 from narrows.show.workshop import BLOCK, with_blocks, with_noise
 
+from ..page_tags import Tags
+
 MINUTES = 0.03
-
-
-class Tags(HTMLParser):
-    """All tags of a page, with their attributes."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attributes)))
-
-    def values(self, tag: str, attribute: str) -> list[str]:
-        return [
-            attributes[attribute] or "" for name, attributes in self.found if name == tag and attribute in attributes
-        ]
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +101,7 @@ def test_the_page_escapes_what_it_is_given() -> None:
     result = Result(nasty, 1, 0.5, 1.0, None, file=nasty)  # type: ignore[arg-type]
     restored = Restored(nasty, 1.0, 0.5, 1.0, None, nasty)  # type: ignore[arg-type]
     chapter = Chapter(nasty, (nasty,), (picture,), (result,), ((nasty, nasty),), restored=(restored,))
-    html = page.write(picture, [chapter], [(nasty, nasty)], 60)
+    html = tour_page.write(picture, [chapter], [(nasty, nasty)], 60)
     assert "<b>" not in html
     assert Tags(html).values("img", "alt") == [nasty, nasty]
 

@@ -12,7 +12,7 @@ import typer.core
 import typer.main
 
 from narrows import __version__
-from narrows.cli import codes, compression, facts, figures, restoring, training
+from narrows.cli import codes, compression, facts, figures, restoring, showing, training
 from narrows.cli.messages import WrongUsage, one_line, say
 from narrows.errors import NarrowsError
 
@@ -25,7 +25,7 @@ class InOrder(typer.core.TyperGroup):
     def list_commands(self, context: Any) -> list[str]:
         return [
             *("datasets", "train", "encode", "decode", "compress", "decompress", "preview"),
-            *("denoise", "fill", "evaluate", "info", "demo"),
+            *("denoise", "fill", "evaluate", "report", "info", "demo"),
         ]
 
 
@@ -46,8 +46,9 @@ app.command("preview")(compression.preview)
 app.command("denoise")(restoring.denoise)
 app.command("fill")(restoring.fill)
 app.command("evaluate")(figures.evaluate)
+app.command("report")(showing.report)
 app.command("info")(facts.info)
-app.command("demo")(figures.demo)
+app.command("demo")(showing.demo)
 
 
 def _print_version(asked: bool) -> None:

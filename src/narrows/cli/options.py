@@ -76,3 +76,22 @@ Uncertainty = Annotated[
         help="Also write each value's standard deviation, in the data's unit; a .npz for items of different sizes.",
     ),
 ]
+NoiseAdded = Annotated[
+    str | None,
+    typer.Option(metavar="KIND:S", help="For a denoiser: the noise that is added to DATA; that of its training."),
+]
+RightItems = Annotated[
+    str | None,
+    typer.Option(metavar="CLEAN", help="For a denoiser: what the items of DATA, which are noisy, should be."),
+]
+HolesMade = Annotated[
+    str | None,
+    typer.Option(metavar="KIND:SHARE", help="For an imputer: what is hidden of DATA; as in its training."),
+]
+Labels = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LABELS",
+        help="For an autoencoder: the class of each item, a .npy, IDX or one-column .csv file, or a named set.",
+    ),
+]

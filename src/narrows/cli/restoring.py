@@ -142,6 +142,14 @@ def check_sizes(items: "Items", uncertainty: str | None) -> None:
         raise DataError(f"{uncertainty}: items of different sizes are not one array; write an .npz")
 
 
+def check_tool_options(model: str, tool: str, **given: str | None) -> None:
+    """Raise where an option that is given is for another tool than the model in this file."""
+    of = {"noise": "denoiser", "target": "denoiser", "holes": "imputer", "labels": "autoencoder"}
+    for option, value in given.items():
+        if value is not None and tool != of[option]:
+            raise WrongUsage(f"--{option}: is for a model of the tool {of[option]}, and {model} is one of {tool}")
+
+
 def check_corruption(noise: str | None = None, target: str | None = None, holes: str | None = None) -> None:
     """Raise where these options cannot be meant, before any data are read."""
     if noise is not None and target is not None:

@@ -12,7 +12,7 @@ from rich.table import Table
 from narrows import atomic, data
 from narrows.data import Items
 from narrows.progress import reading_bar
-from narrows.show import page
+from narrows.show import tour_page
 from narrows.show.chapter import Chapter
 from narrows.show.chapters import CHAPTERS, SECONDS, cover
 from narrows.show.workshop import CODEC, Workshop
@@ -47,7 +47,7 @@ def show(training: Items, test: Items, folder: Path, console: Console, minutes: 
     chapters = [chapter(workshop) for chapter in CHAPTERS]
     picture = cover(workshop)
     elapsed = time.monotonic() - began
-    html = page.write(picture, chapters, commands(folder), elapsed)
+    html = tour_page.write(picture, chapters, commands(folder), elapsed)
     with atomic.replacing(folder / "index.html") as temporary:
         temporary.write_text(html, encoding="utf-8")
     console.print(table(chapters, console.is_terminal))

@@ -191,6 +191,16 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TableRebuilder):
         items = (self._decode(network, scale, [code], shape)[0] for code, shape in zip(Z, shapes, strict=True))
         return [self._item_as_given(item) for item in items]
 
+    def decoded(self, codes: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        """Items (n, *shape) or (n, *shape, C) in scaled units, as the network gives them, from codes (n, K)."""
+        check_is_fitted(self)
+        network, device = self._network(), choose_device(self.device)
+        found = np.empty((len(codes), *shape, network.architecture.channels), np.float32)
+        rows = np.asarray(codes, np.float32 if shape else np.float64)  # the precision of the network
+        for place, values in coding_tiles.decode(network, rows, shape, device):
+            found[(slice(None), *place)] = values.movedim(1, -1).cpu().numpy()
+        return found if self.item_axes_[-1] in "CF" else found[..., 0]
+
     def reconstruct(self, X: Any) -> Any:
         """What comes back of the items X after the squeeze: the same dtype, shape and layout.
 

@@ -1,0 +1,120 @@
+"""The report behind `narrows report`: what a model is, and what it makes of items, as one HTML file."""
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from narrows.data import Items
+from narrows.show import plots, report_autoencoder, report_codec, report_restoring, report_tables
+from narrows.show.description import describe_model
+from narrows.show.diagram import stages
+from narrows.show.pictures import spread
+from narrows.show.report_page import Plot, Section, write
+from narrows.tools.autoencoder import Autoencoder
+from narrows.tools.codec import Codec
+from narrows.tools.denoiser import Denoiser
+from narrows.tools.imputer import Imputer
+
+MOST_ITEMS, MOST_VALUES = 2000, 2**25
+CODEC_ITEMS, CODEC_VALUES = 500, 2**20  # coded again and again
+
+Tool = Autoencoder | Codec | Denoiser | Imputer
+Step = Callable[[], Iterable[Section]]
+
+
+def report(
+    model: Tool,
+    document: dict[str, Any],
+    items: Items,
+    *,
+    labels: np.ndarray | None = None,
+    noise: str | None = None,
+    target: Items | None = None,
+    holes: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> str:
+    """The page. Of many or large items, some that are evenly apart are looked at.
+
+    document: of the model's file. labels: for an autoencoder, (N,). noise, target: for a denoiser, and holes: for an
+    imputer, as of `narrows evaluate`. progress: called with steps done and steps in all.
+    """
+    most = (CODEC_ITEMS, CODEC_VALUES) if isinstance(model, Codec) else (MOST_ITEMS, MOST_VALUES)
+    chosen = spread(len(items), max(3, min(most[0], most[1] // max(1, items.values.size // len(items)))))
+    some = items.select(chosen)
+    right = None if target is None else target.select(chosen)
+    steps: list[Step] = [lambda: [network_section(model)], lambda: [training_section(model, document)]]
+    if isinstance(model, Autoencoder):
+        steps += report_autoencoder.steps(model, some, None if labels is None else labels[chosen])
+    elif isinstance(model, Codec):
+        steps += report_codec.steps(model, some)
+    elif isinstance(model, Denoiser):
+        steps += report_restoring.denoiser_steps(model, some, noise, right)
+    elif items.spatial:
+        steps += report_restoring.imputer_steps(model, some, holes)
+    else:
+        steps += report_tables.imputer_steps(model, some, holes)
+    sections: list[Section] = []
+    for done, step in enumerate(steps):
+        if progress is not None:
+            progress(done, len(steps))
+        sections += step()
+    looked_at = f"all {len(items):,}" if len(some) == len(items) else f"{len(some):,} of {len(items):,}, evenly apart,"
+    article = "An" if model.tool[0] in "aei" else "A"
+    lead = f"{article} {model.tool}, and what it makes of {items.source}: {looked_at} items were looked at."
+    return write(f"Report: {model.tool} for {document['training']['data']}", lead, describe_model(document), sections)
+
+
+def network_section(model: Tool) -> Section:
+    """The diagram of the network, with the shape of each stage."""
+    network = model.coder_.network if isinstance(model, Codec) else model.network_
+    shown = stages(network)
+    says = "From top to bottom, what an item is turned into; the width says how many numbers it is. "
+    if isinstance(model, (Autoencoder, Codec)):
+        says += "The narrow place, in orange, is the code: all that the decoder below it gets to see."
+    elif any(stage.skips_from is not None for stage in shown):
+        says += "The lines at the right are skip connections, past the narrow place: nothing needs to be squeezed here."
+    blocks: list[Any] = []
+    if isinstance(model, Codec):
+        blocks.append(
+            "A codec holds two ways to a file, and takes the smaller one. The pixel path codes the values themselves: "
+            "small networks in whole numbers predict each from those already known. The latent path, drawn here, codes "
+            "a quantised code."
+        )
+    return Section("The network", [*blocks, Plot(plots.network_diagram(shown), "diagram of the network", says)])
+
+
+def training_section(model: Tool, document: dict[str, Any]) -> Section:
+    """How the loss fell."""
+    training = document["training"]
+    loss, baseline = loss_in_words(model, training)
+    history = training["history"]
+    held_out, seconds = training["held_out_loss"], training["seconds"]
+    says = f"After {seconds:.0f} seconds the held-out loss was {held_out:.4g}. "
+    says += (
+        "Where the solid line still falls at its end, longer training would help; where it rises while the dashed one "
+        "falls, the network learns its items by heart."
+    )
+    level = training.get("mean_loss")
+    line = None if level is None else (baseline, level)
+    return Section("Training", [Plot(plots.loss_curves(history, loss, line), "loss over time", says)])
+
+
+def loss_in_words(model: Tool, training: dict[str, Any]) -> tuple[str, str]:
+    """The unit of the loss, and what is as good without learning."""
+    names = {"mse": "mean squared error", "mae": "mean absolute error", "bce": "binary cross-entropy"}
+    if isinstance(model, Autoencoder):
+        return f"{names[training['loss']]} (scaled units)", "mean of the data"
+    if isinstance(model, Codec):
+        return "loss (bits, and errors for lossy paths)", "before learning"
+    if not model.item_axes_.strip("NCF"):
+        return "loss (negative log-likelihood of cells)", "mean and most frequent"
+    if training.get("within") is None:
+        return "surprise of noisy values (nats)", "one distribution for all"
+    return "mean squared error (scaled units)", "mean of the data"
+
+
+def per_item(values: Items) -> float:
+    """Values in an item, on average."""
+    return math.prod(values.item_shape) if values.uniform else values.values.size / len(values)

@@ -1,0 +1,153 @@
+"""Reports of small models of every tool, on every kind of data: complete, and nothing in them from elsewhere."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import narrows
+from narrows.data import Items
+from narrows.model_file import read_model
+from narrows.show import report_autoencoder
+from narrows.show.report import report
+
+from ..cli.conftest import narrows as command
+from ..made_up import waves
+from ..page_tags import Tags
+
+Report = Callable[..., str]
+
+
+@pytest.fixture
+def reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Report:
+    """The report of an estimator, fit to X where it is not yet, on X."""
+    monkeypatch.setattr("narrows.training.MUST_BEAT", np.inf)
+    monkeypatch.setattr("narrows.restoring.BlindObjective.baseline", lambda *_: 1e9)
+
+    def made(model: Any, X: Any, axes: str | None = None, **options: Any) -> str:
+        if not hasattr(model, "training_"):
+            model.fit(X)
+        model.save(tmp_path / "m.safetensors")
+        model = narrows.load(tmp_path / "m.safetensors")
+        tensors, document = read_model(tmp_path / "m.safetensors")
+        document["parameters"] = sum(tensor.size for tensor in tensors.values())
+        return report(model, document, X if isinstance(X, Items) else model._items(X), **options)
+
+    return made
+
+
+def headings(html: str) -> list[str]:
+    """All sections of a page that is whole by itself: it names nothing elsewhere, and says what each picture is."""
+    tags = Tags(html)
+    assert all(source.startswith("data:image/") for source in tags.values("img", "src"))
+    assert len(tags.values("img", "alt")) == len(tags.values("img", "src"))
+    assert all(tags.values("img", "alt"))
+    assert not [tag for tag, _ in tags.found if tag in ("script", "link", "iframe")]
+    assert not re.findall(r"https?://|@import|url\(", html)
+    return re.findall("<h2>(.*?)</h2>", html)
+
+
+def test_of_an_autoencoder_of_pictures(reported: Report, mnist: tuple[Items, Items]) -> None:
+    some = mnist[0].select(slice(0, 300))
+    html = reported(narrows.Autoencoder("conv", code="4x7x7", epochs=1), some, labels=some.labels)
+    assert headings(html) == [
+        *("The network", "Training", "Figures", "What comes back", "The code space"),
+        "What each number of the code does",
+    ]
+    assert "t-SNE" in html or "UMAP" in html
+    assert "5 nearest" in html
+    assert "PCA-196" in html or "fewer than the code" in html
+    assert html.count('class="card"') == 9 + report_autoencoder.SWEPT
+
+
+@pytest.mark.parametrize(
+    ("X", "options"),
+    [
+        (waves(40, 64), {"axes": "NT"}),
+        (waves(30, 16, 16), {"architecture": "linear"}),
+        (waves(30, 16, 16), {"upsampling": "unpool", "preset": "lesson"}),
+        (waves(12, 8, 8, 8), {"axes": "NZYX"}),
+        (waves(12, 16, 20, channels=3), {"code": "4x4x5"}),
+        (waves(60, 12), {"architecture": "dense"}),
+    ],
+    ids=["signals", "linear", "unpool", "volumes", "colour", "table"],
+)
+def test_of_autoencoders_of_all_kinds_of_items(reported: Report, X: np.ndarray, options: dict[str, Any]) -> None:
+    code = options.pop("code", 3)
+    if options.get("upsampling") == "unpool":
+        code = "2x4x4"
+    found = headings(reported(narrows.Autoencoder(**{"code": code, "epochs": 1, **options}), X))
+    assert found[-3:] == ["What comes back", "The code space", "What each number of the code does"]
+
+
+def test_of_items_of_different_sizes(reported: Report) -> None:
+    pictures = [waves(1, 16 + size, 24)[0] for size in range(6)]
+    found = headings(reported(narrows.Autoencoder(epochs=1, axes="NYX"), pictures))
+    assert found[-1] == "What comes back"
+
+
+def test_of_a_codec(reported: Report, mnist: tuple[Items, Items]) -> None:
+    html = reported(narrows.Codec(epochs=1), mnist[0].select(slice(0, 60)))
+    assert headings(html)[-2:] == ["Size and fidelity", "Bytes of each item"]
+    assert "WebP, lossless" in html
+    assert "xz" in html
+    assert html.count('class="card"') == 6
+
+
+def test_of_a_codec_of_real_signals(reported: Report) -> None:
+    html = reported(narrows.Codec(epochs=1, axes="NT"), waves(20, 64, dtype=np.float32))
+    assert headings(html)[-2:] == ["Size and fidelity", "Bytes of each item"]
+    assert "WebP" not in html
+
+
+def test_of_denoisers(reported: Report) -> None:
+    X = waves(40, 16, 16, dtype=np.float32)
+    html = reported(narrows.Denoiser(noise="gaussian:0.2", epochs=1), X)
+    assert headings(html)[-2:] == ["Figures", "Before, after, clean"]
+    assert "median filter" in html
+    blind = narrows.Denoiser(epochs=1)
+    assert headings(reported(blind, X))[-1] == "Before and after"
+    right = blind._items(X)
+    assert headings(reported(blind, X, target=right))[-1] == "Before, after, clean"
+
+
+def test_of_imputers(reported: Report) -> None:
+    html = reported(narrows.Imputer(holes="pixels:0.5", epochs=1), waves(40, 16, 16, dtype=np.float32))
+    assert headings(html)[-2:] == ["Figures", "Hidden, filled, true"]
+
+
+def test_of_tables(reported: Report) -> None:
+    pandas = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    size = rng.normal(5, 2, 200)
+    frame = pandas.DataFrame(
+        {"size": size, "weight": 2 * size + rng.normal(0, 0.1, 200), "kind": np.where(size > 5, "large", "<small>")}
+    )
+    html = reported(narrows.Imputer(epochs=2), frame)
+    assert headings(html)[-2:] == ["Figures", "Filled cells"]
+    assert "<small>" not in html
+    html = reported(narrows.Autoencoder(code=2, epochs=2), frame)
+    assert headings(html)[-1] == "What each number of the code does"
+
+
+def test_the_verb_writes_one_page_or_says_why_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("narrows.training.MUST_BEAT", np.inf)
+    model, data, page = tmp_path / "m.safetensors", tmp_path / "x.npy", tmp_path / "r.html"
+    np.save(data, waves(30, 16, 16))
+    narrows.Autoencoder("linear", code=3, epochs=1).fit(waves(30, 16, 16)).save(model)
+    ran = command("report", model, data, "-o", page)
+    assert ran.code == 0
+    assert page.read_text().endswith("</html>\n")
+    for wrong, words in (
+        ((model, data, "-o", tmp_path / "r.pdf"), "ends in .html"),
+        ((model, data, "-o", page, "--noise", "gaussian:0.5"), "--noise: is for a model of the tool denoiser"),
+        ((model, data, "-o", page, "--labels", tmp_path / "no.npy"), "No such file"),
+        ((data, data, "-o", page), "not a model"),
+    ):
+        ran = command("report", *wrong)
+        assert ran.code in (1, 2)
+        assert words in ran.err, ran.err
+        assert ran.err.count("\n") == 1
