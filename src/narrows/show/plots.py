@@ -57,9 +57,10 @@ def network_diagram(stages: Sequence[Stage]) -> Figure:
 
 @rc_context(STYLE)
 def loss_curves(history: Mapping[str, Sequence[float]], loss: str, baseline: tuple[str, float] | None) -> Figure:
-    """Loss in training and on held-out items over the seconds, and what would be had without learning."""
+    """Loss in training, where it has one, and on held-out items over the seconds; and what is had without learning."""
     figure, ax = plain(3.2)
-    curves = (("training items", "loss", COLOURS[5], "--"), ("held-out items", "held_out", COLOURS[0], "-"))
+    kinds = (("training items", "loss", COLOURS[5], "--"), ("held-out items", "held_out", COLOURS[0], "-"))
+    curves = [kind for kind in kinds if kind[1] in history]
     values = [value for _, key, *_ in curves for value in history[key] if value is not None and np.isfinite(value)]
     for label, key, colour, dashes in curves:
         ax.plot(
@@ -95,7 +96,12 @@ def histogram(values: np.ndarray, label: str, marks: Mapping[str, float], of: st
     if wide:
         log_axis(ax, "x")
     for index, (name, mark) in enumerate(marks.items()):
-        ax.axvline(mark, color=COLOURS[index], linestyle=DASHES[index], label=f"{name} {mark:.3g}")
+        ax.axvline(
+            mark,
+            color=COLOURS[index],
+            linestyle=DASHES[index],
+            label=f"{name} {mark:,.0f}" if mark >= 1000 else f"{name} {mark:.3g}",
+        )
     ax.set_xlabel(label)
     ax.set_ylabel(f"number of {of}")
     finish(ax)
@@ -113,7 +119,9 @@ def code_map(
     """Items at their places (N, 2), as points, by label where there are labels, and some as thumbnails."""
     figure, ax = plain(WIDTH * 0.92)
     if labels is None:
-        ax.scatter(places[:, 0], places[:, 1], s=5, color=COLOURS[0], alpha=0.5, linewidths=0)
+        ax.scatter(
+            places[:, 0], places[:, 1], s=5 if len(places) > 500 else 16, color=COLOURS[0], alpha=0.5, linewidths=0
+        )
     else:
         for index, label in enumerate(np.unique(labels)):
             colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index // len(COLOURS) % len(MARKERS)]
@@ -159,7 +167,7 @@ def bars(names: Sequence[str], columns: Mapping[str, Sequence[float]], label: st
         ax.barh(at, values, height=thickness * 0.92, color=COLOURS[(0, 4, 2)[index]], label=what)
     ax.set_yticks(range(len(names)), names)
     ax.invert_yaxis()
-    ax.set_xlabel(label)
+    figure.supxlabel(label, fontsize=10)
     ax.grid(axis="x", **GRID)
     ax.set_axisbelow(True)
     if len(columns) > 1:
@@ -173,6 +181,7 @@ def unit_effects(effects: np.ndarray, label: str) -> Figure:
     figure, ax = plain(2.2)
     ax.bar(np.arange(len(effects)), effects, width=1.0 if len(effects) > 60 else 0.8, color=COLOURS[0])
     ax.set_xlabel("number of the code")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_ylabel(label)
     finish(ax, legend=False)
     return figure
@@ -273,7 +282,8 @@ def log_axis(ax: Axes, which: str) -> None:
     """A logarithmic axis with plain numbers at few places."""
     axis = ax.xaxis if which == "x" else ax.yaxis
     (ax.set_xscale if which == "x" else ax.set_yscale)("log")
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    low, high = ax.get_xlim() if which == "x" else ax.get_ylim()
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 200 * low else (1,)))
     axis.set_major_formatter(lambda value, position: f"{value:g}")
     ax.minorticks_off()
 

@@ -1,6 +1,5 @@
 """The report behind `narrows report`: what a model is, and what it makes of items, as one HTML file."""
 
-import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -90,12 +89,14 @@ def training_section(model: Tool, document: dict[str, Any]) -> Section:
     training = document["training"]
     loss, baseline = loss_in_words(model, training)
     history = training["history"]
+    if isinstance(model, Imputer) and model.columns_ is not None:
+        # What its training makes small is of another kind than what is measured on held-out rows.
+        history = {name: values for name, values in history.items() if name != "loss"}
     held_out, seconds = training["held_out_loss"], training["seconds"]
     says = f"After {seconds:.0f} seconds the held-out loss was {held_out:.4g}. "
-    says += (
-        "Where the solid line still falls at its end, longer training would help; where it rises while the dashed one "
-        "falls, the network learns its items by heart."
-    )
+    says += "Where the solid line still falls at its end, longer training would help"
+    says += "; where it rises while the dashed one falls, the network learns its items by heart." * ("loss" in history)
+    says += "." * ("loss" not in history)
     level = training.get("mean_loss")
     line = None if level is None else (baseline, level)
     return Section("Training", [Plot(plots.loss_curves(history, loss, line), "loss over time", says)])
@@ -113,8 +114,3 @@ def loss_in_words(model: Tool, training: dict[str, Any]) -> tuple[str, str]:
     if training.get("within") is None:
         return "surprise of noisy values (nats)", "one distribution for all"
     return "mean squared error (scaled units)", "mean of the data"
-
-
-def per_item(values: Items) -> float:
-    """Values in an item, on average."""
-    return math.prod(values.item_shape) if values.uniform else values.values.size / len(values)

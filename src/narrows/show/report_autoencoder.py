@@ -79,7 +79,9 @@ def rebuilt_section(model: Autoencoder, items: Items) -> Section:
         for (name, index), item, error in zip(shown, chosen, off, strict=True)
     ]
     says = "The best, the middle and the worst by mean squared error. What is lost is what the errors have in common."
-    return Section("What comes back", [*blocks, Cards(cards, says, scales=error_scale(pen, limit))])
+    return Section(
+        "What comes back", [*blocks, Cards(cards, says, wide=items.spatial == 1, scales=error_scale(pen, limit))]
+    )
 
 
 def code_sections(model: Autoencoder, items: Items, labels: np.ndarray | None) -> list[Section]:
@@ -177,7 +179,7 @@ def sweep_section(model: Autoencoder, items: Items, codes: np.ndarray, proper: i
         pictures = [(f"{value:.2f}", here.picture(item)) for value, item in zip(at, sweep, strict=True)]
         cards.append(Card(f"number {unit} of the code", pictures))
     says = f"The {len(most)} numbers that change the most; below each picture, what the number was set to."
-    return Section("What each number of the code does", [*blocks, Cards(cards, says, wide=True)])
+    return Section("What each number of the code does", [*blocks, Cards(cards, says, wide=items.spatial == 1)])
 
 
 def swept(start: np.ndarray, unit: int, values: np.ndarray) -> np.ndarray:

@@ -113,7 +113,7 @@ def items_section(model: Codec, items: Items) -> Section:
             pictures.append((f"quality {quality}: {payload(blob):,} bytes", pen.picture(back)))
         cards.append(Card(names[name], pictures))
     says = "From left to right fewer bytes. What goes first is what the eye, or the model, misses least."
-    return Section("Bytes of each item", [*blocks, Cards(cards, says)])
+    return Section("Bytes of each item", [*blocks, Cards(cards, says, wide=items.spatial == 1)])
 
 
 def decompressed(model: Codec, blob: bytes) -> list[np.ndarray]:

@@ -20,8 +20,12 @@ main { max-width: 1000px }
 section > p, figcaption, .note, .lead { max-width: 46rem }
 .plot img { max-width: 46rem }
 .cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 18rem), 1fr)); gap: 1.2rem 1.6rem }
-.cards:has(.strip > :nth-child(4)) { grid-template-columns: repeat(auto-fill, minmax(min(100%, 27rem), 1fr)) }
-.cards.wide { grid-template-columns: 1fr }
+.cards:not(.wide):has(.strip > :nth-child(4)) {
+  grid-template-columns: repeat(auto-fill, minmax(min(100%, 27rem), 1fr))
+}
+.wide { grid-template-columns: 1fr }
+.wide .strip { flex-wrap: wrap }
+.wide .strip div { flex-basis: 8rem }
 .card { break-inside: avoid; border-top: 1px solid var(--line); padding-top: .4rem }
 .card b { font-weight: 600; font-size: .9rem }
 .strip { display: flex; gap: .5rem; margin-top: .4rem }
@@ -63,7 +67,7 @@ class Card:
 
 @dataclass(frozen=True)
 class Cards:
-    """Cards, and a sentence on what to see in them; wide: a whole line for each. scales: of the colours in them."""
+    """Cards, and a sentence on what to see in them; wide: at least a line each. scales: of colours."""
 
     cards: Sequence[Card]
     says: str

@@ -62,7 +62,9 @@ def removed_section(model: Denoiser, items: Items) -> Section:
         "What is taken away should look like noise: where it shows the outlines of things, part of them was taken "
         "for noise. There is nothing clean to compare with; --noise adds noise to clean items, and --target names them."
     )
-    return Section("Before and after", [Cards(cards, says, scales=scales(pen, limit, most, "taken away"))])
+    return Section(
+        "Before and after", [Cards(cards, says, wide=items.spatial == 1, scales=scales(pen, limit, most, "taken away"))]
+    )
 
 
 def denoiser_figures(model: Denoiser, items: Items, noise: str | None, target: Items | None) -> Section:
@@ -144,7 +146,9 @@ def restored_section(model: Denoiser | Imputer, given: Items, right: Items, name
         "The best, the middle and the worst by mean squared error of the whole item. Doubt is the "
         "deviation that the model states: it should be dark where the errors are strong."
     )
-    blocks: list[Block] = [Cards(cards, says, scales=scales(pen, limit, most, "error: restored minus right"))]
+    blocks: list[Block] = [
+        Cards(cards, says, wide=right.spatial == 1, scales=scales(pen, limit, most, "error: restored minus right"))
+    ]
     asked = holes if filled else np.ones(holes.shape, bool)
     return Section(
         "Hidden, filled, true" if filled else "Before, after, clean",

@@ -73,7 +73,7 @@ def figures_section(model: Imputer, items: Items, holes: str | None) -> Section:
     found = evaluate_table(model, items, holes)
     columns = found.columns[:MOST_BARS]
     bars = {"model": [each.off for each in columns], "mean or most frequent": [each.usual for each in columns]}
-    label = "numbers: error in deviations; categories: share that is wrong"
+    label = "error (deviations of the column; of categories the wrong share)"
     says = "Cells were hidden and filled in: the shorter the dark bar beside the light one, the more the others tell."
     names = [each.name for each in columns]
     return Section(

@@ -110,8 +110,9 @@ def quality_rows(columns: dict[str, Any]) -> list[tuple[str, ...]]:
     rows = [
         ("", *columns),
         ("mse", *(f"{column.mse:.6f}" for column in columns.values())),
-        ("psnr", *(decibels(column.psnr) for column in columns.values())),
     ]
+    if any(column.psnr is not None for column in columns.values()):
+        rows.append(("psnr", *(decibels(column.psnr) for column in columns.values())))
     ssim = [getattr(column, "ssim", None) for column in columns.values()]
     if any(figure is not None for figure in ssim):
         rows.append(("ssim", *("-" if figure is None else f"{figure:.4f}" for figure in ssim)))
