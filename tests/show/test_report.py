@@ -14,6 +14,7 @@ from narrows.model_file import read_model
 from narrows.show import report_autoencoder
 from narrows.show.report import report
 
+from ..browser import opened_page
 from ..cli.conftest import narrows as command
 from ..made_up import waves
 from ..page_tags import Tags
@@ -151,3 +152,16 @@ def test_the_verb_writes_one_page_or_says_why_not(tmp_path: Path, monkeypatch: p
         assert ran.code in (1, 2)
         assert words in ran.err, ran.err
         assert ran.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_the_page_opens_in_a_browser(
+    reported: Report, mnist: tuple[Items, Items], tmp_path: Path, width: int, scheme: str
+) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(reported(narrows.Autoencoder("linear", code=8, epochs=1), mnist[0].select(slice(0, 100))))
+    with opened_page(width, 844, scheme) as (page, wrong):
+        page.goto(path.as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.evaluate("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
+        assert not wrong

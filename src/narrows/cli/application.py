@@ -25,7 +25,7 @@ class InOrder(typer.core.TyperGroup):
     def list_commands(self, context: Any) -> list[str]:
         return [
             *("datasets", "train", "encode", "decode", "compress", "decompress", "preview"),
-            *("denoise", "fill", "evaluate", "report", "info", "demo"),
+            *("denoise", "fill", "evaluate", "report", "view", "info", "demo"),
         ]
 
 
@@ -47,6 +47,7 @@ app.command("denoise")(restoring.denoise)
 app.command("fill")(restoring.fill)
 app.command("evaluate")(figures.evaluate)
 app.command("report")(showing.report)
+app.command("view")(showing.view)
 app.command("info")(facts.info)
 app.command("demo")(showing.demo)
 

@@ -1,13 +1,15 @@
-"""Look at a model: the report, and the tour."""
+"""Look at models: the report, the viewer, and the tour."""
 
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from narrows.cli import options
+from narrows.cli.compression import opened
 from narrows.cli.files import check_file, load_tool, read_items_for
-from narrows.cli.messages import WrongUsage, size
+from narrows.cli.messages import WrongUsage, say, size
 from narrows.cli.restoring import check_corruption, check_tool_options
 from narrows.errors import DataError, NarrowsError
 
@@ -68,6 +70,71 @@ def report(
     with atomic.replacing(output) as path:
         path.write_text(html, encoding="utf-8")
     print(f"{output}: {size(len(html))}")
+
+
+def view(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="M... DATA | FILE.narrow",
+            show_default=False,
+            help="Models, at most one of each tool, and data to try them on; or a compressed file.",
+        ),
+    ],
+    host: Annotated[str, typer.Option(help="The address to listen on; the default is for this machine alone.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="The port; the first free one from 7860 by default.")
+    ] = None,
+    model: options.ItsModel = None,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Whether to open the browser.")] = True,
+    axes: options.Axes = None,
+    strict: options.Strict = False,
+) -> None:
+    """Try models in the browser: browse, draw, upload; squeeze, compress, denoise, fill.
+
+    \b
+    The page is served to this machine alone, and sends nothing anywhere.
+
+    \b
+    Examples:
+      narrows view m.safetensors mnist:test
+      narrows view m.safetensors den.safetensors fill.safetensors mnist:test
+      narrows view photos.narrow
+    """
+    models = [source for source in sources if source.endswith(".safetensors")]
+    others = [source for source in sources if source not in models]
+    if len(others) != 1:
+        raise WrongUsage("expected models and one DATA, or one FILE.narrow; found " + " ".join(sources))
+    name = others[0]
+    if name.endswith(".narrow") == bool(models):
+        raise WrongUsage(
+            f"{name}: its model is found by itself; leave the others out, or name it with --model"
+            if models
+            else f"{name}: say which models to try on it, before it; or give a file that ends in .narrow"
+        )
+    from narrows.show.viewer import view as serve
+    from narrows.show.workbench import Workbench
+
+    with ExitStack() as stack:
+        if models:
+            tools: dict[str, Any] = {}
+            for path in models:
+                tool = load_tool(path, "view", "autoencoder", "codec", "denoiser", "imputer")
+                if tools.setdefault(tool.tool, tool) is not tool:
+                    raise WrongUsage(f"{path}: a second model of the tool {tool.tool}; one of each can be viewed")
+            items = read_items_for(next(iter(tools.values())), name, axes, strict)
+            if not items.spatial:
+                raise DataError(f"{name}: rows of a table have no pictures to view; see narrows report")
+            bench = Workbench(tools, len(items), items.select, items.source)
+        else:
+            archive = stack.enter_context(opened(name, model, None))
+            bench = Workbench({"codec": archive.codec}, len(archive), archive.read, archive.name)
+        try:
+            serve(bench, host, port, browser, say)
+        except OSError as error:
+            raise DataError(f"{host}: cannot be listened on ({error})") from None
 
 
 def demo(

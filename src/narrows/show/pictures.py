@@ -61,7 +61,8 @@ class Pen:
         picture = smaller(picture_of(values.astype(np.float32), self.axes))
         if picture.ndim == 3:
             picture = picture.mean(axis=2)
-        return colormaps[colours]((picture - low) / (high - low), bytes=True)[..., :3]
+        scale = colormaps[colours].with_extremes(bad="white")
+        return scale(np.ma.masked_invalid((picture - low) / (high - low)), bytes=True)[..., :3]
 
 
 def picture_of(item: np.ndarray, axes: str) -> np.ndarray:

@@ -31,7 +31,7 @@ def steps(model: Codec, items: Items) -> list[Callable[[], Iterable[Section]]]:
 
 def rates_section(model: Codec, items: Items) -> Section:
     """The rate-distortion curve and lossless sizes, with peers where the items are pictures that those can hold."""
-    pixels = values_of(items) / items.channels
+    pixels = sum(item.size for item in items) / items.channels
     unit = "pixel" if items.spatial == 2 else "position"
     span = Pen.of(items, model.coder_.scaling).span
     curves: dict[str, Sequence[tuple[float, float]]] = {}
@@ -128,16 +128,12 @@ def payload(blob: bytes) -> int:
     return Reader(io.BytesIO(blob), "file").sizes()["payload"]
 
 
-def values_of(items: Items) -> int:
-    return sum(item.size for item in items)
-
-
-def peak_ratio(items: Items, back: Sequence[np.ndarray], span: float) -> float | None:
+def peak_ratio(items: Items | Sequence[np.ndarray], back: Sequence[np.ndarray], span: float) -> float | None:
     """PSNR in dB over all values; None where nothing is lost."""
     squares = sum(
         float(((other.astype(np.float64) - item) ** 2).sum()) for item, other in zip(items, back, strict=True)
     )
-    return -10 * math.log10(squares / values_of(items) / span**2) if squares else None
+    return -10 * math.log10(squares / sum(item.size for item in items) / span**2) if squares else None
 
 
 def as_peers_take_them(items: Items) -> list[np.ndarray] | None:

@@ -1,0 +1,258 @@
+"""What the viewer does with one item at a time; no web page in it."""
+
+import io
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, features
+
+from narrows import data
+from narrows.data import Items
+from narrows.errors import DataError
+from narrows.show.figures import DIFFERENCE_COLOURS, DOUBT_COLOURS
+from narrows.show.pictures import Pen, picture_of, spread
+from narrows.show.report_codec import decompressed, encoded, peak_ratio
+from narrows.show.report_page import Card
+from narrows.tools.autoencoder import Autoencoder
+from narrows.tools.codec import Codec
+from narrows.tools.denoiser import Denoiser
+from narrows.tools.imputer import Imputer
+from narrows.tools.restoring_evaluation import in_floats
+
+LOOKED_AT = 200  # items from which the ranges of sliders are learnt
+MOST_SLIDERS = 12
+ENDS = (1, 99)  # percentiles of a number of the code: the ends of its slider
+LARGEST_UPLOAD = 512  # pixels of a side; larger pictures are made smaller
+
+Tool = Autoencoder | Codec | Denoiser | Imputer
+
+
+class Workbench:
+    """Tools and items to try them on.
+
+    tools: at most one of each kind, {"autoencoder", "codec", "denoiser", "imputer"}. count: items there are.
+    fetch: from their indices, ascending, to `Items`. An item is an array, (*S) or (*S, C) as in `Items`.
+    """
+
+    def __init__(
+        self, tools: Mapping[str, Any], count: int, fetch: Callable[[Sequence[int]], Items], name: str
+    ) -> None:
+        self.autoencoder: Autoencoder | None = tools.get("autoencoder")
+        self.codec: Codec | None = tools.get("codec")
+        self.denoiser: Denoiser | None = tools.get("denoiser")
+        self.imputer: Imputer | None = tools.get("imputer")
+        self.count, self.fetch, self.name = count, fetch, name
+        self.tool: Tool = next(iter(tools.values()))
+        self.scaling = self.codec.coder_.scaling if self.tool is self.codec else self.tool.scaling_  # type: ignore[union-attr]
+        sample = fetch(spread(count, LOOKED_AT).tolist())
+        self.axes, self.dtype = sample.axes, sample.dtype
+        self.pen = Pen.of(sample, self.scaling)
+        self.shape = tuple(sample[0].shape)
+        self.units: list[int] = []
+        self.ranges: dict[int, tuple[float, float]] = {}
+        if self.autoencoder is not None and sample.uniform:
+            self._choose_units(sample)
+
+    @property
+    def has_pictures(self) -> bool:
+        return self.axes.strip("NC") == "YX"
+
+    def _choose_units(self, sample: Items) -> None:
+        """The numbers of the code that vary the most, and their ranges."""
+        assert self.autoencoder is not None
+        codes = np.asarray(self.autoencoder.transform(sample))
+        proper = int(np.prod(self.autoencoder.network_.code_shapes(self.shape[: sample.spatial])[0]))
+        self.units = np.argsort(-codes[:, :proper].std(axis=0), kind="stable")[:MOST_SLIDERS].tolist()
+        low, high = np.percentile(codes, ENDS, axis=0)
+        self.ranges = {unit: (floor(low[unit], 1), floor(high[unit], 1) + 0.1) for unit in self.units}
+
+    def items(self, item: np.ndarray) -> Items:
+        return Items(item[None], self.axes, source="the item")
+
+    def item(self, index: int) -> np.ndarray:
+        return self.fetch([index])[0]
+
+    def page(self, first: int, count: int) -> list[tuple[int, np.ndarray]]:
+        """Indices and pictures of so many items."""
+        indices = list(range(first, min(first + count, self.count)))
+        return [(index, self.pen.picture(item)) for index, item in zip(indices, self.fetch(indices), strict=True)]
+
+    def from_drawing(self, strokes: np.ndarray) -> np.ndarray:
+        """An item from strokes (Y, X) of 0..1: light on dark, over the range of the data."""
+        grey = self.pen.low + strokes * self.pen.span
+        values = np.repeat(grey[..., None], self.shape[-1], -1) if self.axes.endswith("C") else grey
+        return np.rint(values).astype(self.dtype) if self.dtype.kind in "iu" else values.astype(self.dtype)
+
+    def from_file(self, path: str) -> np.ndarray:
+        """The first item of a file, such as the tools take; DataError where it has none."""
+        name = Path(path).name
+        try:
+            items = data.read(path, strict=True)
+        except DataError as error:
+            raise DataError(str(error).replace(path, name)) from None
+        if items.axes.strip("NC") != self.axes.strip("NC"):
+            raise DataError(f"{name}: holds items of the axes {items.axes}; these tools take {self.axes}")
+        item = items[0]
+        if not self.has_pictures:
+            if item.shape != self.shape:
+                raise DataError(f"{name}: an item of shape {item.shape}; these tools take {self.shape}")
+            return item.astype(self.dtype)
+        return self._fitted(item, items.axes)
+
+    def _fitted(self, picture: np.ndarray, axes: str) -> np.ndarray:
+        """A picture with the channels, the range and, where it has to be, the size of the others."""
+        shown = Pen(axes, 0.0, 255.0 if picture.dtype == np.uint8 else float(max(picture.max(), 1e-9)))
+        values = ((picture_of(picture, axes) - shown.low) / shown.span).clip(0, 1)
+        if not self.axes.endswith("C") or self.shape[-1] == 1:
+            values = values if values.ndim == 2 else values @ np.array([0.299, 0.587, 0.114])
+        elif self.shape[-1] == 3 and values.ndim == 2:
+            values = np.repeat(values[..., None], 3, -1)
+        elif values.ndim != 3 or values.shape[-1] != self.shape[-1]:
+            raise DataError(f"a picture of {picture.shape[-1]} channels; these tools take {self.shape[-1]}")
+        height, width = values.shape[:2]
+        if self._fixed_size:
+            size = self.shape[1], self.shape[0]
+        else:
+            times = min(1.0, LARGEST_UPLOAD / max(height, width))
+            size = max(1, round(width * times)), max(1, round(height * times))
+        bands = [Image.fromarray(band.astype(np.float32)) for band in np.moveaxis(np.atleast_3d(values), -1, 0)]
+        resized = np.stack([np.asarray(band.resize(size, Image.Resampling.BILINEAR)) for band in bands], -1)
+        scaled = self.pen.low + resized * self.pen.span
+        scaled = scaled if self.axes.endswith("C") else scaled[..., 0]
+        return np.rint(scaled).astype(self.dtype) if self.dtype.kind in "iu" else scaled.astype(self.dtype)
+
+    @property
+    def _fixed_size(self) -> bool:
+        """Whether a tool takes items of one size alone; then all of them get such."""
+        return self.autoencoder is not None and self.autoencoder.only_shape_ is not None
+
+    def code(self, item: np.ndarray) -> np.ndarray:
+        """The code of an item, (K,)."""
+        assert self.autoencoder is not None
+        return np.asarray(self.autoencoder.transform(self.items(item)))[0]
+
+    def squeezed(self, item: np.ndarray, code: np.ndarray | None = None) -> Card:
+        """An item, its code, and what the decoder makes of that code or of another."""
+        assert self.autoencoder is not None
+        code = self.code(item) if code is None else code
+        rebuilt = self.autoencoder.decoded(code[None], item.shape[: len(self.axes.strip("NC"))])[0]
+        off = rebuilt - self.scaling.forward(item)
+        limit = max(float(np.abs(off).max()), 1e-6)
+        own = rebuilt * self.pen.span + self.pen.low if self.scaling.ranged else self.scaling.inverse(rebuilt)
+        pictures = [
+            ("original", self.pen.picture(item)),
+            (f"code: {len(code):,} numbers", self.code_picture(code, item)),
+            ("rebuilt", self.pen.picture(own)),
+            (f"error, up to {limit:.2g}", self.pen.mapped(off, -limit, limit, DIFFERENCE_COLOURS)),
+        ]
+        return Card(f"mean squared error {np.mean(off.astype(np.float64) ** 2):.5f}", pictures)
+
+    def code_picture(self, code: np.ndarray, item: np.ndarray) -> np.ndarray:
+        """The numbers of a code, purple below 0, orange above: a grid channel by channel, a flat one in rows."""
+        assert self.autoencoder is not None
+        spatial = len(self.axes.strip("NC"))
+        shape = self.autoencoder.network_.code_shapes(tuple(item.shape[:spatial]))[0]
+        numbers = code[: int(np.prod(shape))]
+        limit = max(float(np.abs(numbers).max()), 1e-9)
+        if len(shape) == 3:
+            grid = numbers.reshape(*shape[1:], shape[0]).transpose(0, 2, 1)
+            rows = np.pad(grid, ((0, 0), (0, 0), (0, 1)), constant_values=np.nan).reshape(shape[1], -1)[:, :-1]
+        else:
+            across = max(1, int(np.ceil(np.sqrt(len(numbers)))))
+            rows = np.full(-(-len(numbers) // across) * across, np.nan)
+            rows[: len(numbers)] = numbers
+            rows = rows.reshape(-1, across)
+        return Pen("NYX", 0.0, 1.0).mapped(rows, -limit, limit, DIFFERENCE_COLOURS)
+
+    def compressed(self, item: np.ndarray, quality: float) -> Card:
+        """An item in a file of its own, beside WebP and JPEG of as many bytes where these can hold it."""
+        assert self.codec is not None
+        blob = self.codec.compress(self.items(item), quality=quality)
+        back = decompressed(self.codec, blob)[0]
+        title = f"{len(blob):,} bytes for {item.nbytes:,}, {in_decibels(peak_ratio([item], [back], self.pen.span))}"
+        pictures = [("original", self.pen.picture(item)), (f"narrows: {len(blob):,} bytes", self.pen.picture(back))]
+        plain = item[..., 0] if self.axes.endswith("C") and item.shape[-1] == 1 else item
+        if self.has_pictures and item.dtype == np.uint8 and (plain.ndim == 2 or plain.shape[-1] == 3):
+            for name in ("WebP", "JPEG"):
+                if name == "JPEG" or features.check("webp"):
+                    content = largest_within(plain, name, len(blob))
+                    with Image.open(io.BytesIO(content)) as image:
+                        seen = np.asarray(image.convert("L" if plain.ndim == 2 else "RGB"))
+                    fidelity = in_decibels(peak_ratio([plain], [seen], self.pen.span))
+                    pictures.append((f"{name}: {len(content):,} bytes, {fidelity}", self.pen.picture(seen)))
+        return Card(title, pictures)
+
+    def denoised(self, item: np.ndarray, strength: float) -> Card:
+        """An item, with Gaussian noise of this strength, and without noise again."""
+        assert self.denoiser is not None
+        clean = in_floats(self.items(item))
+        noisy = self.denoiser.with_noise(clean, f"gaussian:{strength:g}", seed=0) if strength > 0 else clean
+        after, doubt = self.denoiser.transform(noisy)[0], self.denoiser.uncertainty(noisy)[0] / self.pen.span
+        most = max(float(doubt.max()), 1e-6)
+        pictures = [
+            ("original", self.pen.picture(item)),
+            ("with noise", self.pen.picture(noisy[0])),
+            ("denoised", self.pen.picture(after)),
+            (f"doubt, up to {most:.2g}", self.pen.mapped(doubt, 0, most, DOUBT_COLOURS)),
+        ]
+        errors = [self._error(item, noisy[0]), self._error(item, after)]
+        return Card(f"mean squared error {errors[0]:.5f} before, {errors[1]:.5f} after", pictures)
+
+    def filled(self, item: np.ndarray, painted: np.ndarray | None, share: float) -> Card:
+        """An item with holes where they are painted, (Y, X), and at a share of all values, filled."""
+        assert self.imputer is not None
+        right = in_floats(self.items(item))
+        hidden = (
+            self.imputer.with_holes(right, f"pixels:{share:g}", seed=0) if share > 0 else self.imputer.with_mask(right)
+        )
+        holes = np.zeros(right.values.shape, bool) if hidden.holes is None else hidden.holes.copy()
+        if painted is not None and painted.shape == item.shape[:2]:
+            holes[0] |= painted[..., None] if self.axes.endswith("C") else painted
+        if not holes.any():
+            return Card(
+                "nothing is hidden yet: paint a hole, or hide a share of the values",
+                [("original", self.pen.picture(item))],
+            )
+        if holes.all():
+            raise DataError("all of it is hidden: leave something to go by")
+        hidden = Items(right.values, self.axes, holes=holes, source="the item")
+        after, doubt = self.imputer.transform(hidden)[0], self.imputer.uncertainty(hidden)[0] / self.pen.span
+        most = max(float(doubt.max()), 1e-6)
+        pictures = [
+            ("hidden", self.pen.picture(np.where(holes[0], np.nan, right[0]))),
+            ("filled", self.pen.picture(after)),
+            ("original", self.pen.picture(item)),
+            (f"doubt, up to {most:.2g}", self.pen.mapped(doubt, 0, most, DOUBT_COLOURS)),
+        ]
+        off = self.scaling.forward(after[holes[0]]) - self.scaling.forward(right[0][holes[0]])
+        return Card(f"{holes.mean():.0%} hidden; mean squared error there {float((off**2).mean()):.5f}", pictures)
+
+    def _error(self, item: np.ndarray, other: np.ndarray) -> float:
+        off = self.scaling.forward(other) - self.scaling.forward(item.astype(other.dtype))
+        return float((off.astype(np.float64) ** 2).mean())
+
+
+def floor(value: float, digits: int) -> float:
+    """The next number below that has so many digits behind the point."""
+    return math.floor(value * 10**digits) / 10**digits
+
+
+def largest_within(picture: np.ndarray, form: str, size: int) -> bytes:
+    """The best quality of JPEG or WebP that takes at most so many bytes, or its worst where none does."""
+    low, high = 1, 101
+    best = encoded(picture, form, quality=low)
+    while high - low > 1:
+        middle = (low + high) // 2
+        content = encoded(picture, form, quality=middle)
+        if len(content) <= size:
+            best, low = content, middle
+        else:
+            high = middle
+    return best
+
+
+def in_decibels(psnr: float | None) -> str:
+    return "kept exactly" if psnr is None else f"{psnr:.1f} dB"
