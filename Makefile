@@ -3,13 +3,16 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint bench bench-codec bench-restore bench-features bench-tables clean
+.PHONY: demo lessons test lint bench bench-codec bench-restore bench-features bench-tables clean
 
 demo: .venv/report
 	$(BIN)/narrows demo
 
 test: .venv/dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+lessons: .venv/lessons
+	$(BIN)/jupytext --to ipynb --execute lessons/*.py
 
 lint: .venv/dev
 	$(BIN)/ruff format --check
