@@ -7,6 +7,7 @@
 #     display_name: Python 3
 #     language: python
 #     name: python3
+# ---
 
 # %% [markdown]
 # # 2. Convolutions, pooling, and the code as an image

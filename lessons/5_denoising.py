@@ -7,6 +7,7 @@
 #     display_name: Python 3
 #     language: python
 #     name: python3
+# ---
 
 # %% [markdown]
 # # 5. Taking noise away, with and without clean data

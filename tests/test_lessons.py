@@ -18,6 +18,7 @@ def test_a_lesson_runs(path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     pytest.importorskip("ipykernel", reason="ipykernel is not installed")
     monkeypatch.setenv("LESSON_PACE", "0.06")
     notebook = jupytext.read(path)
+    assert notebook.metadata.kernelspec.name == "python3"
     words = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
     assert "## Your experiment" in "\n".join(words)
     code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")

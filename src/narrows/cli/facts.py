@@ -68,7 +68,13 @@ def info(
         raise FormatError(f"{file}: its description is not that of a model ({error!r})") from None
     if verify:
         raise WrongUsage("--verify: is for compressed files; models and checkpoints are checked whenever they are read")
-    print(json.dumps(document) if as_json else aligned(rows))
+    if as_json:
+        print(json.dumps(document))
+        return
+    from narrows.show.terminal import show_history
+
+    print(aligned(rows))
+    show_history((document["state"] if checkpoint else document["training"])["history"])
 
 
 def read_checkpoint_document(file: str) -> dict[str, Any] | None:

@@ -44,6 +44,7 @@ def evaluate(
       narrows evaluate den.safetensors mnist:test --noise gaussian:0.5
       narrows evaluate fill.safetensors mnist:test --holes pixels:0.75
     """
+    from narrows.show.terminal import show_glimpse
     from narrows.tools.measuring import measure
 
     check_corruption(noise, target, holes)
@@ -66,6 +67,7 @@ def evaluate(
         return
     summaries = [summarise(found)] + ([] if task is None else [downstream_summary(task)])
     print("\n\n".join(map(shown, summaries)))
+    show_glimpse(estimator, items, noise=noise, target=right, holes=holes)
 
 
 def tell_labels(estimator: Any, items: "Items", source: str) -> "Downstream":

@@ -87,8 +87,7 @@ def autoencoder(
         )
 
     check_budget(minutes, epochs)
-    model = learn(untrained, source, output, axes, strict, resume, context.obj)
-    print(f"{output}: {size(Path(output).stat().st_size)}; {summary(model, loss)}")
+    learn(untrained, summary, source, output, axes, strict, resume, context.obj)
 
 
 def codec(
@@ -130,12 +129,7 @@ def codec(
         )
 
     check_budget(minutes, epochs)
-    model = learn(untrained, source, output, axes, strict, resume, context.obj)
-    facts = model.training_
-    print(
-        f"{output}: {size(Path(output).stat().st_size)}; {facts['items']} items in {facts['seconds']:.1f} s; "
-        f"held-out loss {facts['held_out_loss']:.4g}"
-    )
+    learn(untrained, codec_summary, source, output, axes, strict, resume, context.obj)
 
 
 def denoiser(
@@ -204,8 +198,7 @@ def denoiser(
             verbose=sys.stderr.isatty(),
         )
 
-    model = learn(untrained, source, output, axes, strict, resume, context.obj, target)
-    print(f"{output}: {size(Path(output).stat().st_size)}; {restorer_summary(model)}")
+    learn(untrained, restorer_summary, source, output, axes, strict, resume, context.obj, target)
 
 
 def imputer(
@@ -262,8 +255,7 @@ def imputer(
             verbose=sys.stderr.isatty(),
         )
 
-    model = learn(untrained, source, output, axes, strict, resume, context.obj)
-    print(f"{output}: {size(Path(output).stat().st_size)}; {restorer_summary(model)}")
+    learn(untrained, restorer_summary, source, output, axes, strict, resume, context.obj)
 
 
 def check_budget(minutes: float | None, epochs: int | None) -> None:
@@ -273,6 +265,7 @@ def check_budget(minutes: float | None, epochs: int | None) -> None:
 
 def learn(
     untrained: Callable[[], Learner],
+    summarise: Callable[[Learner], str],
     source: str,
     output: str,
     axes: str | None,
@@ -280,11 +273,12 @@ def learn(
     resume: bool,
     arguments: list[str],
     target: str | None = None,
-) -> Learner:
-    """A model trained on DATA and saved, with a checkpoint beside it until it is complete.
+) -> None:
+    """Train a model on DATA, save it, and say so, with a checkpoint beside it until it is complete.
 
-    untrained: gives the estimator, once the data can be read. arguments: the command line, to say how to go on.
-    target: what the items of DATA should be, for a tool that learns from pairs.
+    untrained: gives the estimator, once the data can be read. summarise: a finished training in one line.
+    arguments: the command line, to say how to go on. target: what the items of DATA should be, for a tool that learns
+    from pairs.
     """
     check_file(output, (".safetensors",))
     checkpoint = Path(f"{output}.checkpoint")
@@ -309,7 +303,11 @@ def learn(
         raise error if isinstance(error, NarrowsError) else WrongUsage(str(error)) from None
     save(model, output, go_on)
     checkpoint.unlink(missing_ok=True)
-    return model
+    from narrows.show.terminal import show_glimpse, show_history
+
+    print(f"{output}: {size(Path(output).stat().st_size)}; {summarise(model)}")
+    show_history(model.history_)
+    show_glimpse(model, items, **({} if right is None else {"target": right}))
 
 
 def stop(model: Learner, output: str, checkpoint: Path, go_on: str) -> NoReturn:
@@ -332,11 +330,15 @@ def save(model: Learner, output: str, go_on: str) -> None:
         raise DataError(f"{output}: cannot be written ({error.strerror}); nothing is lost, to go on: {go_on}") from None
 
 
-def summary(model: "Autoencoder", loss: str) -> str:
-    """A finished training in one line."""
+def codec_summary(model: "Codec") -> str:
+    facts = model.training_
+    return f"{facts['items']} items in {facts['seconds']:.1f} s; held-out loss {facts['held_out_loss']:.4g}"
+
+
+def summary(model: "Autoencoder") -> str:
     from narrows.networks import format_code
 
-    facts = model.training_
+    facts, loss = model.training_, model.loss
     code = format_code(model.network_.architecture.code)
     psnr = ""
     if loss == "mse" and model.scaling_.ranged and facts["held_out_loss"] > 0:
