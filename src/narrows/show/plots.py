@@ -104,7 +104,8 @@ def histogram(values: np.ndarray, label: str, marks: Mapping[str, float], of: st
         )
     ax.set_xlabel(label)
     ax.set_ylabel(f"number of {of}")
-    finish(ax)
+    finish(ax, legend=False)
+    ax.legend(frameon=False, handlelength=3, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     return figure
 
 

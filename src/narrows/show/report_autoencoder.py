@@ -116,6 +116,7 @@ def map_section(model: Autoencoder, items: Items, codes: np.ndarray, labels: np.
             "codes by PCA",
             "Each point is an item, placed by the two directions in which the codes differ the most. Items that lie "
             "together have similar codes; each thumbnail stands on its own point.",
+            true=thumbnails is not None,
         )
     ]
     chosen = spread(len(items), NEIGHBOURS_MAPPED)
@@ -131,6 +132,7 @@ def map_section(model: Autoencoder, items: Items, codes: np.ndarray, labels: np.
             f"codes by {name}",
             f"The same codes by {name}, which keeps neighbours together: groups are items that the code takes to be "
             "alike. Distances between groups say little.",
+            true=thumbnails is not None,
         )
     )
     return Section("The code space", blocks)

@@ -31,6 +31,7 @@ section > p, figcaption, .note, .lead { max-width: 46rem }
 .strip { display: flex; gap: .5rem; margin-top: .4rem }
 .strip div { flex: 1 1 0; min-width: 0; max-width: 12rem; font-size: .8rem; color: var(--soft) }
 .strip span { display: block; overflow-wrap: anywhere; line-height: 1.3; margin-top: .2rem }
+.true img { filter: none; background: #fff; border-radius: 6px }
 .strip img { filter: none; width: 100%; border: 1px solid var(--line) }
 .crisp { image-rendering: pixelated }
 .facts { margin: .8rem 0 }
@@ -50,11 +51,15 @@ section > p, figcaption, .note, .lead { max-width: 46rem }
 
 @dataclass(frozen=True)
 class Plot:
-    """A figure, what it is in few words, and a sentence on what to see in it."""
+    """A figure, what it is in few words, and a sentence on what to see in it.
+
+    true: whether its colours are those of pictures, and stay as they are on a dark page.
+    """
 
     figure: Figure
     title: str
     says: str
+    true: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,7 +113,7 @@ def block_html(block: Block) -> str:
     if isinstance(block, Summary):
         return f'{facts_html(block.facts)}{rows_html(block.rows)}<p class="note">{escape(block.note)}.</p>\n'
     if isinstance(block, Plot):
-        return f"<figure class=plot>{figure_html(block)}<figcaption>{escape(block.says)}</figcaption></figure>\n"
+        return plot_html(block)
     return cards_html(block)
 
 
@@ -127,9 +132,7 @@ def rows_html(rows: Sequence[tuple[str, ...]]) -> str:
 
 
 def cards_html(cards: Cards) -> str:
-    scales = "".join(
-        f"<figure class=plot>{figure_html(Plot(scale, 'scale of colours', ''))}</figure>" for scale in cards.scales
-    )
+    scales = "".join(plot_html(Plot(scale, "scale of colours", "", true=True)) for scale in cards.scales)
     shown = "\n".join(map(card_html, cards.cards))
     kind = "cards wide" if cards.wide else "cards"
     return f'<p class="note">{escape(cards.says)}</p>\n{scales}<div class="{kind}">\n{shown}\n</div>\n'
@@ -150,13 +153,15 @@ def picture_html(picture: np.ndarray, alt: str) -> str:
     return f'<img{crisp} src="{source}" width="{width}" height="{height}" alt="{escape(alt)}">'
 
 
-def figure_html(plot: Plot) -> str:
+def plot_html(plot: Plot) -> str:
     """A figure as SVG in an img of its own, so that its names meet no others."""
     content = io.BytesIO()
     plot.figure.savefig(content, format="svg", metadata={"Date": None})
     width, height = (round(96 * inches) for inches in plot.figure.get_size_inches())
     source = inline("image/svg+xml", content.getvalue())
-    return f'<img src="{source}" width="{width}" height="{height}" alt="{escape(plot.title)}">'
+    image = f'<img src="{source}" width="{width}" height="{height}" alt="{escape(plot.title)}">'
+    says = f"<figcaption>{escape(plot.says)}</figcaption>" if plot.says else ""
+    return f'<figure class="plot{" true" * plot.true}">{image}{says}</figure>\n'
 
 
 def inline(kind: str, content: bytes) -> str:

@@ -39,8 +39,8 @@ STYLES = """
 .grid img { width: 100%; height: auto }
 .crisp { image-rendering: pixelated }
 .card b { font-weight: 600 }
-.strip { display: flex; flex-wrap: wrap; gap: .6rem; margin-top: .5rem }
-.strip div { flex: 1 1 120px; min-width: 0; max-width: 240px; font-size: .85rem; color: var(--soft) }
+.strip { display: grid; grid-template-columns: repeat(auto-fill, minmax(125px, 1fr)); gap: .6rem; margin-top: .5rem }
+.strip div { min-width: 0; max-width: 240px; font-size: .85rem; color: var(--soft) }
 .strip span { display: block; line-height: 1.3; margin-top: .2rem }
 .strip img { width: 100%; height: auto; border: 1px solid var(--line) }
 .note:empty { display: none }
