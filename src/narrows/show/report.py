@@ -13,7 +13,7 @@ from narrows.show.pictures import spread
 from narrows.show.report_page import Plot, Section, write
 from narrows.tools.autoencoder import Autoencoder
 from narrows.tools.codec import Codec
-from narrows.tools.denoiser import Denoiser
+from narrows.tools.denoiser import Denoiser, check_alike
 from narrows.tools.imputer import Imputer
 
 MOST_ITEMS, MOST_VALUES = 2000, 2**25
@@ -39,6 +39,8 @@ def report(
     document: of the model's file. labels: for an autoencoder, (N,). noise, target: for a denoiser, and holes: for an
     imputer, as of `narrows evaluate`. progress: called with steps done and steps in all.
     """
+    if target is not None:
+        check_alike(items, target)
     most = (CODEC_ITEMS, CODEC_VALUES) if isinstance(model, Codec) else (MOST_ITEMS, MOST_VALUES)
     chosen = spread(len(items), max(3, min(most[0], most[1] // max(1, items.values.size // len(items)))))
     some = items.select(chosen)
