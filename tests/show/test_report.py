@@ -90,6 +90,29 @@ def test_of_items_of_different_sizes(reported: Report) -> None:
     assert found[-1] == "What comes back"
 
 
+@pytest.mark.parametrize(
+    "model",
+    [
+        narrows.Autoencoder(epochs=1, axes="NYXC"),
+        narrows.Denoiser(noise="gaussian:0.2", epochs=1),
+        narrows.Imputer(holes="pixels:0.5", epochs=1),
+        narrows.Codec(epochs=1),
+    ],
+    ids=lambda model: model.tool,
+)
+def test_of_many_items_is_one_of_some_of_them(reported: Report, model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("narrows.show.report.MOST_ITEMS", 4)
+    monkeypatch.setattr("narrows.show.report.CODEC_ITEMS", 4)
+    many = [waves(1, 16 + index, 24, channels=3)[0] for index in range(10)]
+    some = [many[index] for index in (0, 3, 6, 9)]
+
+    def shown(pictures: list[np.ndarray]) -> str:
+        html = reported(model, Items.from_list(pictures, "YXC", source="waves"))
+        return re.sub(r"in \d+\.\d+ s|: [^:]* were looked at", "", html)
+
+    assert shown(many) == shown(some)
+
+
 def test_of_a_codec(reported: Report, mnist: tuple[Items, Items]) -> None:
     html = reported(narrows.Codec(epochs=1), mnist[0].select(slice(0, 60)))
     assert headings(html)[-2:] == ["Size and fidelity", "Bytes of each item"]

@@ -25,7 +25,7 @@ def describe_model(document: dict[str, Any]) -> list[tuple[str, str]]:
         ("fingerprint", document["fingerprint"]),
         ("trained on", f"{training['data']}, {training['items']:,} items{at_rate(training.get('rate'))}"),
         ("training", f"{budget(training)}, {training['seconds']:.1f} s on {training['device']}, {ended}"),
-        ("held-out loss", f"{training['held_out_loss']:.6g}; {without} {training['mean_loss']:.6g}"),
+        ("held-out loss", f"{training['held_out_loss']:.4g}; {without} {training['mean_loss']:.4g}"),
         *describe_within(training),
         ("seed", str(training["seed"])),
     ]
@@ -42,9 +42,9 @@ def describe_checkpoint(document: dict[str, Any]) -> list[tuple[str, str]]:
         ("tool", "checkpoint of a training that was stopped; train with --resume goes on from it"),
         *describe_trained(identity),
         ("trained on", f"{identity['items']:,} items"),
-        ("budget", f"{identity['minutes']:g} minutes" if identity.get("minutes") else f"{identity['epochs']} epochs"),
+        ("budget", f"{identity['minutes']:.3g} minutes" if identity.get("minutes") else f"{identity['epochs']} epochs"),
         ("so far", f"{state['step']:,} steps, {epochs[-1] if epochs else 0:.1f} epochs, {state['seconds']:.1f} s"),
-        ("held-out loss", "not measured yet" if state["best"] is None else f"{state['best']:.6g}"),
+        ("held-out loss", "not measured yet" if state["best"] is None else f"{state['best']:.4g}"),
         ("seed", str(identity["seed"])),
     ]
 
@@ -147,7 +147,7 @@ def budget(training: dict[str, Any]) -> str:
     """What was done, of what was asked for."""
     done = f"{training['history']['epoch'][-1]:.1f} epochs"
     return (
-        f"{done} in a budget of {training['minutes']:g} minutes"
+        f"{done} in a budget of {training['minutes']:.3g} minutes"
         if training.get("minutes")
         else f"{done} of {training['epochs']}"
     )

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from narrows.coding.interlaced import Interlaced
 from narrows.networks import Network
 from narrows.networks.conv import Residual
 from narrows.networks.restoring import RestoringNetwork, UNet
@@ -39,6 +40,19 @@ def stages(network: nn.Module) -> list[Stage]:
     with torch.no_grad(), recorded(network) as found:
         network(x)
     return [Stage("row", tuple(x.shape[1:])), *merged([stage for stage, _ in found])]
+
+
+def context_stages(model: Interlaced) -> list[Stage]:
+    """The perceptron of a context model that codes most values: those of the last pass."""
+    predictor = model.main
+    key = list(predictor.firsts)[-1]
+    first, *rest = predictor.firsts[key], *predictor.rest[predictor.groups[key]]
+    answer = "value" if model.design.alphabet == "values" else "size of surprise"
+    return [
+        Stage("known values around it", (len(first.weight),)),
+        *(Stage("linear, whole numbers", tuple(layer.bias.shape)) for layer in (first, *rest[:-1])),
+        Stage(f"linear: each {answer}", tuple(rest[-1].bias.shape)),
+    ]
 
 
 def autoencoder_stages(network: Network) -> list[Stage]:

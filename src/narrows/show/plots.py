@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from narrows.show.diagram import Stage
@@ -14,13 +15,13 @@ from narrows.show.figures import (
     FAINT,
     INK,
     STYLE,
-    WIDTH,
     Axes,
     Figure,
     LogLocator,
     rc_context,
 )
 
+WIDTH = 5.0  # inches: words stay readable where a phone shows less than that
 GRID: dict[str, Any] = {"color": "#e4e4e4", "linewidth": 0.6}
 MARKERS = "os^Dv<>pP*"
 
@@ -34,7 +35,7 @@ def network_diagram(stages: Sequence[Stage]) -> Figure:
     for row, (stage, size) in enumerate(zip(stages, sizes, strict=True)):
         colour = COLOURS[1] if stage.is_code else COLOURS[5]
         ax.barh(row, max(size, widest / 200), left=-max(size, widest / 200) / 2, height=0.72, color=colour)
-        numbers = " x ".join(map(str, stage.shape)) + (f" = {size:,}" if len(stage.shape) > 1 else "")
+        numbers = f"{' x '.join(map(str, stage.shape))} = {size:,}" if len(stage.shape) > 1 else f"{size:,}"
         ax.annotate(numbers, (1.02, row), xycoords=("axes fraction", "data"), va="center", fontsize=8.5)
     for row, stage in enumerate(stages):
         if stage.skips_from is not None:
@@ -46,9 +47,9 @@ def network_diagram(stages: Sequence[Stage]) -> Figure:
     ax.set_yticks(range(len(stages)), [stage.what for stage in stages], fontsize=8.5)
     ax.set_ylim(len(stages) - 0.4, -0.6)
     ax.set_xlim(-0.51 * widest, (0.62 if any(stage.skips_from is not None for stage in stages) else 0.51) * widest)
-    ticks = [tick for tick in MaxNLocator(3).tick_values(0, widest) if 0 < tick <= widest]
-    ax.set_xticks([side * tick / 2 for side in (-1, 1) for tick in ticks], [f"{tick:,.0f}" for tick in ticks] * 2)
-    ax.set_xlabel("numbers that an item is, stage by stage: the width of a bar", fontsize=9)
+    tick = max(tick for tick in MaxNLocator(3, integer=True).tick_values(0, widest) if tick <= widest)
+    ax.set_xticks([-tick / 2, 0, tick / 2], ["", f"{tick:,.0f}", ""])
+    ax.set_xlabel("how many numbers each stage gives: the width of its bar", fontsize=9)
     ax.tick_params(axis="y", length=0)
     ax.tick_params(axis="x", labelsize=8)
     ax.spines[["left", "bottom"]].set_visible(False)
@@ -91,10 +92,14 @@ def histogram(values: np.ndarray, label: str, marks: Mapping[str, float], of: st
     low, high = values.min(), values.max()
     if not high > low:
         low, high = low - 0.5, high + 0.5
-    bins = np.geomspace(low, high, 41) if wide else np.linspace(low, high, 41)
+    edges = 1 + min(40, 8 + len(values) // 10)
+    bins = np.geomspace(low, high, edges) if wide else np.linspace(low, high, edges)
     ax.hist(values, bins=bins.tolist(), color=COLOURS[5])
     if wide:
         log_axis(ax, "x")
+    else:
+        ax.xaxis.set_major_locator(MaxNLocator(6))
+        ax.xaxis.set_major_formatter(lambda value, position: f"{value:,.10g}")
     for index, (name, mark) in enumerate(marks.items()):
         ax.axvline(
             mark,
@@ -105,7 +110,7 @@ def histogram(values: np.ndarray, label: str, marks: Mapping[str, float], of: st
     ax.set_xlabel(label)
     ax.set_ylabel(f"number of {of}")
     finish(ax, legend=False)
-    ax.legend(frameon=False, handlelength=3, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+    legend_above(figure, len(marks))
     return figure
 
 
@@ -117,8 +122,9 @@ def code_map(
     labels: np.ndarray | None,
     cells: int = 14,
 ) -> Figure:
-    """Items at their places (N, 2), as points, by label where there are labels, and some as thumbnails."""
+    """Items at their places (N, 2), as points, by label where there are labels, and some as thumbnails in frames."""
     figure, ax = plain(WIDTH * 0.92)
+    colours = np.full(len(places), FAINT)
     if labels is None:
         ax.scatter(
             places[:, 0], places[:, 1], s=5 if len(places) > 500 else 16, color=COLOURS[0], alpha=0.5, linewidths=0
@@ -127,6 +133,7 @@ def code_map(
         for index, label in enumerate(np.unique(labels)):
             colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index // len(COLOURS) % len(MARKERS)]
             here = places[labels == label]
+            colours[labels == label] = colour
             ax.scatter(here[:, 0], here[:, 1], s=9, color=colour, marker=marker, linewidths=0, label=str(label))
         ax.legend(
             frameon=False, loc="upper left", bbox_to_anchor=(1, 1), handletextpad=0.1, markerscale=2, title="label"
@@ -141,6 +148,8 @@ def code_map(
             x, y = places[index]
             extent = (x - half[0], x + half[0], y - half[1], y + half[1])
             ax.imshow(picture, cmap="gray", vmin=0, vmax=255, extent=extent, aspect="auto", zorder=3)
+            frame = {"edgecolor": colours[index], "linewidth": 1.0 if labels is None else 1.6}
+            ax.add_patch(Rectangle(tuple(places[index] - half), *(2 * half), fill=False, zorder=3, **frame))
     ax.set_xlim(low[0] - size[0], high[0] + size[0])
     ax.set_ylim(low[1] - size[1], high[1] + size[1])
     ax.set_xlabel(names[0])
@@ -172,14 +181,14 @@ def bars(names: Sequence[str], columns: Mapping[str, Sequence[float]], label: st
     ax.grid(axis="x", **GRID)
     ax.set_axisbelow(True)
     if len(columns) > 1:
-        ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(columns))
+        legend_above(figure, len(columns))
     return figure
 
 
 @rc_context(STYLE)
 def unit_effects(effects: np.ndarray, label: str) -> Figure:
     """What each number of a code changes, (K,)."""
-    figure, ax = plain(2.2)
+    figure, ax = plain(2.4)
     ax.bar(np.arange(len(effects)), effects, width=1.0 if len(effects) > 60 else 0.8, color=COLOURS[0])
     ax.set_xlabel("number of the code")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -207,7 +216,8 @@ def rate_distortion(curves: Mapping[str, Sequence[tuple[float, float]]], rate: s
     log_axis(ax, "x")
     ax.set_xlabel(rate)
     ax.set_ylabel(quality)
-    finish(ax)
+    finish(ax, legend=False)
+    legend_above(figure, len(curves))
     return figure
 
 
@@ -294,3 +304,9 @@ def finish(ax: Axes, legend: bool = True) -> None:
     ax.set_axisbelow(True)
     if legend:
         ax.legend(frameon=False, handlelength=3, labelcolor=INK)
+
+
+def legend_above(figure: Figure, columns: int) -> None:
+    """A legend in one line above the plot, where it hides nothing."""
+    look: dict[str, Any] = {"frameon": False, "handlelength": 2.5, "columnspacing": 1.2, "labelcolor": INK}
+    figure.legend(loc="outside upper left", ncols=columns, **look)

@@ -8,7 +8,7 @@ import numpy as np
 from narrows.data import Items
 from narrows.show import plots, report_autoencoder, report_codec, report_restoring, report_tables
 from narrows.show.description import describe_model
-from narrows.show.diagram import stages
+from narrows.show.diagram import context_stages, stages
 from narrows.show.pictures import spread
 from narrows.show.report_page import Plot, Section, write
 from narrows.tools.autoencoder import Autoencoder
@@ -61,9 +61,11 @@ def report(
         if progress is not None:
             progress(done, len(steps))
         sections += step()
-    looked_at = f"all {len(items):,}" if len(some) == len(items) else f"{len(some):,} of {len(items):,}, evenly apart,"
+    all_of_them = f"all {len(items):,} items"
+    looked_at = all_of_them if len(some) == len(items) else f"{len(some):,} of {len(items):,} items, evenly apart,"
     article = "An" if model.tool[0] in "aei" else "A"
-    lead = f"{article} {model.tool}, and what it makes of {items.source}: {looked_at} items were looked at."
+    lead = f"{article} {model.tool}, and what it makes of {items.source}: {looked_at} were looked at."
+    lead += " Of each volume the middle slice is shown." * (items.spatial == 3)
     return write(f"Report: {model.tool} for {document['training']['data']}", lead, describe_model(document), sections)
 
 
@@ -76,14 +78,21 @@ def network_section(model: Tool) -> Section:
         says += "The narrow place, in orange, is the code: all that the decoder below it gets to see."
     elif any(stage.skips_from is not None for stage in shown):
         says += "The lines at the right are skip connections, past the narrow place: nothing needs to be squeezed here."
-    blocks: list[Any] = []
+    blocks: list[Any] = [Plot(plots.network_diagram(shown), "diagram of the network", says)]
     if isinstance(model, Codec):
-        blocks.append(
-            "A codec holds two ways to a file, and takes the smaller one. The pixel path codes the values themselves: "
-            "small networks in whole numbers predict each from those already known. The latent path, drawn here, codes "
-            "a quantised code."
-        )
-    return Section("The network", [*blocks, Plot(plots.network_diagram(shown), "diagram of the network", says)])
+        blocks[:0] = [
+            "A codec has two ways to a file, and takes the smaller one. The pixel path codes the values themselves, "
+            "from coarse to fine: a small network says how likely each value is, seen from those already known around "
+            "it.",
+            Plot(
+                plots.network_diagram(context_stages(model.coder_.pixels["lossless"])),
+                "diagram of the pixel path",
+                "From top to bottom, what the finest and most frequent values are told from. It reckons in whole "
+                "numbers, so that all machines agree on what is likely. Likely values take few bits.",
+            ),
+            "The latent path codes a quantised code of the item instead:",
+        ]
+    return Section("The network", blocks)
 
 
 def training_section(model: Tool, document: dict[str, Any]) -> Section:
@@ -95,7 +104,7 @@ def training_section(model: Tool, document: dict[str, Any]) -> Section:
         # What its training makes small is of another kind than what is measured on held-out rows.
         history = {name: values for name, values in history.items() if name != "loss"}
     held_out, seconds = training["held_out_loss"], training["seconds"]
-    says = f"After {seconds:.0f} seconds the held-out loss was {held_out:.4g}. "
+    says = f"After {seconds:,.{0 if seconds >= 10 else 1}f} seconds the held-out loss was {held_out:.4g}. "
     says += "Where the solid line still falls at its end, longer training would help"
     says += "; where it rises while the dashed one falls, the network learns its items by heart." * ("loss" in history)
     says += "." * ("loss" not in history)

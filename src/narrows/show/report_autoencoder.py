@@ -107,15 +107,16 @@ def map_section(model: Autoencoder, items: Items, codes: np.ndarray, labels: np.
     pca = PCA(2, random_state=0)
     places = pca.fit_transform(codes)
     names = [
-        f"{which} principal component of the codes ({share:.0%} of their variance)"
+        f"{which} principal component ({share:.0%} of the variance)"
         for which, share in zip(("first", "second"), pca.explained_variance_ratio_, strict=True)
     ]
+    on_points = "" if thumbnails is None else "; each thumbnail stands on its own point"
     blocks: list[Block] = [
         Plot(
             plots.code_map(places, (names[0], names[1]), thumbnails, labels),
             "codes by PCA",
             "Each point is an item, placed by the two directions in which the codes differ the most. Items that lie "
-            "together have similar codes; each thumbnail stands on its own point.",
+            f"together have similar codes{on_points}.",
             true=thumbnails is not None,
         )
     ]
@@ -164,7 +165,7 @@ def sweep_section(model: Autoencoder, items: Items, codes: np.ndarray, proper: i
         f"One number of the code at a time goes from its 1st to its 99th percentile, and the others stay those of an "
         f"item in the middle.{few}",
         Plot(
-            plots.unit_effects(effects, "change (root mean square,\nscaled units)"),
+            plots.unit_effects(effects, "change (RMS, scaled units)"),
             "effect of each number of the code",
             "How much of the item each number of the code moves: even bars share the work, and zeros do nothing.",
         ),

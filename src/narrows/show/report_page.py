@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from html import escape
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from narrows import __version__
@@ -17,8 +18,7 @@ from narrows.show.summaries import Summary
 SMALL = 64  # pixels: pictures up to this are magnified without smoothing
 STYLES = """
 main { max-width: 1000px }
-section > p, figcaption, .note, .lead { max-width: 46rem }
-.plot img { max-width: 46rem }
+section > p, figcaption, .note, .lead, .plot img { max-width: 40rem }
 .cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 18rem), 1fr)); gap: 1.2rem 1.6rem }
 .cards:not(.wide):has(.strip > :nth-child(4)) {
   grid-template-columns: repeat(auto-fill, minmax(min(100%, 27rem), 1fr))
@@ -41,10 +41,13 @@ section > p, figcaption, .note, .lead { max-width: 46rem }
 .summary { width: auto; min-width: min(100%, 24rem) }
 @media print {
   :root { color-scheme: light; --page: #fff; --ink: #000; --soft: #444; --line: #bbb; --code: #fff; --link: #000 }
-  .plot img { filter: none }
-  section { break-inside: auto }
-  h2 { break-after: avoid }
-  figure { break-inside: avoid }
+  html { font-size: 11px }
+  body { font-size: 11.5px }
+  main { max-width: none; padding: 0 }
+  h2, section > p { break-after: avoid }
+  h2 { margin-top: 1.6rem }
+  figure, tr { break-inside: avoid }
+  .plot img { filter: none; max-width: 11.5cm }
 }
 """
 
@@ -154,9 +157,10 @@ def picture_html(picture: np.ndarray, alt: str) -> str:
 
 
 def plot_html(plot: Plot) -> str:
-    """A figure as SVG in an img of its own, so that its names meet no others."""
+    """A figure as SVG in an img of its own, so that its names meet no others; the same bytes each time."""
     content = io.BytesIO()
-    plot.figure.savefig(content, format="svg", metadata={"Date": None})
+    with rc_context({"svg.hashsalt": "narrows"}):
+        plot.figure.savefig(content, format="svg", metadata={"Date": None})
     width, height = (round(96 * inches) for inches in plot.figure.get_size_inches())
     source = inline("image/svg+xml", content.getvalue())
     image = f'<img src="{source}" width="{width}" height="{height}" alt="{escape(plot.title)}">'

@@ -19,6 +19,7 @@ from narrows.tools.imputer import Imputer, missing
 from narrows.tools.restoring_evaluation import Quality, Sums, comparable, evaluate_denoiser, evaluate_imputer, in_floats
 
 SHOWN_WITHOUT_TRUTH = 6
+MOST_TRUSTED = 2**21  # values whose stated deviations are held against their errors
 FILTERED = 100  # items on which the simple filters are tried
 SIGMAS, WIDTHS = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0), (3, 5, 7)
 
@@ -86,7 +87,7 @@ def denoiser_figures(model: Denoiser, items: Items, noise: str | None, target: I
     return Section("Figures", [summary, "Beside simple filters:", peers])
 
 
-def quality(model: Denoiser, answer: Items, right: Items) -> Quality:
+def quality(model: Denoiser, answer: Iterable[np.ndarray], right: Items) -> Quality:
     sums = Sums(model.scaling_, comparable(right, model.scaling_))
     for one, other in zip(answer, right, strict=True):
         sums.add(model.scaling_.forward(one[None]), model.scaling_.forward(other[None]))
@@ -97,8 +98,7 @@ def filtered(model: Denoiser, noisy: Items, right: Items) -> Mapping[str, Qualit
     """The Gaussian and the median filter, each with its best parameter."""
 
     def with_filter(change: Callable[[np.ndarray], np.ndarray]) -> Quality:
-        values = np.concatenate([change(item).ravel() for item in noisy])
-        return quality(model, replace(noisy, values=values.reshape(noisy.values.shape)), right)
+        return quality(model, map(change, noisy), right)
 
     def gaussian(item: np.ndarray, sigma: float) -> np.ndarray:
         return gaussian_filter(item, [sigma if axis < noisy.spatial else 0 for axis in range(item.ndim)])
@@ -123,8 +123,7 @@ def restored_section(model: Denoiser | Imputer, given: Items, right: Items, name
     )
     shown = ranked(errors)
     pen = Pen.of(right, scaling)
-    holes = missing(given)
-    parts = replace(given, values=holes, holes=None)
+    holes = replace(given, values=missing(given), holes=None)
     off = [(answer[index].astype(np.float64) - right[index]) / pen.span for _, index in shown]
     limit = colour_limit(off)
     most = colour_limit([doubts[index] for _, index in shown]) / pen.span
@@ -133,7 +132,7 @@ def restored_section(model: Denoiser | Imputer, given: Items, right: Items, name
         Card(
             f"{which}: MSE {errors[index]:.4g}",
             [
-                (name, pen.picture(np.where(parts[index], np.nan, given[index].astype(np.float32)))),
+                (name, pen.picture(np.where(holes[index], np.nan, given[index].astype(np.float32)))),
                 ("filled" if filled else "denoised", pen.picture(answer[index])),
                 (truth, pen.picture(right[index])),
                 ("error", pen.mapped(error, -limit, limit, DIFFERENCE_COLOURS)),
@@ -149,18 +148,21 @@ def restored_section(model: Denoiser | Imputer, given: Items, right: Items, name
     blocks: list[Block] = [
         Cards(cards, says, wide=right.spatial == 1, scales=scales(pen, limit, most, "error: restored minus right"))
     ]
-    asked = holes if filled else np.ones(holes.shape, bool)
+    asked = holes if filled else [np.ones(item.shape, bool) for item in given]
     return Section(
         "Hidden, filled, true" if filled else "Before, after, clean",
-        [*blocks, trust(model, answer, doubts, right, asked)],
+        [*blocks, trust(pen.span, answer, doubts, right, asked)],
     )
 
 
-def trust(model: Denoiser | Imputer, answer: Items, doubts: Items, right: Items, asked: np.ndarray) -> Plot:
-    """Errors beside the deviations that were stated for them, value by value."""
-    span = Pen.of(right, model.scaling_).span
-    stated = doubts.values[asked].astype(np.float64) / span
-    errors = (answer.values[asked].astype(np.float64) - right.values[asked]) / span
+def trust(span: float, answer: Items, doubts: Items, right: Items, asked: Iterable[np.ndarray]) -> Plot:
+    """Errors beside the deviations that were stated for them, value by value; asked: which values of each item."""
+
+    def gathered(items: Iterable[np.ndarray]) -> np.ndarray:
+        values = np.concatenate([item[which].astype(np.float64) for item, which in zip(items, asked, strict=True)])
+        return values[:: 1 + len(values) // MOST_TRUSTED] / span
+
+    stated, errors = gathered(doubts), gathered(answer) - gathered(right)
     order = np.argsort(stated)
     groups = [group for group in np.array_split(order, 15) if len(group)]
     points = np.array([(stated[group].mean(), np.sqrt((errors[group] ** 2).mean())) for group in groups])
