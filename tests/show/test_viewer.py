@@ -2,6 +2,7 @@
 
 import base64
 import io
+import os
 import re
 import select
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +46,15 @@ def models(mnist: tuple[Items, Items], tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.fixture(scope="module")
-def serve() -> Iterator[Callable[..., str]]:
-    """The address of a viewer, which is stopped as a person stops it."""
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str]]:
+    """The address of a viewer, which is stopped as a person or a system stops it, and leaves nothing behind."""
     running: list[subprocess.Popen[str]] = []
+    uploads = tmp_path_factory.mktemp("uploads")
 
     def started(*arguments: object) -> str:
         line = [sys.executable, "-m", "narrows", "view", *map(str, arguments), "--no-browser"]
-        process = subprocess.Popen(line, stderr=subprocess.PIPE, text=True)
+        environment = {**os.environ, "TMPDIR": str(uploads)}
+        process = subprocess.Popen(line, stderr=subprocess.PIPE, text=True, env=environment)
         running.append(process)
         assert process.stderr is not None
         said, until = "", time.monotonic() + 120
@@ -64,9 +68,10 @@ def serve() -> Iterator[Callable[..., str]]:
         return found[0]
 
     yield started
-    for process in running:
-        process.send_signal(signal.SIGINT)
+    for process, number in zip(running, cycle((signal.SIGINT, signal.SIGTERM)), strict=False):
+        process.send_signal(number)
         assert process.wait(30) == 0
+    assert not list(uploads.glob("narrows-view-*"))
 
 
 @pytest.fixture(scope="module")
@@ -107,12 +112,24 @@ def stroke(page: Any, place: str, *points: tuple[float, float]) -> None:
     page.mouse.up()
 
 
+def marked(page: Any) -> list[str]:
+    """Which items of the grid are shown as the chosen one."""
+    found = page.locator("#grid [aria-pressed=true]")
+    return [found.nth(place).get_attribute("data-item") for place in range(found.count())]
+
+
 def press(page: Any, name: str) -> None:
     page.get_by_role("tab", name=name).click()
 
 
 def test_items_are_browsed_and_the_code_is_moved(page: Any) -> None:
+    assert marked(page) == ["0"]
     changed(page, "#squeezed .card", page.locator("#grid button").nth(3).click)
+    assert marked(page) == ["3"]
+    changed(page, "#grid .grid", lambda: page.locator("#first input[type=number]").fill("120"))
+    assert marked(page) == []
+    changed(page, "#squeezed .card", page.locator("#grid button").nth(4).click)
+    assert marked(page) == ["124"]
     knob = page.locator(".unit input[type=range]").first
     rebuilt = "#squeezed .strip div:nth-child(3) img"
 
@@ -129,6 +146,7 @@ def test_items_are_browsed_and_the_code_is_moved(page: Any) -> None:
 def test_a_drawn_digit_is_squeezed_denoised_and_filled(page: Any) -> None:
     press(page, "Draw")
     changed(page, "#squeezed .card", lambda: stroke(page, "#draw", (0.5, 0.2), (0.55, 0.5), (0.5, 0.8)))
+    page.wait_for_function("!document.querySelector('#grid [aria-pressed=true]')")
     press(page, "Denoise")
     page.locator("#denoised img").first.wait_for()
     changed(page, "#denoised .card", lambda: page.locator("#strength input[type=number]").fill("0.2"))
@@ -175,6 +193,16 @@ def test_nothing_else_is_served(address: str) -> None:
     for path in ("/gradio_api/file=/etc/passwd", "/gradio_api/file=pyproject.toml", "/file=/etc/passwd"):
         with pytest.raises(HTTPError):
             urlopen(address + path)
+
+
+def test_no_page_from_elsewhere_gets_in_by_another_name(address: str) -> None:
+    from urllib.error import HTTPError
+    from urllib.request import Request, urlopen
+
+    port = address.rpartition(":")[2]
+    with pytest.raises(HTTPError, match="400"):
+        urlopen(Request(f"{address}/config", headers={"Host": f"rebound.example:{port}"}))
+    assert urlopen(Request(f"{address}/config", headers={"Host": f"localhost:{port}"})).status == 200
 
 
 def test_the_page_fits_a_phone(address: str) -> None:

@@ -10,7 +10,7 @@ from PIL import Image
 import narrows
 from narrows.data import Items
 from narrows.errors import DataError
-from narrows.show.workbench import Workbench, largest_within
+from narrows.show.workbench import Workbench, largest_within, slider_range
 
 from ..made_up import waves
 
@@ -104,6 +104,33 @@ def test_what_cannot_be_used_is_refused_by_its_name(tmp_path: Path) -> None:
     np.save(tmp_path / "d.npy", waves(3, 20, 20))
     with pytest.raises(DataError, match=r"d\.npy: holds items of the axes NYX"):
         here.from_file(str(tmp_path / "d.npy"))
+
+
+def test_what_suits_is_taken_as_it_is(tmp_path: Path) -> None:
+    for X, axes in (
+        (waves(20, 64, dtype=np.float32) - 3, "NT"),
+        (waves(20, 16, 20, dtype=np.float32) - 3, "NYX"),
+        (waves(8, 8, 8, 8, dtype=np.uint16), "NZYX"),
+    ):
+        items = Items.from_array(X, axes)
+        codec = narrows.Codec(axes=axes, epochs=1).fit(items)
+        here = Workbench({"codec": codec}, len(X), items.select, "waves")
+        for content in (X[2:5], X[2], X[2, : len(X[2]) // 2]):
+            np.save(tmp_path / "x.npy", content)
+            item = here.from_file(str(tmp_path / "x.npy"))
+            np.testing.assert_array_equal(item, content[0] if content.ndim == X.ndim else content)
+            assert item.dtype == X.dtype
+        np.save(tmp_path / "x.npy", np.full(X.shape, np.nan, np.float32))
+        with pytest.raises(DataError, match="no numbers"):
+            here.from_file(str(tmp_path / "x.npy"))
+
+
+@pytest.mark.parametrize(("low", "high"), [(-3.21, 4.5), (0.0, 0.0), (-0.012, 0.004), (1000.0, 1000.5), (-7e4, 3e5)])
+def test_a_slider_reaches_all_of_its_range_in_round_steps(low: float, high: float) -> None:
+    start, end, step = slider_range(low, high)
+    assert start <= low <= high < end + 1e-9
+    assert 1 <= round((end - start) / step) <= 202
+    assert len(f"{start:.10g}") <= 8
 
 
 def test_peers_get_as_many_bytes_or_their_least() -> None:

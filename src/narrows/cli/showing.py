@@ -133,8 +133,12 @@ def view(
             bench = Workbench({"codec": archive.codec}, len(archive), archive.read, archive.name)
         try:
             serve(bench, host, port, browser, say)
-        except OSError as error:
-            raise DataError(f"{host}: cannot be listened on ({error})") from None
+        except OSError:
+            taken = "7860 to 7959 are taken" if port is None else f"{port} is taken"
+            raise DataError(
+                f"{host}: cannot be listened on: its port {taken}, or the address is not this machine's; "
+                "choose others with --port and --host"
+            ) from None
 
 
 def demo(

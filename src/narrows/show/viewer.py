@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import signal
 import tempfile
 import time
 from collections.abc import Callable
@@ -22,24 +23,27 @@ os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 
 try:
     import gradio as gr
+    from starlette.middleware import Middleware
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
 except ModuleNotFoundError:
     raise NarrowsError("the viewer needs Gradio, which is not installed: pip install 'narrows[view]'") from None
 
 PAGE = 60  # items of the grid
 LARGEST_FILE = "64mb"
-STEP = 0.05  # of the sliders of a code
 
 STYLES = """
 :root { --line: var(--border-color-primary); --soft: var(--body-text-color-subdued) }
 .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(44px, 1fr)); gap: 4px }
-.grid { max-height: 420px; overflow-y: auto }
+.grid { max-height: 420px; overflow-y: auto; padding: 3px }
+.grid [aria-pressed=true] { outline: 3px solid var(--color-accent); outline-offset: -1px }
 .grid.large { grid-template-columns: repeat(auto-fill, minmax(96px, 1fr)) }
 .grid button { padding: 0; border: 2px solid transparent; border-radius: 3px; cursor: pointer; line-height: 0 }
 .grid button:hover, .grid button:focus-visible { border-color: #D55E00 }
 .grid img { width: 100%; height: auto }
+@media (max-width: 720px) { .grid { max-height: 200px } }
 .crisp { image-rendering: pixelated }
 .card b { font-weight: 600 }
-.strip { display: grid; grid-template-columns: repeat(auto-fill, minmax(125px, 1fr)); gap: .6rem; margin-top: .5rem }
+.strip { display: grid; grid-template-columns: repeat(auto-fit, minmax(100px, 1fr)); gap: .6rem; margin-top: .5rem }
 .strip div { min-width: 0; max-width: 240px; font-size: .85rem; color: var(--soft) }
 .strip span { display: block; line-height: 1.3; margin-top: .2rem }
 .strip img { width: 100%; height: auto; border: 1px solid var(--line) }
@@ -56,6 +60,12 @@ footer { display: none !important }
 """
 
 GRID_SCRIPT = """
+function mark() {
+  for (const button of element.querySelectorAll('button[data-item]'))
+    button.setAttribute('aria-pressed', Number(button.dataset.item) === props.chosen);
+}
+watch(['chosen', 'value'], mark);
+mark();
 element.addEventListener('click', event => {
   const button = event.target.closest('button[data-item]');
   if (button) trigger('select', {index: Number(button.dataset.item)});
@@ -132,6 +142,7 @@ PAD = '<div class="pad"><canvas width="28" height="28"></canvas><button type="bu
 
 def view(bench: Workbench, host: str, port: int | None, open_browser: bool, say: Callable[[str], None]) -> None:
     """Serve the page until Ctrl-C; `say` is told its address. OSError where it cannot be served there."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="narrows-view-") as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder  # uploads live no longer than the viewer
         app = page(bench)
@@ -145,6 +156,7 @@ def view(bench: Workbench, host: str, port: int | None, open_browser: bool, say:
             ssr_mode=False,
             max_file_size=LARGEST_FILE,
             footer_links=[],
+            app_kwargs={"middleware": [Middleware(TrustedHostMiddleware, allowed_hosts=hosts_of(host))]},
             enable_monitoring=False,
             css=STYLES,
             theme=gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"]),
@@ -155,6 +167,14 @@ def view(bench: Workbench, host: str, port: int | None, open_browser: bool, say:
                 time.sleep(3600)
         except KeyboardInterrupt:
             app.close(verbose=False)
+
+
+def hosts_of(address: str) -> list[str]:
+    """The names that a browser may call the viewer by where it listens at an address. On this machine alone, they are
+    this machine's own, so that no page from elsewhere can pass for one of the viewer's by a name of its own for it.
+    """
+    here = ["127.0.0.1", "localhost", "[::1]"]
+    return here if address in ("127.0.0.1", "localhost", "::1") else ["*"]
 
 
 def page(bench: Workbench) -> Any:
@@ -184,31 +204,39 @@ def page(bench: Workbench) -> Any:
 def choose_item(bench: Workbench, item: Any, note: Any) -> None:
     """The ways to an item: from the grid, drawn, or from a file."""
 
-    def chosen(event: gr.EventData) -> tuple[np.ndarray, str]:
-        return bench.item(int(event.index)), ""
+    def chosen(event: gr.EventData) -> tuple[np.ndarray, str, Any]:
+        return bench.item(int(event.index)), "", gr.update(chosen=int(event.index))
 
-    def uploaded(path: str) -> tuple[Any, str]:
+    def drawn(text: str) -> tuple[np.ndarray, str, Any]:
+        return bench.from_drawing(read_strokes(text)), "", gr.update(chosen=-1)
+
+    def uploaded(path: str) -> tuple[Any, str, Any]:
         try:
-            return bench.from_file(path), ""
+            return bench.from_file(path), "", gr.update(chosen=-1)
         except (DataError, OSError, ValueError) as error:
-            return gr.skip(), warning(str(error))
+            return gr.skip(), warning(str(error)), gr.skip()
 
     with gr.Tabs():
         with gr.Tab("Choose"):
-            grid = gr.HTML(grid_html(bench, 0), js_on_load=GRID_SCRIPT, elem_id="grid")
-            grid.select(chosen, None, [item, note], show_progress="hidden")
+            grid = gr.HTML(grid_html(bench, 0), js_on_load=GRID_SCRIPT, elem_id="grid", chosen=0)
+            grid.select(chosen, None, [item, note, grid], show_progress="hidden")
             if bench.count > PAGE:
                 first = gr.Slider(0, bench.count - 1, 0, step=PAGE, label="from item", elem_id="first")
-                first.release(lambda at: grid_html(bench, int(at)), first, grid, show_progress="hidden")
+                first.input(
+                    lambda at: grid_html(bench, int(at)),
+                    first,
+                    grid,
+                    show_progress="hidden",
+                    trigger_mode="always_last",
+                )
         if bench.has_pictures:
             with gr.Tab("Draw"):
                 pad = drawing_pad("draw", bench.shape, soft=True, radius=0.045, colour=[255, 255, 255])
-                pad.input(
-                    lambda text: (bench.from_drawing(read_strokes(text)), ""), pad, [item, note], show_progress="hidden"
-                )
+                pad.input(drawn, pad, [item, note, grid], show_progress="hidden")
         with gr.Tab("Upload"):
             file = gr.File(label="a picture or an array such as the tools learnt from", type="filepath", elem_id="file")
-            file.upload(uploaded, file, [item, note])
+            file.upload(uploaded, file, [item, note, grid])
+            file.clear(lambda: "", None, note)
 
 
 def squeeze_tab(app: Any, bench: Workbench, item: Any, note: Any) -> None:
@@ -216,15 +244,17 @@ def squeeze_tab(app: Any, bench: Workbench, item: Any, note: Any) -> None:
     shown = gr.HTML(elem_id="squeezed")
     code = gr.State()
     sliders = []
-    if bench.units:
+    if not bench.units:
+        gr.Markdown("Items of different sizes have codes of different sizes, so there is no slider for each number.")
+    else:
         gr.Markdown(
             f"The {len(bench.units)} numbers of the code that vary the most; move them, and see the decoder answer."
         )
         with gr.Row():
             for unit in bench.units:
-                low, high = bench.ranges[unit]
+                low, high, step = bench.ranges[unit]
                 look: dict[str, Any] = {"min_width": 200, "elem_classes": "unit", "buttons": []}
-                sliders.append(gr.Slider(low, high, low, step=STEP, label=f"number {unit}", **look))
+                sliders.append(gr.Slider(low, high, low, step=step, label=f"number {unit}", **look))
     reset = gr.Button("Back to the item's own code", size="sm", visible=bool(sliders))
 
     def encoded(item: np.ndarray) -> list[Any]:
@@ -247,8 +277,9 @@ def squeeze_tab(app: Any, bench: Workbench, item: Any, note: Any) -> None:
         )
 
 
-def on_slider(value: float, low: float, high: float) -> float:
-    return round(low + round((min(max(value, low), high) - low) / STEP) * STEP, 6)
+def on_slider(value: float, low: float, high: float, step: float) -> float:
+    """The nearest value that a slider can take."""
+    return round(low + round((min(max(value, low), high) - low) / step) * step, 9)
 
 
 def compress_tab(app: Any, bench: Workbench, item: Any, note: Any) -> None:

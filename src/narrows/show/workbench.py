@@ -52,7 +52,7 @@ class Workbench:
         self.pen = Pen.of(sample, self.scaling)
         self.shape = tuple(sample[0].shape)
         self.units: list[int] = []
-        self.ranges: dict[int, tuple[float, float]] = {}
+        self.ranges: dict[int, tuple[float, float, float]] = {}
         if self.autoencoder is not None and sample.uniform:
             self._choose_units(sample)
 
@@ -67,7 +67,7 @@ class Workbench:
         proper = int(np.prod(self.autoencoder.network_.code_shapes(self.shape[: sample.spatial])[0]))
         self.units = np.argsort(-codes[:, :proper].std(axis=0), kind="stable")[:MOST_SLIDERS].tolist()
         low, high = np.percentile(codes, ENDS, axis=0)
-        self.ranges = {unit: (floor(low[unit], 1), floor(high[unit], 1) + 0.1) for unit in self.units}
+        self.ranges = {unit: slider_range(low[unit], high[unit]) for unit in self.units}
 
     def items(self, item: np.ndarray) -> Items:
         return Items(item[None], self.axes, source="the item")
@@ -83,24 +83,50 @@ class Workbench:
     def from_drawing(self, strokes: np.ndarray) -> np.ndarray:
         """An item from strokes (Y, X) of 0..1: light on dark, over the range of the data."""
         grey = self.pen.low + strokes * self.pen.span
-        values = np.repeat(grey[..., None], self.shape[-1], -1) if self.axes.endswith("C") else grey
-        return np.rint(values).astype(self.dtype) if self.dtype.kind in "iu" else values.astype(self.dtype)
+        return self._in_type(np.repeat(grey[..., None], self.shape[-1], -1) if self.axes.endswith("C") else grey)
 
     def from_file(self, path: str) -> np.ndarray:
-        """The first item of a file, such as the tools take; DataError where it has none."""
+        """The first item of a file, made such as the tools take; DataError where it has none."""
         name = Path(path).name
         try:
-            items = data.read(path, strict=True)
+            items = self._read(path)
+            item = items[0]
+            if not np.isfinite(item).all():
+                raise DataError(f"{path}: holds values that are no numbers")
+            if self._suits(item):
+                return item.astype(self.dtype)
+            if not self.has_pictures:
+                raise DataError(
+                    f"{path}: an item of {item.dtype} and shape {item.shape}; these tools take {self.dtype} and "
+                    f"shapes like {self.shape}"
+                )
+            return self._fitted(item, items.axes)
         except DataError as error:
             raise DataError(str(error).replace(path, name)) from None
-        if items.axes.strip("NC") != self.axes.strip("NC"):
-            raise DataError(f"{name}: holds items of the axes {items.axes}; these tools take {self.axes}")
-        item = items[0]
-        if not self.has_pictures:
-            if item.shape != self.shape:
-                raise DataError(f"{name}: an item of shape {item.shape}; these tools take {self.shape}")
-            return item.astype(self.dtype)
-        return self._fitted(item, items.axes)
+
+    def _read(self, path: str) -> Items:
+        """The items in a file, with the axes of the tools, or one of them without N, where it has none of its own."""
+        problems = []
+        for axes in (None, self.axes, self.axes.replace("N", "")):
+            try:
+                items = data.read(path, axes=axes, strict=True)
+            except DataError as error:
+                problems.append(str(error))
+                continue
+            if items.axes.strip("NC") == self.axes.strip("NC"):
+                return items
+            problems.append(f"{path}: holds items of the axes {items.axes}; these tools take {self.axes}")
+        raise DataError(problems[0])
+
+    def _suits(self, item: np.ndarray) -> bool:
+        """Whether an item is like those of the tools as it is: its shape, its type, and for pictures its range."""
+        spatial = len(self.axes.strip("NC"))
+        if item.shape[spatial:] != self.shape[spatial:] or (self._fixed_size and item.shape != self.shape):
+            return False
+        if self.has_pictures and (max(item.shape[:2]) > LARGEST_UPLOAD or item.dtype != self.dtype):
+            return False
+        within = not self.scaling.ranged or (item.min() >= self.scaling.low and item.max() <= self.scaling.high)
+        return within and np.can_cast(item.dtype, self.dtype, "same_kind")
 
     def _fitted(self, picture: np.ndarray, axes: str) -> np.ndarray:
         """A picture with the channels, the range and, where it has to be, the size of the others."""
@@ -121,8 +147,10 @@ class Workbench:
         bands = [Image.fromarray(band.astype(np.float32)) for band in np.moveaxis(np.atleast_3d(values), -1, 0)]
         resized = np.stack([np.asarray(band.resize(size, Image.Resampling.BILINEAR)) for band in bands], -1)
         scaled = self.pen.low + resized * self.pen.span
-        scaled = scaled if self.axes.endswith("C") else scaled[..., 0]
-        return np.rint(scaled).astype(self.dtype) if self.dtype.kind in "iu" else scaled.astype(self.dtype)
+        return self._in_type(scaled if self.axes.endswith("C") else scaled[..., 0])
+
+    def _in_type(self, values: np.ndarray) -> np.ndarray:
+        return (values if self.dtype.kind == "f" else np.rint(values)).astype(self.dtype)
 
     @property
     def _fixed_size(self) -> bool:
@@ -151,29 +179,30 @@ class Workbench:
         return Card(f"mean squared error {np.mean(off.astype(np.float64) ** 2):.5f}", pictures)
 
     def code_picture(self, code: np.ndarray, item: np.ndarray) -> np.ndarray:
-        """The numbers of a code, purple below 0, orange above: a grid channel by channel, a flat one in rows."""
+        """The numbers of a code, purple below 0, orange above: a grid channel beside channel, a flat one in rows."""
         assert self.autoencoder is not None
         spatial = len(self.axes.strip("NC"))
         shape = self.autoencoder.network_.code_shapes(tuple(item.shape[:spatial]))[0]
         numbers = code[: int(np.prod(shape))]
         limit = max(float(np.abs(numbers).max()), 1e-9)
         if len(shape) == 3:
-            grid = numbers.reshape(*shape[1:], shape[0]).transpose(0, 2, 1)
-            rows = np.pad(grid, ((0, 0), (0, 0), (0, 1)), constant_values=np.nan).reshape(shape[1], -1)[:, :-1]
+            channels = numbers.reshape(*shape[1:], shape[0]).transpose(2, 0, 1)
+            sheet = tiled(np.pad(channels, ((0, 0), (0, 1), (0, 1)), constant_values=np.nan))[:-1, :-1]
         else:
-            across = max(1, int(np.ceil(np.sqrt(len(numbers)))))
-            rows = np.full(-(-len(numbers) // across) * across, np.nan)
-            rows[: len(numbers)] = numbers
-            rows = rows.reshape(-1, across)
-        return Pen("NYX", 0.0, 1.0).mapped(rows, -limit, limit, DIFFERENCE_COLOURS)
+            sheet = tiled(numbers[:, None, None])
+        return Pen("NYX", 0.0, 1.0).mapped(sheet, -limit, limit, DIFFERENCE_COLOURS)
 
     def compressed(self, item: np.ndarray, quality: float) -> Card:
         """An item in a file of its own, beside WebP and JPEG of as many bytes where these can hold it."""
         assert self.codec is not None
         blob = self.codec.compress(self.items(item), quality=quality)
         back = decompressed(self.codec, blob)[0]
-        title = f"{len(blob):,} bytes for {item.nbytes:,}, {in_decibels(peak_ratio([item], [back], self.pen.span))}"
-        pictures = [("original", self.pen.picture(item)), (f"narrows: {len(blob):,} bytes", self.pen.picture(back))]
+
+        def told(name: str, size: int, one: np.ndarray, other: np.ndarray) -> tuple[str, np.ndarray]:
+            fidelity = in_decibels(peak_ratio([one], [other], self.pen.span))
+            return f"{name}: {size:,} bytes, {fidelity}", self.pen.picture(other)
+
+        pictures = [("original", self.pen.picture(item)), told("narrows", len(blob), item, back)]
         plain = item[..., 0] if self.axes.endswith("C") and item.shape[-1] == 1 else item
         if self.has_pictures and item.dtype == np.uint8 and (plain.ndim == 2 or plain.shape[-1] == 3):
             for name in ("WebP", "JPEG"):
@@ -181,9 +210,8 @@ class Workbench:
                     content = largest_within(plain, name, len(blob))
                     with Image.open(io.BytesIO(content)) as image:
                         seen = np.asarray(image.convert("L" if plain.ndim == 2 else "RGB"))
-                    fidelity = in_decibels(peak_ratio([plain], [seen], self.pen.span))
-                    pictures.append((f"{name}: {len(content):,} bytes, {fidelity}", self.pen.picture(seen)))
-        return Card(title, pictures)
+                    pictures.append(told(name, len(content), plain, seen))
+        return Card(f"{len(blob):,} bytes for {item.nbytes:,}", pictures)
 
     def denoised(self, item: np.ndarray, strength: float) -> Card:
         """An item, with Gaussian noise of this strength, and without noise again."""
@@ -235,9 +263,20 @@ class Workbench:
         return float((off.astype(np.float64) ** 2).mean())
 
 
-def floor(value: float, digits: int) -> float:
-    """The next number below that has so many digits behind the point."""
-    return math.floor(value * 10**digits) / 10**digits
+def tiled(tiles: np.ndarray) -> np.ndarray:
+    """Tiles (n, Y, X) in rows, about as many as are beside each other; NaN where there are none."""
+    across = math.ceil(math.sqrt(len(tiles)))
+    down = -(-len(tiles) // across)
+    height, width = tiles.shape[1:]
+    full = np.pad(tiles, ((0, down * across - len(tiles)), (0, 0), (0, 0)), constant_values=np.nan)
+    return full.reshape(down, across, height, width).swapaxes(1, 2).reshape(down * height, across * width)
+
+
+def slider_range(low: float, high: float) -> tuple[float, float, float]:
+    """Round numbers for a slider: its ends, just beyond low and high, and a power of ten that is 20 to 200 steps."""
+    digits = math.floor(math.log10(max(high - low, 1e-3) / 20))
+    step = 10.0**digits
+    return round(math.floor(low / step) * step, -digits), round((math.floor(high / step) + 1) * step, -digits), step
 
 
 def largest_within(picture: np.ndarray, form: str, size: int) -> bytes:
