@@ -61,6 +61,17 @@ def test_a_thumbnail_has_the_colours_of_the_picture() -> None:
     assert any("#ff0000 on #0000ff" in str(span.style) for span in text.spans)
 
 
+def test_thumbnails_of_any_size_fit() -> None:
+    for size, shown in (
+        ((8, 8), (16, 16)),
+        ((1, 3), (6, 18)),
+        ((28, 14), (20, 10)),
+        ((20, 15), (20, 15)),
+        ((1, 90), (1, 20)),
+    ):
+        assert terminal.shrunk(np.zeros(size, np.uint8)).shape == (*shown, 3)
+
+
 def test_nothing_but_words_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
     terminal.show_history({"seconds": [1, 2], "held_out": [2, 1]})
     assert capsys.readouterr().out == ""

@@ -97,11 +97,12 @@ def thumbnails(label: str, pictures: Sequence[np.ndarray]) -> Text:
 
 
 def shrunk(picture: np.ndarray) -> np.ndarray:
-    """A picture of bytes as at most 20 x 20 pixels of colours, (Y, X, 3)."""
+    """A picture of bytes as at most 20 x 20 pixels of colours, (Y, X, 3); a small one with each pixel some times."""
     from PIL import Image
 
     height, width = picture.shape[:2]
-    times = min(1.0, THUMBNAIL / max(height, width))
+    times = THUMBNAIL / max(height, width)
+    times = math.floor(times) if times > 1 else times
     size = max(1, math.floor(width * times)), max(1, math.floor(height * times))
     return np.asarray(Image.fromarray(picture).convert("RGB").resize(size, Image.Resampling.BOX))
 
