@@ -146,6 +146,8 @@ for length in lengths:
     pca_found.append(np.mean((pca.inverse_transform(pca.transform(flat_test)).clip(0, 1) - flat_test) ** 2))
 plt.loglog(lengths, found, "o-", label="autoencoder")
 plt.loglog(lengths, pca_found, "s--", label="PCA, clipped")
+plt.xticks(lengths, lengths)
+plt.gca().xaxis.minorticks_off()
 plt.xlabel("numbers in the code")
 plt.ylabel("mean squared error on test digits")
 plt.legend()

@@ -74,15 +74,16 @@ print("C =\n", C)
 print("x         ", x)
 print("C x       ", C @ x, " 8 numbers to 4")
 print("C' C x    ", C.T @ C @ x, " the shape of x again, but not x")
-print("C' C x / x is no constant either:", (C.T @ C @ x)[1:6] / x[1:6].clip(0.1))
+print("C' C x / x where x is not 0:", (C.T @ C @ x)[x != 0] / x[x != 0], " not even a multiple of x")
 
 # %% [markdown]
 # What is lost is lost: $C$ maps 8 numbers to 4, so many different x have the same $Cx$, and nothing can tell them
-# apart. What undoes as much as can be undone is the pseudo-inverse, which is another matrix:
+# apart. What undoes as much as can be undone is the pseudo-inverse, which is another matrix. Of all that have the same
+# $Cx$ it gives the one with the smallest sum of squares:
 
 # %%
 back = np.linalg.pinv(C) @ C @ x
-print("nearest to x of all with the same C x:", back)
+print("the smallest of all with the same C x:", back)
 print("which has the same C x:", C @ back)
 other = x + np.linalg.svd(C)[2][-1]
 print("another x with the same C x:", other, C @ other)

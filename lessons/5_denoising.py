@@ -72,7 +72,8 @@ show({"clean": clean, "noisy": noisy, "blurred": blurred, "network": denoised}, 
 # A blur averages neighbours: noise shrinks, and so do edges. The network knows strokes.
 #
 # It also says how sure it is. Where the stated deviation is large, it could not tell: at the borders of strokes,
-# where a pixel may be in or out. Two thirds of all pixels should be within one deviation:
+# where a pixel may be in or out. Of normally distributed errors two thirds lie within one deviation. Here there are
+# more, since most pixels are black, and it knows that:
 
 # %%
 doubt = model.uncertainty(noisy)

@@ -101,6 +101,21 @@ def test_missing_values_do_not_count():
     assert learnt(np.array([[1.0, np.nan], [3.0, 8.0]])).mean == (2, 8)
 
 
+def test_clipping_is_told_from_how_many_values_lie_at_the_ends():
+    noise = np.random.default_rng(0).normal(100, 80, (50, 400)).astype(np.float32)
+
+    def clipped(array):
+        return Scaling.clipped(data.Items.from_array(array))
+
+    assert clipped(noise) is None
+    assert clipped(np.full((3, 4), 7.0)) is None
+    assert clipped(np.full((3, 4), np.nan)) is None
+    with_holes = noise.clip(0, 255)
+    with_holes[:5] = np.nan
+    assert clipped(with_holes) == Scaling("range", "float32", 0, 255)
+    assert clipped(noise.clip(0)) == Scaling("range", "float32", 0, float(noise.max()))
+
+
 def test_selected_items_alone_are_learnt_from():
     items = data.Items.from_list([np.full((2, 2), 200, np.uint8), np.full((3, 3), 7, np.uint8)])
     assert Scaling.learn(items.select([1])).high == 7

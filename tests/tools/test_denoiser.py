@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import make_pipeline
 
 import narrows
+import narrows.tools.denoiser
 import narrows.training
 from narrows import DataError, Denoiser, TrainingError, data
 from narrows.mixture import Mixture
@@ -194,27 +195,34 @@ def test_doubt_about_digits_is_right():
 
 
 @cache
-def digits_learnt_blind():
-    """From noisy digits, made here, alone."""
+def digits_learnt_blind(white=1):
+    """From noisy digits, made here, alone; real numbers, clipped to 0..white."""
     train, test = data.read("mnist").values[:1500], data.read("mnist:test").values[:200]
     rng = np.random.default_rng(0)
     noisy, unseen = (
-        (x / np.float32(255) + 0.5 * rng.standard_normal(x.shape, np.float32)).clip(0, 1) for x in (train, test)
+        white * (x / np.float32(255) + 0.5 * rng.standard_normal(x.shape, np.float32)).clip(0, 1) for x in (train, test)
     )
-    return Denoiser(epochs=10).fit(noisy), test / np.float32(255), unseen
+    return Denoiser(epochs=10).fit(noisy), white * (test / np.float32(255)), unseen
 
 
-def test_digits_learnt_from_noisy_ones_alone():
-    model, clean, noisy = digits_learnt_blind()
+@pytest.mark.parametrize("white", [1, 255])
+def test_digits_learnt_from_noisy_ones_alone(white):
+    model, clean, noisy = digits_learnt_blind(white)
     error = ((model.transform(noisy) - clean) ** 2).mean()
     assert error < 0.25 * ((noisy - clean) ** 2).mean()
-    assert model.score(noisy, clean) == pytest.approx(-error, rel=0.01)
+    assert model.score(noisy, clean) == pytest.approx(-error / white**2, rel=0.01)
     assert model.calibration_ is None
     assert model.training_["within"] is None
     stated = model.uncertainty(noisy)
     assert 0.5 < np.sqrt((stated**2).mean() / error) < 2
     with pytest.raises(DataError, match="this denoiser learnt from noisy items: say which noise to add"):
         model.score(clean)
+
+
+def test_who_finds_no_noise_says_so(unguarded, monkeypatch):
+    monkeypatch.setattr(narrows.tools.denoiser, "LITTLE", 2.0)
+    with pytest.warns(ConvergenceWarning, match="hardly any noise was found"):
+        Denoiser(epochs=1).fit(waves(40, 11, 14))
 
 
 @pytest.mark.parametrize(("spatial", "channels"), [(1, 0), (2, 0), (2, 3), (3, 0)])

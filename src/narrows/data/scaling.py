@@ -9,6 +9,8 @@ import numpy as np
 from narrows.data.items import Items
 from narrows.errors import DataError, FormatError
 
+CLIPPED = 0.01  # share of the values at the ends of their range, from which on they were clipped there
+
 
 @dataclass(frozen=True)
 class Scaling:
@@ -59,6 +61,26 @@ class Scaling:
         constant = deviation <= 10 * np.finfo(float).eps * np.abs(mean)
         scale = np.where(constant, 1.0, deviation)
         return cls("standard", str(dtype), mean=tuple(mean.tolist()), scale=tuple(scale.tolist()))
+
+    @classmethod
+    def clipped(cls, items: Items) -> "Scaling | None":
+        """The range at whose ends values were clipped, as far as it shows: at least 1 % of them lie at one of the two.
+
+        None where they were not.
+        """
+
+        def known() -> Iterator[np.ndarray]:
+            finite = (chunk[np.isfinite(chunk)] for chunk in known_chunks(items))
+            return (values for values in finite if values.size)
+
+        low = float(min((values.min() for values in known()), default=0))
+        high = float(max((values.max() for values in known()), default=0))
+        at_an_end, count = 0, 0
+        for values in known():
+            at_an_end += int(np.count_nonzero((values == low) | (values == high)))
+            count += values.size
+        shows = low < high and at_an_end >= CLIPPED * count
+        return cls("range", str(items.dtype), low, high) if shows else None
 
     @classmethod
     def none(cls, size: int) -> "Scaling":

@@ -1,5 +1,6 @@
 """The tool `Denoiser`: clean items from noisy ones, learnt with clean examples or without any."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
@@ -8,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
@@ -21,6 +23,8 @@ from narrows.restoring import AddNoise, BlindObjective, Objective, Pairs, hide_l
 from narrows.tools.choices import choose_device, describe
 from narrows.tools.restorer import Restorer, part_of, scaled_mse
 from narrows.training import Report
+
+LITTLE = 0.005  # of the range or the deviation of the data: noise that is none
 
 
 class Denoiser(Restorer):
@@ -36,7 +40,8 @@ class Denoiser(Restorer):
         As "gaussian:0.5", "gaussian:0.1-0.5" for a range, "poisson:30", "salt-pepper:0.1", "speckle:0.2", "blur:1.5",
         or several joined by "+", in scaled units: 1 is the width of the range, or the deviation of the data.
     clip : bool or None
-        Whether noisy values are clipped to the range of the data; None for yes wherever the data have a range.
+        Whether noisy values are clipped to the range of the data; None for yes wherever the data have a range, or
+        where only noisy items are learnt from and many values lie at the ends of theirs.
     preset : "default" or "lesson"
         "lesson": the plain convolutional network of the classic lesson.
     minutes, epochs, batch_size, learning_rate, axes, device, random_state, verbose : as for `Autoencoder`
@@ -97,6 +102,9 @@ class Denoiser(Restorer):
             target = self._items(y, fitting=True)
             check_alike(items, target)
             scaling = wider(scaling, Scaling.learn(target))
+        elif self.noise is None and self.clip is None and not scaling.ranged:
+            # What was clipped says nothing of how strong its noise was, and would be taken for free of it.
+            scaling = Scaling.clipped(items) or scaling
         clip = scaling.ranged if self.clip is None else self.clip
         if clip and not scaling.ranged:
             raise ValueError(f"clip=True: needs values of a known range, 0..1 or unsigned; these are {items.dtype}")
@@ -119,7 +127,21 @@ class Denoiser(Restorer):
             resume,
             report,
         )
+        if blind and (level := self._noise_level()) < LITTLE:
+            unit = "range" if scaling.ranged else "deviation"
+            warnings.warn(
+                f"hardly any noise was found, {level:.2g} of the {unit} of the data, so hardly any is taken away: "
+                "either there is none, or that of a value goes with that of its neighbours",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
         return self
+
+    def _noise_level(self) -> float:
+        """The deviation of the noise that was learnt beside noisy items, where it is largest, in scaled units."""
+        with torch.no_grad():
+            ends = torch.tensor([0.0, 1.0], device=choose_device(self.device))
+            return float(self._network().noise(ends).max().sqrt())
 
     @property
     def clip_(self) -> bool:
