@@ -100,7 +100,8 @@ show({"clean": clean, "noisy": noisy, "with clean": denoised, "without": without
 # %% [markdown]
 # ## What was taken away?
 #
-# The difference should look like noise. If you can see the digit in it, some of the digit was taken for noise.
+# The difference should look like noise. If you can see the digit in it, some of the digit was taken for noise; or, as
+# here, the noise was clipped, so that it could only brighten what is black and darken what is white.
 
 # %%
 show({"taken away": 127 + (noisy - without_clean) / 2, "error": 127 + (without_clean - clean) / 2})

@@ -61,7 +61,8 @@ def removed_section(model: Denoiser, items: Items) -> Section:
     ]
     says = (
         "What is taken away should look like noise: where it shows the outlines of things, part of them was taken "
-        "for noise. There is nothing clean to compare with; --noise adds noise to clean items, and --target names them."
+        f"for noise{', or the noise was clipped, which can only brighten black and darken white' * model.clip_}. "
+        "There is nothing clean to compare with; --noise adds noise to clean items, and --target names them."
     )
     return Section(
         "Before and after", [Cards(cards, says, wide=items.spatial == 1, scales=scales(pen, limit, most, "taken away"))]

@@ -38,6 +38,7 @@ STYLES = """
 .grid [aria-pressed=true] { outline: 3px solid var(--color-accent); outline-offset: -1px }
 .grid.large { grid-template-columns: repeat(auto-fill, minmax(96px, 1fr)) }
 .grid button { padding: 0; border: 2px solid transparent; border-radius: 3px; cursor: pointer; line-height: 0 }
+.grid button { margin: 0 !important; background: none }
 .grid button:hover, .grid button:focus-visible { border-color: #D55E00 }
 .grid img { width: 100%; height: auto }
 @media (max-width: 720px) { .grid { max-height: 200px } }
