@@ -89,9 +89,11 @@ def test_any_picture_can_be_uploaded(tmp_path: Path, mode: str, axes: str) -> No
     Image.fromarray(
         np.full((50, 90), 40000, np.uint16) if mode == "I;16" else np.full((50, 90), 200, np.uint8)
     ).convert(mode).save(path)
-    item = here.from_file(str(path))
-    assert item.shape == X.shape[1:]
-    here.squeezed(item)
+    np.save(tmp_path / "own.npy", np.full((50, 90), 200, np.uint8))
+    for own in (path, tmp_path / "own.npy"):
+        item = here.from_file(str(own))
+        assert item.shape == X.shape[1:]
+        here.squeezed(item)
 
 
 def test_what_cannot_be_used_is_refused_by_its_name(tmp_path: Path) -> None:

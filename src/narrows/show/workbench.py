@@ -105,9 +105,12 @@ class Workbench:
             raise DataError(str(error).replace(path, name)) from None
 
     def _read(self, path: str) -> Items:
-        """The items in a file, with the axes of the tools, or one of them without N, where it has none of its own."""
+        """The items in a file, where it has no axes of its own with those of the tools, or without N, C or both."""
         problems = []
-        for axes in (None, self.axes, self.axes.replace("N", "")):
+        letters = self.axes
+        for axes in dict.fromkeys(
+            (None, letters, letters.replace("N", ""), letters.replace("C", ""), letters.strip("NC"))
+        ):
             try:
                 items = data.read(path, axes=axes, strict=True)
             except DataError as error:
@@ -130,23 +133,24 @@ class Workbench:
 
     def _fitted(self, picture: np.ndarray, axes: str) -> np.ndarray:
         """A picture with the channels, the range and, where it has to be, the size of the others."""
-        shown = Pen(axes, 0.0, 255.0 if picture.dtype == np.uint8 else float(max(picture.max(), 1e-9)))
-        values = ((picture_of(picture, axes) - shown.low) / shown.span).clip(0, 1)
-        if not self.axes.endswith("C") or self.shape[-1] == 1:
-            values = values if values.ndim == 2 else values @ np.array([0.299, 0.587, 0.114])
-        elif self.shape[-1] == 3 and values.ndim == 2:
-            values = np.repeat(values[..., None], 3, -1)
-        elif values.ndim != 3 or values.shape[-1] != self.shape[-1]:
-            raise DataError(f"a picture of {picture.shape[-1]} channels; these tools take {self.shape[-1]}")
-        height, width = values.shape[:2]
+        seen = picture_of(picture, axes)
+        height, width = seen.shape[:2]
         if self._fixed_size:
             size = self.shape[1], self.shape[0]
         else:
             times = min(1.0, LARGEST_UPLOAD / max(height, width))
             size = max(1, round(width * times)), max(1, round(height * times))
-        bands = [Image.fromarray(band.astype(np.float32)) for band in np.moveaxis(np.atleast_3d(values), -1, 0)]
+        bands = (Image.fromarray(band.astype(np.float32)) for band in np.moveaxis(np.atleast_3d(seen), -1, 0))
         resized = np.stack([np.asarray(band.resize(size, Image.Resampling.BILINEAR)) for band in bands], -1)
-        scaled = self.pen.low + resized * self.pen.span
+        unit = (resized / (255.0 if picture.dtype == np.uint8 else max(float(seen.max()), 1e-9))).clip(0, 1)
+        channels = self.shape[-1] if self.axes.endswith("C") else 1
+        if channels == 1 and unit.shape[-1] == 3:
+            unit = unit @ np.array([[0.299], [0.587], [0.114]])
+        elif unit.shape[-1] == 1:
+            unit = np.repeat(unit, channels, -1)
+        elif unit.shape[-1] != channels:
+            raise DataError(f"a picture of {unit.shape[-1]} channels; these tools take {channels}")
+        scaled = self.pen.low + unit * self.pen.span
         return self._in_type(scaled if self.axes.endswith("C") else scaled[..., 0])
 
     def _in_type(self, values: np.ndarray) -> np.ndarray:
