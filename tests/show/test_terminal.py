@@ -57,7 +57,7 @@ def test_models_of_every_tool_show_what_they_do(screen: io.StringIO, monkeypatch
 
 
 def test_a_thumbnail_has_the_colours_of_the_picture() -> None:
-    text = terminal.thumbnails("x", [np.array([[[255, 0, 0]], [[0, 0, 255]]], np.uint8)])
+    text = terminal.thumbnails("x", [np.array([[[255, 0, 0]], [[0, 0, 255]]] * 10, np.uint8)])
     assert any("#ff0000 on #0000ff" in str(span.style) for span in text.spans)
 
 

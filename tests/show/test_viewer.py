@@ -156,6 +156,10 @@ def test_a_drawn_digit_is_squeezed_denoised_and_filled(page: Any) -> None:
     assert "% hidden" in page.locator("#filled").inner_text()
     changed(page, "#filled .card", page.locator("#hole button").click)
     assert "nothing is hidden yet" in page.locator("#filled").inner_text()
+    changed(page, "#filled .card", lambda: stroke(page, "#hole", (0.45, 0.45), (0.6, 0.5)))
+    press(page, "Choose")
+    changed(page, "#filled .card", page.locator("#grid button").nth(5).click)  # a hole belongs to its item
+    page.wait_for_function("document.querySelector('#filled').innerText.includes('nothing is hidden yet')")
 
 
 def test_quality_changes_the_bytes(page: Any) -> None:
@@ -166,6 +170,8 @@ def test_quality_changes_the_bytes(page: Any) -> None:
     changed(page, "#compressed .card", lambda: page.locator("#quality input[type=number]").fill("10"))
     coarse = page.locator("#compressed b").inner_text()
     assert int(coarse.split()[0]) < int(fine.split()[0])
+    page.locator("#quality input[type=number]").fill("500")  # is taken for the end of the range
+    page.wait_for_function("document.querySelector('#compressed').innerText.includes('kept exactly')")
     assert "WebP" in page.locator("#compressed").inner_text()
     assert "JPEG" in page.locator("#compressed").inner_text()
 
@@ -221,6 +227,7 @@ def test_an_archive_is_looked_into(models: dict[str, Path], serve: Callable[...,
         page.goto(serve(archive))
         page.locator("#compressed img").first.wait_for()
         assert page.locator("#grid button").count() == 60
+        assert "compressed with lossless" in page.inner_text("body")
         source = page.locator("#grid img").nth(7).get_attribute("src")
         shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(source.split(",")[1]))))
         np.testing.assert_array_equal(shown, digits[7])
@@ -236,6 +243,8 @@ def test_the_verb_says_what_it_needs(models: dict[str, Path], tmp_path: Path) ->
         ((models["codec"], models["codec"], "mnist:test"), "a second model of the tool codec"),
         ((models["codec"], tmp_path / "x.narrow"), "its model is found by itself"),
         ((models["codec"], table), "t.csv"),
+        ((models["codec"], "mnist:test", "--host", "nowhere.invalid"), "nowhere.invalid: cannot be listened on"),
+        ((models["autoencoder"], models["codec"], "digits"), str(models["autoencoder"])),
     ):
         ran = command("view", *arguments)
         assert ran.code in (1, 2)

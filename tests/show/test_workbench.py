@@ -46,7 +46,7 @@ def test_every_tool_answers_for_items_of_every_kind(X: np.ndarray, axes: str) ->
     here = bench(X, axes, code=3)
     item = here.item(4)
     np.testing.assert_array_equal(item, X[4])
-    assert [index for index, _ in here.page(15, 60)] == list(range(15, len(X)))
+    assert [index for index, *_ in here.page(15, 60)] == list(range(15, len(X)))
     code = here.code(item)
     moved = code.copy()
     moved[here.units[0]] += 50

@@ -2,7 +2,7 @@
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,9 @@ from narrows.cli.files import check_file, load_tool, read_items_for
 from narrows.cli.messages import WrongUsage, say, size
 from narrows.cli.restoring import check_corruption, check_tool_options
 from narrows.errors import DataError, NarrowsError
+
+if TYPE_CHECKING:
+    from narrows.data import Items
 
 
 def report(
@@ -127,10 +130,17 @@ def view(
             items = read_items_for(next(iter(tools.values())), name, axes, strict)
             if not items.spatial:
                 raise DataError(f"{name}: rows of a table have no pictures to view; see narrows report")
+            for path, tool in zip(models, tools.values(), strict=True):
+                check_suits(tool, path, items)
             bench = Workbench(tools, len(items), items.select, items.source)
         else:
             archive = stack.enter_context(opened(name, model, None))
-            bench = Workbench({"codec": archive.codec}, len(archive), archive.read, archive.name)
+            stored = archive.reader.sizes()["total"]
+            about = (
+                f"They take {size(stored)} in the file, {size(stored / len(archive))} each, and were compressed with "
+                f"{archive.mode}. What is shown is what comes out of it."
+            )
+            bench = Workbench({"codec": archive.codec}, len(archive), archive.read, archive.name, about)
         try:
             serve(bench, host, port, browser, say)
         except OSError:
@@ -139,6 +149,14 @@ def view(
                 f"{host}: cannot be listened on: its port {taken}, or the address is not this machine's; "
                 "choose others with --port and --host"
             ) from None
+
+
+def check_suits(tool: Any, path: str, items: "Items") -> None:
+    """DataError, which names the model, where it does not take such items."""
+    try:
+        tool._items(items)
+    except ValueError as error:
+        raise DataError(f"{path}: {error}") from None
 
 
 def demo(

@@ -116,6 +116,11 @@ def spread(count: int, most: int) -> np.ndarray:
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
 
 
+def named(items: Items, index: int) -> str:
+    """What an item is called."""
+    return items.names[index] if items.names is not None else f"item {index}"
+
+
 def ranked(errors: np.ndarray, each: int = 3) -> Sequence[tuple[str, int]]:
     """The best, the middle and the worst items: (which it is, index), fewer where there are not so many."""
     order = np.argsort(errors, kind="stable")

@@ -48,7 +48,7 @@ def network_diagram(stages: Sequence[Stage]) -> Figure:
     ax.set_ylim(len(stages) - 0.4, -0.6)
     ax.set_xlim(-0.51 * widest, (0.62 if any(stage.skips_from is not None for stage in stages) else 0.51) * widest)
     tick = max(tick for tick in MaxNLocator(3, integer=True).tick_values(0, widest) if tick <= widest)
-    ax.set_xticks([-tick / 2, 0, tick / 2], ["", f"{tick:,.0f}", ""])
+    ax.set_xticks([-tick / 2, 0, tick / 2], ["", f"← {tick:,.0f} →", ""])
     ax.set_xlabel("how many numbers each stage gives: the width of its bar", fontsize=9)
     ax.tick_params(axis="y", length=0)
     ax.tick_params(axis="x", labelsize=8)
@@ -72,6 +72,12 @@ def loss_curves(history: Mapping[str, Sequence[float]], loss: str, baseline: tup
             label=label,
             linewidth=2,
         )
+    kept = min(
+        ((value, at) for value, at in zip(history["held_out"], history["seconds"], strict=True) if value is not None),
+        default=None,
+    )
+    if kept is not None:
+        ax.plot(kept[1], kept[0], "o", color=COLOURS[0], markersize=7, label="kept")
     if baseline is not None and np.isfinite(baseline[1]):
         ax.axhline(baseline[1], color=FAINT, linewidth=1.2, linestyle=":", label=baseline[0])
         values.append(baseline[1])
@@ -107,6 +113,7 @@ def histogram(values: np.ndarray, label: str, marks: Mapping[str, float], of: st
             linestyle=DASHES[index],
             label=f"{name} {mark:,.0f}" if mark >= 1000 else f"{name} {mark:.3g}",
         )
+    ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     ax.set_xlabel(label)
     ax.set_ylabel(f"number of {of}")
     finish(ax, legend=False)
@@ -124,7 +131,7 @@ def code_map(
 ) -> Figure:
     """Items at their places (N, 2), as points, by label where there are labels, and some as thumbnails in frames."""
     figure, ax = plain(WIDTH * 0.92)
-    colours = np.full(len(places), FAINT)
+    colours, edges = np.full(len(places), FAINT), np.full(len(places), "-")
     if labels is None:
         ax.scatter(
             places[:, 0], places[:, 1], s=5 if len(places) > 500 else 16, color=COLOURS[0], alpha=0.5, linewidths=0
@@ -133,7 +140,7 @@ def code_map(
         for index, label in enumerate(np.unique(labels)):
             colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index // len(COLOURS) % len(MARKERS)]
             here = places[labels == label]
-            colours[labels == label] = colour
+            colours[labels == label], edges[labels == label] = colour, ("-", ":")[index // len(COLOURS) % 2]
             ax.scatter(here[:, 0], here[:, 1], s=9, color=colour, marker=marker, linewidths=0, label=str(label))
         ax.legend(
             frameon=False, loc="upper left", bbox_to_anchor=(1, 1), handletextpad=0.1, markerscale=2, title="label"
@@ -148,8 +155,8 @@ def code_map(
             x, y = places[index]
             extent = (x - half[0], x + half[0], y - half[1], y + half[1])
             ax.imshow(picture, cmap="gray", vmin=0, vmax=255, extent=extent, aspect="auto", zorder=3)
-            frame = {"edgecolor": colours[index], "linewidth": 1.0 if labels is None else 1.6}
-            ax.add_patch(Rectangle(tuple(places[index] - half), *(2 * half), fill=False, zorder=3, **frame))
+            frame = {"edgecolor": colours[index], "linewidth": 1.0 if labels is None else 1.6, "fill": False}
+            ax.add_patch(Rectangle(tuple(places[index] - half), *(2 * half), zorder=3, linestyle=edges[index], **frame))
     ax.set_xlim(low[0] - size[0], high[0] + size[0])
     ax.set_ylim(low[1] - size[1], high[1] + size[1])
     ax.set_xlabel(names[0])
@@ -227,7 +234,7 @@ def told_and_true(panels: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]
     across = min(3, len(panels))
     down = -(-len(panels) // across)
     figure = Figure(figsize=(WIDTH, 0.4 + 2.0 * down), layout="constrained")
-    axes = figure.subplots(down, across, squeeze=False).flat
+    axes = list(figure.subplots(down, across, squeeze=False).flat)
     for ax, (name, (true, filled, deviation)) in zip(axes, panels.items(), strict=False):
         ends = [min(true.min(), filled.min()), max(true.max(), filled.max())]
         ax.plot(ends, ends, color=FAINT, linewidth=1)
@@ -236,7 +243,8 @@ def told_and_true(panels: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]
         )
         ax.set_title(name, fontsize=9)
         ax.tick_params(labelsize=7.5)
-    for ax in list(axes)[len(panels) :]:
+        ax.xaxis.set_major_locator(MaxNLocator(3))
+    for ax in axes[len(panels) :]:
         ax.set_visible(False)
     figure.supxlabel("true value (unit of the column)", fontsize=9)
     figure.supylabel("filled in", fontsize=9)

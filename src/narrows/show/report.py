@@ -1,6 +1,7 @@
 """The report behind `narrows report`: what a model is, and what it makes of items, as one HTML file."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,8 @@ def report(
     most = (CODEC_ITEMS, CODEC_VALUES) if isinstance(model, Codec) else (MOST_ITEMS, MOST_VALUES)
     chosen = spread(len(items), max(3, min(most[0], most[1] // max(1, items.values.size // len(items)))))
     some = items.select(chosen)
+    if some.names is None and some.spatial:
+        some = replace(some, names=[f"item {index}" for index in chosen])
     right = None if target is None else target.select(chosen)
     steps: list[Step] = [lambda: [network_section(model)], lambda: [training_section(model, document)]]
     if isinstance(model, Autoencoder):
@@ -61,10 +64,13 @@ def report(
         if progress is not None:
             progress(done, len(steps))
         sections += step()
-    all_of_them = f"all {len(items):,} items"
-    looked_at = all_of_them if len(some) == len(items) else f"{len(some):,} of {len(items):,} items, evenly apart,"
+    all_of_them = f"all {len(items):,} items were" if len(items) > 1 else "the one item was"
+    looked_at = all_of_them if len(some) == len(items) else f"{len(some):,} of {len(items):,} items, evenly apart, were"
     article = "An" if model.tool[0] in "aei" else "A"
-    lead = f"{article} {model.tool}, and what it makes of {items.source}: {looked_at} were looked at."
+    lead = f"{article} {model.tool}, and what it makes of {items.source}: {looked_at} looked at."
+    lead += " The model learnt from these very data: of others it may make less." * (
+        items.source == document["training"]["data"]
+    )
     lead += " Of each volume the middle slice is shown." * (items.spatial == 3)
     return write(f"Report: {model.tool} for {document['training']['data']}", lead, describe_model(document), sections)
 
@@ -104,7 +110,12 @@ def training_section(model: Tool, document: dict[str, Any]) -> Section:
         # What its training makes small is of another kind than what is measured on held-out rows.
         history = {name: values for name, values in history.items() if name != "loss"}
     held_out, seconds = training["held_out_loss"], training["seconds"]
-    says = f"After {seconds:,.{0 if seconds >= 10 else 1}f} seconds the held-out loss was {held_out:.4g}. "
+    says = (
+        f"In {seconds:,.{0 if seconds >= 10 else 1}f} seconds the lowest held-out loss was {held_out:.4g}; the weights "
+    )
+    says += "that had it were kept. "
+    if isinstance(model, Codec):
+        says += "Training turns from task to task, each with a loss of its own, so the dashed line may jump. "
     says += "Where the solid line still falls at its end, longer training would help"
     says += "; where it rises while the dashed one falls, the network learns its items by heart." * ("loss" in history)
     says += "." * ("loss" not in history)

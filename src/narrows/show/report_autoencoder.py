@@ -10,7 +10,7 @@ from sklearn.decomposition import PCA
 from narrows.data import Items
 from narrows.show import plots, report_tables
 from narrows.show.figures import DIFFERENCE_COLOURS
-from narrows.show.pictures import Pen, ranked, spread
+from narrows.show.pictures import Pen, named, ranked, spread
 from narrows.show.report_page import Block, Card, Cards, Plot, Section
 from narrows.show.summaries import downstream_summary, rebuilding_summary
 from narrows.tools.autoencoder import Autoencoder
@@ -32,11 +32,14 @@ def steps(model: Autoencoder, items: Items, labels: np.ndarray | None) -> list[C
 
 
 def figures_section(model: Autoencoder, items: Items, labels: np.ndarray | None) -> Section:
-    blocks: list[Block] = [
-        "PCA with as many components as the code has numbers is the best that any linear code can do. Each half of the "
-        "items is rebuilt by the PCA of the other half, so that it has not seen them either.",
-        rebuilding_summary(evaluate(model, items)),
-    ]
+    found = evaluate(model, items)
+    blocks: list[Block] = [rebuilding_summary(found)]
+    if found.pca is not None:
+        blocks.insert(
+            0,
+            "PCA with as many components as the code has numbers is the best that any linear code can do. Each half of "
+            "the items is rebuilt by the PCA of the other half, so that it has not seen them either.",
+        )
     if labels is not None:
         told = evaluate_downstream(model, items, labels)
         blocks += [
@@ -69,7 +72,7 @@ def rebuilt_section(model: Autoencoder, items: Items) -> Section:
     limit = colour_limit(off)
     cards = [
         Card(
-            f"{name}: MSE {errors[index]:.4g}",
+            f"{name}: {named(items, index)}, MSE {errors[index]:.4g}",
             [
                 ("original", pen.picture(item)),
                 ("rebuilt", pen.picture(item + error * pen.span)),
@@ -85,9 +88,10 @@ def rebuilt_section(model: Autoencoder, items: Items) -> Section:
 
 
 def code_sections(model: Autoencoder, items: Items, labels: np.ndarray | None) -> list[Section]:
-    """The map of the codes, and sweeps; nothing where items differ in size, and so do their codes."""
+    """The map of the codes, and sweeps, where items share one size."""
     if not items.uniform:
-        return []
+        words = "The items differ in size, and so do their codes: no map and no sweep shows all of them."
+        return [Section("The code space", [words])]
     codes = np.asarray(model.transform(items))
     # Behind the code proper there may be positions of maxima, which are no quantities.
     proper = math.prod(model.network_.code_shapes(tuple(items.item_shape[: items.spatial]))[0])

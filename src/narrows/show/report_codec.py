@@ -4,6 +4,7 @@ import io
 import lzma
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from PIL import Image, features
 from narrows.coding.container import Reader
 from narrows.data import Items
 from narrows.show import plots
-from narrows.show.pictures import Pen, ranked, spread
+from narrows.show.pictures import Pen, named, ranked, spread
 from narrows.show.report_page import Block, Card, Cards, Plot, Section
 from narrows.show.summaries import Summary
 from narrows.tools.codec import Codec
@@ -31,6 +32,7 @@ def steps(model: Codec, items: Items) -> list[Callable[[], Iterable[Section]]]:
 
 def rates_section(model: Codec, items: Items) -> Section:
     """The rate-distortion curve and lossless sizes, with peers where the items are pictures that those can hold."""
+    items = replace(items, names=None)  # which would take bytes of the file
     pixels = sum(item.size for item in items) / items.channels
     unit = "pixel" if items.spatial == 2 else "position"
     span = Pen.of(items, model.coder_.scaling).span
@@ -111,7 +113,7 @@ def items_section(model: Codec, items: Items) -> Section:
             blob = model.compress(item, quality=quality)
             back = decompressed(model, blob)[0]
             pictures.append((f"quality {quality}: {payload(blob):,} bytes", pen.picture(back)))
-        cards.append(Card(names[name], pictures))
+        cards.append(Card(f"{names[name]}: {named(item, 0)}", pictures))
     says = "From left to right fewer bytes. What goes first is what the eye, or the model, misses least."
     return Section("Bytes of each item", [*blocks, Cards(cards, says, wide=items.spatial == 1)])
 

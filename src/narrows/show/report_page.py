@@ -39,6 +39,10 @@ section > p, figcaption, .note, .lead, .plot img { max-width: 40rem }
 .facts td:first-child { white-space: nowrap; color: var(--soft); padding-right: 1.5rem; vertical-align: top }
 .facts td { text-align: left; white-space: normal; overflow-wrap: anywhere }
 .summary { width: auto; min-width: min(100%, 24rem) }
+@media (max-width: 520px) {
+  .summary th { white-space: normal; vertical-align: bottom }
+  .summary td, .summary th { padding: .3rem .25rem }
+}
 @media print {
   :root { color-scheme: light; --page: #fff; --ink: #000; --soft: #444; --line: #bbb; --code: #fff; --link: #000 }
   html { font-size: 11px }

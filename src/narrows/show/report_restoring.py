@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter, median_filter
 from narrows.data import Items
 from narrows.show import plots
 from narrows.show.figures import DIFFERENCE_COLOURS, DOUBT_COLOURS
-from narrows.show.pictures import Pen, ranked, spread
+from narrows.show.pictures import Pen, named, ranked, spread
 from narrows.show.report_autoencoder import colour_limit
 from narrows.show.report_page import Block, Card, Cards, Plot, Section
 from narrows.show.summaries import denoising_summary, filling_summary, quality_rows
@@ -49,7 +49,7 @@ def removed_section(model: Denoiser, items: Items) -> Section:
     limit, most = colour_limit(off), colour_limit(doubts) / pen.span
     cards = [
         Card(
-            f"item {number + 1}",
+            named(some, number),
             [
                 ("noisy", pen.picture(before)),
                 ("denoised", pen.picture(restored)),
@@ -131,7 +131,7 @@ def restored_section(model: Denoiser | Imputer, given: Items, right: Items, name
     filled = isinstance(model, Imputer)
     cards = [
         Card(
-            f"{which}: MSE {errors[index]:.4g}",
+            f"{which}: {named(right, index)}, MSE {errors[index]:.4g}",
             [
                 (name, pen.picture(np.where(holes[index], np.nan, given[index].astype(np.float32)))),
                 ("filled" if filled else "denoised", pen.picture(answer[index])),

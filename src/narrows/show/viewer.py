@@ -4,10 +4,13 @@ import base64
 import json
 import os
 import signal
+import socket
 import tempfile
 import time
+import zlib
 from collections.abc import Callable
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -117,7 +120,7 @@ function place(event) {
   return [across * canvas.width, down * canvas.height];
 }
 function send() {
-  props.value = JSON.stringify({width: canvas.width, height: canvas.height,
+  props.value = JSON.stringify({width: canvas.width, height: canvas.height, item: props.item,
     strokes: btoa(Array.from(strokes, each => String.fromCharCode(Math.round(255 * each))).join(''))});
   trigger('input');
 }
@@ -144,6 +147,7 @@ PAD = '<div class="pad"><canvas width="28" height="28"></canvas><button type="bu
 def view(bench: Workbench, host: str, port: int | None, open_browser: bool, say: Callable[[str], None]) -> None:
     """Serve the page until Ctrl-C; `say` is told its address. OSError where it cannot be served there."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    check_address(host)
     with tempfile.TemporaryDirectory(prefix="narrows-view-") as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder  # uploads live no longer than the viewer
         app = page(bench)
@@ -170,6 +174,13 @@ def view(bench: Workbench, host: str, port: int | None, open_browser: bool, say:
             app.close(verbose=False)
 
 
+def check_address(host: str) -> None:
+    """OSError where nothing on this machine can listen: Gradio would wait for ever."""
+    family, _, _, _, address = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, socket.SOCK_STREAM) as tried:
+        tried.bind(address)
+
+
 def hosts_of(address: str) -> list[str]:
     """The names that a browser may call the viewer by where it listens at an address. On this machine alone, they are
     this machine's own, so that no page from elsewhere can pass for one of the viewer's by a name of its own for it.
@@ -181,9 +192,7 @@ def hosts_of(address: str) -> list[str]:
 def page(bench: Workbench) -> Any:
     """The page: the item at the left, what the tools make of it at the right."""
     with gr.Blocks(title=f"narrows: {bench.name}", analytics_enabled=False) as app:
-        gr.Markdown(
-            f"## {bench.name}\n{bench.count:,} items. Choose one, or make your own, and see what becomes of it."
-        )
+        gr.Markdown(f"## {bench.name}\n{bench.about} Choose one, or make your own, and see what becomes of it.")
         item = gr.State(bench.item(0))
         note = gr.HTML("", elem_id="note")
         with gr.Row():
@@ -202,18 +211,29 @@ def page(bench: Workbench) -> Any:
     return app
 
 
+def knob(low: float, high: float, value: float, step: float, label: str, **look: Any) -> Any:
+    """A slider beside whose number anything may be typed: it is held to the ends, where Gradio would be in error."""
+    slider = gr.Slider(low, high, value, step=step, label=label, **look)
+    vars(slider)["preprocess"] = lambda typed: min(max(low if typed is None else typed, low), high)
+    return slider
+
+
 def choose_item(bench: Workbench, item: Any, note: Any) -> None:
     """The ways to an item: from the grid, drawn, or from a file."""
 
     def chosen(event: gr.EventData) -> tuple[np.ndarray, str, Any]:
-        return bench.item(int(event.index)), "", gr.update(chosen=int(event.index))
+        index = int(event.index)
+        return bench.item(index), f"<p>item {escape(bench.item_name(index))}</p>", gr.update(chosen=index)
 
     def drawn(text: str) -> tuple[np.ndarray, str, Any]:
-        return bench.from_drawing(read_strokes(text)), "", gr.update(chosen=-1)
+        strokes = read_strokes(text, 0)
+        assert strokes is not None
+        return bench.from_drawing(strokes), "", gr.update(chosen=-1)
 
     def uploaded(path: str) -> tuple[Any, str, Any]:
         try:
-            return bench.from_file(path), "", gr.update(chosen=-1)
+            item = bench.from_file(path)
+            return item, f"<p>{escape(Path(path).name)}, taken as {bench.in_words(item)}</p>", gr.update(chosen=-1)
         except (DataError, OSError, ValueError) as error:
             return gr.skip(), warning(str(error)), gr.skip()
 
@@ -222,7 +242,7 @@ def choose_item(bench: Workbench, item: Any, note: Any) -> None:
             grid = gr.HTML(grid_html(bench, 0), js_on_load=GRID_SCRIPT, elem_id="grid", chosen=0)
             grid.select(chosen, None, [item, note, grid], show_progress="hidden")
             if bench.count > PAGE:
-                first = gr.Slider(0, bench.count - 1, 0, step=PAGE, label="from item", elem_id="first")
+                first = knob(0, bench.count - 1, 0, PAGE, "from item", elem_id="first")
                 first.input(
                     lambda at: grid_html(bench, int(at)),
                     first,
@@ -255,7 +275,7 @@ def squeeze_tab(app: Any, bench: Workbench, item: Any, note: Any) -> None:
             for unit in bench.units:
                 low, high, step = bench.ranges[unit]
                 look: dict[str, Any] = {"min_width": 200, "elem_classes": "unit", "buttons": []}
-                sliders.append(gr.Slider(low, high, low, step=step, label=f"number {unit}", **look))
+                sliders.append(knob(low, high, low, step, f"number {unit}", **look))
     reset = gr.Button("Back to the item's own code", size="sm", visible=bool(sliders))
 
     def encoded(item: np.ndarray) -> list[Any]:
@@ -285,7 +305,7 @@ def on_slider(value: float, low: float, high: float, step: float) -> float:
 
 def compress_tab(app: Any, bench: Workbench, item: Any, note: Any) -> None:
     """The codec: quality, bytes and picture, beside WebP and JPEG."""
-    quality = gr.Slider(1, 100, 50, step=1, label="quality", elem_id="quality")
+    quality = knob(1, 100, 50, 1, "quality", elem_id="quality")
     shown = gr.HTML(elem_id="compressed")
     gr.Markdown(
         "Each picture in a file of its own; WebP and JPEG at their best within as many bytes, or at their least."
@@ -295,14 +315,14 @@ def compress_tab(app: Any, bench: Workbench, item: Any, note: Any) -> None:
 
 def denoise_tab(app: Any, bench: Workbench, item: Any, note: Any) -> None:
     """The denoiser: add noise, and take it away."""
-    strength = gr.Slider(0, 1, 0.5, step=0.05, label="noise to add (1 is the whole range)", elem_id="strength")
+    strength = knob(0, 1, 0.5, 0.05, "noise to add (1 is the whole range)", elem_id="strength")
     shown = gr.HTML(elem_id="denoised")
     live(app, [item, strength], note, shown, lambda item, strength: html(bench.denoised(item, strength)))
 
 
 def fill_tab(app: Any, bench: Workbench, item: Any, note: Any) -> None:
     """The imputer: paint a hole, or hide a share, and fill it."""
-    share = gr.Slider(0, 0.95, 0, step=0.05, label="share of the values to hide", elem_id="share")
+    share = knob(0, 0.95, 0, 0.05, "share of the values to hide", elem_id="share")
     inputs = [item, share]
     with gr.Row():
         if bench.has_pictures:
@@ -314,14 +334,16 @@ def fill_tab(app: Any, bench: Workbench, item: Any, note: Any) -> None:
             shown = gr.HTML(elem_id="filled")
 
     def below(item: np.ndarray) -> Any:
-        return gr.update(width=item.shape[1], height=item.shape[0], over=png(bench.pen.picture(item)), value="")
+        over = png(bench.pen.picture(item))
+        return gr.update(width=item.shape[1], height=item.shape[0], over=over, item=zlib.crc32(item.tobytes()))
 
     if bench.has_pictures:
         for event in (app.load, item.change):
             event(below, item, pad, show_progress="hidden")
 
     def fill(item: np.ndarray, share: float, text: str = "") -> str:
-        return html(bench.filled(item, read_strokes(text) >= 0.5 if text else None, share))
+        strokes = read_strokes(text, zlib.crc32(item.tobytes()))
+        return html(bench.filled(item, None if strokes is None else strokes >= 0.5, share))
 
     live(app, inputs, note, shown, fill)
 
@@ -362,23 +384,26 @@ def drawing_pad(name: str, shape: tuple[int, ...], soft: bool, radius: float, co
         width=shape[1],
         height=shape[0],
         over="",
+        item=0,
     )
 
 
-def read_strokes(text: str) -> np.ndarray:
-    """What a pad sends, as (Y, X) of 0..1."""
-    sent = json.loads(text)
+def read_strokes(text: str, item: int) -> np.ndarray | None:
+    """What a pad sends, as (Y, X) of 0..1; None where it was not painted over this item."""
+    sent: dict[str, Any] = json.loads(text) if text else {}
+    if sent.get("item") != item:
+        return None
     strokes = np.frombuffer(base64.b64decode(sent["strokes"]), np.uint8)
     return strokes.reshape(int(sent["height"]), int(sent["width"])) / 255
 
 
 def grid_html(bench: Workbench, first: int) -> str:
     shown = bench.page(first, PAGE)
-    large = max(max(picture.shape[:2]) for _, picture in shown) > 64
+    large = max(max(picture.shape[:2]) for *_, picture in shown) > 64
     buttons = "".join(
-        f'<button type="button" data-item="{index}" title="item {index}">'
-        f'<img class="{"" if large else "crisp"}" src="{png(picture)}" alt="item {index}"></button>'
-        for index, picture in shown
+        f'<button type="button" data-item="{index}" title="item {escape(name)}">'
+        f'<img class="{"" if large else "crisp"}" src="{png(picture)}" alt="item {escape(name)}"></button>'
+        for index, name, picture in shown
     )
     return f'<div class="grid {"large" if large else ""}">{buttons}</div>'
 

@@ -35,16 +35,18 @@ class Workbench:
 
     tools: at most one of each kind, {"autoencoder", "codec", "denoiser", "imputer"}. count: items there are.
     fetch: from their indices, ascending, to `Items`. An item is an array, (*S) or (*S, C) as in `Items`.
+    about: what is known of the items beside their number, in sentences.
     """
 
     def __init__(
-        self, tools: Mapping[str, Any], count: int, fetch: Callable[[Sequence[int]], Items], name: str
+        self, tools: Mapping[str, Any], count: int, fetch: Callable[[Sequence[int]], Items], name: str, about: str = ""
     ) -> None:
         self.autoencoder: Autoencoder | None = tools.get("autoencoder")
         self.codec: Codec | None = tools.get("codec")
         self.denoiser: Denoiser | None = tools.get("denoiser")
         self.imputer: Imputer | None = tools.get("imputer")
         self.count, self.fetch, self.name = count, fetch, name
+        self.about = f"{count:,} item{'s' * (count != 1)}. {about}".strip()
         self.tool: Tool = next(iter(tools.values()))
         self.scaling = self.codec.coder_.scaling if self.tool is self.codec else self.tool.scaling_  # type: ignore[union-attr]
         sample = fetch(spread(count, LOOKED_AT).tolist())
@@ -75,10 +77,21 @@ class Workbench:
     def item(self, index: int) -> np.ndarray:
         return self.fetch([index])[0]
 
-    def page(self, first: int, count: int) -> list[tuple[int, np.ndarray]]:
-        """Indices and pictures of so many items."""
+    def item_name(self, index: int) -> str:
+        return (self.fetch([index]).names or [str(index)])[0]
+
+    def page(self, first: int, count: int) -> list[tuple[int, str, np.ndarray]]:
+        """Indices, names and pictures of so many items."""
         indices = list(range(first, min(first + count, self.count)))
-        return [(index, self.pen.picture(item)) for index, item in zip(indices, self.fetch(indices), strict=True)]
+        items = self.fetch(indices)
+        names = items.names or [str(index) for index in indices]
+        return [(index, name, self.pen.picture(item)) for index, name, item in zip(indices, names, items, strict=True)]
+
+    def in_words(self, item: np.ndarray) -> str:
+        """The size of an item, and for pictures what colours it has."""
+        spatial = len(self.axes.strip("NC"))
+        colours = (", in colour" if self.axes.endswith("C") else ", grey") * self.has_pictures
+        return f"{' x '.join(map(str, item.shape[:spatial]))}{colours}"
 
     def from_drawing(self, strokes: np.ndarray) -> np.ndarray:
         """An item from strokes (Y, X) of 0..1: light on dark, over the range of the data."""
