@@ -227,7 +227,7 @@ def test_an_archive_is_looked_into(models: dict[str, Path], serve: Callable[...,
         page.goto(serve(archive))
         page.locator("#compressed img").first.wait_for()
         assert page.locator("#grid button").count() == 60
-        assert "compressed with lossless" in page.inner_text("body")
+        assert "for each (lossless)" in page.inner_text("body")
         source = page.locator("#grid img").nth(7).get_attribute("src")
         shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(source.split(",")[1]))))
         np.testing.assert_array_equal(shown, digits[7])

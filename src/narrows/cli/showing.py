@@ -137,8 +137,8 @@ def view(
             archive = stack.enter_context(opened(name, model, None))
             stored = archive.reader.sizes()["total"]
             about = (
-                f"They take {size(stored)} in the file, {size(stored / len(archive))} each, and were compressed with "
-                f"{archive.mode}. What is shown is what comes out of it."
+                f"The file has {size(stored)}, {size(stored / len(archive))} for each ({archive.mode}); what is shown "
+                "is what comes out of it."
             )
             bench = Workbench({"codec": archive.codec}, len(archive), archive.read, archive.name, about)
         try:

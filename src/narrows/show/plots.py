@@ -72,12 +72,10 @@ def loss_curves(history: Mapping[str, Sequence[float]], loss: str, baseline: tup
             label=label,
             linewidth=2,
         )
-    kept = min(
-        ((value, at) for value, at in zip(history["held_out"], history["seconds"], strict=True) if value is not None),
-        default=None,
-    )
-    if kept is not None:
-        ax.plot(kept[1], kept[0], "o", color=COLOURS[0], markersize=7, label="kept")
+    held_out = np.array(history["held_out"], float)  # NaN for None
+    if np.isfinite(held_out).any():
+        best = int(np.nanargmin(held_out))
+        ax.plot(history["seconds"][best], held_out[best], "o", color=COLOURS[0], markersize=7, label="kept")
     if baseline is not None and np.isfinite(baseline[1]):
         ax.axhline(baseline[1], color=FAINT, linewidth=1.2, linestyle=":", label=baseline[0])
         values.append(baseline[1])

@@ -110,10 +110,8 @@ def training_section(model: Tool, document: dict[str, Any]) -> Section:
         # What its training makes small is of another kind than what is measured on held-out rows.
         history = {name: values for name, values in history.items() if name != "loss"}
     held_out, seconds = training["held_out_loss"], training["seconds"]
-    says = (
-        f"In {seconds:,.{0 if seconds >= 10 else 1}f} seconds the lowest held-out loss was {held_out:.4g}; the weights "
-    )
-    says += "that had it were kept. "
+    took = f"{seconds:,.0f}" if seconds >= 10 else f"{seconds:.1f}"
+    says = f"In {took} seconds the lowest held-out loss was {held_out:.4g}; the weights that had it were kept. "
     if isinstance(model, Codec):
         says += "Training turns from task to task, each with a loss of its own, so the dashed line may jump. "
     says += "Where the solid line still falls at its end, longer training would help"
