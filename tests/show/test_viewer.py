@@ -26,6 +26,8 @@ from ..cli.conftest import narrows as command
 
 pytest.importorskip("gradio", reason="Gradio is not installed")
 
+SETTLED = 700  # milliseconds: sliders get their values a moment after they appear, and what is typed before is lost
+
 
 @pytest.fixture(scope="module")
 def models(mnist: tuple[Items, Items], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
@@ -54,7 +56,14 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., st
     def started(*arguments: object) -> str:
         line = [sys.executable, "-m", "narrows", "view", *map(str, arguments), "--no-browser"]
         environment = {**os.environ, "TMPDIR": str(uploads)}
-        process = subprocess.Popen(line, stderr=subprocess.PIPE, text=True, env=environment)
+        process = subprocess.Popen(
+            line,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+            # Where the tests run in the background of a shell, they were told to ignore it.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
         running.append(process)
         assert process.stderr is not None
         said, until = "", time.monotonic() + 120
@@ -85,6 +94,7 @@ def page(address: str) -> Iterator[Any]:
     with opened_page(1280, 800) as (page, wrong):
         page.goto(address)
         page.locator("#squeezed img").first.wait_for()
+        page.wait_for_timeout(SETTLED)
         yield page
         assert not wrong
 
@@ -119,7 +129,9 @@ def marked(page: Any) -> list[str]:
 
 
 def press(page: Any, name: str) -> None:
+    """Open a tab."""
     page.get_by_role("tab", name=name).click()
+    page.wait_for_timeout(SETTLED)
 
 
 def test_items_are_browsed_and_the_code_is_moved(page: Any) -> None:
