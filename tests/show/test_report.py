@@ -113,6 +113,9 @@ def test_of_many_items_is_one_of_some_of_them(reported: Report, model: Any, monk
     html = shown(list(range(10)))
     assert html == shown([0, 3, 6, 9])
     assert "picture 3" in html
+    if model.tool == "denoiser":  # of pairs it is the noisy item that is named
+        noisy = Items.from_list(pictures, "YXC", names=[f"noisy {index}" for index in range(10)])
+        assert "noisy 3, MSE" in reported(model, noisy, target=Items.from_list(pictures, "YXC"))
 
 
 def test_of_a_codec(reported: Report, mnist: tuple[Items, Items]) -> None:

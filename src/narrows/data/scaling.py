@@ -73,8 +73,8 @@ class Scaling:
             finite = (chunk[np.isfinite(chunk)] for chunk in known_chunks(items))
             return (values for values in finite if values.size)
 
-        low = float(min((values.min() for values in known()), default=0))
-        high = float(max((values.max() for values in known()), default=0))
+        ends = [(float(values.min()), float(values.max())) for values in known()] or [(0.0, 0.0)]
+        low, high = min(end[0] for end in ends), max(end[1] for end in ends)
         at_an_end, count = 0, 0
         for values in known():
             at_an_end += int(np.count_nonzero((values == low) | (values == high)))

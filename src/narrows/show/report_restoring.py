@@ -131,7 +131,7 @@ def restored_section(model: Denoiser | Imputer, given: Items, right: Items, name
     filled = isinstance(model, Imputer)
     cards = [
         Card(
-            f"{which}: {named(right, index)}, MSE {errors[index]:.4g}",
+            f"{which}: {named(given, index)}, MSE {errors[index]:.4g}",
             [
                 (name, pen.picture(np.where(holes[index], np.nan, given[index].astype(np.float32)))),
                 ("filled" if filled else "denoised", pen.picture(answer[index])),

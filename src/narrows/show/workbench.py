@@ -75,10 +75,11 @@ class Workbench:
         return Items(item[None], self.axes, source="the item")
 
     def item(self, index: int) -> np.ndarray:
-        return self.fetch([index])[0]
+        return self.named_item(index)[1]
 
-    def item_name(self, index: int) -> str:
-        return (self.fetch([index]).names or [str(index)])[0]
+    def named_item(self, index: int) -> tuple[str, np.ndarray]:
+        items = self.fetch([index])
+        return (items.names or [str(index)])[0], items[0]
 
     def page(self, first: int, count: int) -> list[tuple[int, str, np.ndarray]]:
         """Indices, names and pictures of so many items."""
