@@ -156,7 +156,7 @@ def restored_section(model: Denoiser | Imputer, given: Items, right: Items, name
     )
 
 
-def trust(span: float, answer: Items, doubts: Items, right: Items, asked: Iterable[np.ndarray]) -> Plot:
+def trust(span: float, answer: Items, doubts: Items, right: Items, asked: Items | list[np.ndarray]) -> Plot:
     """Errors beside the deviations that were stated for them, value by value; asked: which values of each item."""
 
     def gathered(items: Iterable[np.ndarray]) -> np.ndarray:
