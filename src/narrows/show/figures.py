@@ -109,7 +109,7 @@ def training_curves(title: str, curves: Mapping[str, Mapping[str, list[float]]],
     ax.set_xlim(0, right)
     ax.set_xlabel("training time (seconds)")
     ax.set_ylabel("mean squared error on held-out digits")
-    ax.legend(frameon=False, loc="upper right", handlelength=3)
+    ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, handlelength=3)
     _title(figure, title)
     return figure
 
