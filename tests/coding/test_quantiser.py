@@ -44,6 +44,12 @@ def rebuilt(quantiser, x, fraction=None):
     return values
 
 
+def test_the_largest_bound_on_the_widest_range_is_kept():
+    quantiser = Quantiser.bounded("int64", 2.0**62, 0, 2**62)
+    x = np.array([0, 1, 2**31, 2**40, 2**62, 2**63 - 1, -(2**63)])
+    assert max(abs(int(a) - int(b)) for a, b in zip(rebuilt(quantiser, x), x, strict=True)) <= 2**62
+
+
 @given(st.data(), contents(WHOLE), st.integers(0, 40) | st.floats(0, 1e30))
 def test_integers_keep_their_bound(data, x, max_error):
     low = data.draw(st.integers(-50, 50))

@@ -310,3 +310,14 @@ def test_real_numbers_far_from_those_of_training_reach_any_psnr():
     finite = np.isfinite(x)
     np.testing.assert_array_equal(found[~finite], x[~finite])
     assert np.abs(found[finite] - x[finite]).max() < 0.2
+
+
+@pytest.mark.parametrize("demand", [{"quality": 5}, {"psnr": 10}, {"max_error": 2**33}], ids=str)
+def test_integers_of_the_widest_ranges_come_back(demand):
+    X = np.cumsum(np.random.default_rng(0).normal(size=(30, 64)), 1)
+    X = (2**52 * X).astype(np.int64)
+    codec = Codec(axes="NT", epochs=1).fit(X)
+    errors = [
+        abs(int(a) - int(b)) for a, b in zip(codec.decompress(codec.compress(X, **demand)).flat, X.flat, strict=True)
+    ]
+    assert max(errors) <= 2**33

@@ -15,7 +15,7 @@ from narrows.coding.entropy import Reader, Writer
 from narrows.coding.fields import Fields, pack_varint
 from narrows.coding.interlaced import Interlaced, Wanted
 from narrows.coding.latent import indices, step_of
-from narrows.coding.quantiser import Quantiser
+from narrows.coding.quantiser import LARGEST_STEP, Quantiser
 from narrows.data import Scaling
 from narrows.networks import Network, cut
 
@@ -106,7 +106,7 @@ class Coder:
     def quantiser(self, step: float, dtype: np.dtype) -> Quantiser:
         """Of values of a type, without a bound."""
         grid = self.grid
-        return Quantiser(dtype, int(step) if grid.whole else step, grid.low, grid.high, grid.origin)
+        return Quantiser(dtype, min(int(step), LARGEST_STEP) if grid.whole else step, grid.low, grid.high, grid.origin)
 
     def bounded(self, max_error: float, dtype: np.dtype) -> Quantiser:
         """Of values of a type, none off by more than `max_error`."""
@@ -124,7 +124,7 @@ class Coder:
             plan = self.latent_plan(fields.byte() / 16, dtype)
         elif self.grid.whole:
             step = fields.varint()
-            if not 0 < step < 2**32:
+            if not 0 < step <= LARGEST_STEP:
                 raise fields.nonsense(f"a step of {step}")
             quantiser = self.quantiser(step, dtype)
             plan = self.pixel_plan(replace(quantiser, bound=(step - 1) // 2 if start & 2 else None))

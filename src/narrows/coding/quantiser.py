@@ -14,6 +14,7 @@ from narrows.coding import stored
 from narrows.errors import DataError, FormatError
 
 MOST = 2**23  # indices lie within -MOST..MOST, exclusive, so that float32 holds them all
+LARGEST_STEP = 2**32 - 1  # of integers, so that int64 holds every product with it
 _FARTHEST = 2**62  # integers farther from zero than this are exceptions, so that int64 holds every sum
 _MARGIN = 1 - 2**-12  # keeps a bound on real numbers through the rounding of their own type
 _WIDTHS = (1, 2, 4, 8)
@@ -66,7 +67,8 @@ class Quantiser:
             raise DataError(f"values of type {self.dtype} cannot be quantised: only integers and floats of 8 bytes")
         if not (0 < self.step < math.inf and math.isfinite(self.origin)) or (self.bound or 0) < 0:
             raise DataError(f"a grid of step {self.step} from {self.origin} with errors up to {self.bound}")
-        if self.whole and (self.step != int(self.step) or self.low > self.high or self.low < -_FARTHEST):
+        grid = self.step == int(self.step) <= LARGEST_STEP and -_FARTHEST <= self.low <= self.high
+        if self.whole and not grid:
             raise DataError(f"a grid of integers of step {self.step} over {self.low}..{self.high}")
 
     @classmethod
@@ -79,7 +81,7 @@ class Quantiser:
         if not 0 <= max_error < math.inf:
             raise DataError(f"max_error={max_error}: expected a number from 0, in the data's own unit")
         if dtype.kind != "f":
-            bound = min(int(max_error), high - low)  # as good as any that is larger
+            bound = min(int(max_error), high - low, LARGEST_STEP // 2)  # beyond the range none is better
             return cls(dtype, 2 * bound + 1, low, high, bound=bound)
         step = 2 * max_error * _MARGIN
         if step < np.finfo(np.float64).tiny:
