@@ -23,8 +23,8 @@ import peers
 from command_line import Parser, write_figures
 from comparison import NARROWS, Comparison, document, print_figures, print_rows
 from measuring import this_machine
-from narrows import atomic
-from narrows.coding.container import Reader
+from narrows.artifacts import atomic
+from narrows.codec.container.file import Reader
 from picture_sets import PictureSet, chosen
 from rate_plot import rate_plot
 from rates import FILES, Files, Rate, Work, all_rates, distortion, pixels

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from measuring import Machine
-from narrows import atomic
+from narrows.artifacts import atomic
 
 
 class Parser(argparse.ArgumentParser):

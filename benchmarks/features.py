@@ -14,8 +14,8 @@ import numpy as np
 from command_line import Parser, announce, write_figures
 from measuring import this_machine
 from narrows import Autoencoder, data
-from narrows.tools.downstream import Accuracy, accuracy
-from narrows.tools.evaluation import fit_pca
+from narrows.evaluation.downstream import Accuracy, accuracy
+from narrows.evaluation.reconstruction_evaluation import fit_pca
 
 SEED = 0
 CODE = 30

@@ -37,8 +37,8 @@ from typing import Any
 import numpy as np
 
 import narrows
-from narrows.coding.container import FORMAT, MAGIC, Reader, write
-from narrows.coding.fields import pack_varint
+from narrows.codec.container.fields import pack_varint
+from narrows.codec.container.file import FORMAT, MAGIC, Reader, write
 from narrows.errors import FormatError
 
 KINDS = ("file", "header", "parameters", "payload", "model")

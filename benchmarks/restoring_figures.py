@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib import colormaps, rc_context
 from matplotlib.figure import Figure
 
-from narrows.show.figures import HOLE, STYLE, WIDTH
+from narrows.render.figures import HOLE, STYLE, WIDTH
 from restoring_tasks import Task
 
 GAP = 2  # pixels between digits

@@ -7,13 +7,13 @@ import sys
 
 import pytest
 
-from narrows import atomic
+from narrows.artifacts import atomic
 
 KILLED = """
 import os, random, signal, sys, time
 from pathlib import Path
 import numpy as np
-from narrows.model_file import read_model, write_model
+from narrows.artifacts.model_file import read_model, write_model
 
 path = Path(sys.argv[1])
 

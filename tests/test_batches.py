@@ -8,8 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from narrows.batches import Batches, Scale, as_tensor
 from narrows.data import Items, Scaling
+from narrows.training.batches import Batches, Scale, as_tensor
 
 from .made_up import table, waves
 

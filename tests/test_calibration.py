@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from narrows.calibration import Calibration
+from narrows.models.calibration import Calibration
 
 
 def drawn(count, right, seed=0):

@@ -5,7 +5,7 @@ import threading
 import pytest
 import torch
 
-from narrows.cores import in_order
+from narrows.codec.parallel import in_order
 
 
 @pytest.fixture(params=[1, 4])

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
-from narrows.corruption import HOLES, NOISES, Holes, Noise, Part, with_nan
+from narrows.corruption.corruption import HOLES, NOISES, Holes, Noise, Part, with_nan
 
 SPACES = [(300,), (28, 28), (9, 10, 11)]
 SHARED = [*HOLES, "mixed"]  # kinds that need no channels

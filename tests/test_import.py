@@ -24,7 +24,7 @@ def test_importing_costs_nothing():
 
 
 def test_data_and_model_files_need_no_torch():
-    loaded = modules_after("from narrows import data, model_file")
+    loaded = modules_after("from narrows import data; from narrows.artifacts import model_file")
     assert "numpy" in loaded
     assert not loaded & {"torch", "sklearn", "pandas", "pyarrow"}
 

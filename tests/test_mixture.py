@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from narrows.mixture import COMPONENTS, NARROWEST, NUMBERS, Mixture
+from narrows.networks.restoration.mixture import COMPONENTS, NARROWEST, NUMBERS, Mixture
 
 
 def mixtures(count, seed=0):

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import narrows
-from narrows import Autoencoder, FormatError, model_file
-from narrows.model_file import FORMAT, fingerprint, read_model, write_model
+from narrows import Autoencoder, FormatError
+from narrows.artifacts import model_file
+from narrows.artifacts.model_file import FORMAT, fingerprint, read_model, write_model
 
 from .made_up import table, waves
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from narrows.networks import Architecture, build
-from narrows.optimisers import WIDEST_FOR_MUON, Muon, optimisers, orthogonal
+from narrows.training.optimizers import WIDEST_FOR_MUON, Muon, optimisers, orthogonal
 
 SHAPES = [(5, 5), (3, 40), (40, 3), (1, 9), (9, 1), (1, 1), (64, 200)]
 

@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 import torch
 
-import narrows.training
+import narrows.training.loop
 from narrows import Autoencoder, FormatError, TrainingError, data
-from narrows.batches import Batches
-from narrows.difference import difference
 from narrows.networks import Architecture, build
-from narrows.training import Settings, train
+from narrows.objectives.reconstruction import difference
+from narrows.training.batches import Batches
+from narrows.training.loop import Settings, train
 
 from .made_up import table, waves
 
@@ -69,7 +69,7 @@ def interrupt_at(step, number=signal.SIGINT):
 
 @pytest.fixture
 def report_each_step(monkeypatch):
-    monkeypatch.setattr(narrows.training, "REPORT_SECONDS", 0.0)
+    monkeypatch.setattr(narrows.training.loop, "REPORT_SECONDS", 0.0)
 
 
 @cache
@@ -133,12 +133,12 @@ def test_a_run_in_its_second_attempt_resumes_to_the_same_weights(mnist, tmp_path
 
 KILLED = """
 import os, signal, sys
-import narrows.training
+import narrows.training.loop
 from narrows import Autoencoder
 sys.path.insert(0, sys.argv[1])
 from made_up import waves
 
-narrows.training.REPORT_SECONDS = narrows.training.CHECKPOINT_SECONDS = 0.0
+narrows.training.loop.REPORT_SECONDS = narrows.training.loop.CHECKPOINT_SECONDS = 0.0
 calls = 0
 
 def report(now):
@@ -210,7 +210,7 @@ def checkpoint(tmp_path_factory):
     path = tmp_path_factory.mktemp("checkpoint") / "run"
     model, X = RUNS["conv"]()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(narrows.training, "REPORT_SECONDS", 0.0)
+        patch.setattr(narrows.training.loop, "REPORT_SECONDS", 0.0)
         with pytest.raises(KeyboardInterrupt):
             model.fit(X, checkpoint=path, report=interrupt_at(40))
     return path
@@ -293,7 +293,7 @@ def test_a_model_is_no_checkpoint(tmp_path):
 def clock(monkeypatch):
     """Time that goes on by a hundredth of a second whenever training looks."""
     ticks = itertools.count()
-    monkeypatch.setattr(narrows.training, "time", SimpleNamespace(monotonic=lambda: next(ticks) / 100))
+    monkeypatch.setattr(narrows.training.loop, "time", SimpleNamespace(monotonic=lambda: next(ticks) / 100))
     return ticks
 
 
@@ -325,7 +325,7 @@ def test_what_is_left_of_the_minutes_is_left_to_the_resumed_run(clock, tmp_path,
 
 
 def test_a_run_of_the_clock_ends(monkeypatch):
-    monkeypatch.setattr("narrows.training.PATIENCE", 1.0)  # only the clock ends it
+    monkeypatch.setattr("narrows.training.loop.PATIENCE", 1.0)  # only the clock ends it
     model = Autoencoder("conv", code=4, minutes=0.02).fit(waves(200, 16, 16))
     assert model.history_["seconds"][-1] >= 1.2
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOME = {
-    "Autoencoder": "narrows.tools.autoencoder",
-    "Codec": "narrows.tools.codec",
-    "Denoiser": "narrows.tools.denoiser",
-    "Imputer": "narrows.tools.imputer",
-    "load": "narrows.tools.files",
-    "open": "narrows.tools.archive",
+    "Autoencoder": "narrows.estimators.autoencoder",
+    "Codec": "narrows.estimators.codec",
+    "Denoiser": "narrows.estimators.denoiser",
+    "Imputer": "narrows.estimators.imputer",
+    "load": "narrows.estimators.loading",
+    "open": "narrows.codec.archive",
     "NarrowsError": "narrows.errors",
     "DataError": "narrows.errors",
     "FormatError": "narrows.errors",
@@ -32,13 +32,13 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from narrows.codec.archive import open
     from narrows.errors import DataError, FormatError, NarrowsError, TrainingError
-    from narrows.tools.archive import open
-    from narrows.tools.autoencoder import Autoencoder
-    from narrows.tools.codec import Codec
-    from narrows.tools.denoiser import Denoiser
-    from narrows.tools.files import load
-    from narrows.tools.imputer import Imputer
+    from narrows.estimators.autoencoder import Autoencoder
+    from narrows.estimators.codec import Codec
+    from narrows.estimators.denoiser import Denoiser
+    from narrows.estimators.imputer import Imputer
+    from narrows.estimators.loading import load
 
 
 def __getattr__(name: str) -> Any:

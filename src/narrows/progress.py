@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
-    from narrows.training import Report
+    from narrows.training.loop import Report
 
 
 @contextmanager

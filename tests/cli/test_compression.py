@@ -14,7 +14,7 @@ from PIL import Image
 
 import narrows as package
 from narrows import data, load
-from narrows.model_file import read_model, write_model
+from narrows.artifacts.model_file import read_model, write_model
 
 from .conftest import begin, narrows, rest_of, smooth_pictures, spawned
 

@@ -7,8 +7,8 @@ import struct
 import numpy as np
 import pytest
 
+from narrows.artifacts.model_file import write_model
 from narrows.cli.messages import say
-from narrows.model_file import write_model
 
 from .conftest import narrows
 

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from narrows import data, load
-from narrows.cli.restoring import numbered
-from narrows.tools.restoring_evaluation import evaluate_denoiser
+from narrows.cli.restoration_verbs import numbered
+from narrows.evaluation.restoration_evaluation import evaluate_denoiser
 
 from .conftest import begin, narrows, rest_of, spawned
 

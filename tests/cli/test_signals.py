@@ -25,7 +25,7 @@ def models(tmp_path_factory):
     data.write(data.Items.from_list(sounds, "T", names=names, rate=8000), f"{folder}/sounds/")
     tifffile.imwrite(folder / "scan.tif", waves(1, 20, 24, 16)[0], photometric="minisblack")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("narrows.training.MUST_BEAT", 1e6)
+        patch.setattr("narrows.training.loop.MUST_BEAT", 1e6)
         for source, axes in (("sounds", ()), ("scan.tif", ("--axes", "ZYX"))):
             for tool in TOOLS:
                 noise = ("--noise", "gaussian:0.1") if tool == "denoiser" else ()

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from narrows import __version__, data, load
-from narrows.networks import architecture
+from narrows.networks.autoencoder import architecture
 
 from .conftest import NARROWS, narrows, spawned
 

@@ -66,7 +66,7 @@ def test_8_bits_are_what_the_file_holds(tmp_path):
 
 
 def test_more_than_one_block(tmp_path, monkeypatch):
-    monkeypatch.setattr("narrows.data.audio._BLOCK", 300)
+    monkeypatch.setattr("narrows.data.formats.wav._BLOCK", 300)
     x = samples("PCM_24", channels=2)
     wav(tmp_path / "in.wav", x, depth="PCM_24")
     data.write(data.read(tmp_path / "in.wav"), tmp_path / "out.wav")

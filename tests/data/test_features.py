@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from narrows.data import Column, Columns
-from narrows.data.features import Features, is_bent
+from narrows.data.tables.features import Features, is_bent
 from narrows.errors import FormatError
 
 N = 4000

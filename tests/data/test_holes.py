@@ -5,7 +5,7 @@ import pytest
 
 from narrows import DataError
 from narrows.data import Items
-from narrows.data.holes import mark, mark_value, split_alpha
+from narrows.data.masks import mark, mark_value, split_alpha
 
 from ..made_up import waves
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from narrows import DataError, data
-from narrows.data.arrays import write_idx
+from narrows.data.formats.arrays import write_idx
 from narrows.data.labels import read_labels
 
 NUMBERS = np.array([3, 1, 4, 1, 5], np.uint8)

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from narrows import data
-from narrows.data import mnist as source
-from narrows.data.arrays import write_idx
+from narrows.data.datasets import mnist as source
+from narrows.data.formats.arrays import write_idx
 from narrows.errors import DataError
 
 

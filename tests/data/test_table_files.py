@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from narrows import data
-from narrows.data import table_files, tables
+from narrows.data.formats import table_files
+from narrows.data.tables import frames as tables
 from narrows.errors import DataError
 
 from ..made_up_tables import every_type
@@ -278,7 +279,8 @@ def test_nothing_stands_under_the_name_where_work_fails(tmp_path):
 LARGE = """
 import resource, sys
 import numpy as np, pyarrow as pa, pyarrow.parquet as pq, pandas
-from narrows.data import table_files, tables
+from narrows.data.formats import table_files
+from narrows.data.tables import frames as tables
 from pathlib import Path
 
 source, target, groups = sys.argv[1], sys.argv[2], int(sys.argv[3])

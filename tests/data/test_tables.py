@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from narrows.data import tables
+from narrows.data.tables import frames as tables
 from narrows.errors import DataError
 
 from ..made_up_tables import every_type

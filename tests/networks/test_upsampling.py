@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812
 
-from narrows.networks.upsampling import CONV, MAX_POOL, Upsample, pool, shuffle_pixels, unpool
+from narrows.networks.autoencoder.upsampling import CONV, MAX_POOL, Upsample, pool, shuffle_pixels, unpool
 
 FACTORS = [(2,), (1,), (2, 2), (1, 2), (2, 1), (2, 2, 2), (1, 2, 2), (2, 1, 1)]
 

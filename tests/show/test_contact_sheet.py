@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from narrows.data import Items
-from narrows.show.contact_sheet import (
+from narrows.render.contact_sheet import (
     GAP,
     LARGEST_SHEET,
     LARGEST_THUMBNAIL,

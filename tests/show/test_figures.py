@@ -8,8 +8,9 @@ import pytest
 from matplotlib.colors import to_rgba
 
 from narrows.data import Items
-from narrows.show import figures, untrained
-from narrows.show.figures import Figure
+from narrows.demo import untrained
+from narrows.render import figures
+from narrows.render.figures import Figure
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +94,7 @@ def test_without_matplotlib_one_line_says_how_to_install_it() -> None:
     code = (
         "import sys; sys.modules['matplotlib'] = None\n"
         "from narrows import NarrowsError\n"
-        "try:\n    import narrows.show.tour\nexcept NarrowsError as error:\n    print(error)"
+        "try:\n    import narrows.demo.tour\nexcept NarrowsError as error:\n    print(error)"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "pip install 'narrows[report]'" in answer

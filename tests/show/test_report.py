@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import narrows
+from narrows.artifacts.model_file import read_model
 from narrows.data import Items
-from narrows.model_file import read_model
-from narrows.show import report_autoencoder
-from narrows.show.report import report
+from narrows.report import autoencoder_sections as report_autoencoder
+from narrows.report.build import report
 
 from ..browser import opened_page
 from ..cli.conftest import narrows as command
@@ -25,8 +25,8 @@ Report = Callable[..., str]
 @pytest.fixture
 def reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Report:
     """The report of an estimator, fit to X where it is not yet, on X."""
-    monkeypatch.setattr("narrows.training.MUST_BEAT", np.inf)
-    monkeypatch.setattr("narrows.restoring.BlindObjective.baseline", lambda *_: 1e9)
+    monkeypatch.setattr("narrows.training.loop.MUST_BEAT", np.inf)
+    monkeypatch.setattr("narrows.objectives.restoration.BlindObjective.baseline", lambda *_: 1e9)
 
     def made(model: Any, X: Any, axes: str | None = None, **options: Any) -> str:
         if not hasattr(model, "training_"):
@@ -101,8 +101,8 @@ def test_of_items_of_different_sizes(reported: Report) -> None:
     ids=lambda model: model.tool,
 )
 def test_of_many_items_is_one_of_some_of_them(reported: Report, model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("narrows.show.report.MOST_ITEMS", 4)
-    monkeypatch.setattr("narrows.show.report.CODEC_ITEMS", 4)
+    monkeypatch.setattr("narrows.report.build.MOST_ITEMS", 4)
+    monkeypatch.setattr("narrows.report.build.CODEC_ITEMS", 4)
     pictures = [waves(1, 16 + index, 24, channels=3)[0] for index in range(10)]
 
     def shown(indices: list[int]) -> str:
@@ -163,7 +163,7 @@ def test_of_tables(reported: Report) -> None:
 
 
 def test_the_verb_writes_one_page_or_says_why_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("narrows.training.MUST_BEAT", np.inf)
+    monkeypatch.setattr("narrows.training.loop.MUST_BEAT", np.inf)
     model, data, page = tmp_path / "m.safetensors", tmp_path / "x.npy", tmp_path / "r.html"
     np.save(data, waves(30, 16, 16))
     narrows.Autoencoder("linear", code=3, epochs=1).fit(waves(30, 16, 16)).save(model)

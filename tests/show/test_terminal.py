@@ -8,7 +8,7 @@ from rich.console import Console
 
 import narrows
 from narrows.data import Items
-from narrows.show import terminal
+from narrows.render import terminal
 
 from ..made_up import waves
 
@@ -39,7 +39,7 @@ def test_any_losses_are_plotted_or_left_out(losses: list[float]) -> None:
 
 
 def test_models_of_every_tool_show_what_they_do(screen: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("narrows.training.MUST_BEAT", np.inf)
+    monkeypatch.setattr("narrows.training.loop.MUST_BEAT", np.inf)
     items = Items.from_array(waves(30, 16, 16))
     for model, labels in (
         (narrows.Autoencoder("linear", code=3, epochs=1), ("original", "rebuilt")),

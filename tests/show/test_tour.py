@@ -12,10 +12,10 @@ from rich.console import Console
 
 import narrows
 from narrows.data import Items
-from narrows.show import tour, tour_page
-from narrows.show.chapter import Chapter, Picture, Restored, Result
-from narrows.show.chapters import SECONDS
-from narrows.show.workshop import BLOCK, with_blocks, with_noise
+from narrows.demo import tour, tour_page
+from narrows.demo.chapter import Chapter, Picture, Restored, Result
+from narrows.demo.chapters import SECONDS
+from narrows.demo.workshop import BLOCK, with_blocks, with_noise
 
 from ..page_tags import Tags
 
@@ -31,8 +31,8 @@ def toured(mnist: tuple[Items, Items], tmp_path_factory: pytest.TempPathFactory)
     training, test = (items.select(slice(0, 1000)) for items in mnist)
     with pytest.MonkeyPatch.context() as patch:
         # So little training may well end no better than the mean, which is an error elsewhere.
-        patch.setattr("narrows.training.MUST_BEAT", math.inf)
-        patch.setattr("narrows.restoring.BlindObjective.baseline", lambda *_: 1e9)
+        patch.setattr("narrows.training.loop.MUST_BEAT", math.inf)
+        patch.setattr("narrows.objectives.restoration.BlindObjective.baseline", lambda *_: 1e9)
         tour.show(training, test, folder, Console(file=output), MINUTES)
     return folder, output.getvalue()
 

@@ -35,7 +35,7 @@ def models(mnist: tuple[Items, Items], tmp_path_factory: pytest.TempPathFactory)
     folder, some = tmp_path_factory.mktemp("models"), mnist[0].select(slice(0, 1500))
     found = {}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("narrows.training.MUST_BEAT", np.inf)
+        patch.setattr("narrows.training.loop.MUST_BEAT", np.inf)
         for model in (
             narrows.Autoencoder("linear", code=16, epochs=60),
             narrows.Codec(epochs=1),

@@ -10,14 +10,14 @@ from PIL import Image
 import narrows
 from narrows.data import Items
 from narrows.errors import DataError
-from narrows.show.workbench import Workbench, largest_within, slider_range
+from narrows.viewer.session import Workbench, largest_within, slider_range
 
 from ..made_up import waves
 
 
 @pytest.fixture(autouse=True)
 def whatever_is_learnt(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("narrows.training.MUST_BEAT", np.inf)
+    monkeypatch.setattr("narrows.training.loop.MUST_BEAT", np.inf)
 
 
 def bench(X: np.ndarray, axes: str, **options: Any) -> Workbench:

@@ -12,7 +12,13 @@ import typer.core
 import typer.main
 
 from narrows import __version__
-from narrows.cli import codes, compression, facts, figures, restoring, showing, training
+from narrows.cli import codec_verbs as compression
+from narrows.cli import evaluate_verb as figures
+from narrows.cli import feature_verbs as codes
+from narrows.cli import info_verbs as facts
+from narrows.cli import restoration_verbs as restoring
+from narrows.cli import show_verbs as showing
+from narrows.cli import train_verbs as training
 from narrows.cli.messages import WrongUsage, one_line, say
 from narrows.errors import NarrowsError
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from narrows.data.axes import arrange, guess_axes
-from narrows.data.columns import Columns
+from narrows.data.tables.columns import Columns
 from narrows.errors import DataError
 
 _CHUNK_VALUES = 2**22

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from narrows.data import arrays, named
-from narrows.data.content import Content, first_bytes
+from narrows.data.datasets import named
+from narrows.data.formats import arrays
+from narrows.data.formats.content import Content, first_bytes
 from narrows.errors import DataError
 
 

@@ -7,12 +7,16 @@ import sys
 from pathlib import Path
 from typing import BinaryIO
 
-from narrows.data import arrays, audio, folders, named, parquet_tables, pictures, recordings, table_files, tiff
 from narrows.data.axes import layout_of
-from narrows.data.columns import Columns
-from narrows.data.content import Content, first_bytes, opened_zip
+from narrows.data.datasets import named
+from narrows.data.formats import arrays, folders, recordings, table_files, tiff
+from narrows.data.formats import images as pictures
+from narrows.data.formats import parquet as parquet_tables
+from narrows.data.formats import wav as audio
+from narrows.data.formats.content import Content, first_bytes, opened_zip
 from narrows.data.items import Items
 from narrows.data.progress import Progress, untold
+from narrows.data.tables.columns import Columns
 from narrows.errors import DataError
 
 _TEXT = re.compile(rb"[\t\n\r\x20-\x7e\x80-\xff]*\Z")

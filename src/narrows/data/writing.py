@@ -11,8 +11,10 @@ from typing import IO, BinaryIO
 
 import numpy as np
 
-from narrows import atomic
-from narrows.data import arrays, audio, pictures, table_files, tiff
+from narrows.artifacts import atomic
+from narrows.data.formats import arrays, table_files, tiff
+from narrows.data.formats import images as pictures
+from narrows.data.formats import wav as audio
 from narrows.data.items import Items
 from narrows.errors import DataError
 

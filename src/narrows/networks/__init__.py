@@ -1,10 +1,10 @@
 """Encoders and decoders: linear, dense and convolutional, and the ways of upsampling."""
 
-from narrows.networks.architecture import Architecture, Kind, Upsampling, format_code, parse_code
+from narrows.networks.autoencoder.architecture import Architecture, Kind, Upsampling, format_code, parse_code
+from narrows.networks.autoencoder.network import Code, Network, cut, flatten_code, unflatten_code
 from narrows.networks.build import build
-from narrows.networks.network import Code, Network, cut, flatten_code, unflatten_code
-from narrows.networks.restoring import Restoration, RestoringNetwork
-from narrows.networks.tables import TableArchitecture, TableNetwork
+from narrows.networks.restoration.unet import Restoration, RestoringNetwork
+from narrows.networks.tabular.ensemble import TableArchitecture, TableNetwork
 
 __all__ = [
     "Architecture",

@@ -4,11 +4,11 @@ from typing import overload
 
 import torch
 
-from narrows.networks.architecture import Architecture
-from narrows.networks.conv import ConvNetwork, LessonNetwork
-from narrows.networks.network import FlatNetwork, Network
-from narrows.networks.restoring import LessonDenoiser, Restoration, RestoringNetwork, UNet
-from narrows.networks.tables import TableArchitecture, TableNetwork
+from narrows.networks.autoencoder.architecture import Architecture
+from narrows.networks.autoencoder.conv import ConvNetwork, LessonNetwork
+from narrows.networks.autoencoder.network import FlatNetwork, Network
+from narrows.networks.restoration.unet import LessonDenoiser, Restoration, RestoringNetwork, UNet
+from narrows.networks.tabular.ensemble import TableArchitecture, TableNetwork
 
 
 @overload

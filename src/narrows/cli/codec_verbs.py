@@ -1,0 +1,193 @@
+"""Into compressed files and out of them."""
+
+import json
+import re
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from narrows.cli import options
+from narrows.cli.inputs import check_file, check_standard_output, read_items_for, report_skipped
+from narrows.cli.messages import WrongUsage, say, smaller
+from narrows.errors import DataError
+from narrows.progress import items_bar
+
+if TYPE_CHECKING:
+    from narrows.codec.archive import Archive
+
+
+def compress(
+    model: options.Model,
+    source: options.Data,
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output", "-o", metavar="FILE.narrow", show_default=False, help="The new file; - for standard output."
+        ),
+    ],
+    lossless: Annotated[bool, typer.Option("--lossless", help="Every value as it was.")] = False,
+    max_error: Annotated[
+        float | None, typer.Option(min=0, metavar="E", help="No value off by more, in the data's own unit.")
+    ] = None,
+    quality: Annotated[float | None, typer.Option(min=0, max=100, metavar="Q", help="From 0 to 100.")] = None,
+    psnr: Annotated[float | None, typer.Option(min=0, metavar="P", help="At least so many dB over all items.")] = None,
+    embed_model: Annotated[bool, typer.Option("--embed-model", help="Put the model into the file too.")] = False,
+    axes: options.Axes = None,
+    strict: options.Strict = False,
+    as_json: options.Json = False,
+) -> None:
+    """Compress items to a file.
+
+    \b
+    Give one of --lossless, --max-error, --quality and --psnr. Decompressing needs
+    the model: it is looked for beside the file, unless the file holds it.
+
+    \b
+    Example:
+      narrows compress m.safetensors photos/ -o photos.narrow --psnr 35
+    """
+    if [lossless or None, max_error, quality, psnr].count(None) != 3:
+        raise WrongUsage("compress: give one of --lossless, --max-error E, --quality Q and --psnr P")
+    if output == "-":
+        check_standard_output()
+    else:
+        check_file(output, (".narrow",))
+
+    from narrows.artifacts import atomic
+    from narrows.codec import compression
+    from narrows.codec.container.mode import Mode
+    from narrows.codec.model_lookup import load_codec
+
+    mode, codec = Mode.choose(lossless, max_error, quality, psnr), load_codec(Path(model))
+    items = read_items_for(codec, source, axes, strict)
+    began = time.perf_counter()
+    with items_bar("compressing") as progress:
+        if output == "-":
+            compression.compress(codec, items, mode, sys.stdout.buffer, embed_model, progress)
+            return
+        try:
+            with atomic.replacing(output) as temporary, open(temporary, "wb") as file:
+                sizes = compression.compress(codec, items, mode, file, embed_model, progress)
+        except OSError as error:
+            raise DataError(f"{output}: cannot be written ({error.strerror or error})") from None
+    rate = len(items) / (time.perf_counter() - began)
+    bpp = 8 * sizes["total"] * items.channels * items.dtype.itemsize / sizes["raw"]
+    found = {
+        "file": output,
+        **{f"{part}_bytes": size for part, size in sizes.items()},
+        "bpp": bpp,
+        "items": len(items),
+        "mode": mode.to_header(),
+        "items_per_second": rate,
+    }
+    if as_json:
+        print(json.dumps(found))
+        return
+    model_share = f", {sizes['model']:,} of them the model" if embed_model else ""
+    print(
+        f"{output}: {sizes['total']:,} bytes{model_share} ({bpp:.4f} bpp, "
+        f"{smaller(sizes['raw'], sizes['total'])}); {len(items):,} items; {mode}; "
+        f"{rate:,.{0 if rate >= 10 else 2}f} items/s"
+    )
+
+
+def decompress(
+    source: options.Compressed,
+    output: options.Out = "-",
+    model: options.ItsModel = None,
+    only: Annotated[
+        str | None, typer.Option(metavar="17,200-299", help="Only these items: numbers from 0, ranges, or names.")
+    ] = None,
+    keep_going: Annotated[
+        bool, typer.Option("--keep-going", help="Leave out items that are damaged, rather than stop.")
+    ] = False,
+    max_pixels: options.MaxPixels = None,
+) -> None:
+    """Write the items that a compressed file holds, under the names they came with.
+
+    \b
+    Example:
+      narrows decompress photos.narrow -o photos/
+    """
+    if output == "-":
+        check_standard_output()
+
+    from narrows import data
+
+    with opened(source, model, max_pixels) as archive, items_bar("decompressing") as progress:
+        chosen = None if only is None else parse_only(only, archive)
+        items = archive.read(chosen, keep_going=keep_going, progress=progress)
+    report_skipped(items)
+    data.write(items, output)
+
+
+def preview(
+    source: options.Compressed,
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="SHEET.png", show_default=False, help="The picture to write.")
+    ],
+    level: Annotated[
+        int | None,
+        typer.Option(min=0, max=30, help="Show every 2nd, 4th, 8th ... value; chosen by the size of the items."),
+    ] = None,
+    model: options.ItsModel = None,
+    max_pixels: options.MaxPixels = None,
+) -> None:
+    """Draw a contact sheet of the items in a compressed file, from their coarse levels alone.
+
+    \b
+    Example:
+      narrows preview photos.narrow -o sheet.png
+    """
+    from narrows import data
+    from narrows.data.formats.images import WRITE_FORMATS
+    from narrows.render import contact_sheet
+
+    check_file(output, tuple(WRITE_FORMATS))
+
+    with opened(source, model, max_pixels) as archive, items_bar("decoding") as progress:
+        if level is None:
+            level = contact_sheet.choose_level(archive.largest, archive.spatial)
+        shown = range(min(len(archive), contact_sheet.most_items(archive.largest, archive.axes, level)))
+        sheet = contact_sheet.contact_sheet(archive.read(shown, level, progress=progress))
+    if len(shown) < len(archive):
+        say(
+            f"{archive.name}: the sheet holds the first {len(shown):,} of {len(archive):,} items; "
+            "with a higher --level it holds more"
+        )
+    data.write(data.Items.from_array(sheet[None]), output)
+    print(f"{output}: {len(shown):,} items at level {level}")
+
+
+def opened(source: str, model: str | None, max_pixels: int | None) -> "Archive":
+    """The archive in a file, or on standard input."""
+    from narrows.codec import archive
+    from narrows.codec.container.file import MAX_PIXELS
+
+    if source == "-":
+        content = sys.stdin.buffer.read()
+        return archive.Archive(content, "standard input", model, max_pixels or MAX_PIXELS, folders=(Path(),))
+    return archive.open(source, model, max_pixels or MAX_PIXELS)
+
+
+def parse_only(text: str, archive: "Archive") -> list[int]:
+    """The indices that numbers, ranges of them and names, with commas between, stand for."""
+    found: list[int] = []
+    places = {name: index for index, name in enumerate(archive.names or ())}
+    for part in map(str.strip, text.split(",")):
+        numbers = re.fullmatch(r"(\d+)(?:-(\d+))?", part)
+        if numbers:
+            first, last = int(numbers[1]), int(numbers[2] or numbers[1])
+            if first > last:
+                raise WrongUsage(f"--only {part}: runs backwards")
+            if last >= len(archive):
+                raise DataError(f"{archive.name}: has no item {last}; its items are 0 to {len(archive) - 1}")
+            found += range(first, last + 1)
+        elif part in places:
+            found.append(places[part])
+        else:
+            raise DataError(f"{archive.name}: has no item called {part!r}")
+    return found

@@ -1,0 +1,92 @@
+"""What is there: data sets, and what a model file says about itself."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from narrows.cli import options
+from narrows.cli.messages import WrongUsage, aligned, size
+from narrows.errors import FormatError
+from narrows.render.description import describe_checkpoint, describe_model, read_model_document
+
+_CHECKPOINT = "narrows.checkpoint"
+_COMPRESSED = b"NRW"
+
+
+def datasets() -> None:
+    """List the data sets that can be named, and where each is.
+
+    \b
+    Example:
+      narrows datasets
+    """
+    from narrows import data
+
+    rows = [("NAME", "ITEMS", "SHAPE", "TYPE", "WHAT", "WHERE")]
+    for known in data.named_sets():
+        shape = "x".join(map(str, known.item_shape))
+        for split, count in known.splits.items():
+            rows.append((f"{known.name}:{split}", str(count), shape, known.dtype, known.title, known.where))
+    print(aligned(rows))
+    print("\nA bare name is its training split.")
+
+
+def info(
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", show_default=False, help="A model, a checkpoint or a compressed file.")
+    ],
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Also check the checksums of all that a compressed file holds.")
+    ] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Show what a file holds: a model and how it was trained, or compressed items.
+
+    \b
+    Example:
+      narrows info m.safetensors
+    """
+    with open(file, "rb") as opened:
+        compressed = opened.read(len(_COMPRESSED)) == _COMPRESSED
+    if compressed:
+        from narrows.cli import archive_info as archives
+
+        archives.info(file, verify, as_json)
+        return
+    try:
+        checkpoint = read_checkpoint_document(file)
+        document: dict[str, Any] = {"file": file, "bytes": Path(file).stat().st_size} | (
+            checkpoint or read_model_document(file)
+        )
+        rows = [
+            ("file", f"{file}, {size(document['bytes'])}"),
+            *(describe_checkpoint(document) if checkpoint else describe_model(document)),
+        ]
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
+        raise FormatError(f"{file}: its description is not that of a model ({error!r})") from None
+    if verify:
+        raise WrongUsage("--verify: is for compressed files; models and checkpoints are checked whenever they are read")
+    if as_json:
+        print(json.dumps(document))
+        return
+    from narrows.render.terminal import show_history
+
+    print(aligned(rows))
+    show_history((document["state"] if checkpoint else document["training"])["history"])
+
+
+def read_checkpoint_document(file: str) -> dict[str, Any] | None:
+    """The document of a checkpoint; None for any other file."""
+    from safetensors import SafetensorError, safe_open
+
+    from narrows.artifacts.model_file import check_opens
+
+    check_opens(file)
+    try:
+        with safe_open(file, "np") as opened:
+            text = (opened.metadata() or {}).get(_CHECKPOINT)
+    except SafetensorError:
+        return None
+    return None if text is None else {"checkpoint": True, **json.loads(text, parse_constant=lambda _: None)}

@@ -1,0 +1,137 @@
+"""Data and models in, and the check that a result can be put where it is wanted before work begins."""
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from narrows.cli.messages import WrongUsage, say
+from narrows.errors import DataError
+from narrows.progress import reading_bar
+
+if TYPE_CHECKING:
+    from narrows.data import Columns, Items
+    from narrows.estimators.base import Tool
+
+_SKIPPED_SHOWN = 5
+
+
+def read_items(source: str, axes: str | None, strict: bool, columns: "Columns | None" = None) -> "Items":
+    """The items of DATA, with a progress bar on a terminal, and a word on what was skipped.
+
+    columns: those that a table is to have.
+    """
+    from narrows import data
+
+    with reading_bar() as progress:
+        items = data.read(source, axes=axes, strict=strict, columns=columns, progress=progress)
+    for note in items.notes:
+        say(note)
+    report_skipped(items)
+    return items
+
+
+def report_skipped(items: "Items") -> None:
+    """A word on what could not be read."""
+    for name, reason in items.skipped[:_SKIPPED_SHOWN]:
+        say(f"skipped {name}: {reason}")
+    if items.skipped:
+        more = ", the first of them above" if len(items.skipped) > _SKIPPED_SHOWN else ""
+        say(f"{items.source}: {len(items.skipped)} of {len(items) + len(items.skipped)} skipped{more}")
+
+
+def read_items_for(model: "Tool", source: str, axes: str | None, strict: bool) -> "Items":
+    """The items of DATA to give to a model.
+
+    Arrays, and volumes in TIFF, have the axes of those it was trained on, or of one of them, unless the user says.
+
+    Grey pictures become colour for a model of colour pictures, as they do in a folder of both; with an alpha channel,
+    which marks holes, only for an imputer.
+    """
+    from narrows.data.masks import split_alpha
+
+    forms = (".npy", ".npz", ".npy.gz", *((".tif", ".tiff") if model.item_axes_.startswith("NZYX") else ()))
+    if axes is None and source.endswith(forms):
+        items = read_with_axes(source, model.axes_, strict)
+    else:
+        items = read_items(source, axes, strict, model.columns_)
+    if model.item_axes_ == "NYXC" and model.channels_ == 3:
+        if items.axes == "NYXC" and items.channels == 2 and model.tool == "imputer":
+            items = split_alpha(items)
+        if items.axes == "NYX":
+            return items.coloured()
+    return items
+
+
+def read_with_axes(source: str, axes: str, strict: bool) -> "Items":
+    """The items of DATA whose axes are these, or these without N: a single item."""
+    try:
+        return read_items(source, axes, strict)
+    except DataError as error:
+        try:
+            return read_items(source, axes.replace("N", ""), strict)
+        except DataError:
+            raise error from None
+
+
+def read_mask(source: str) -> Any:
+    """A mask as an imputer takes it: an array, whose axes it tells from those of the items; or items."""
+    from narrows.data.formats import arrays
+
+    path = Path(source)
+    if source.endswith(".npy"):
+        return arrays.read_npy(path, source)
+    if source.endswith(".npy.gz"):
+        return arrays.read_npy(arrays.gunzip(path, source), source)
+    if source.endswith(".npz"):
+        found = list(arrays.read_npz(path, source).values())
+        return found[0] if len(found) == 1 else found
+    return read_items(source, None, strict=True)
+
+
+def in_parts(model: "Tool", source: str, output: str) -> bool:
+    """Whether a model of tables goes from a table's file to another, so that the rows need not be in memory at once."""
+    from narrows.data.formats.table_files import is_table_name
+
+    return model.columns_ is not None and is_table_name(output) and (is_table_name(source) or source == "-")
+
+
+def load_tool(path: str, work: str, *tools: str) -> Any:
+    """The model in a file; DataError where it is none of the tools that this work needs."""
+    import narrows
+    from narrows.artifacts.model_file import check_opens
+
+    check_opens(path)  # before the seconds that loading torch takes
+
+    model = narrows.load(path)
+    if model.tool not in tools:
+        needed = " or ".join([", ".join(map(with_article, tools[:-1])), with_article(tools[-1])][len(tools) == 1 :])
+        raise DataError(f"{path}: {with_article(model.tool)}; {work} needs {needed}")
+    return model
+
+
+def with_article(tool: str) -> str:
+    return f"{'an' if tool[0] in 'aeiou' else 'a'} {tool}"
+
+
+def check_file(path: str, forms: tuple[str, ...], option: str = "--output") -> None:
+    """Raise where a file of one of these forms cannot be written at `path`."""
+    target = Path(path)
+    if target.suffix.lower() not in forms:
+        raise WrongUsage(f"{option} {path}: expected a name that ends in {' or '.join(forms)}")
+    if target.is_dir():
+        raise DataError(f"{path}: is a folder; name a file in it")
+    if not target.parent.is_dir():
+        raise DataError(f"{path}: there is no folder {target.parent}; make it first")
+    try:
+        # As long as the longest name that is written beside it: that of a checkpoint in the making.
+        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.checkpoint.", suffix=".partial"):
+            pass
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written ({error.strerror})") from None
+
+
+def check_standard_output() -> None:
+    """Raise where standard output is a terminal, which has no use for arrays."""
+    if sys.stdout.isatty():
+        raise WrongUsage("standard output is a terminal: name a file with -o, or pipe the result on")

@@ -1,0 +1,179 @@
+"""A chunk: the payload of a run of items, through the coder where that is smaller and stored as they are elsewhere.
+
+what is there | stored items | exceptions | coder's payload of the 1st group | ... | of the last group
+
+what is there    1 byte; bit 0: stored items, bit 1: exceptions
+stored items     a block of one bit an item, the lowest of a byte first: whether it is stored; the length (varint)
+                 of the rest; the values of the stored items, as `stored.pack_values` packs them
+exceptions       length (varint); the values that the quantiser's grid does not hold, as `pack_exceptions` packs
+                 them; their positions are in all coded items, group after group
+payloads         of the coded items of one shape, the shapes in the order in which they first come; each but the
+                 last with its length (varint) before it
+"""
+
+import math
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from narrows.codec import stored
+from narrows.codec.container.fields import Fields, pack_block, pack_varint
+from narrows.codec.transforms.quantiser import Exceptions, pack_exceptions, unpack_exceptions
+from narrows.data import Items
+
+if TYPE_CHECKING:
+    from narrows.codec.coder import Coder, Plan
+
+MOST_ITEMS, MOST_VALUES = 1024, 2**21  # in a chunk
+_STORED, _EXCEPTIONS = 1, 2
+_SUSPICIOUS = 4  # coded items that take more than one part in so many of their raw size are compared with stored ones
+BITS_BESIDE_VALUE = 8  # what an exception costs, roughly, beside its value
+
+
+def chunks_of(items: Items) -> list[range]:
+    """Runs of items that make a chunk each: as many as the limits allow, and one item at least."""
+    if items.shapes is None:
+        each = max(1, min(MOST_ITEMS, MOST_VALUES // items[0].size))
+        return [range(start, min(start + each, len(items))) for start in range(0, len(items), each)]
+    runs, start, values = [], 0, 0
+    for index, size in enumerate(np.prod(items.shapes, axis=1).tolist()):
+        if index > start and (index - start == MOST_ITEMS or values + size > MOST_VALUES):
+            runs.append(range(start, index))
+            start, values = index, 0
+        values += size
+    return [*runs, range(start, len(items))]
+
+
+def encode_chunk(coder: "Coder", plan: "Plan", items: Sequence[np.ndarray]) -> bytes:
+    """The payload of items of one type; `decode_chunk` undoes it."""
+    is_stored = np.zeros(len(items), bool)
+    payloads, positions, values, before = [], [], [], 0
+    for members in groups([item.shape for item in items]):
+        x = np.stack([items[index] for index in members])
+        coded, payload, exceptions = _encode_group(coder, plan, x)
+        is_stored[members] = ~coded
+        if coded.any():
+            payloads.append(payload)
+            positions.append(exceptions.positions + before)
+            values.append(exceptions.values)
+            before += x[coded].size
+    parts = [bytes([_STORED * bool(is_stored.any()) | _EXCEPTIONS * any(map(len, positions))])]
+    if is_stored.any():
+        flat = np.concatenate([items[index].reshape(-1) for index in np.flatnonzero(is_stored).tolist()])
+        parts += [pack_block(np.packbits(is_stored, bitorder="little").tobytes()), *_sized(stored.pack_values(flat))]
+    if any(map(len, positions)):
+        parts += _sized(pack_exceptions(Exceptions(np.concatenate(positions), np.concatenate(values))))
+    for payload in payloads[:-1]:
+        parts += _sized(payload)
+    return b"".join([*parts, *payloads[-1:]])
+
+
+def decode_chunk(
+    coder: "Coder",
+    plan: "Plan",
+    payload: bytes,
+    shapes: Sequence[tuple[int, ...]],
+    spatial: int,
+    level: int = 0,
+    wanted: Collection[int] | None = None,
+) -> list[np.ndarray | None]:
+    """The items of a chunk, whose shapes are known; FormatError for a payload that does not fit them.
+
+    spatial: how many of an item's axes are. level: of each item only every 2**level-th value along these. wanted: the
+    items that are; None stands for others that would have cost time.
+    """
+    fields, dtype = Fields(payload, "its payload"), plan.quantiser.dtype
+    found: list[np.ndarray | None] = [None] * len(shapes)
+    wanted = range(len(shapes)) if wanted is None else wanted
+    there = fields.byte()
+    if there & ~(_STORED | _EXCEPTIONS):
+        raise fields.nonsense(f"parts {there} of unknown kinds")
+    is_stored = np.zeros(len(shapes), bool)
+    if there & _STORED:
+        is_stored = _unpack_places(fields, len(shapes))
+        block = fields.take(fields.varint())
+        kept = np.flatnonzero(is_stored).tolist()
+        if any(index in wanted for index in kept):
+            sizes = [math.prod(shapes[index]) for index in kept]
+            flat = stored.unpack_values(block, dtype, sum(sizes))
+            for index, values in zip(kept, np.split(flat, np.cumsum(sizes)[:-1]), strict=True):
+                found[index] = values.reshape(shapes[index])[_coarse(spatial, level)]
+    coded = [[i for i in members if not is_stored[i]] for members in groups(shapes)]
+    coded = [members for members in coded if members]
+    total = sum(len(members) * math.prod(shapes[members[0]]) for members in coded)
+    exceptions = Exceptions(np.empty(0, np.int64), np.empty(0, dtype))
+    if there & _EXCEPTIONS:
+        exceptions = unpack_exceptions(fields.take(fields.varint()), dtype, total)
+    before = 0
+    for number, members in enumerate(coded):
+        content = fields.rest() if number + 1 == len(coded) else fields.take(fields.varint())
+        shape = (len(members), *shapes[members[0]])
+        if any(index in wanted for index in members):
+            x = coder.decode(plan, content, shape, level)
+            _put(exceptions.between(before, before + math.prod(shape)), x, shape, spatial, level)
+            for index, item in zip(members, x, strict=True):
+                found[index] = item
+        before += math.prod(shape)
+    if fields.left:
+        raise fields.nonsense(f"{fields.left} bytes too many")
+    return found
+
+
+def _encode_group(coder: "Coder", plan: "Plan", items: np.ndarray) -> tuple[np.ndarray, bytes, Exceptions]:
+    """Which of the items (n, ...) are coded rather than stored, the payload of these, and their exceptions."""
+    size, raw = items[0].size, 8 * items[0].nbytes
+    x, exceptions = plan.quantiser.without_exceptions(items)
+    holders = exceptions.positions // size
+    beside = np.bincount(holders, minlength=len(x)) * (8 * x.itemsize + BITS_BESIDE_VALUE)
+    coded, payload = beside < raw, b""
+    if coded.any():
+        payload, bits = coder.encode(plan, x[coded])
+        cost = beside[coded] + bits + max(0, 8 * len(payload) - bits.sum()) / len(bits)
+        alternative = np.full(len(cost), np.inf)
+        dear = cost * _SUSPICIOUS > raw
+        alternative[dear] = stored.bits(items[coded][dear])
+        kept = cost <= alternative
+        if not kept.all():
+            coded[coded] = kept
+            payload = coder.encode(plan, x[coded])[0] if kept.any() else b""
+        if 8 * len(payload) + beside[coded].sum() > alternative[kept].sum():
+            coded[:] = False
+    renumbered = np.cumsum(coded) - 1
+    held = coded[holders]
+    positions = renumbered[holders[held]] * size + exceptions.positions[held] % size
+    return coded, payload, Exceptions(positions, exceptions.values[held])
+
+
+def _put(exceptions: Exceptions, x: np.ndarray, shape: tuple[int, ...], spatial: int, level: int) -> None:
+    """Put exceptions, whose positions are in an array of this shape, into the coarse values of that array."""
+    places = list(np.unravel_index(exceptions.positions, shape))
+    held = np.ones(len(exceptions), bool)
+    for axis in range(1, 1 + spatial):
+        held &= places[axis] % 2**level == 0
+        places[axis] = places[axis] >> level
+    x[tuple(place[held] for place in places)] = exceptions.values[held]
+
+
+def _coarse(spatial: int, level: int) -> tuple[slice, ...]:
+    return (slice(None, None, 2**level),) * spatial
+
+
+def groups(shapes: Sequence[tuple[int, ...]]) -> list[list[int]]:
+    """The indices of the items of each shape, the shapes in the order in which they first come."""
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for index, shape in enumerate(shapes):
+        groups.setdefault(tuple(shape), []).append(index)
+    return list(groups.values())
+
+
+def _sized(content: bytes) -> list[bytes]:
+    return [pack_varint(len(content)), content]
+
+
+def _unpack_places(fields: Fields, count: int) -> np.ndarray:
+    """Of each item whether it is stored."""
+    bitmap = fields.block()
+    if len(bitmap) != -(-count // 8):
+        raise fields.nonsense(f"{len(bitmap)} bytes say which of {count} items are stored")
+    return np.unpackbits(np.frombuffer(bitmap, np.uint8), count=count, bitorder="little").astype(bool)

@@ -1,0 +1,181 @@
+"""The `.narrow` file. `docs/format.md` is its contract.
+
+magic, version | header length | header | CRC-32 | model | chunk | chunk | ...
+"""
+
+import io
+import os
+import shutil
+import tempfile
+import threading
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import accumulate
+from typing import BinaryIO
+
+from narrows.codec.container.fields import VARINT_BYTES, Fields, pack_varint
+from narrows.codec.container.header import Header, Shapes, check_values, values_of
+from narrows.errors import DataError, FormatError
+
+MAGIC = b"NRW"
+FORMAT = 1
+MAX_PIXELS = 2**33
+_CHECK_BYTES = 4
+_MAX_HEADER = 2**27
+_MAX_MODEL = 2**32
+_IN_MEMORY = 2**25
+
+
+def write(
+    target: BinaryIO,
+    *,
+    fingerprint: str,
+    mode: dict[str, bool | int | float],
+    chunk_items: Sequence[int],
+    chunks: Iterable[bytes],
+    axes: str | None = None,
+    dtype: str | None = None,
+    shapes: Shapes | None = None,
+    names: Sequence[str] | None = None,
+    parameters: bytes = b"",
+    model: bytes | None = None,
+) -> dict[str, int]:
+    """Write a file, and give the bytes of its parts as `Reader.sizes` does; `Reader` undoes it.
+
+    The fields are those of `Header`; of `fingerprint` the first 12 hex digits count. `chunks` yields the payload of
+    each chunk in turn; together they may exceed the memory, and wait in a temporary file until all are there.
+    Raises DataError for names that a file cannot hold and for too many of them, before the first chunk is asked for.
+    """
+    header = Header(
+        fingerprint=fingerprint[:12],
+        mode=mode,
+        axes=axes,
+        dtype=dtype,
+        shapes=shapes,
+        names=None if names is None else list(names),
+        parameters=parameters,
+        chunk_items=list(chunk_items),
+        chunk_lengths=[],
+        chunk_checks=[],
+        model_length=len(model or b""),
+        model_check=zlib.crc32(model or b""),
+    )
+    if len(header.to_bytes()) + len(chunk_items) * (VARINT_BYTES + _CHECK_BYTES) > _MAX_HEADER:
+        raise DataError("too many names, shapes or chunks for one file: split it")
+    with tempfile.SpooledTemporaryFile(_IN_MEMORY, prefix="narrows-") as spool:
+        for chunk in chunks:
+            spool.write(chunk)
+            header.chunk_lengths.append(len(chunk))
+            header.chunk_checks.append(zlib.crc32(chunk))
+        if len(header.chunk_lengths) != len(chunk_items):
+            raise ValueError(f"{len(header.chunk_lengths)} chunks came where chunk_items has {len(chunk_items)}")
+        described = header.to_bytes()
+        start = MAGIC + bytes([FORMAT]) + pack_varint(len(described)) + described
+        start += zlib.crc32(start).to_bytes(_CHECK_BYTES, "little")
+        target.write(start)
+        target.write(model or b"")
+        spool.seek(0)
+        shutil.copyfileobj(spool, target, 2**20)
+    return _sizes(len(start), header.model_length, sum(header.chunk_lengths))
+
+
+class Reader:
+    """A `.narrow` file: its header at once, its model and its chunks when asked for, also by several threads."""
+
+    def __init__(self, file: BinaryIO | bytes, name: str, max_pixels: int = MAX_PIXELS) -> None:
+        """Read and check the header of `file`, a seekable file or its whole content; messages call it `name`.
+
+        FormatError where it is not a .narrow file, too new, its header damaged, or where it holds more values than
+        `max_pixels`. A file that is truncated after its header opens, for the chunks that are whole.
+        """
+        self._file: BinaryIO = io.BytesIO(file) if isinstance(file, bytes) else file
+        self._name, self._max_pixels, self._lock = name, max_pixels, threading.Lock()
+        self._size = self._file.seek(0, os.SEEK_END)
+        start = self._read(0, len(MAGIC) + 1 + VARINT_BYTES)
+        version = start[len(MAGIC)] if len(start) > len(MAGIC) else 0
+        if not start.startswith(MAGIC) or version == 0:
+            raise FormatError(f"{name}: not a .narrow file")
+        if version > FORMAT:
+            raise FormatError(f"{name}: of format {version}; this narrows reads up to format {FORMAT}: upgrade it")
+        fields = Fields(start, f"{name}: its header", len(MAGIC) + 1)
+        length = fields.varint()
+        end = fields.at + length
+        if end + _CHECK_BYTES > self._size:
+            raise FormatError(f"{name}: truncated: its {self._size:,} bytes end inside its header")
+        if length > _MAX_HEADER:
+            raise fields.nonsense(f"it has {length:,} bytes, and {_MAX_HEADER:,} are allowed")
+        header = self._read(0, end)
+        if zlib.crc32(header).to_bytes(_CHECK_BYTES, "little") != self._read(end, _CHECK_BYTES):
+            raise FormatError(f"{name}: damaged: its header fails its checksum")
+        self._header_end = end + _CHECK_BYTES
+        self.header = Header.from_bytes(header[fields.at :], self._size - self._header_end, name, max_pixels)
+        first = self._header_end + self.header.model_length
+        self._starts = list(accumulate(self.header.chunk_lengths[:-1], initial=first))
+        self._longest = _longest(self.header, max_pixels)
+
+    def complete(self, axes: str, dtype: str, shape: tuple[int, ...]) -> None:
+        """Fill in what the header leaves to the model: its axes, dtype and item shape. FormatError if it cannot be."""
+        if self.header.shapes is None:
+            check_values(values_of(shape, self.header.count), self._max_pixels, self._name)
+            try:
+                self.header = replace(self.header, axes=axes, dtype=dtype, shapes=tuple(shape))
+            except ValueError as error:
+                raise FormatError(f"{self._name}: does not fit its model: {error}") from None
+            self._longest = _longest(self.header, self._max_pixels)
+
+    def model(self) -> bytes | None:
+        """The embedded model's file, or None; FormatError where it is damaged."""
+        length = self.header.model_length
+        content = self._read(self._header_end, length) if length <= _MAX_MODEL else b""
+        if len(content) < length or zlib.crc32(content) != self.header.model_check:
+            raise FormatError(
+                f"{self._name}: the model in it is damaged; give model {self.header.fingerprint} itself with -m"
+            )
+        return content or None
+
+    def chunk(self, index: int) -> bytes:
+        """The payload of a chunk, 0 the first; FormatError where it is damaged."""
+        start, length = self._starts[index], self.header.chunk_lengths[index]
+        if start + length > self._size:
+            raise self._damaged(index, f"is cut off: the file ends at byte {self._size}, not at {start + length}")
+        if length > self._longest:
+            raise self._damaged(index, f"has {length:,} bytes at byte {start}, too many for what it holds")
+        payload = self._read(start, length)
+        if len(payload) < length or zlib.crc32(payload) != self.header.chunk_checks[index]:
+            raise self._damaged(index, f"fails its checksum at byte {start}")
+        return payload
+
+    def verify(self) -> list[int]:
+        """The indices of the damaged chunks."""
+        damaged = []
+        for index in range(len(self.header.chunk_items)):
+            try:
+                self.chunk(index)
+            except FormatError:
+                damaged.append(index)
+        return damaged
+
+    def sizes(self) -> dict[str, int]:
+        """Bytes of the "header" with its checksum, of the "model", of the "payload", and the "total" in the file."""
+        model = min(self.header.model_length, self._size - self._header_end)
+        return _sizes(self._header_end, model, self._size - self._header_end - model)
+
+    def _damaged(self, index: int, how: str) -> FormatError:
+        chunks = len(self.header.chunk_items)
+        mend = "; the other chunks can be read with --keep-going" if chunks > 1 else ""
+        return FormatError(f"{self._name}: chunk {index + 1} of {chunks} {how}{mend}")
+
+    def _read(self, start: int, length: int) -> bytes:
+        with self._lock:
+            self._file.seek(start)
+            return self._file.read(min(length, self._size - start))
+
+
+def _longest(header: Header, max_pixels: int) -> int:
+    """Bytes that no chunk exceeds: generous, and yet a limit to what is read into memory."""
+    return 2**16 + 16 * (max_pixels if header.shapes is None else values_of(header.shapes, header.count))
+
+
+def _sizes(header: int, model: int, payload: int) -> dict[str, int]:
+    return {"header": header, "model": model, "payload": payload, "total": header + model + payload}

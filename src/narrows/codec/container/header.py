@@ -1,0 +1,270 @@
+"""The header of a `.narrow` file: all that is known of it before anything is decoded."""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from narrows.codec.container.fields import Fields, pack_block, pack_number, pack_varint
+from narrows.errors import DataError, FormatError
+
+MODES = ("lossless", "max_error", "quality", "psnr")
+AXES = ("NF", "NT", "NTC", "NYX", "NYXC", "NZYX", "NZYXC")
+DTYPES = (
+    "bool",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "float16",
+    "float32",
+    "float64",
+)
+
+_AS_THE_MODEL, _ONE_SHAPE, _SHAPE_EACH = range(3)
+_NAMES, _MODEL, _CHUNKS, _COUNT = 1 << 4, 1 << 5, 1 << 6, 1 << 7
+_CHECK_BYTES = 4
+_MOST_ITEMS, _MOST_VALUES = 2**16, 2**24  # in a chunk; one item may have more values
+_UNSAFE = re.compile(r"(?:^|/)\.{0,2}(?:/|\Z)|\\|^[A-Za-z]:|[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+Shapes = tuple[int, ...] | np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Header:
+    """What a file says of itself.
+
+    fingerprint: of the model, its first 12 hex digits.
+    mode: what was asked for: {"lossless": True}, or "max_error", "quality" or "psnr" with a number from 0 on.
+    axes, dtype, shapes: of the items; all three None where they are those of the model. shapes is a tuple where items
+        share one shape, else (N, item axes) int64.
+    names: one an item, unique relative paths with forward slashes; or None.
+    parameters: the coder's own, for the whole file.
+    chunk_items, chunk_lengths, chunk_checks: of each chunk its items, its bytes and their CRC-32.
+    model_length, model_check: bytes of the embedded model and their CRC-32; both 0 where there is none.
+
+    ValueError for fields that do not fit together, DataError for names that a file cannot hold.
+    """
+
+    fingerprint: str
+    mode: dict[str, bool | int | float]
+    axes: str | None
+    dtype: str | None
+    shapes: Shapes | None
+    names: list[str] | None
+    parameters: bytes
+    chunk_items: list[int]
+    chunk_lengths: list[int]
+    chunk_checks: list[int]
+    model_length: int
+    model_check: int
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch("[0-9a-f]{12}", self.fingerprint):
+            raise ValueError(f"a fingerprint of {self.fingerprint!r}, not of 12 hex digits")
+        if len(self.mode) != 1 or not self.mode.keys() <= {*MODES}:
+            raise ValueError(f"a mode of {self.mode}, not one of {', '.join(MODES)}")
+        if not all(math.isfinite(value) and value >= 0 for value in self.mode.values()):
+            raise ValueError(f"a mode of {self.mode}, not a number from 0 on")
+        if not self.chunk_items or min(self.chunk_items) < 1:
+            raise ValueError("no chunks, or one without items")
+        if max(self.chunk_items) > _MOST_ITEMS:
+            raise ValueError(f"a chunk of {max(self.chunk_items):,} items, and {_MOST_ITEMS:,} are allowed")
+        if self.axes is not None and self.dtype is not None and self.shapes is not None:
+            _check_layout(self.axes, self.dtype, self.shapes, self.count)
+            _check_chunks(self.chunk_items, self.shapes)
+        elif (self.axes, self.dtype, self.shapes) != (None, None, None):
+            raise ValueError("axes, dtype and shapes are of the model all three, or none of them is")
+        if self.names is not None:
+            if len(self.names) != self.count:
+                raise ValueError(f"{len(self.names):,} names for {self.count:,} items")
+            check_names(self.names)
+
+    @cached_property
+    def count(self) -> int:
+        """Items in the file, at least 1."""
+        return sum(self.chunk_items)
+
+    def to_bytes(self) -> bytes:
+        """The header's bytes; `from_bytes` undoes it."""
+        ((mode, value),) = self.mode.items()
+        layout = _AS_THE_MODEL if self.shapes is None else _ONE_SHAPE if isinstance(self.shapes, tuple) else _SHAPE_EACH
+        several = len(self.chunk_items) > 1
+        flags = MODES.index(mode) | layout << 2
+        flags |= _NAMES * (self.names is not None) | _MODEL * (self.model_length > 0)
+        flags |= _CHUNKS * several | _COUNT * (self.count > 1)
+        parts = [bytes.fromhex(self.fingerprint), bytes([flags])]
+        if self.count > 1:
+            parts.append(pack_varint(self.count))
+        if several:
+            parts.append(_pack_chunk_items(self.chunk_items))
+            parts += map(pack_varint, self.chunk_lengths[:-1])
+        parts += [check.to_bytes(_CHECK_BYTES, "little") for check in self.chunk_checks]
+        if self.model_length:
+            parts += [pack_varint(self.model_length), self.model_check.to_bytes(_CHECK_BYTES, "little")]
+        if mode != "lossless":
+            parts.append(pack_number(value))
+        if self.axes is not None and self.dtype is not None and self.shapes is not None:
+            parts.append(bytes([AXES.index(self.axes) | DTYPES.index(self.dtype) << 3]))
+            parts.append(_pack_shapes(self.shapes))
+        if self.names is not None:
+            parts.append(pack_block("\0".join(self.names).encode()))
+        return b"".join([*parts, self.parameters])
+
+    @classmethod
+    def from_bytes(cls, data: bytes, beyond: int, name: str, max_pixels: int) -> "Header":
+        """The header in `data`, of a file called `name` with `beyond` more bytes after it.
+
+        FormatError where it makes no sense, or where the items have more than `max_pixels` values in all.
+        """
+        fields = Fields(data, f"{name}: its header")
+        fingerprint = fields.take(6).hex()
+        flags = fields.byte()
+        count = fields.varint() if flags & _COUNT else 1
+        if count < 1:
+            raise fields.nonsense("it holds no items")
+        check_values(count, max_pixels, name)
+        items, lengths = [count], []
+        if flags & _CHUNKS:
+            items = _unpack_chunk_items(fields, count)
+            lengths = [fields.varint() for _ in items[1:]]
+        checks = [fields.uint32() for _ in items]
+        model_length, model_check = (fields.varint(), fields.uint32()) if flags & _MODEL else (0, 0)
+        lengths.append(max(0, beyond - model_length - sum(lengths)))
+        mode = MODES[flags & 3]
+        value = True if mode == "lossless" else fields.number()
+        axes = dtype = shapes = None
+        if flags >> 2 & 3 != _AS_THE_MODEL:
+            axes, dtype = _unpack_layout(fields)
+            shapes = _unpack_shapes(fields, flags >> 2 & 3, len(axes) - 1, count)
+            check_values(values_of(shapes, count), max_pixels, name)
+        names = _unpack_names(fields, count) if flags & _NAMES else None
+        parameters = fields.rest()
+        try:
+            return cls(
+                fingerprint=fingerprint,
+                mode={mode: value},
+                axes=axes,
+                dtype=dtype,
+                shapes=shapes,
+                names=names,
+                parameters=parameters,
+                chunk_items=items,
+                chunk_lengths=lengths,
+                chunk_checks=checks,
+                model_length=model_length,
+                model_check=model_check,
+            )
+        except ValueError as error:
+            raise fields.nonsense(error) from None
+
+
+def values_of(shapes: Shapes, count: int) -> int:
+    """All values of all items: exact up to 2**53, and never too few by much beyond."""
+    if isinstance(shapes, tuple):
+        return count * math.prod(shapes)
+    return int(shapes.prod(axis=1, dtype=np.float64).sum())
+
+
+def check_values(values: int, max_pixels: int, name: str) -> None:
+    """FormatError for more values than allowed."""
+    if values > max_pixels:
+        raise FormatError(
+            f"{name}: says that it holds {values:,} values or more, and the limit is {max_pixels:,}; "
+            f"if you trust it, raise --max-pixels"
+        )
+
+
+def check_names(names: Sequence[str]) -> None:
+    """DataError for names that are alike, or that might lead out of the folder they are put in."""
+    if len(set(names)) < len(names):
+        seen: set[str] = set()
+        twice = next(name for name in names if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise DataError(f"two items have the name {twice!r:.99}")
+    unsafe = next(filter(_UNSAFE.search, names), None)
+    if unsafe is not None:
+        raise DataError(
+            f"the name {unsafe!r:.99} is no relative path with slashes, without '..' and control characters"
+        )
+
+
+def _check_layout(axes: str, dtype: str, shapes: Shapes, count: int) -> None:
+    if axes not in AXES or dtype not in DTYPES:
+        raise ValueError(f"axes {axes} of {dtype}")
+    table = np.atleast_2d(np.asarray(shapes))
+    if table.shape[1] != len(axes) - 1 or table.min() < 1:
+        raise ValueError(f"items without values, or of other axes than {axes}")
+    if isinstance(shapes, tuple):
+        return
+    if len(table) != count:
+        raise ValueError(f"{len(table):,} shapes for {count:,} items")
+    if axes == "NF" or (axes[-1] == "C" and (table[:, -1] != table[0, -1]).any()):
+        raise ValueError(f"axes {axes} of items with different numbers of {'features' if axes == 'NF' else 'channels'}")
+
+
+def _check_chunks(chunk_items: list[int], shapes: Shapes) -> None:
+    items, sizes = np.array(chunk_items), np.prod(shapes, axis=-1, dtype=np.float64)
+    values = items * sizes if isinstance(shapes, tuple) else np.add.reduceat(sizes, np.cumsum(items) - items)
+    if (values[items > 1] > _MOST_VALUES).any():
+        raise ValueError(f"a chunk of {int(values[items > 1].max()):,} values, and {_MOST_VALUES:,} are allowed")
+
+
+def _pack_chunk_items(items: list[int]) -> bytes:
+    """Items of each chunk: one number where all but the last are alike, else 0, their count, and all but the last."""
+    if len({*items[:-1]}) == 1 and items[-1] <= items[0]:
+        return pack_varint(items[0])
+    return b"".join(map(pack_varint, [0, len(items), *items[:-1]]))
+
+
+def _unpack_chunk_items(fields: Fields, count: int) -> list[int]:
+    each = fields.varint()
+    chunks = -(-count // each) if each else fields.varint()
+    if not 1 <= chunks <= fields.left // _CHECK_BYTES:
+        raise fields.nonsense(f"{chunks:,} chunks where {fields.left:,} bytes are left")
+    items = [each or fields.varint() for _ in range(chunks - 1)]
+    return [*items, count - sum(items)]
+
+
+def _unpack_layout(fields: Fields) -> tuple[str, str]:
+    code = fields.byte()
+    axes, dtype = code & 7, code >> 3
+    if axes >= len(AXES) or dtype >= len(DTYPES):
+        raise fields.nonsense(f"unknown axes {axes} or dtype {dtype}")
+    return AXES[axes], DTYPES[dtype]
+
+
+def _pack_shapes(shapes: Shapes) -> bytes:
+    """One shape as varints; a shape each as a block of the narrowest unsigned type that holds them."""
+    if isinstance(shapes, tuple):
+        return b"".join(map(pack_varint, shapes))
+    width = next(width for width in (1, 2, 4, 8) if int(shapes.max()) < 1 << 8 * width)
+    return pack_block(shapes.astype(f"<u{width}").tobytes())
+
+
+def _unpack_shapes(fields: Fields, layout: int, columns: int, count: int) -> Shapes:
+    if layout == _ONE_SHAPE:
+        return tuple(fields.varint() for _ in range(columns))
+    if layout != _SHAPE_EACH:
+        raise fields.nonsense(f"shapes of kind {layout}")
+    table = fields.block()
+    width, over = divmod(len(table), count * columns)
+    if over or width not in (1, 2, 4, 8):
+        raise fields.nonsense(f"{len(table):,} bytes for the shapes of {count:,} items")
+    return np.frombuffer(table, f"<u{width}").reshape(count, columns).astype(np.int64)
+
+
+def _unpack_names(fields: Fields, count: int) -> list[str]:
+    block = fields.block()
+    if block.count(0) != count - 1:
+        raise fields.nonsense(f"{block.count(0) + 1:,} names for {count:,} items")
+    try:
+        return block.decode().split("\0")
+    except UnicodeDecodeError:
+        raise fields.nonsense("names that are not UTF-8") from None

@@ -1,0 +1,271 @@
+"""What a codec learns: context models, the dequantiser and the latent path, task by task, in one training."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from narrows.codec.coder import STEPS_PER_OCTAVE, Grid
+from narrows.codec.entropy import tokens
+from narrows.codec.entropy.context import ContextModel
+from narrows.codec.entropy.design import GROUPS, Design
+from narrows.codec.entropy.plane import near
+from narrows.codec.transforms.dequantiser import Dequantiser
+from narrows.codec.transforms.latent import STEPS, Latent, latent_architecture, latent_design
+from narrows.data import Items, Scaling
+from narrows.networks import Architecture
+
+STEP_ENTRIES = 68  # of the table of steps of real numbers
+MOST_BITS = 23
+CELLS = {1: 1024, 2: 32, 3: 10}  # at most so many of the table of places along each axis
+PREDICTED_FROM = 20_000  # values, to learn a linear prediction
+HELD_OUT = 32  # items of each batch that is measured
+LATENT_BITS = 8.0  # what a value of the code is reckoned to cost before anything is learnt
+SHARES = {"values": (20, 42, 24, 3), "residuals": (36, 0, 8, 20)}  # of the steps: lossless, lossy, dequantiser, latent
+GROUP_SHARES = (5, 2, 2)
+
+
+@dataclass(frozen=True)
+class Specification:
+    """All that says what a codec's networks are; goes into the model's file."""
+
+    lossless: Design
+    lossy: Design
+    latent: Design
+    architecture: Architecture
+
+
+def grid_of(items: Items, scaling: Scaling) -> Grid:
+    """Where the values of the items lie."""
+    dtype = items.dtype
+    if dtype.kind == "f":
+        if scaling.ranged:
+            return Grid(dtype, origin=0.0, unit=2.0**-16)
+        scale = float(np.mean(scaling.scale))
+        return Grid(dtype, origin=float(np.mean(scaling.mean)), unit=scale * 2.0**-12)
+    if dtype.kind == "b":
+        return Grid(dtype, 0, 1)
+    if scaling.ranged and scaling.high <= 255:
+        return Grid(dtype, 0, int(scaling.high))
+    if dtype.itemsize <= 2:
+        return Grid(dtype, int(np.iinfo(dtype).min), int(np.iinfo(dtype).max))
+    low, high = (min(int(x.min()) for x in items.chunks()), max(int(x.max()) for x in items.chunks()))
+    return Grid(dtype, low, min(high, low + 2**MOST_BITS - 1))
+
+
+def specification(items: Items, scaling: Scaling, grid: Grid, crop: tuple[int, ...] | None) -> Specification:
+    """What is to be learnt for the items."""
+    axes, channels = items.spatial, items.channels
+    placed = crop is None
+    shape = items.item_shape[:axes] if crop is None else crop
+    cells = tuple(min(size, CELLS[axes]) for size in shape) if placed else (1,) * axes
+    architecture = latent_architecture(channels, shape, scaling.ranged)
+    latent = latent_design(architecture, placed)
+    if grid.whole and grid.high - grid.low <= 255 and grid.low == 0 and few_values(items):
+        lossless = Design("values", axes, channels, grid.high, cells, 1, 96)
+        lossy = Design("values", axes, channels, grid.high, cells, STEPS_PER_OCTAVE * grid.high.bit_length(), 112, 112)
+    else:
+        bits = min((grid.high - grid.low).bit_length(), MOST_BITS) if grid.whole else MOST_BITS
+        lossless = lossy = Design(
+            "residuals", axes, channels, bits, cells, STEPS_PER_OCTAVE * bits + 1 if grid.whole else STEP_ENTRIES
+        )
+    return Specification(lossless, lossy, latent, architecture)
+
+
+def few_values(items: Items) -> bool:
+    """Whether the values themselves are easier to tell than their differences from neighbours, by their entropies."""
+    own, differences, seen = np.zeros(256), np.zeros(511), 0
+    for chunk in items.chunks():
+        x = (chunk if items.uniform else chunk[None]).astype(np.int64)
+        own += np.bincount(x.reshape(-1), minlength=256)
+        differences += np.bincount(np.diff(x, axis=items.spatial).reshape(-1) + 255, minlength=511)
+        seen += x.size
+        if seen > 2**23:
+            break
+    return entropy(own) <= entropy(differences)
+
+
+def entropy(counts: np.ndarray) -> float:
+    """In bits."""
+    shares = counts[counts > 0] / max(counts.sum(), 1)
+    return float(-(shares * np.log2(shares)).sum())
+
+
+class CodecNetwork(nn.Module):
+    """All networks of a codec."""
+
+    def __init__(self, specification: Specification, seed: int) -> None:
+        super().__init__()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.pixels = nn.ModuleDict({"lossy": ContextModel(specification.lossy)})
+            if specification.lossless != specification.lossy:
+                self.pixels["lossless"] = ContextModel(specification.lossless)
+            self.dequantiser = Dequantiser(specification.lossy)
+            self.latent = Latent(specification.architecture, specification.latent, seed)
+
+    def inner_matrices(self) -> list[Tensor]:
+        """Those that Muon moves: square ones inside perceptrons, and kernels inside the latent path's networks."""
+        pixels = [model for model in self.pixels.values() if isinstance(model, ContextModel)]
+        models = [model.main for model in pixels] + [self.latent.context.main, self.dequantiser.places]
+        models += [model.flags for model in pixels if model.design.alphabet == "values"]
+        inner = [layer.weight for model in models for group in range(len(model.inner)) for layer in model.layers(group)]
+        kernels = [weight for weight in self.latent.network.parameters() if weight.ndim > 1]
+        return [*inner, *kernels[1:-1]]
+
+
+class Objective:
+    """The loss of a codec: network, batch (N, C, *S) in scaled units and step -> a scalar, about 1 before learning.
+
+    Each step serves one task, weighted so that the mean over all tasks is the loss that is measured on
+    held-out items.
+    """
+
+    def __init__(self, grid: Grid, scaling: Scaling, lossy: Design, seed: int) -> None:
+        self.grid, self.scaling, self.seed = grid, scaling, seed
+        values = lossy.alphabet == "values"
+        shares = SHARES[lossy.alphabet]
+        self.tasks: list[tuple[str, int]] = []
+        for name, share in zip(("lossless", "lossy", "dequantiser", "latent"), shares, strict=True):
+            if not values and name == "lossless":
+                name = "lossy"
+            parts = range(GROUPS) if name != "dequantiser" else (0,)
+            for part in parts:
+                count = share * GROUP_SHARES[part] / sum(GROUP_SHARES) if len(parts) > 1 else share
+                self.tasks += [(name, part)] * (max(1, round(count)) if share else 0)
+        order = np.random.default_rng(seed).permutation(len(self.tasks))
+        self.tasks = [self.tasks[index] for index in order]
+        self.names = sorted({name for name, _ in self.tasks})
+        self.units = dict.fromkeys(self.names, 1.0)
+        self.variance, self.steps = 1.0, lossy.steps
+        self.mixed = not values
+
+    def learn_units(self, batches: list[Tensor]) -> None:
+        """Measure what the tasks cost where nothing but the frequencies of values is known."""
+        x = numbers(torch.cat(batches))
+        self.variance = float(x.var()) or 1.0
+        generator = torch.Generator(device=x.device).manual_seed(self.seed)
+        for name in self.names:
+            if name in ("lossless", "lossy"):
+                k, *_ = self._quantised(x, name == "lossless", generator)
+                self.units[name] = max(entropy(np.unique(k.cpu().numpy(), return_counts=True)[1]), 0.1)
+        self.units["dequantiser"], self.units["latent"] = 1 / 12, 1.0
+
+    def __call__(self, network: CodecNetwork, x: Tensor, step: int | None) -> Tensor:
+        x = numbers(x)
+        if step is not None:
+            task = self.tasks[step % len(self.tasks)]
+            generator = torch.Generator(device=x.device).manual_seed(self.seed * 1_000_003 + step)
+            weight = len(self.tasks) / self.tasks.count(task)
+            return weight * self._loss(network, *task, x, generator) / len(self.names)
+        x = x[:: math.ceil(len(x) / HELD_OUT)]
+        generator = torch.Generator(device=x.device).manual_seed(self.seed)
+        losses = [self._loss(network, *task, x, generator) for task in sorted(set(self.tasks))]
+        return torch.stack(losses).sum() / len(self.names)
+
+    def measured(self, network: CodecNetwork, batches: Iterable[Tensor]) -> float:
+        """The loss of a network as it is, over batches."""
+        with torch.no_grad():
+            parts = [(float(self(network.eval(), x, None)), len(x)) for x in batches]
+        return sum(loss * count for loss, count in parts) / sum(count for _, count in parts)
+
+    def _loss(self, network: CodecNetwork, name: str, part: int, x: Tensor, generator: torch.Generator) -> Tensor:
+        if name == "latent":
+            entry = torch.rand(len(x), generator=generator, device=x.device) * (STEPS - 1)
+            loss = network.latent.bits(x, entry, part, generator) / LATENT_BITS
+            return loss + network.latent.loss(x, entry, self.variance, generator) / GROUPS
+        k, true, entry, size = self._quantised(x, name == "lossless", generator)
+        if name == "dequantiser":
+            return network.dequantiser.error(k, true, entry, size, generator) / self.units[name]
+        model = network.pixels[name]
+        assert isinstance(model, ContextModel)
+        return model.bits(k, entry, size, part, generator) / self.units[name]
+
+    def _quantised(
+        self, x: Tensor, lossless: bool, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Indices (N, C, *S) by steps drawn at random for each item, true values in steps, entries (N,), sizes (N,)."""
+        draw = torch.rand(len(x), generator=generator, device=x.device)
+        v = self._values(x)
+        if not self.grid.whole:
+            exponent = draw * (self.steps - 1) / STEPS_PER_OCTAVE
+            step = (self.grid.unit * 2**exponent).view(-1, *(1 for _ in x.shape[1:]))
+            true = v / step
+            return torch.round(true), true, torch.floor(STEPS_PER_OCTAVE * exponent).long(), torch.ones_like(draw)
+        span = self.grid.high - self.grid.low
+        if lossless or span < 2:
+            size = torch.ones_like(draw)
+        else:
+            if self.mixed:  # one model for all steps: every other item is lossless
+                draw = (2 * draw - 1).clamp(min=0)
+            else:  # mostly coarse ones, at which little is lost by another step nearby
+                draw = (1 + (math.log2(span + 1) - 1) * draw.sqrt()) / math.log2(span + 1)
+            size = torch.floor(2 ** (draw * math.log2(span + 1))).clamp(max=span)
+        wide = size.view(-1, *(1 for _ in x.shape[1:]))
+        k = torch.floor((v + torch.floor(wide / 2)) / wide)
+        entry = torch.floor(STEPS_PER_OCTAVE * torch.log2(size) + 1e-4).clamp(max=self.steps - 1).long()
+        return k, v / wide, entry * (not lossless), size
+
+    def _values(self, x: Tensor) -> Tensor:
+        """Scaled units -> distance from index 0 in the data's own unit, whole for integers."""
+        if self.scaling.ranged:
+            v = x * (self.scaling.high - self.scaling.low) + self.scaling.low
+        else:
+            spread = [-1, *(1 for _ in x.shape[2:])]
+            mean, scale = (x.new_tensor(each).view(spread) for each in (self.scaling.mean, self.scaling.scale))
+            v = x * scale + mean
+        return torch.round(v - self.grid.low) if self.grid.whole else v - self.grid.origin
+
+    def learn_prediction(self, network: CodecNetwork, batches: list[Tensor]) -> None:
+        """Fit the linear predictions of a context model of residuals; they stay as they are in training."""
+        model = network.pixels["lossy"]
+        assert isinstance(model, ContextModel)
+        if model.design.alphabet == "values":
+            return
+        generator = torch.Generator(device=batches[0].device).manual_seed(self.seed)
+        samples: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
+        for x in batches:
+            k = self._values(numbers(x))
+            for view in model.views(k):
+                count = max(64, PREDICTED_FROM // len(batches) // 4)
+                chosen = torch.randint(len(view.here), (count,), generator=generator, device=k.device)
+                around, here = view.plane.windows(view.bases[chosen], view.offsets), view.here[chosen]
+                pair = around.double().cpu().numpy(), here.double().cpu().numpy()
+                samples.setdefault(view.key, []).append(pair)
+        for key, pairs in samples.items():
+            windows, wanted = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
+            turn, channel, _ = model.kinds[key]
+            weights = linear_prediction(windows, wanted, model.design.taps(turn, channel))
+            model.get_buffer(f"prediction-{key}").copy_(torch.from_numpy(weights))
+
+
+def numbers(x: Tensor) -> Tensor:
+    """With 0, about the mean, for what is no number."""
+    return torch.nan_to_num(x, 0.0, 0.0, 0.0)
+
+
+def linear_prediction(windows: np.ndarray, wanted: np.ndarray, taps: tuple[tuple[int, ...], ...]) -> np.ndarray:
+    """Weights (T,) of a window that predict a value: whole multiples of 2**-12, those of its own channel sum to 1.
+
+    Those of each other channel sum to 0, so that adding the same to all values of a channel adds it to the prediction.
+    """
+    weights = np.zeros(len(taps))
+    ahead = np.array([tap[0] for tap in taps])
+    if not (ahead == 0).any():
+        return weights
+    used = np.array(near(taps))
+    means = {other: windows[:, used[ahead[used] == other]].mean(1) for other in np.unique(ahead[used]).tolist()}
+    centred = windows[:, used] - np.stack([means[other] for other in ahead[used].tolist()], 1)
+    target = wanted - means[0]
+    gram = centred.T @ centred
+    gram += np.eye(len(used)) * (1e-3 * np.trace(gram) / len(used) + 1e-9)
+    found = np.linalg.solve(gram, centred.T @ target)
+    for other in means:
+        own = ahead[used] == other
+        share = np.rint((found[own] + ((other == 0) - found[own].sum()) / own.sum()) * tokens.WEIGHT_UNIT)
+        share[np.argmax(np.abs(share))] += tokens.WEIGHT_UNIT * (other == 0) - share.sum()
+        weights[used[own]] = share / tokens.WEIGHT_UNIT
+    return weights

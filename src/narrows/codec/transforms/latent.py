@@ -1,0 +1,86 @@
+"""The latent path: an encoder first, then its code quantised and coded like the values of an item, then a decoder.
+
+    x (N, C, *S) -> encoder, stride 4 -> z (N, K, *S/4) -> index k = round(z / step) -> context model -> bits
+                                                            k x step -> decoder -> y (N, C, *S)
+
+One pair of networks serves all steps: they learn with steps drawn at random (Balle et al. 2017 for the loss; the range
+of rates as in Cui et al. 2021, with the step itself for a gain).
+"""
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from narrows.codec.entropy.context import ContextModel
+from narrows.codec.entropy.design import Design
+from narrows.networks import Architecture, build, cut
+from narrows.networks.autoencoder.network import Network
+
+CHANNELS, HALVINGS = 8, 2
+STEPS = 14  # entries of the table of steps, two an octave
+FINEST = {True: 1 / 64, False: 1 / 16}  # step in scaled units, by whether the data are ranged
+RATE_WEIGHT = 0.1  # squared steps that a bit is worth: about what the theory of high rates says
+
+
+def latent_architecture(channels: int, shape: tuple[int, ...], ranged: bool) -> Architecture:
+    grid = tuple(math.ceil(size / 2 ** min(HALVINGS, size.bit_length() - 1)) for size in shape)
+    return Architecture("conv", channels, shape, (CHANNELS, *grid), ranged=ranged)
+
+
+def latent_design(architecture: Architecture, placed: bool) -> Design:
+    """The context model for codes of an architecture. placed: whether all items have the same size."""
+    assert isinstance(architecture.code, tuple)
+    grid = architecture.code[1:]
+    cells = grid if placed and math.prod(grid) <= 4096 else tuple(1 for _ in grid)
+    return Design("residuals", len(grid), CHANNELS, 10, cells, STEPS)
+
+
+def step_of(entry: float, ranged: bool) -> float:
+    """The step of an entry of the table of steps."""
+    return FINEST[ranged] * 2 ** (entry / 2)
+
+
+class Latent(nn.Module):
+    """The networks and the context model of the latent path, in training."""
+
+    def __init__(self, architecture: Architecture, design: Design, seed: int) -> None:
+        super().__init__()
+        self.network: Network = build(architecture, seed)
+        self.context = ContextModel(design)
+        # A logistic density for each channel and step stands in for the context model where gradients are needed.
+        self.location = nn.Parameter(torch.zeros(STEPS, CHANNELS))
+        self.spread = nn.Parameter(torch.zeros(STEPS, CHANNELS))
+
+    def loss(self, x: Tensor, entry: Tensor, variance: float, generator: torch.Generator | None) -> Tensor:
+        """Squared error and rate, in units of answering with the mean; 1 where nothing is learnt. entry (N,): steps."""
+        ranged = self.network.architecture.ranged
+        step = (FINEST[ranged] * 2 ** (entry / 2)).view(-1, *(1 for _ in x.shape[1:]))
+        z = self.network.encode(x)[0]
+        noise = torch.rand(z.shape, generator=generator, device=z.device) - 0.5
+        places = (entry.long(), slice(None), *(None for _ in x.shape[2:]))
+        centred, spread = z / step + noise - self.location[places], nn.functional.softplus(self.spread[places])
+        likely = torch.sigmoid((centred + 0.5) / spread) - torch.sigmoid((centred - 0.5) / spread)
+        bits = -torch.log2(likely.clamp(min=1e-6)).flatten(1).sum(1) / x[0].numel()
+        rounded = z + (torch.round(z / step) * step - z).detach()
+        y = cut(self.network.decode([rounded]), tuple(x.shape[2:]))
+        error = ((y - x) ** 2).flatten(1).mean(1)
+        step = step.flatten()
+        return ((error + RATE_WEIGHT * step**2 * bits) / step).mean() / (variance / step).mean()
+
+    def bits(self, x: Tensor, entry: Tensor, group: int, generator: torch.Generator | None) -> Tensor:
+        """The cost in bits, per value of the code, of one group of the context model."""
+        with torch.no_grad():
+            z = self.network.encode(x)[0]
+            k = indices(z, FINEST[self.network.architecture.ranged] * 2 ** (entry / 2))
+        return self.context.bits(k, entry.long(), torch.ones_like(entry), group, generator)
+
+
+def indices(z: Tensor, step: Tensor) -> Tensor:
+    """k (N, K, *grid) of the code z, within what the context model's alphabet holds; step (N,)."""
+    return torch.round(z / step.view(-1, *(1 for _ in z.shape[1:]))).clamp(-1000, 1000)
+
+
+def latent_tensors(network: Network) -> dict[str, np.ndarray]:
+    return {name: tensor.detach().cpu().numpy() for name, tensor in network.state_dict().items()}

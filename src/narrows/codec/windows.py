@@ -1,0 +1,90 @@
+"""Windows: how a long signal or a large volume, alone in its chunk, is coded in bounded memory and on all cores.
+
+4 | length of a window | length, payload of the 1st window | ... | payload of the last window
+
+4             1 byte, where other chunks say what is there
+length        varint, a power of two: the positions of each window but the last along the item's first axis
+payloads      of each window, as of a chunk that holds it alone; each but the last with its length (varint) before it
+"""
+
+import math
+from collections.abc import Collection, Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from narrows.codec.chunk import MOST_VALUES, decode_chunk, encode_chunk
+from narrows.codec.container.fields import Fields, pack_varint
+from narrows.codec.parallel import in_order
+from narrows.data.memory import allocate
+
+if TYPE_CHECKING:
+    from narrows.codec.coder import Coder, Plan
+
+_WINDOWS = 4
+FEWEST = 32  # positions along the first axis: what is near is what tells most
+
+
+def window_length(shape: Sequence[int], spatial: int) -> int | None:
+    """The positions of a window along the first axis of an item of this shape; None where it is coded as a whole."""
+    if spatial == 2 or math.prod(shape) <= MOST_VALUES:
+        return None
+    length = max(FEWEST, MOST_VALUES // 2 // math.prod(shape[1:]))
+    length = 2 ** (length.bit_length() - 1)
+    return length if length < shape[0] else None
+
+
+def cut(item: np.ndarray, spatial: int) -> list[np.ndarray]:
+    """The windows of an item, views of it; the item alone where it is coded as a whole."""
+    length = window_length(item.shape, spatial)
+    return [item] if length is None else [item[start : start + length] for start in range(0, len(item), length)]
+
+
+def encode(coder: "Coder", plan: "Plan", items: Sequence[np.ndarray], spatial: int) -> bytes:
+    """The payload of the items of a chunk; `decode` undoes it."""
+    parts = cut(items[0], spatial)
+    if len(items) > 1 or len(parts) == 1:
+        return encode_chunk(coder, plan, items)
+    payloads = list(in_order(lambda part: encode_chunk(coder, plan, [part]), parts))
+    sized = [piece for payload in payloads[:-1] for piece in (pack_varint(len(payload)), payload)]
+    return b"".join([bytes([_WINDOWS]), pack_varint(len(parts[0])), *sized, payloads[-1]])
+
+
+def decode(
+    coder: "Coder",
+    plan: "Plan",
+    payload: bytes,
+    shapes: Sequence[tuple[int, ...]],
+    spatial: int,
+    level: int = 0,
+    wanted: Collection[int] | None = None,
+) -> list[np.ndarray | None]:
+    """The items of a chunk; arguments and what is raised are as of `decode_chunk`."""
+    if payload[:1] != bytes([_WINDOWS]):
+        return decode_chunk(coder, plan, payload, shapes, spatial, level, wanted)
+    fields = Fields(payload, "its payload")
+    fields.byte()
+    length, shape = fields.varint(), shapes[0]
+    if len(shapes) != 1 or not spatial or length & (length - 1) or not 0 < length < shape[0]:
+        raise fields.nonsense(f"windows of {length} positions of {len(shapes)} items of {shape}")
+    starts = range(0, shape[0], length)
+    if len(starts) > len(payload):
+        raise fields.nonsense(f"{len(starts)} windows in {len(payload)} bytes")
+    payloads = [fields.take(fields.varint()) for _ in starts[1:]] + [fields.rest()]
+    finest = min(level, length.bit_length() - 1)  # from where on windows have a value each, or less
+
+    def part(index: int) -> np.ndarray:
+        size = min(length, shape[0] - starts[index])
+        found = decode_chunk(coder, plan, payloads[index], [(size, *shape[1:])], spatial, finest)[0]
+        assert found is not None
+        return found
+
+    step = 2**finest
+    coarse = [-(-size // step) for size in shape[:spatial]]
+    out = allocate(math.prod(coarse) * math.prod(shape[spatial:]), plan.quantiser.dtype)
+    out = out.reshape(*coarse, *shape[spatial:])
+    with closing(in_order(part, range(len(starts)))) as parts:
+        for start, found in zip(starts, parts, strict=True):
+            out[start // step : start // step + len(found)] = found
+    return [out[(slice(None, None, 2 ** (level - finest)),) * spatial]]

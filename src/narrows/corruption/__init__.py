@@ -1,0 +1,1 @@
+"""Noise and masks applied during training."""

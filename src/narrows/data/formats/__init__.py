@@ -1,0 +1,1 @@
+"""File formats, each with a reader and a writer."""

@@ -1,0 +1,212 @@
+"""One picture: what it will decode to, its array, and back to a file's bytes.
+
+Pillow reads everything but TIFF, which is tifffile's. A picture decodes to (rows, columns, channels), where channels
+are 1 grey, 2 grey and alpha, 3 colour, 4 colour and alpha:
+
+- 8 and 16 bits a value stay as they are; one bit becomes 0 or 255.
+- Palettes, CMYK, YCbCr, Lab and HSV become colour.
+- The orientation that a camera wrote down is applied.
+- Of an animation, the first frame is read.
+"""
+
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from narrows.data.formats import tiff
+from narrows.data.formats.content import Content, first_bytes, path_or_buffer, size
+from narrows.errors import DataError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+READ_SUFFIXES = (
+    *(".apng", ".avif", ".bmp", ".dib", ".gif", ".ico", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm"),
+    *(".pcx", ".pfm", ".pgm", ".png", ".pnm", ".ppm", ".qoi", ".sgi", ".tga", ".tif", ".tiff", ".webp"),
+)
+WRITE_FORMATS = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".webp": "WEBP",
+    ".bmp": "BMP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+}
+
+# Only decoders that are at home with files from strangers: Pillow's others start Ghostscript, or guess.
+_FORMATS = (
+    *("PNG", "JPEG", "JPEG2000", "WEBP", "AVIF", "GIF"),
+    *("BMP", "DIB", "PPM", "TGA", "ICO", "PCX", "QOI", "SGI"),
+)
+_ORIENTATION = 0x0112
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a picture will decode to; `animated` says that its file holds more frames than the first."""
+
+    rows: int
+    columns: int
+    channels: int
+    alpha: bool
+    dtype: np.dtype
+    animated: bool = False
+
+
+def read_header(source: Content) -> Header:
+    """What `decode` will give, without decoding it; raises whatever the decoder raises (see `reason`)."""
+    if tiff.is_tiff(first_bytes(source)):
+        return Header(*tiff.page_header(source))
+    with _opened(source) as image:
+        mode, dtype = _target(image)
+        width, height = image.size[::-1] if _orientation(image) >= 5 else image.size
+        channels = {"LA": 2, "RGB": 3, "RGBA": 4}.get(mode, 1)
+        animated = getattr(image, "is_animated", False) and image.format != "MPO"  # a photograph with its preview
+        return Header(height, width, channels, channels in (2, 4), dtype, animated)
+
+
+def decode(source: Content) -> np.ndarray:
+    """The picture's array, (rows, columns, channels); raises whatever the decoder raises (see `reason`)."""
+    if tiff.is_tiff(first_bytes(source)):
+        return tiff.decode_page(source)
+    with _opened(source) as image:
+        mode, dtype = _target(image)
+        orientation = _orientation(image)
+        if _is_deep_png(image):
+            array = _decode_deep_png(image, source)
+        else:
+            array = np.asarray(image if image.mode == mode else image.convert(mode))
+            if dtype == np.uint16 and array.size and not 0 <= array.min() <= array.max() <= 65535:
+                raise DataError("values of more than 16 bits")
+            array = array.astype(dtype, copy=False)
+    array = array.reshape(*array.shape[:2], -1)
+    if orientation >= 5:
+        array = array.swapaxes(0, 1)
+    # The eight orientations of EXIF: which of rows and columns run backwards, once 5 to 8 are laid on their side.
+    return array[:: -1 if orientation in (3, 4, 7, 8) else 1, :: -1 if orientation in (2, 3, 6, 7) else 1]
+
+
+def encode(array: np.ndarray, format: str) -> bytes:
+    """A file's bytes of a picture, (rows, columns) or (rows, columns, channels).
+
+    Raises DataError for what the format cannot hold.
+    """
+    from PIL import Image
+
+    if array.dtype == bool:
+        array = array.astype(np.uint8) * np.uint8(255)
+    array = array[..., 0] if array.ndim == 3 and array.shape[-1] == 1 else array
+    channels = array.shape[-1] if array.ndim == 3 else 1
+    file = io.BytesIO()
+    if format == "TIFF":
+        tiff.write_pages(file, [array])
+    elif not holds(format, array.dtype, channels):
+        raise DataError(f"{format} cannot hold {array.dtype} in {channels} channels; write .tif or .npy instead")
+    else:
+        options = {"quality": 95} if format == "JPEG" else {"lossless": True, "exact": True} if format == "WEBP" else {}
+        Image.fromarray(array).save(file, format, **options)
+    return file.getvalue()
+
+
+def holds(format: str, dtype: np.dtype, channels: int) -> bool:
+    """Whether a picture format keeps values of this type in so many channels."""
+    if format == "TIFF":
+        return True
+    most = {"PNG": (1, 2, 3, 4), "WEBP": (1, 3, 4)}.get(format, (1, 3))
+    return (dtype in (np.uint8, bool) and channels in most) or (
+        format == "PNG" and dtype == np.uint16 and channels == 1
+    )
+
+
+def reason(error: Exception, source: Content) -> str:
+    """Why a picture could not be read, for people."""
+    from PIL import Image, UnidentifiedImageError
+
+    if isinstance(error, DataError):
+        return str(error)
+    if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
+        return (error.strerror or "cannot be opened").lower()
+    if size(source) == 0:
+        return "empty, 0 bytes"
+    if isinstance(error, UnidentifiedImageError):
+        return "not a picture of a known form"
+    if isinstance(error, Image.DecompressionBombError):
+        return f"more pixels than the limit of {2 * (Image.MAX_IMAGE_PIXELS or 0)}"
+    if isinstance(error, MemoryError):
+        return "too large for the memory"
+    text = " ".join(str(error).split()) or type(error).__name__
+    if "truncated" in text.lower() or isinstance(error, EOFError):
+        return f"truncated picture (file ends after {size(source)} bytes)"
+    return f"damaged picture ({text})"
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps Pillow's and tifffile's own warnings from the terminal; what matters is told in errors and notes."""
+    log = logging.getLogger("tifffile")
+    level = log.level
+    log.setLevel(logging.CRITICAL + 1)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.setLevel(level)
+
+
+def _opened(source: Content) -> "Image.Image":
+    from PIL import Image
+
+    Image.init()
+    known = [format for format in _FORMATS if format in Image.OPEN]  # some builds of Pillow lack AVIF or JPEG 2000
+    return Image.open(path_or_buffer(source), formats=known)
+
+
+def _target(image: "Image.Image") -> tuple[str, np.dtype]:
+    """The Pillow mode that a picture is brought to, and the type of its values."""
+    mode = image.mode
+    if _is_deep_png(image):
+        return "LA" if image.tile[0].args == "LA;16B" else mode, np.dtype(np.uint16)  # type: ignore[attr-defined]
+    if mode == "F":
+        return mode, np.dtype(np.float32)
+    if mode.startswith("I"):
+        return mode, np.dtype(np.uint16)
+    transparent = "transparency" in image.info or mode in ("PA", "La", "RGBa", "RGBA", "LA")
+    grey = mode in ("1", "L", "LA", "La")
+    return ("L" if grey else "RGB") + ("A" if transparent else ""), np.dtype(np.uint8)
+
+
+def _is_deep_png(image: Any) -> bool:
+    """Whether this is a PNG of 16 bits in several channels."""
+    return image.format == "PNG" and image.mode != "I;16" and image.tile and str(image.tile[0].args).endswith(";16B")
+
+
+def _decode_deep_png(image: Any, source: Content) -> np.ndarray:
+    """A PNG of 16 bits in several channels, of which Pillow alone would keep the high bytes.
+
+    Grey and alpha are unpacked as four plain bytes; colour is decoded again as if little-endian, for the low bytes.
+    """
+    tile = image.tile[0]
+    if tile.args == "LA;16B":
+        image.tile = [tile._replace(args="RGBA")]
+        return np.ascontiguousarray(image).view(">u2").astype(np.uint16)
+    high = np.asarray(image).astype(np.uint16)
+    again: Any
+    with _opened(source) as again:
+        again.tile = [tile._replace(args=tile.args.replace("16B", "16L"))]
+        return high << 8 | np.asarray(again)
+
+
+def _orientation(image: "Image.Image") -> int:
+    """The EXIF orientation, 1 to 8."""
+    if image.format == "PNG" and "exif" not in image.info:
+        return 1  # Pillow would decode the whole picture to look behind it
+    value = image.getexif().get(_ORIENTATION, 1)
+    return value if value in range(1, 9) else 1

@@ -1,0 +1,1 @@
+"""Tables: column types, features and data frames."""

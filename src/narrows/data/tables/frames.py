@@ -1,0 +1,244 @@
+"""Tables: data frames with cells of any type <-> coded values, float64 (N, F), NaN where nothing is known.
+
+    frame -> learn -> Columns;   frame -> coded -> values;   values -> filled, decoded -> frame
+
+pandas is imported when a table is at hand, and is part of the extra "tables".
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from narrows.data.items import Items
+from narrows.data.tables.cells import (
+    codes_of,
+    is_category,
+    kind_of,
+    kind_of_number,
+    numbers_of,
+    plain,
+    plain_numbers,
+    require,
+    series_of,
+    with_cells,
+)
+from narrows.data.tables.columns import Category, Column, Columns, Kind, ranges
+from narrows.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas
+
+MANY = 16  # categories: of more, those that occur once are rare
+MOST_CATEGORIES = 256
+MOST_COUNTED = 2**16  # different values of one column that are counted at a time
+
+
+def is_frame(X: Any) -> bool:
+    """Whether X is a data frame."""
+    return hasattr(X, "dtypes") and hasattr(X, "columns")
+
+
+def as_frame(X: Any) -> pandas.DataFrame:
+    """A data frame as one of pandas."""
+    pd = require("pandas")
+    return X if isinstance(X, pd.DataFrame) else X.to_pandas()
+
+
+def items_of(frame: pandas.DataFrame, columns: Columns | None = None, source: str = "X", **details: Any) -> Items:
+    """A frame as items, whose columns are learnt from it where they are not given; `details` are further fields."""
+    frame = as_frame(frame)
+    columns = learn(frame, source) if columns is None else columns
+    return Items(coded(frame, columns, source), "NF", source=source, frame=frame, columns=columns, **details)
+
+
+def learn(frames: pandas.DataFrame | Iterable[pandas.DataFrame], source: str = "X") -> Columns:
+    """The columns of a frame, or of a table that comes in several frames.
+
+    A column of text or categories keeps at most 256 categories, the most frequent, and of more than 16 those alone
+    that occur twice: names and identifiers tell nothing of others. What is left out has no code.
+    Raises DataError where a column cannot be learnt, naming it.
+    """
+    learning = Learning(source)
+    for frame in [frames] if is_frame(frames) else frames:
+        learning.see(frame)
+    return learning.columns()
+
+
+class Learning:
+    """What is known of the columns of a table while its rows come by."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.facts: list[_Facts] = []
+
+    def see(self, frame: pandas.DataFrame) -> None:
+        names = names_of(frame)
+        if not self.facts:
+            Columns(tuple(Column(name, "number", "float64") for name in names))  # names that are alike are refused
+            self.facts = [_Facts(name) for name in names]
+        if names != [facts.name for facts in self.facts]:
+            raise DataError(f"{self.source}: its parts have different columns")
+        plain = plain_numbers(frame)
+        if len(plain):
+            values = numbers_of(frame, plain, self.source)
+            for position, *ends in zip(plain, *ranges(values), strict=True):
+                facts, dtype = self.facts[position], frame.dtypes.iloc[position]
+                facts.add(self.source, kind_of_number(dtype), str(dtype), *ends)
+        for position in np.setdiff1d(np.arange(len(names)), plain):
+            self.facts[position].see(frame.iloc[:, position], self.source)
+
+    def columns(self) -> Columns:
+        if not self.facts:
+            raise DataError(f"{self.source}: holds no rows")
+        return Columns(tuple(facts.column() for facts in self.facts))
+
+
+class _Facts:
+    """What is known of one column."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.kind: Kind | None = None
+        self.dtype = ""
+        self.low: float | None = None
+        self.high: float | None = None
+        self.whole = True
+        self.declared: list[Category] | None = None
+        self.ordered = False
+        self.counts: Counter[Category] = Counter()
+
+    def add(self, source: str, kind: Kind | None, dtype: str, low: float | None, high: float | None) -> None:
+        """Join what is known of further rows."""
+        kinds = {kind, self.kind} - {None}
+        if kinds == {"number", "integer"}:
+            kind = "number"
+        elif len(kinds) > 1:
+            raise DataError(f"{source}: column {self.name!r} holds {' and '.join(sorted(map(str, kinds)))} cells")
+        self.kind = kind or self.kind
+        if not self.dtype or (dtype[0].isupper() and self.dtype[0].islower()) or dtype == "boolean":
+            self.dtype = dtype  # Int64 for int64: the type that has room for holes
+        self.low = low if self.low is None else self.low if low is None else min(low, self.low)
+        self.high = high if self.high is None else self.high if high is None else max(high, self.high)
+
+    def see(self, series: pandas.Series, source: str) -> None:
+        kind = kind_of(series, self.name, source)
+        dtype = "category" if is_category(series) else str(series.dtype)
+        if kind == "category":
+            self.count(series)
+        if kind in (None, "category"):
+            self.add(source, kind, dtype, None, None)
+            return
+        codes = codes_of(series, Column(self.name, kind, dtype), source)
+        low, high = ranges(codes[:, None])
+        self.add(source, kind, dtype, low[0], high[0])
+        if kind == "date" and self.whole:
+            known = codes[~np.isnan(codes)]
+            self.whole = bool((known == np.rint(known)).all())
+
+    def count(self, series: pandas.Series) -> None:
+        counts = series.value_counts()
+        counts = counts[counts > 0]
+        self.counts.update(dict(zip(map(plain, counts.index), map(int, counts.to_numpy()), strict=True)))
+        fewest = 1
+        while len(self.counts) > MOST_COUNTED:  # lossy counting: Manku & Motwani 2002
+            self.counts = Counter({value: count for value, count in self.counts.items() if count > fewest})
+            fewest *= 2
+        if is_category(series):
+            self.ordered = bool(series.cat.ordered)
+            known = dict.fromkeys(self.declared or [])
+            self.declared = list(known | dict.fromkeys(map(plain, series.cat.categories)))
+
+    def column(self) -> Column:
+        kind = self.kind or "category"
+        if kind != "category":
+            return Column(
+                self.name, kind, self.dtype, low=self.low, high=self.high, whole=kind == "date" and self.whole
+            )
+        categories = self.categories()
+        seen = [index for index, value in enumerate(categories) if value in self.counts]
+        low, high = (float(seen[0]), float(seen[-1])) if seen else (None, None)
+        return Column(self.name, kind, self.dtype, tuple(categories), self.ordered, low, high)
+
+    def categories(self) -> list[Category]:
+        """Those that are learnt, in their order."""
+        if self.declared is not None and len(self.declared) <= MOST_CATEGORIES:
+            return self.declared
+        chosen = self.counts.most_common()
+        if len(chosen) > MANY:
+            chosen = [(value, count) for value, count in chosen if count > 1]
+        values = {value for value, _ in chosen[:MOST_CATEGORIES]}
+        if self.declared is not None:
+            return [value for value in self.declared if value in values]
+        return sorted(values)  # type: ignore[type-var]
+
+
+def coded(frame: pandas.DataFrame, columns: Columns, source: str = "X") -> np.ndarray:
+    """The codes of the cells, float64 (N, F), as `Column` says; NaN where a cell is missing or of no known category.
+
+    Raises DataError where the columns have other names or another order, or their cells are of another kind.
+    """
+    check_names(names_of(frame), columns, source)
+    values = np.empty((len(frame), len(columns)))
+    plain = plain_numbers(frame)
+    plain = plain[[columns[position].kind in ("number", "integer", "boolean") for position in plain]]
+    if len(plain):
+        values[:, plain] = numbers_of(frame, plain, source)
+    for position in np.setdiff1d(np.arange(len(columns)), plain):
+        values[:, position] = codes_of(frame.iloc[:, position], columns[position], source)
+    return values
+
+
+def check_names(names: list[str], columns: Columns, source: str) -> None:
+    """DataError unless the names are those of the columns, in their order."""
+    if names == columns.names:
+        return
+    missing = [name for name in columns.names if name not in names]
+    more = [name for name in names if name not in columns.names]
+    if missing:
+        raise DataError(f"{source}: has no column {shown(missing)}, which the model learnt from")
+    if more:
+        raise DataError(f"{source}: column {shown(more)} is none that the model learnt from; leave it out")
+    raise DataError(f"{source}: its columns are in another order; the model learnt from {shown(columns.names)}")
+
+
+def filled(frame: pandas.DataFrame, values: np.ndarray, columns: Columns) -> pandas.DataFrame:
+    """The frame with its missing cells replaced by the cells of coded values (N, F); those that are NaN stay missing.
+
+    All else is as it was, bit for bit: known cells, types, order and index. Only a declared category gets the learnt
+    categories that it lacks.
+    """
+    out = frame.copy(deep=False)
+    holes = frame.isna().to_numpy()
+    for position in np.flatnonzero(holes.any(axis=0)):
+        column = columns[int(position)]
+        codes = column.possible(values[:, position])
+        where = holes[:, position] & ~np.isnan(codes)
+        if where.any():
+            out.isetitem(position, with_cells(frame.iloc[:, position], where, codes[where], column))
+    return out
+
+
+def decoded(values: np.ndarray, columns: Columns, index: Any = None) -> pandas.DataFrame:
+    """A frame of the cells that coded values (N, F) are nearest to, of the types of the columns.
+
+    NaN is missing; a type without room for missing cells gives way to one that has it.
+    """
+    pd = require("pandas")
+    index = pd.RangeIndex(len(values)) if index is None else index
+    series = [series_of(column.possible(values[:, place]), column, index) for place, column in enumerate(columns)]
+    out = pd.concat(series, axis=1)
+    out.columns = pd.Index(columns.names)
+    return out
+
+
+def names_of(frame: pandas.DataFrame) -> list[str]:
+    return [str(name) for name in frame.columns]
+
+
+def shown(names: list[str]) -> str:
+    """A few names for a message."""
+    return ", ".join(map(repr, names[:3])) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

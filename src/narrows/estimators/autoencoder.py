@@ -1,0 +1,350 @@
+"""The tool `Autoencoder`: features from data, and data from features."""
+
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.base import ClassNamePrefixFeaturesOutMixin
+from sklearn.utils import Tags, check_array
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
+
+from narrows.data import Items, Scaling
+from narrows.data.memory import allocate
+from narrows.data.tables.features import Features
+from narrows.errors import DataError
+from narrows.estimators.base import VALUES_AT_ONCE, is_list_of_items
+from narrows.estimators.table_rebuilder import TableRebuilder
+from narrows.models import coding_tiles
+from narrows.models.defaults import choose_code, choose_crop, choose_device, choose_kind, describe
+from narrows.networks import Architecture, Network, parse_code
+from narrows.objectives.reconstruction import Loss, difference
+from narrows.training.batches import Batches, Scale, as_tensor
+from narrows.training.loop import Report
+
+
+class Autoencoder(ClassNamePrefixFeaturesOutMixin, TableRebuilder):
+    """Learns to squeeze items into a short code and to rebuild them from it.
+
+    Items are the rows of a table, signals, pictures or volumes: an array (the axes are guessed, or said with `axes`), a
+    list of arrays of different sizes, or `narrows.data.Items`. Integers and floats go in as they are.
+
+    A data frame may have columns of any type: numbers, booleans, text, categories, dates. What comes back is a data
+    frame with the same columns and types. Skewed and heavy-tailed columns are seen through their quantiles.
+
+    Parameters
+    ----------
+    architecture : "auto", "linear", "dense" or "conv"
+        One linear layer each way, a perceptron each way, or convolutions; "auto" is "conv" where there are spatial
+        axes and "dense" for tables.
+    code : int, or "CxYxX" (a tuple also), or None
+        Size of the code: a number K, for items of one size, or channels and grid of a convolutional code for items of
+        any size, such as "4x7x7" for pictures of 28x28. None: 32 for small items of one size, else 8 channels at an
+        eighth of the size.
+    upsampling : "nearest", "bilinear", "transpose", "pixelshuffle" or "unpool"
+        How a convolutional decoder doubles its grid. With "unpool" the code also carries the positions of the maxima.
+    preset : "default" or "lesson"
+        "lesson": the small networks of the classic lesson on autoencoders.
+    loss : "mse", "mae" or "bce"
+    minutes, epochs : float and int, at most one of them
+        Budget of training. Epochs are repeatable, minutes are kept by the clock. By default epochs, by the data's size.
+    batch_size, learning_rate : None to choose by architecture and size of the data.
+    axes : str, such as "NYX", "NYXC", "NT", "NZYX", "NF"
+        Which axis of X is which, in any order; those of "NCYX" come back as "NCYX". Guessed from the shape by default.
+    device : "auto", "cpu" or "cuda"
+    random_state : int, numpy.random.RandomState or None
+    verbose : bool
+        Show a progress bar.
+
+    Attributes
+    ----------
+    n_features_in_ : values of one item; feature_names_in_ : where a table had names
+    axes_ : axes of the arrays that come in and go out
+    columns_ : `narrows.data.Columns` of a data frame, else None
+    code_shape_ : shape of one training item's code, (K,) or (*grid, channels); `transform` gives it flattened
+    history_ : dict of lists "epoch", "seconds", "loss", "held_out"
+    training_ : dict of facts about the training
+    """
+
+    tool = "autoencoder"
+    architecture_type = Architecture
+
+    def __init__(
+        self,
+        architecture: str = "auto",
+        code: int | str | tuple[int, ...] | None = None,
+        upsampling: str = "nearest",
+        preset: str = "default",
+        loss: Loss = "mse",
+        minutes: float | None = None,
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        learning_rate: float | None = None,
+        axes: str | None = None,
+        device: str = "auto",
+        random_state: Any = 0,
+        verbose: bool = False,
+    ) -> None:
+        self.architecture = architecture
+        self.code = code
+        self.upsampling = upsampling
+        self.preset = preset
+        self.loss = loss
+        self.minutes = minutes
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.axes = axes
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        checkpoint: str | Path | None = None,
+        resume: bool = False,
+        report: Callable[[Report], None] | None = None,
+    ) -> "Autoencoder":
+        """Learn from the items X; `y` is ignored.
+
+        checkpoint: a file for the state of the run, and `resume` to go on from it. report: called several times a
+        second with the progress. Ctrl-C keeps the best network so far, leaves the estimator fitted with it, and raises
+        KeyboardInterrupt. TrainingError when no network better than the mean of the data was found.
+        """
+        items = self._items(X, fitting=True)
+        self.features_ = None if items.columns is None else Features.learn(items.values, items.columns)
+        if self.features_ is not None and not self.features_.size:
+            raise DataError(f"{items.source}: no column of it varies, so there is nothing to learn")
+        items = self.seen(items)
+        scaling = Scaling.learn(items) if self.features_ is None else Scaling.none(self.features_.size)
+        if self.loss == "bce" and not scaling.ranged:
+            raise ValueError(
+                f"loss='bce' needs values of a known range, such as 0..1 or uint8; these are {items.dtype}"
+            )
+        architecture, crop = self._design(items, scaling)
+        settings = self._settings(items, architecture.kind)
+        batches = Batches(items, scaling, settings.batch_size, settings.seed, choose_device(self.device), crop)
+        mean = batches.mean()
+        held_out = [(float(difference(self.loss, mean.expand_as(x), x)), len(x)) for x in batches.held_out()]
+        interrupted = self._learn(
+            items,
+            batches,
+            settings,
+            architecture,
+            lambda network, x, step: difference(self.loss, network(x), x),
+            sum(loss * count for loss, count in held_out) / sum(count for _, count in held_out),
+            mean,
+            {"loss": self.loss},
+            checkpoint,
+            resume,
+            report,
+        )
+        self.training_["loss"] = self.loss
+        if interrupted:
+            raise KeyboardInterrupt
+        return self
+
+    def transform(self, X: Any) -> Any:
+        """Codes (N, K) of the items X, of the dtype of X where that is floating, else float32.
+
+        A convolutional code is flattened from (*grid, channels). Items of different sizes give a list of vectors.
+        """
+        check_is_fitted(self)
+        items = self._items(X)
+        dtype = items.dtype if items.dtype.kind == "f" else np.dtype(np.float32)
+        codes = [code.astype(dtype, copy=False) for _, code in self._codes(items)]
+        return joined(codes) if items.uniform else [code[0] for code in codes]
+
+    def inverse_transform(self, Z: Any, shapes: Any = None) -> Any:
+        """Items from the codes Z that `transform` gave, with the dtype, range and layout of the data learnt from.
+
+        Rows of a table that was learnt from a data frame come back as one, with the index of Z where that has one.
+
+        shapes: the spatial shape of the items, that of the training items by default; or (N, S), the shape of each,
+        with which a list of codes becomes a list of items. DataError where codes and shapes do not fit.
+        """
+        check_is_fitted(self)
+        if shapes is None and isinstance(Z, list) and len({np.size(code) for code in Z}) > 1:
+            raise DataError(
+                "codes of different lengths: say the shapes of their items, like shapes=[(28, 28), (30, 20)]"
+            )
+        network, scale = self._network(), self._scale()
+        shapes = np.asarray(network.architecture.shape if shapes is None else shapes, np.int64)
+        if shapes.ndim not in (1, 2) or shapes.shape[-1] != len(network.architecture.shape) or (shapes < 1).any():
+            raise DataError(
+                f"shapes of items: expected {len(network.architecture.shape)} sizes from 1, like "
+                f"{network.architecture.shape}, or so many for each code; found {shapes.tolist()}"
+            )
+        if self.columns_ is not None:
+            return self._as_frame(self._decode(network, scale, Z, shapes), getattr(Z, "index", None))
+        if shapes.ndim < 2:
+            return self._as_given(self._decode(network, scale, Z, shapes))
+        if len(shapes) != len(Z):
+            raise DataError(f"{len(Z)} codes and {len(shapes)} shapes of items: expected as many")
+        if not isinstance(Z, list) and (shapes == shapes[0]).all():
+            return self._as_given(self._decode(network, scale, Z, shapes[0]))
+        items = (self._decode(network, scale, [code], shape)[0] for code, shape in zip(Z, shapes, strict=True))
+        return [self._item_as_given(item) for item in items]
+
+    def decoded(self, codes: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        """Items (n, *shape) or (n, *shape, C) in scaled units, as the network gives them, from codes (n, K)."""
+        check_is_fitted(self)
+        network, device = self._network(), choose_device(self.device)
+        found = np.empty((len(codes), *shape, network.architecture.channels), np.float32)
+        rows = np.asarray(codes, np.float32 if shape else np.float64)  # the precision of the network
+        for place, values in coding_tiles.decode(network, rows, shape, device):
+            found[(slice(None), *place)] = values.movedim(1, -1).cpu().numpy()
+        return found if self.item_axes_[-1] in "CF" else found[..., 0]
+
+    def reconstruct(self, X: Any) -> Any:
+        """What comes back of the items X after the squeeze: the same dtype, shape and layout.
+
+        A list gives a list, and so do `narrows.data.Items` of different sizes. Of a table that was learnt from a data
+        frame it is one.
+        """
+        check_is_fitted(self)
+        items = self._items(X)
+        network, scale = self._network(), self._scale()
+        parts = [
+            self._decode(network, scale, code, np.array(part.shape[1 : 1 + items.spatial], int))
+            for part, code in self._codes(items)
+        ]
+        if self.columns_ is not None:
+            return self._as_frame(joined(parts), None if items.frame is None else items.frame.index)
+        if isinstance(X, Items):
+            return joined(parts) if items.uniform else [part[0] for part in parts]
+        if is_list_of_items(X, self.axes_):
+            return [self._item_as_given(item) for part in parts for item in part]
+        return self._as_given(joined(parts)).reshape(np.shape(X))
+
+    def pairs(self, X: Any) -> Iterator[tuple[Tensor, Tensor]]:
+        """Batches of items and of their reconstructions, each (N, C, *S) in scaled units.
+
+        Large signals and volumes come in parts, one after the other.
+        """
+        check_is_fitted(self)
+        items = self._items(X)
+        network, scale, device = self._network(), self._scale(), choose_device(self.device)
+        for part, code in self._codes(items):
+            shape = part.shape[1 : 1 + items.spatial]
+            for place, rebuilt in coding_tiles.decode(network, code, shape, device, whole=items.spatial == 2):
+                yield scale(as_tensor(part[(slice(None), *place)]).to(device)), rebuilt
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Minus the mean squared error of the reconstruction in scaled units, so that more is better."""
+        check_is_fitted(self)
+        squares, count = 0.0, 0
+        for x, rebuilt in self.pairs(X):
+            squares += float(((rebuilt - x) ** 2).sum())
+            count += x.numel()
+        return -squares / count
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """Minus each item's mean squared error of the reconstruction in scaled units, (N,) float64.
+
+        Outliers have the lowest: what is unlike the items learnt from is rebuilt badly.
+        """
+        errors = [((rebuilt - x).double() ** 2).flatten(1).mean(1).cpu().numpy() for x, rebuilt in self.pairs(X)]
+        return -np.concatenate(errors)
+
+    @staticmethod
+    def _parameters(document: dict[str, Any]) -> dict[str, Any]:
+        architecture = Architecture.from_json(document["architecture"])
+        return {
+            "architecture": architecture.kind,
+            "code": architecture.code,
+            "upsampling": architecture.upsampling,
+            "preset": architecture.preset,
+            "loss": document["training"]["loss"],
+        }
+
+    @property
+    def only_shape_(self) -> tuple[int, ...] | None:
+        architecture = self.network_.architecture
+        return architecture.shape if architecture.flat and architecture.shape else None
+
+    def _codes(self, items: Items) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """The items in parts (n, *item_shape), one by one where they have different sizes, and their codes (n, K)."""
+        network, scale, device = self._network(), self._scale(), choose_device(self.device)
+        step = max(1, VALUES_AT_ONCE // math.prod(items.item_shape)) if items.uniform else 1
+        for start in range(0, len(items), step):
+            part = items.values[start : start + step] if items.uniform else items[start][None]
+            if self.features_ is not None:
+                part = self.features_.forward(part)
+            yield part, coding_tiles.encode(network, scale, part, items.spatial, device)
+
+    @property
+    def code_shape_(self) -> tuple[int, ...]:
+        shape = self.network_.code_shapes(self.network_.architecture.shape)[0]
+        return (*shape[1:], shape[0])
+
+    @property
+    def _n_features_out(self) -> int:
+        return sum(math.prod(shape) for shape in self.network_.code_shapes(self.network_.architecture.shape))
+
+    def _decode(self, network: Network, scale: Scale, Z: Any, shape: np.ndarray) -> np.ndarray:
+        """Items (N, *shape), their axes in the order of the layout, from codes (N, K)."""
+        size = tuple(shape.tolist())
+        if network.architecture.flat and size != network.architecture.shape:
+            raise DataError(
+                f"items of shape {size}: the codes of this model are for {network.architecture.shape} alone"
+            )
+        rows = check_array(Z, dtype=str(self._precision()).removeprefix("torch."))
+        tensors = network.code_shapes(size)
+        expected = sum(math.prod(each) for each in tensors)
+        if rows.shape[1] != expected:
+            raise DataError(
+                f"codes of {rows.shape[1]} values: this model's codes have {expected} for items of "
+                f"shape {size or (self.n_features_in_,)}, and for items of other sizes it needs their shapes"
+            )
+        channels = network.architecture.channels
+        out_shape = (len(rows), *size, *([channels] if self.item_axes_[-1] in "CF" else []))
+        out = allocate(math.prod(out_shape), np.dtype(self.scaling_.dtype)).reshape(out_shape)
+        step = max(1, VALUES_AT_ONCE // channels // math.prod(size))
+        for start in range(0, len(rows), step):
+            part = slice(start, start + step)
+            for place, values in coding_tiles.decode(network, rows[part], size, choose_device(self.device)):
+                out[(part, *place)] = scale.back(values)
+        return out
+
+    def _design(self, items: Items, scaling: Scaling) -> tuple[Architecture, tuple[int, ...] | None]:
+        """The architecture for the items, and the crop to train it on."""
+        kind = choose_kind(items) if self.architecture == "auto" else self.architecture
+        code = choose_code(items, kind) if self.code is None else parse_code(self.code)
+        flat = isinstance(code, int)
+        if flat and items.spatial and len(items) == 1:
+            raise DataError(
+                f"{items.source}: a single item, {describe(items)}, from which a flat code of {code} cannot be learnt; "
+                f"cut it into many items of one size, or say channels x grid, which is learnt from crops of it"
+            )
+        if flat and not items.uniform:
+            raise DataError(
+                f"{items.source}: its items have different sizes, which a flat code of {code} cannot have; "
+                f"say channels x grid for crops, like code='8x8x8'"
+            )
+        crop = choose_crop(items, flat)
+        architecture = Architecture(
+            kind=kind,  # type: ignore[arg-type]
+            channels=items.channels if items.spatial else items.item_shape[0],
+            shape=items.item_shape[: items.spatial] if items.uniform else crop or (),
+            code=code,
+            upsampling=self.upsampling,  # type: ignore[arg-type]
+            preset=self.preset,  # type: ignore[arg-type]
+            ranged=scaling.ranged,
+        )
+        return architecture, crop
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+def joined(parts: list[np.ndarray]) -> np.ndarray:
+    """Parts as one array; a single one, which may be large, as it is."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)

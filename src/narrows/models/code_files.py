@@ -1,0 +1,161 @@
+"""Codes with what it takes to rebuild items from them, and the files that hold them."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from narrows.artifacts import atomic
+from narrows.data import Items
+from narrows.data.formats import arrays, table_files
+from narrows.data.formats.content import first_bytes
+from narrows.data.tables import frames as tables
+from narrows.data.tables.cells import require
+from narrows.errors import DataError
+from narrows.estimators.autoencoder import Autoencoder
+
+
+@dataclass(frozen=True)
+class Codes:
+    """The codes of N items.
+
+    rows: (N, K), or where items have different sizes a list of N vectors.
+    shapes: (N, S) ints, the spatial shape of each item; None for tables, and where a file does not say.
+    names: of the items, where they have them. source: what messages call the codes.
+    """
+
+    rows: np.ndarray | list[np.ndarray]
+    shapes: np.ndarray | None = None
+    names: list[str] | None = None
+    source: str = "codes"
+
+
+def encode_items(model: Autoencoder, items: Items) -> Codes:
+    """The codes of items; `decode_items` undoes it as far as the model can."""
+    shapes = None
+    if items.spatial:
+        shapes = np.tile(items.item_shape, (len(items), 1)) if items.shapes is None else items.shapes
+        shapes = shapes[:, : items.spatial]
+    return Codes(model.transform(items), shapes, items.names, items.source)
+
+
+def decode_items(model: Autoencoder, codes: Codes) -> Items:
+    """The items that codes stand for; DataError where the codes are not such as the model gives."""
+    try:
+        if isinstance(codes.rows, list):
+            rebuilt = model.inverse_transform(codes.rows, codes.shapes)
+            return Items.from_list(rebuilt, model.axes_, codes.source, names=codes.names, rate=model.rate_)
+        rebuilt = model.inverse_transform(codes.rows, None if codes.shapes is None else codes.shapes[0])
+        if model.columns_ is not None:
+            return tables.items_of(rebuilt, model.columns_, codes.source)
+        return Items.from_array(rebuilt, model.axes_, codes.source, names=codes.names, rate=model.rate_)
+    except ValueError as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(reason if reason.startswith(codes.source) else f"{codes.source}: {reason}") from None
+
+
+def encode_table(
+    model: Autoencoder, source: str, target: str, progress: Callable[[int, int], None] | None = None
+) -> None:
+    """Write the codes of a table's rows from file to file, part by part; `decode_table` undoes it."""
+
+    def encode(frame: Any) -> Any:
+        return _framed(model.transform(tables.items_of(frame, model.columns_, source)), frame.index)
+
+    table_files.convert(source, target, encode, model.columns_, progress=progress)
+
+
+def decode_table(
+    model: Autoencoder, source: str, target: str, progress: Callable[[int, int], None] | None = None
+) -> None:
+    """Write the rows of a table that codes stand for from file to file, part by part."""
+
+    def decode(frame: Any) -> Any:
+        try:
+            return model.inverse_transform(_codes_of(frame, model.code_shape_[0]))
+        except ValueError as error:
+            raise DataError(f"{source}: {str(error).splitlines()[0]}") from None
+
+    table_files.convert(source, target, decode, progress=progress)
+
+
+def _framed(codes: np.ndarray, index: Any = None) -> Any:
+    """Codes (N, K) as a data frame with the columns code0, code1, ..."""
+    columns = [f"code{number}" for number in range(codes.shape[1])]
+    return require("pandas").DataFrame(codes, index=index, columns=columns)
+
+
+def _codes_of(frame: Any, count: int) -> Any:
+    """The codes of a table that has them, and what stands beside them, which a CSV has of an index, as the index."""
+    names = [f"code{number}" for number in range(count)]
+    beside = [name for name in frame.columns if name not in names]
+    if not beside or not set(names) <= set(frame.columns):
+        return frame
+    return frame.set_index(beside)[names]
+
+
+def write_codes(codes: Codes, target: str) -> None:
+    """Write codes to a .npy, (N, K), or a table; to "-", a .npy on standard output; or to an .npz, which keeps all.
+
+    The .npz holds "codes", all of them end to end, "lengths" (N,) of each, "shapes" (N, S) of the items, and "names".
+    DataError where the target cannot hold the codes or cannot be written.
+    """
+    keeps_everything = Path(target).suffix.lower() == ".npz"
+    if isinstance(codes.rows, list) and not keeps_everything:
+        raise DataError(f"{target}: codes of items of different sizes are not one array; write an .npz")
+    if target == "-":
+        arrays.write_npy(sys.stdout.buffer, np.asarray(codes.rows))
+        return
+    try:
+        with atomic.replacing(target) as temporary, open(temporary, "wb") as file:
+            if table_files.is_table_name(target):
+                table_files.write_table(_framed(np.asarray(codes.rows)), target, file)
+            elif keeps_everything:
+                arrays.write_npz(file, _contents(codes).items())
+            else:
+                arrays.write_npy(file, np.asarray(codes.rows))
+    except OSError as error:
+        raise DataError(f"{target}: cannot be written ({error.strerror or error})") from None
+
+
+def read_codes(source: str) -> Codes:
+    """What `write_codes` wrote; "-" is standard input. DataError for any other file."""
+    content = sys.stdin.buffer.read() if source == "-" else Path(source)
+    name = "standard input" if source == "-" else source
+    if table_files.is_table_name(name):
+        items = table_files.read_table(content, name, most=sys.maxsize)
+        if any(column.kind in ("category", "date") for column in items.columns or ()):
+            raise DataError(f"{name}: holds cells other than numbers; codes are rows of numbers")
+        return Codes(items.values, source=name)
+    if not first_bytes(content).startswith(b"PK"):
+        table = arrays.read_npy(content, name)
+        if table.ndim != 2:
+            raise DataError(f"{name}: an array of shape {table.shape}; codes are rows, of shape (items, numbers)")
+        return Codes(table, source=name)
+    contents = arrays.read_npz(content, name)
+    missing = [key for key in ("codes", "lengths") if key not in contents]
+    if missing:
+        raise DataError(f"{name}: not an .npz that encode wrote: it has no array {missing[0]!r}")
+    codes, lengths = contents["codes"], contents["lengths"]
+    shapes, names = contents.get("shapes"), contents.get("names")
+    whole = all(numbers.dtype.kind in "iu" for numbers in (lengths, lengths if shapes is None else shapes))
+    counts = {len(numbers) for numbers in (lengths, shapes, names) if numbers is not None}
+    if not whole or codes.ndim != 1 or lengths.ndim != 1 or len(counts) > 1 or lengths.sum() != len(codes):
+        raise DataError(f"{name}: not an .npz that encode wrote: its arrays do not fit together")
+    rows: np.ndarray | list[np.ndarray] = np.split(codes, np.cumsum(lengths)[:-1])
+    if (lengths == lengths[0]).all() and (shapes is None or (shapes == shapes[0]).all()):
+        rows = codes.reshape(len(lengths), -1)
+    return Codes(rows, shapes, None if names is None else names.tolist(), name)
+
+
+def _contents(codes: Codes) -> dict[str, np.ndarray]:
+    """The arrays of the .npz."""
+    contents = {"codes": np.concatenate(list(codes.rows)), "lengths": np.array([len(row) for row in codes.rows])}
+    if codes.shapes is not None:
+        contents["shapes"] = codes.shapes
+    if codes.names is not None:
+        contents["names"] = np.array(codes.names)
+    return contents

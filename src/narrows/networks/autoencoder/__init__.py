@@ -1,0 +1,1 @@
+"""Autoencoder networks: linear, dense and convolutional."""

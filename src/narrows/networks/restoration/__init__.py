@@ -1,0 +1,1 @@
+"""Networks for denoising and inpainting."""

@@ -1,0 +1,318 @@
+"""Plots of a report: each with axes, units, and colours that colour-blind readers can tell apart."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
+
+from narrows.render.diagram import Stage
+from narrows.render.figures import (
+    COLOURS,
+    DASHES,
+    FAINT,
+    INK,
+    STYLE,
+    Axes,
+    Figure,
+    LogLocator,
+    rc_context,
+)
+
+WIDTH = 5.0  # inches: words stay readable where a phone shows less than that
+GRID: dict[str, Any] = {"color": "#e4e4e4", "linewidth": 0.6}
+MARKERS = "os^Dv<>pP*"
+
+
+@rc_context(STYLE)
+def network_diagram(stages: Sequence[Stage]) -> Figure:
+    """A bar for each stage, as wide as the numbers that it gives are many; the code in another colour."""
+    figure, ax = plain(0.8 + 0.27 * len(stages))
+    sizes = [math.prod(stage.shape) for stage in stages]
+    widest = max(sizes)
+    for row, (stage, size) in enumerate(zip(stages, sizes, strict=True)):
+        colour = COLOURS[1] if stage.is_code else COLOURS[5]
+        ax.barh(row, max(size, widest / 200), left=-max(size, widest / 200) / 2, height=0.72, color=colour)
+        numbers = f"{' x '.join(map(str, stage.shape))} = {size:,}" if len(stage.shape) > 1 else f"{size:,}"
+        ax.annotate(numbers, (1.02, row), xycoords=("axes fraction", "data"), va="center", fontsize=8.5)
+    for row, stage in enumerate(stages):
+        if stage.skips_from is not None:
+            reach = widest * (0.53 + 0.08 * (row - stage.skips_from) / len(stages))
+            ends = sizes[stage.skips_from] / 2, sizes[row] / 2
+            rows = [stage.skips_from, stage.skips_from, row, row]
+            ax.plot([ends[0], reach, reach, ends[1]], rows, color=INK, linewidth=0.8)
+            ax.plot(ends[1], row, marker="<", color=INK, markersize=4)
+    ax.set_yticks(range(len(stages)), [stage.what for stage in stages], fontsize=8.5)
+    ax.set_ylim(len(stages) - 0.4, -0.6)
+    ax.set_xlim(-0.51 * widest, (0.62 if any(stage.skips_from is not None for stage in stages) else 0.51) * widest)
+    tick = max(tick for tick in MaxNLocator(3, integer=True).tick_values(0, widest) if tick <= widest)
+    ax.set_xticks([-tick / 2, 0, tick / 2], ["", f"← {tick:,.0f} →", ""])
+    ax.set_xlabel("how many numbers each stage gives: the width of its bar", fontsize=9)
+    ax.tick_params(axis="y", length=0)
+    ax.tick_params(axis="x", labelsize=8)
+    ax.spines[["left", "bottom"]].set_visible(False)
+    return figure
+
+
+@rc_context(STYLE)
+def loss_curves(history: Mapping[str, Sequence[float]], loss: str, baseline: tuple[str, float] | None) -> Figure:
+    """Loss in training, where it has one, and on held-out items over the seconds; and what is had without learning."""
+    figure, ax = plain(3.2)
+    kinds = (("training items", "loss", COLOURS[5], "--"), ("held-out items", "held_out", COLOURS[0], "-"))
+    curves = [kind for kind in kinds if kind[1] in history]
+    values = [value for _, key, *_ in curves for value in history[key] if value is not None and np.isfinite(value)]
+    for label, key, colour, dashes in curves:
+        ax.plot(
+            history["seconds"],
+            [np.nan if value is None else value for value in history[key]],
+            color=colour,
+            linestyle=dashes,
+            label=label,
+            linewidth=2,
+        )
+    held_out = np.array(history["held_out"], float)  # NaN for None
+    if np.isfinite(held_out).any():
+        best = int(np.nanargmin(held_out))
+        ax.plot(history["seconds"][best], held_out[best], "o", color=COLOURS[0], markersize=7, label="kept")
+    if baseline is not None and np.isfinite(baseline[1]):
+        ax.axhline(baseline[1], color=FAINT, linewidth=1.2, linestyle=":", label=baseline[0])
+        values.append(baseline[1])
+    if min(values) > 0 and max(values) > 3 * min(values):
+        log_axis(ax, "y")
+    ax.set_xlabel("training time (seconds)")
+    ax.set_ylabel(loss)
+    ax.set_xlim(left=0)
+    finish(ax)
+    return figure
+
+
+@rc_context(STYLE)
+def histogram(values: np.ndarray, label: str, marks: Mapping[str, float], of: str = "items") -> Figure:
+    """How many items have which value, with lines at the marks."""
+    figure, ax = plain(2.6)
+    wide = values.min() > 0 and values.max() > 20 * values.min()
+    low, high = values.min(), values.max()
+    if not high > low:
+        low, high = low - 0.5, high + 0.5
+    edges = 1 + min(40, 8 + len(values) // 10)
+    bins = np.geomspace(low, high, edges) if wide else np.linspace(low, high, edges)
+    ax.hist(values, bins=bins.tolist(), color=COLOURS[5])
+    if wide:
+        log_axis(ax, "x")
+    else:
+        ax.xaxis.set_major_locator(MaxNLocator(6))
+        ax.xaxis.set_major_formatter(lambda value, position: f"{value:,.10g}")
+    for index, (name, mark) in enumerate(marks.items()):
+        ax.axvline(
+            mark,
+            color=COLOURS[index],
+            linestyle=DASHES[index],
+            label=f"{name} {mark:,.0f}" if mark >= 1000 else f"{name} {mark:.3g}",
+        )
+    ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    ax.set_xlabel(label)
+    ax.set_ylabel(f"number of {of}")
+    finish(ax, legend=False)
+    legend_above(figure, len(marks))
+    return figure
+
+
+@rc_context(STYLE)
+def code_map(
+    places: np.ndarray,
+    names: tuple[str, str],
+    thumbnails: Sequence[np.ndarray] | None,
+    labels: np.ndarray | None,
+    cells: int = 14,
+) -> Figure:
+    """Items at their places (N, 2), as points, by label where there are labels, and some as thumbnails in frames."""
+    figure, ax = plain(WIDTH * 0.92)
+    colours, edges = np.full(len(places), FAINT), np.full(len(places), "-")
+    if labels is None:
+        ax.scatter(
+            places[:, 0], places[:, 1], s=5 if len(places) > 500 else 16, color=COLOURS[0], alpha=0.5, linewidths=0
+        )
+    else:
+        for index, label in enumerate(np.unique(labels)):
+            colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index // len(COLOURS) % len(MARKERS)]
+            here = places[labels == label]
+            colours[labels == label], edges[labels == label] = colour, ("-", ":")[index // len(COLOURS) % 2]
+            ax.scatter(here[:, 0], here[:, 1], s=9, color=colour, marker=marker, linewidths=0, label=str(label))
+        ax.legend(
+            frameon=False, loc="upper left", bbox_to_anchor=(1, 1), handletextpad=0.1, markerscale=2, title="label"
+        )
+    low, high = places.min(0), places.max(0)
+    size = (high - low + 1e-9) / cells
+    if thumbnails is not None:
+        for index in nearest_to_cells(places, low, size):
+            picture = thumbnails[index]
+            tall, wide = picture.shape[:2]
+            half = 0.36 * size * np.array([wide, tall]) / max(wide, tall)
+            x, y = places[index]
+            extent = (x - half[0], x + half[0], y - half[1], y + half[1])
+            ax.imshow(picture, cmap="gray", vmin=0, vmax=255, extent=extent, aspect="auto", zorder=3)
+            frame = {"edgecolor": colours[index], "linewidth": 1.0 if labels is None else 1.6, "fill": False}
+            ax.add_patch(Rectangle(tuple(places[index] - half), *(2 * half), zorder=3, linestyle=edges[index], **frame))
+    ax.set_xlim(low[0] - size[0], high[0] + size[0])
+    ax.set_ylim(low[1] - size[1], high[1] + size[1])
+    ax.set_xlabel(names[0])
+    ax.set_ylabel(names[1])
+    return figure
+
+
+def nearest_to_cells(places: np.ndarray, low: np.ndarray, size: np.ndarray) -> list[int]:
+    """In each cell of a grid the item that is nearest to its middle."""
+    cells = ((places - low) / size - 1e-9).astype(int)
+    off = (((places - low) / size - cells - 0.5) ** 2).sum(1)
+    best: dict[tuple[int, ...], int] = {}
+    for index in np.argsort(off).tolist():
+        best.setdefault(tuple(cells[index].tolist()), index)
+    return list(best.values())
+
+
+@rc_context(STYLE)
+def bars(names: Sequence[str], columns: Mapping[str, Sequence[float]], label: str) -> Figure:
+    """A group of bars for each name, {what: a value for each name}."""
+    figure, ax = plain(1.1 + 0.26 * len(names) * max(1, 0.7 * len(columns)))
+    thickness = 0.8 / len(columns)
+    for index, (what, values) in enumerate(columns.items()):
+        at = np.arange(len(names)) + (index - (len(columns) - 1) / 2) * thickness
+        ax.barh(at, values, height=thickness * 0.92, color=COLOURS[(0, 4, 2)[index]], label=what)
+    ax.set_yticks(range(len(names)), names)
+    ax.invert_yaxis()
+    figure.supxlabel(label, fontsize=10)
+    ax.grid(axis="x", **GRID)
+    ax.set_axisbelow(True)
+    if len(columns) > 1:
+        legend_above(figure, len(columns))
+    return figure
+
+
+@rc_context(STYLE)
+def unit_effects(effects: np.ndarray, label: str) -> Figure:
+    """What each number of a code changes, (K,)."""
+    figure, ax = plain(2.4)
+    ax.bar(np.arange(len(effects)), effects, width=1.0 if len(effects) > 60 else 0.8, color=COLOURS[0])
+    ax.set_xlabel("number of the code")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_ylabel(label)
+    finish(ax, legend=False)
+    return figure
+
+
+@rc_context(STYLE)
+def rate_distortion(curves: Mapping[str, Sequence[tuple[float, float]]], rate: str, quality: str) -> Figure:
+    """Curves of (rate, PSNR), the first of them ours."""
+    figure, ax = plain(3.6)
+    for index, (name, points) in enumerate(curves.items()):
+        across, up = zip(*sorted(points), strict=True)
+        ax.plot(
+            across,
+            up,
+            color=COLOURS[index],
+            linestyle=DASHES[index % len(DASHES)],
+            marker=MARKERS[index],
+            markersize=5,
+            linewidth=2,
+            label=name,
+        )
+    log_axis(ax, "x")
+    ax.set_xlabel(rate)
+    ax.set_ylabel(quality)
+    finish(ax, legend=False)
+    legend_above(figure, len(curves))
+    return figure
+
+
+@rc_context(STYLE)
+def told_and_true(panels: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Figure:
+    """Filled values over true ones, {column: (true, filled, deviation)}, with bars of one stated deviation."""
+    across = min(3, len(panels))
+    down = -(-len(panels) // across)
+    figure = Figure(figsize=(WIDTH, 0.4 + 2.0 * down), layout="constrained")
+    axes = list(figure.subplots(down, across, squeeze=False).flat)
+    for ax, (name, (true, filled, deviation)) in zip(axes, panels.items(), strict=False):
+        ends = [min(true.min(), filled.min()), max(true.max(), filled.max())]
+        ax.plot(ends, ends, color=FAINT, linewidth=1)
+        ax.errorbar(
+            true, filled, yerr=deviation, fmt="o", markersize=2.5, color=COLOURS[0], ecolor=COLOURS[5], elinewidth=0.7
+        )
+        ax.set_title(name, fontsize=9)
+        ax.tick_params(labelsize=7.5)
+        ax.xaxis.set_major_locator(MaxNLocator(3))
+    for ax in axes[len(panels) :]:
+        ax.set_visible(False)
+    figure.supxlabel("true value (unit of the column)", fontsize=9)
+    figure.supylabel("filled in", fontsize=9)
+    return figure
+
+
+@rc_context(STYLE)
+def effect_map(effects: np.ndarray, rows: Sequence[str], columns: Sequence[int], label: str) -> Figure:
+    """Effects (R, C) as dark cells."""
+    figure, ax = plain(1.4 + 0.22 * len(rows))
+    image = ax.imshow(effects, cmap="Purples", vmin=0, aspect="auto", interpolation="nearest")
+    step = -(-len(columns) // 16)
+    ax.set_xticks(range(0, len(columns), step), [str(column) for column in columns[::step]])
+    ax.set_yticks(range(len(rows)), rows)
+    ax.set_xlabel("number of the code")
+    figure.colorbar(image, ax=ax, location="bottom", label=label, aspect=40).outline.set_visible(False)
+    return figure
+
+
+@rc_context(STYLE)
+def doubt_curve(points: np.ndarray) -> Figure:
+    """Root mean square errors over the deviations that were stated, (G, 2)."""
+    figure, ax = plain(3.0)
+    ends = [0, float(points.max()) * 1.05]
+    ax.plot(ends, ends, color=FAINT, linewidth=1.2, linestyle=":", label="as large as stated")
+    ax.plot(*points.T, color=COLOURS[0], marker="o", markersize=4, linewidth=1.5, label="found")
+    ax.set_xlabel("stated deviation (1 is the whole range)")
+    ax.set_ylabel("root mean square error")
+    ax.set_xlim(left=0)
+    ax.set_ylim(bottom=0)
+    finish(ax)
+    return figure
+
+
+@rc_context(STYLE)
+def colour_scale(label: str, low: float, high: float, colours: str) -> Figure:
+    """What the colours of a map mean."""
+    figure = Figure(figsize=(WIDTH, 0.75), layout="constrained")
+    ax = figure.add_subplot()
+    ax.imshow(np.linspace(0, 1, 256)[None], aspect="auto", cmap=colours, extent=(low, high, 0, 1))
+    ax.set_yticks([])
+    ax.spines[:].set_visible(False)
+    ax.tick_params(labelsize=8.5)
+    ax.set_xlabel(label, fontsize=9)
+    return figure
+
+
+def plain(height: float) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    return figure, figure.add_subplot()
+
+
+def log_axis(ax: Axes, which: str) -> None:
+    """A logarithmic axis with plain numbers at few places."""
+    axis = ax.xaxis if which == "x" else ax.yaxis
+    (ax.set_xscale if which == "x" else ax.set_yscale)("log")
+    low, high = ax.get_xlim() if which == "x" else ax.get_ylim()
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 200 * low else (1,)))
+    axis.set_major_formatter(lambda value, position: f"{value:g}")
+    ax.minorticks_off()
+
+
+def finish(ax: Axes, legend: bool = True) -> None:
+    ax.grid(axis="y", **GRID)
+    ax.set_axisbelow(True)
+    if legend:
+        ax.legend(frameon=False, handlelength=3, labelcolor=INK)
+
+
+def legend_above(figure: Figure, columns: int) -> None:
+    """A legend in one line above the plot, where it hides nothing."""
+    look: dict[str, Any] = {"frameon": False, "handlelength": 2.5, "columnspacing": 1.2, "labelcolor": INK}
+    figure.legend(loc="outside upper left", ncols=columns, **look)

@@ -1,1 +1,0 @@
-"""What the package shows: figures, and the tour behind `narrows demo`."""

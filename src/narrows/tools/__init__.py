@@ -1,1 +1,0 @@
-"""The tools, as scikit-learn estimators."""

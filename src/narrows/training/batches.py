@@ -1,0 +1,191 @@
+"""From items to the tensors that networks see: scaled, float32, channels first; split, shuffled and cut to crops."""
+
+import math
+import warnings
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from narrows.corruption.corruption import with_nan
+from narrows.data import Items, Scaling
+
+HELD_OUT_SHARE, MOST_HELD_OUT = 0.05, 4000
+FEWEST_TO_SPLIT = 20
+
+
+class Batches:
+    """An endless, repeatable stream of training batches, and the slice of the items that is held out from it.
+
+    Batch number `step` depends on the seed and the step alone, so that a run can go on anywhere. The items stay in
+    their own dtype where they are, in memory, in a memory map, or on the GPU if they fit there, and a batch is an index
+    into them. With `crop`, it is one random crop of that size an item, and an epoch as many of each item as cover it.
+    What is not known is NaN. With `target`, other items of the same shapes, theirs are further channels of the batch.
+    Without `hold_out`, training items stand in for those held out, for objectives that know what is new to whom.
+    """
+
+    def __init__(
+        self,
+        items: Items,
+        scaling: Scaling,
+        batch_size: int,
+        seed: int,
+        device: torch.device,
+        crop: tuple[int, ...] | None = None,
+        target: Items | None = None,
+        hold_out: bool = True,
+    ) -> None:
+        self.items, self.seed, self.device, self.crop = items, seed, device, crop
+        self.scale = Scale(scaling, items.axes, device)
+        order = np.random.default_rng([seed, 0]).permutation(len(items))
+        held_out = min(MOST_HELD_OUT, round(HELD_OUT_SHARE * len(items)))
+        if not hold_out or len(items) < FEWEST_TO_SPLIT:
+            self.training, self.held_out_items = order, order[:MOST_HELD_OUT]
+        else:
+            self.training, self.held_out_items = order[max(1, held_out) :], order[: max(1, held_out)]
+        if crop is not None:
+            count = np.array([crops_to_cover(items, index, crop) for index in range(len(items))])
+            self.training = np.repeat(self.training, count[self.training])
+            self.held_out_items = np.repeat(self.held_out_items, count[self.held_out_items])[:MOST_HELD_OUT]
+        self.size = min(batch_size, len(self.training))
+        self.per_epoch = math.ceil(len(self.training) / self.size)
+        self._values = Values(items, crop, device)
+        self._holes = None if items.holes is None else Values(items.as_holes(), crop, device)
+        self._target = None if target is None else Values(target, crop, device)
+        self._epoch, self._order = -1, self.training
+
+    def at(self, step: int) -> Tensor:
+        """Training batch number `step`, (batch, C, *S)."""
+        epoch, position = divmod(step, self.per_epoch)
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self._order = np.random.default_rng([self.seed, 1, epoch]).permutation(self.training)
+        indices = self._order[position * self.size : (position + 1) * self.size]
+        return self._gather(indices, np.random.default_rng([self.seed, 2, step]))
+
+    def held_out(self) -> Iterator[Tensor]:
+        """The held-out items in batches; of items that are cut, the same crops each time."""
+        generator = np.random.default_rng([self.seed, 3])
+        for start in range(0, len(self.held_out_items), 500):
+            yield self._gather(self.held_out_items[start : start + 500], generator)
+
+    def mean(self) -> Tensor:
+        """The mean training item (C, *S), over at most 10,000 of them; of crops, the mean of each channel."""
+        indices = np.sort(self.training[:: math.ceil(len(self.training) / 10_000)])
+        sums, counts = [], []
+        for number, part in enumerate(np.array_split(indices, math.ceil(len(indices) / 500))):
+            x = self._gather(part, np.random.default_rng([self.seed, 4, number]))
+            sums.append(x.nansum(0, dtype=torch.float64))
+            counts.append(x.isfinite().sum(0))
+        total, count = torch.stack(sums).sum(0), torch.stack(counts).sum(0)
+        if self.crop is not None:
+            each = (-1, *(1 for _ in self.crop))
+            total, count = (part.flatten(1).sum(1).view(each).expand_as(part) for part in (total, count))
+        return (total / count.clamp(min=1)).float()
+
+    def _gather(self, indices: np.ndarray, generator: np.random.Generator) -> Tensor:
+        corners = None
+        if self.crop is not None:
+            corners = (generator.random((len(indices), len(self.crop))) * self._room(indices)).astype(np.int64)
+        x = self.scale(self._values.at(indices, corners))
+        if self._holes is not None:
+            x = with_nan(x, self.scale.channels_first(self._holes.at(indices, corners)))
+        if self._target is not None:
+            x = torch.cat([x, self.scale(self._target.at(indices, corners))], 1)
+        return x
+
+    def _room(self, indices: np.ndarray) -> np.ndarray:
+        """How many places a crop has along each spatial axis of each item, (B, S)."""
+        assert self.crop is not None
+        sizes = self.items.item_shape if self.items.shapes is None else self.items.shapes[indices]
+        return np.maximum(np.atleast_2d(sizes)[:, : len(self.crop)] - self.crop, 0) + 1
+
+
+class Values:
+    """The values of items, or of crops of them, wherever they lie."""
+
+    def __init__(self, items: Items, crop: tuple[int, ...] | None, device: torch.device) -> None:
+        self.items, self.crop, self.device = items, crop, device
+        self._resident = None
+        if crop is None and (items.values.flags.c_contiguous or not isinstance(items.values, np.memmap)):
+            self._resident = as_tensor(items.values)
+            if device.type == "cuda" and fits(items, device):
+                self._resident = self._resident.to(device)
+
+    def at(self, indices: np.ndarray, corners: np.ndarray | None) -> Tensor:
+        """Those of items (B,), and of the crops with these corners (B, S), in the items' own layout and type."""
+        if self._resident is not None:
+            return self._resident[torch.from_numpy(indices).to(self._resident.device)].to(self.device)
+        if self.crop is None or corners is None:
+            return as_tensor(self.items.batch(indices)).to(self.device)
+        return as_tensor(self.items.crops(indices, corners, self.crop)).to(self.device)
+
+
+class Scale:
+    """Items (N, *S), (N, *S, C) or (N, F) in their own dtype <-> tensors (N, C, *S) or (N, F) in scaled units."""
+
+    def __init__(self, scaling: Scaling, axes: str, device: torch.device, dtype: torch.dtype = torch.float32) -> None:
+        self.dtype = dtype
+        self.scaling, self.has_channels = scaling, axes.endswith("C")
+        self.features = axes == "NF"
+        if scaling.kind == "range":
+            self.offset = torch.tensor(scaling.low, dtype=dtype)
+            self.factor = torch.tensor(1 / (scaling.high - scaling.low), dtype=dtype)
+        else:
+            self.offset = torch.tensor(scaling.mean, dtype=torch.float64)
+            self.factor = 1 / torch.tensor(scaling.scale, dtype=torch.float64)
+        self.offset, self.factor = self.offset.to(device), self.factor.to(device)
+
+    def __call__(self, values: Tensor) -> Tensor:
+        return self.channels_first(((values.to(self.factor.dtype) - self.offset) * self.factor).to(self.dtype))
+
+    def channels_first(self, values: Tensor) -> Tensor:
+        """In the layout of networks, and no more."""
+        if self.has_channels:
+            return values.movedim(-1, 1).contiguous()
+        return values if self.features else values.unsqueeze(1)
+
+    def back(self, x: Tensor, dtype: np.dtype | None = None) -> np.ndarray:
+        """The way back: NumPy values in the data's own dtype, or in another, and layout."""
+        return self.scaling.inverse(self.channels_last(x), dtype)
+
+    def unclipped(self, x: Tensor, dtype: np.dtype) -> np.ndarray:
+        """As `back`, without holding values to the range."""
+        if self.scaling.ranged:
+            return (self.channels_last(x) * (self.scaling.high - self.scaling.low) + self.scaling.low).astype(dtype)
+        return self.back(x, dtype)
+
+    def lengths(self, x: Tensor) -> np.ndarray:
+        """Deviations and the like in the data's own unit and layout, float32."""
+        if self.scaling.ranged:
+            return (self.channels_last(x) * (self.scaling.high - self.scaling.low)).astype(np.float32)
+        return (self.channels_last(x) * self.scaling.scale).astype(np.float32)
+
+    def channels_last(self, x: Tensor) -> np.ndarray:
+        """In the layout of the data, and no more."""
+        if self.has_channels:
+            x = x.movedim(1, -1)
+        elif not self.features:
+            x = x.squeeze(1)
+        return x.cpu().numpy()
+
+
+def as_tensor(array: np.ndarray) -> Tensor:
+    """A tensor on the array's own memory, which may be read-only: nothing here writes to it."""
+    if array.dtype == np.longdouble:
+        array = array.astype(np.float64)  # the most precise that torch has
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(np.ascontiguousarray(array))
+
+
+def fits(items: Items, device: torch.device) -> bool:
+    """Whether the items can stay on a GPU: they leave half of its memory, and torch can index their type there."""
+    indexable = items.dtype.kind != "u" or items.dtype.itemsize == 1
+    return indexable and items.values.nbytes < torch.cuda.mem_get_info(device)[0] / 2
+
+
+def crops_to_cover(items: Items, index: int, crop: tuple[int, ...]) -> int:
+    shape = items.item_shape if items.shapes is None else items.shapes[index]
+    return math.prod(math.ceil(size / step) for size, step in zip(shape, crop, strict=False))

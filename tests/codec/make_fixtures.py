@@ -1,0 +1,81 @@
+"""Make the files of `fixtures/`, which later versions must read as this one does. Not run by the tests.
+
+    python tests/codec/make_fixtures.py
+
+Of each kind of data a model with networks as small as they come, and a file in each mode beside the values that come
+out of it.
+"""
+
+import lzma
+from dataclasses import replace
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+import torch
+
+from narrows import Codec
+from narrows.codec.learning import specification
+from narrows.data import Items
+from narrows.estimators import codec as codec_module
+
+FOLDER = Path(__file__).parent / "fixtures"
+RNG = np.random.default_rng(0)
+GRAIN = 32  # weights of the latent path's networks are whole multiples of one part in so many, to make them small
+
+
+def digits(count: int) -> np.ndarray:
+    """(N, 9, 8) uint8: bars and blots."""
+    x = np.zeros((count, 9, 8), np.uint8)
+    for item in x:
+        left, top, grey = RNG.integers(0, 5), RNG.integers(0, 4), RNG.integers(120, 256)
+        item[top : top + 5, left : left + 2] = grey
+        item[top + 2, left : left + 4] = grey // 2
+    return x
+
+
+def signals(count: int) -> np.ndarray:
+    """(N, 24, 2) float32: random walks."""
+    return RNG.normal(size=(count, 24, 2)).cumsum(1).astype(np.float32)
+
+
+def small(*given: object) -> object:
+    found = specification(*given)
+    designs = {name: getattr(found, name) for name in ("lossless", "lossy", "latent")}
+    return replace(found, **{name: replace(each, hidden=4, flag_hidden=4) for name, each in designs.items()})
+
+
+def make(name: str, training: np.ndarray, axes: str, test: np.ndarray, modes: dict[str, dict[str, object]]) -> None:
+    with patch.object(codec_module, "specification", small):
+        codec = Codec(epochs=3, axes=axes, device="cpu").fit(training)
+    tensors = {
+        each: np.round(tensor * GRAIN) / np.float32(GRAIN) if tensor.dtype.kind == "f" else tensor
+        for each, tensor in codec._tensors_.items()
+    }
+    codec._take_on(tensors, {each: value for each, value in codec._document_.items() if each != "tool"})
+    model = FOLDER / f"{name}.safetensors"
+    codec.save(model)
+    (FOLDER / f"{name}.safetensors.xz").write_bytes(lzma.compress(model.read_bytes(), preset=9))
+    model.unlink()
+    for mode, demand in modes.items():
+        items = Items.from_array(test, axes, names=[f"item {index}" for index in range(len(test))])
+        blob = codec.compress(items if mode == "named" else test, **demand)
+        (FOLDER / f"{name}-{mode}.narrow").write_bytes(blob)
+        np.save(FOLDER / f"{name}-{mode}.npy", codec.decompress(blob))
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    FOLDER.mkdir(exist_ok=True)
+    test = digits(6)
+    test[4] = RNG.integers(0, 256, test[4].shape)
+    lossless = {"lossless": True}
+    modes = {"lossless": lossless, "named": lossless, "bounded": {"max_error": 9}, "quality": {"quality": 35}}
+    make("digits", digits(200), "NYX", test, modes)
+    test = signals(5)
+    test[1, 3, 0], test[2, 4, 1], test[3] = np.nan, np.inf, 1e30
+    make("signals", signals(100), "NTC", test, {"bounded": {"max_error": 0.05}, "quality": {"quality": 30}})
+
+
+if __name__ == "__main__":
+    main()

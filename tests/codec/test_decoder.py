@@ -1,0 +1,99 @@
+"""docs/decoder.py, which was written from docs/format.md, finds in files what the package put there."""
+
+import math
+import re
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from narrows import Codec, data
+
+DOCS = Path(__file__).parents[2] / "docs"
+RNG = np.random.default_rng(0)
+TRAINING = {
+    "digits": (lambda: data.read("digits").values[:60], None),
+    "drawings": (lambda: RNG.integers(0, 2, (24, 9, 7, 2)) * np.uint8(200), "NYXC"),
+    "colour": (lambda: walk(24, 12, 10, 5).astype(np.uint8), "NYXC"),
+    "signals": (lambda: walk(24, 40).astype(np.float32), "NT"),
+    "volumes": (lambda: (walk(24, 5, 6, 4) * 99).astype(np.int16), "NZYX"),
+}
+
+
+def walk(*shape):
+    return np.clip(128 + 8 * np.cumsum(RNG.normal(size=shape), 1), 0, 255)
+
+
+@pytest.fixture(scope="module")
+def decode():
+    page = {}
+    exec(re.search(r"```python\n(.*?)```", (DOCS / "format.md").read_text(), re.DOTALL)[1], page)
+    decoder = runpy.run_path(str(DOCS / "decoder.py"))
+    return lambda content, model: decoder["decode"](page["read"](content), model)
+
+
+@pytest.fixture(scope="module")
+def codecs(tmp_path_factory):
+    """By the names of their training data: a codec that has learnt next to nothing, and its file."""
+    found = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("narrows.training.loop.MUST_BEAT", math.inf)
+        for name, (items, axes) in TRAINING.items():
+            file = tmp_path_factory.mktemp("models") / f"{name}.safetensors"
+            codec = Codec(epochs=1, axes=axes).fit(items())
+            codec.save(file)
+            found[name] = codec, file.read_bytes()
+    return found
+
+
+def odd_digits():
+    digits = data.read("digits:test").values[:3]
+    return [digits[0], RNG.integers(0, 17, (11, 5), np.uint8), digits[1], digits[2] + np.uint8(99), 16 - digits[2]]
+
+
+def odd_signals():
+    signals = walk(3, 40).astype(np.float32)
+    signals[0, 3], signals[1, 7], signals[2] = np.nan, np.inf, 1e30 * RNG.normal(size=40)
+    return signals
+
+
+@pytest.mark.parametrize(
+    ("name", "items", "mode"),
+    [
+        ("digits", lambda: data.read("digits:test").values[:4], {"lossless": True}),
+        ("digits", lambda: data.read("digits:test").values[:4], {"lossless": True, "embed_model": True}),
+        ("digits", lambda: data.read("digits:test").values[:4], {"quality": 10}),
+        ("digits", lambda: data.read("digits:test").values[:4], {"max_error": 99}),
+        ("digits", odd_digits, {"lossless": True}),
+        ("digits", odd_digits, {"max_error": 1}),
+        ("drawings", lambda: RNG.integers(0, 2, (3, 9, 7, 2)) * np.uint8(200), {"lossless": True}),
+        ("drawings", lambda: RNG.integers(0, 250, (3, 9, 7, 2), np.uint8), {"max_error": 9}),
+        ("colour", lambda: walk(2, 33, 70, 5).astype(np.uint8), {"lossless": True}),
+        ("colour", lambda: walk(2, 12, 1, 5).astype(np.uint8), {"max_error": 4}),
+        ("colour", lambda: walk(2, 3, 16, 5).astype(np.uint8), {"quality": 50}),
+        ("signals", odd_signals, {"max_error": 0.01}),
+        ("signals", odd_signals, {"max_error": 3}),
+        ("volumes", lambda: (walk(2, 5, 6, 4) * 99).astype(np.int16), {"lossless": True}),
+        ("volumes", lambda: (walk(2, 9, 2, 3) * 99).astype(np.int16), {"max_error": 20}),
+    ],
+)
+def test_the_decoder_of_the_docs_finds_the_same_values(codecs, decode, name, items, mode):
+    codec, model = codecs[name]
+    content = codec.compress(items(), **mode)
+    found, expected = decode(content, model), codec.decompress(content)
+    assert len(found) == len(expected)
+    for item, wanted in zip(found, expected, strict=True):
+        assert item.dtype == wanted.dtype
+        np.testing.assert_array_equal(item, wanted)
+
+
+@pytest.mark.parametrize("name", ["signals", "volumes"])
+def test_the_decoder_of_the_docs_reads_windows(codecs, decode, monkeypatch, name):
+    monkeypatch.setattr("narrows.codec.windows.MOST_VALUES", 128)
+    codec, model = codecs[name]
+    long = walk(1, 300).astype(np.float32) if name == "signals" else (walk(1, 70, 3, 2) * 99).astype(np.int16)
+    content = codec.compress(long, max_error=2)
+    expected = codec.decompress(content)
+    assert np.abs(expected - long.astype(float)).max() <= 2
+    np.testing.assert_array_equal(decode(content, model)[0], expected[0])

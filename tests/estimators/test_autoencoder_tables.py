@@ -1,0 +1,143 @@
+"""The autoencoder on tables with cells of any type."""
+
+import numpy as np
+import pytest
+
+from narrows import Autoencoder, DataError, FormatError, load
+from narrows.data.tables import frames as tables
+
+from ..made_up_tables import people
+
+pd = pytest.importorskip("pandas")
+
+
+@pytest.fixture(scope="module")
+def model():
+    return Autoencoder(code=4, epochs=60).fit(people(400))
+
+
+def test_what_comes_back_is_the_table(model):
+    frame = people(100, seed=1)
+    back = model.reconstruct(frame)
+    assert (back.dtypes == frame.dtypes).all()
+    assert back.index.equals(frame.index)
+    assert back.columns.equals(frame.columns)
+    for name in ("sex", "town", "smoker"):
+        assert (back[name].astype(str) == frame[name].astype(str)).mean() > 0.9
+    assert (back["always"] == "x").all()
+    assert (back["age"] - frame["age"]).abs().mean() < 2
+    assert (np.log(back["income"]) - np.log(frame["income"])).abs().mean() < 0.3
+
+
+def test_codes_there_and_back(model):
+    frame = people(30, seed=2)
+    codes = model.transform(frame)
+    assert (codes.dtype, codes.shape) == (np.float64, (30, 4))
+    back = model.inverse_transform(pd.DataFrame(codes, index=frame.index))
+    pd.testing.assert_frame_equal(back, model.reconstruct(frame))
+    np.testing.assert_allclose(model.transform(frame.iloc[3:4])[0], codes[3], rtol=1e-9)
+    np.testing.assert_array_equal(model.transform(tables.items_of(frame)), codes)
+
+
+def test_saved_and_loaded(model, tmp_path):
+    model.save(tmp_path / "m.safetensors")
+    again = load(tmp_path / "m.safetensors")
+    assert again.columns_ == model.columns_
+    assert again.feature_names_in_.tolist() == model.feature_names_in_.tolist()
+    assert again.n_features_in_ == model.n_features_in_ == 7
+    pd.testing.assert_frame_equal(again.reconstruct(people(9)), model.reconstruct(people(9)))
+
+
+def test_a_description_that_does_not_fit_is_refused(model, tmp_path):
+    document = model._document()
+    for part, wrong in (("table", document["table"][1:]), ("columns", document["columns"][1:])):
+        tensors = {name: each.numpy() for name, each in model.network_.state_dict().items()}
+        with pytest.raises(FormatError, match="do not fit together"):
+            Autoencoder.from_file(tmp_path / "x", tensors, {**document, part: wrong})
+
+
+def test_set_output_and_names(model):
+    frame = people(20)
+    model.set_output(transform="pandas")
+    codes = model.transform(frame)
+    model.set_output(transform="default")
+    assert codes.columns.tolist() == [f"autoencoder{number}" for number in range(4)]
+    assert codes.index.equals(frame.index)
+
+
+def test_data_must_be_complete(model):
+    frame = people(20)
+    frame["born"] = frame["born"].where(frame["age"] > 35)
+    frame.loc["row 3", "sex"] = None
+    missing = frame["born"].isna().sum()
+    for work in (model.transform, Autoencoder(epochs=2).fit):
+        with pytest.raises(DataError, match=r"column 'sex' has 1 missing value.*1 other column.*narrows fill"):
+            work(frame)
+        with pytest.raises(DataError, match=f"column 'born' has {missing} missing value"):
+            work(frame.drop(index="row 3"))
+
+
+def test_a_column_without_any_value_is_left_out(model):
+    frame = people(50).assign(nothing=np.nan, name=[f"name {number}" for number in range(50)])
+    back = Autoencoder("linear", code=2, epochs=5).fit(frame).reconstruct(frame)
+    assert back["nothing"].isna().all()
+    assert back["name"].isna().all()  # of which no category is learnt
+    assert back["age"].notna().all()
+
+
+def test_categories_never_seen_are_encoded(model):
+    frame = people(5)
+    frame["sex"] = "other"
+    assert np.isfinite(model.transform(frame)).all()
+    assert set(model.reconstruct(frame)["sex"]) <= {"m", "f"}
+
+
+def test_tables_that_are_not_the_one_learnt_from(model):
+    frame = people(5)
+    for other in (frame.drop(columns="age"), frame.assign(more=1), frame[frame.columns[::-1]]):
+        with pytest.raises(ValueError, match="feature names should match"):
+            model.transform(other)
+        with pytest.raises(DataError, match=r"no column 'age'|column 'more' is none|another order"):
+            model.transform(tables.items_of(other))
+    with pytest.raises(DataError, match="column 'age' holds category cells, where the model learnt integer"):
+        model.transform(frame.assign(age="old"))
+    with pytest.raises(DataError, match="expected a data frame"):
+        model.transform(np.zeros((3, 7)))
+    with pytest.raises(DataError, match="no rows"):
+        model.transform(frame.iloc[:0])
+
+
+def test_tables_from_which_nothing_can_be_learnt():
+    with pytest.raises(DataError, match="no column of it varies"):
+        Autoencoder(epochs=2).fit(people(1))
+    with pytest.raises(DataError, match="column 'mixed' holds cells of the types int, str"):
+        Autoencoder(epochs=2).fit(people(20).assign(mixed=[1, "a"] * 10))
+
+
+def test_one_column():
+    frame = people(60)[["town"]]
+    back = Autoencoder("linear", code=2, epochs=80).fit(frame).reconstruct(frame)
+    pd.testing.assert_frame_equal(back, frame)
+
+
+def test_a_table_of_numbers_takes_arrays_too():
+    frame = people(80)[["age", "income"]]
+    model = Autoencoder("linear", code=1, epochs=10).fit(frame)
+    with pytest.warns(UserWarning, match="feature names"):
+        codes = model.transform(frame.to_numpy())
+    np.testing.assert_array_equal(codes, model.transform(frame))
+
+
+def test_a_model_of_arrays_takes_tables_of_numbers_alone():
+    model = Autoencoder("linear", code=1, epochs=10).fit(people(80)[["age", "income"]].to_numpy())
+    numbers = tables.items_of(people(5)[["age", "income"]])
+    assert model.transform(numbers).shape == (5, 1)
+    with pytest.raises(DataError, match="column 'sex' holds category cells"):
+        model.transform(tables.items_of(people(5)[["age", "sex"]]))
+
+
+def test_fitting_again_forgets_the_table():
+    model = Autoencoder("linear", code=1, epochs=5).fit(people(60))
+    model.fit(np.random.default_rng(0).random((60, 5)) * [1, 2, 3, 4, 5])
+    assert model.columns_ is None
+    assert isinstance(model.reconstruct(np.zeros((2, 5))), np.ndarray)

@@ -1,0 +1,323 @@
+"""What a codec promises holds for whatever it is given."""
+
+import json
+import signal
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+import narrows
+from narrows import Codec, data, load
+from narrows.codec.archive import Archive
+from narrows.codec.container.file import Reader
+from narrows.codec.learning import Objective
+from narrows.errors import DataError, FormatError, TrainingError
+
+from .codecs import AXES, codec, items_like, training_data
+
+WHOLE = [kind for kind in AXES if kind != "float32"]
+LARGEST_SIDE = {1: 90, 2: 20, 3: 8}
+FILE = 100  # bytes of header and of a chunk's own, at most, for a few items
+CONTENTS = ["like", "noise", "constant", "inverted", "extreme"]
+
+
+@st.composite
+def cases(draw, kinds):
+    """A kind of codec, and items for it: one array or a list, of any sizes and contents."""
+    kind = draw(st.sampled_from(kinds))
+    axes = len(AXES[kind].strip("NC"))
+    size = st.lists(st.integers(1, LARGEST_SIDE[axes]), min_size=axes, max_size=axes).map(tuple)
+    sizes = (
+        [draw(size)] * draw(st.integers(1, 4)) if draw(st.booleans()) else draw(st.lists(size, min_size=1, max_size=4))
+    )
+    items = items_like(kind, draw(st.sampled_from(CONTENTS)), draw(st.integers(0, 99)), sizes)
+    return kind, items if len(set(sizes)) > 1 else np.stack(items)
+
+
+def there_and_back(kind, items, **demand):
+    """The file, the items as a list of arrays, and the items that come back."""
+    blob = codec(kind).compress(items, **demand)
+    found = codec(kind).decompress(blob)
+    assert len(found) == len(items)
+    assert isinstance(found, np.ndarray) == (len({item.shape for item in items}) == 1)
+    for one, other in zip(found, items, strict=True):
+        assert (one.dtype, one.shape) == (other.dtype, other.shape)
+    return blob, list(items), list(found)
+
+
+def raw_size(items):
+    return sum(item.nbytes for item in items) // (8 if items[0].dtype == bool else 1)
+
+
+@settings(max_examples=60)
+@given(cases(WHOLE))
+def test_lossless_is_lossless(case):
+    blob, items, found = there_and_back(*case, lossless=True)
+    for one, other in zip(found, items, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert len(blob) <= 1.03 * sum(item.nbytes for item in items) + FILE + 4 * len(items)
+
+
+@settings(max_examples=60)
+@given(cases(WHOLE), st.sampled_from([0, 0.5, 1, 2, 7, 40, 1000, 10**6]))
+def test_bounded_is_bounded(case, bound):
+    blob, items, found = there_and_back(*case, max_error=bound)
+    for one, other in zip(found, items, strict=True):
+        assert np.abs(one.astype(np.int64) - other.astype(np.int64)).max() <= bound
+    assert len(blob) <= 1.03 * sum(item.nbytes for item in items) + FILE + 4 * len(items)
+
+
+@settings(max_examples=60)
+@given(cases(["float32"]), st.sampled_from([1e-6, 1e-3, 0.01, 0.3, 5, 1e9]), st.floats(0, 0.4), st.integers(0, 99))
+def test_real_numbers_are_bounded_and_those_that_are_none_survive(case, bound, share, seed):
+    kind, items = case
+    rng = np.random.default_rng(seed)
+    items = [np.where(rng.random(item.shape) < share, rng.choice(WEIRD, item.shape), item) for item in items]
+    items = items if len({item.shape for item in items}) > 1 else np.stack(items)
+    blob, items, found = there_and_back(kind, items, max_error=bound)
+    for one, other in zip(found, items, strict=True):
+        finite = np.isfinite(other)
+        np.testing.assert_array_equal(one[~finite], other[~finite])
+        assert (np.abs(one[finite].astype(float) - other[finite].astype(float)) <= bound).all()
+    assert len(blob) <= 1.05 * sum(item.nbytes for item in items) + FILE + 4 * len(items)
+
+
+WEIRD = np.array([np.nan, np.inf, -np.inf, 3.4e38, -3.4e38, 1e-45, -0.0], np.float32)
+
+
+@settings(max_examples=20)
+@given(cases(list(AXES)), st.sampled_from([0, 20, 50, 80, 100]))
+def test_any_quality_comes_back(case, quality):
+    there_and_back(*case, quality=quality)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in AXES if kind != "bool"])
+def test_more_quality_is_less_error(kind):
+    items = training_data(kind)[:20]
+    errors, sizes = [], []
+    for quality in (5, 45, 85):
+        blob, _, found = there_and_back(kind, items, quality=quality)
+        errors.append(np.mean((np.stack(found).astype(float) - items) ** 2))
+        sizes.append(len(blob))
+    assert errors == sorted(errors, reverse=True)
+    assert sizes[0] < min(sizes[1:])
+
+
+@pytest.mark.parametrize("kind", AXES)
+@pytest.mark.parametrize("wanted", [15, 30, 55])
+def test_psnr_is_met(kind, wanted):
+    items = training_data(kind)[:20]
+    _, _, found = there_and_back(kind, items, psnr=wanted)
+    scaling = codec(kind).coder_.scaling
+    span = scaling.high - scaling.low if scaling.ranged else float(items.max()) - float(items.min())
+    error = np.mean((np.stack(found).astype(float) - items.astype(float)) ** 2)
+    assert error <= span**2 * 10 ** (-wanted / 10) * 1.000001
+
+
+@settings(max_examples=25)
+@given(cases(list(AXES)), st.data())
+def test_parts_and_coarse_items_equal_those_of_the_whole(case, draw):
+    kind, items = case
+    many = [items[index] for index in draw.draw(st.lists(st.integers(0, len(items) - 1), min_size=1, max_size=8))]
+    demand = {"max_error": 0.1} if kind == "float32" else {"lossless": True}
+    blob = codec(kind).compress(many, **demand)
+    whole = list(codec(kind).decompress(blob))
+    with Archive(blob, "x.narrow", codec(kind)) as archive:
+        chosen = draw.draw(st.lists(st.integers(0, len(many) - 1), min_size=1, max_size=4))
+        for one, other in zip(archive[chosen], chosen, strict=True):
+            np.testing.assert_array_equal(one, whole[other])
+        np.testing.assert_array_equal(archive[chosen[0]], whole[chosen[0]])
+        if kind == "float32":
+            return
+        level = draw.draw(st.integers(1, 3))
+        for one, other in zip(archive.read(level=level), whole, strict=True):
+            np.testing.assert_array_equal(one, other[(slice(None, None, 2**level),) * archive.spatial])
+
+
+@pytest.mark.parametrize(("kind", "dtype"), [("digits", np.uint16), ("digits", np.int16), ("uint16", np.uint8)])
+def test_a_codec_takes_integers_of_other_types(kind, dtype):
+    items = items_like(kind, "like", 0, [(9, 9)] * 3)
+    items = np.stack(items).astype(dtype)
+    items[0, 0, 0] = np.iinfo(dtype).max
+    items[1, 2, 3] = np.iinfo(dtype).min
+    _, items, found = there_and_back(kind, items, lossless=True)
+    np.testing.assert_array_equal(np.stack(found), np.stack(items))
+
+
+def test_real_numbers_want_a_bound():
+    with pytest.raises(DataError, match="lossless is for integers; give a max error"):
+        codec("float32").compress(training_data("float32"), lossless=True)
+    with pytest.raises(DataError, match="psnr=400: cannot be reached"):
+        codec("float32").compress(training_data("float32"), psnr=400)
+
+
+@pytest.mark.parametrize("kind", ["digits", "float32"])
+def test_a_saved_codec_is_the_same_codec(kind, tmp_path):
+    made, items = codec(kind), training_data(kind)[:10]
+    made.save(tmp_path / "m.safetensors")
+    again = load(tmp_path / "m.safetensors")
+    assert again.fingerprint_ == made.fingerprint_
+    assert (again.axes_, again.item_shape_, again.channels_) == (made.axes_, made.item_shape_, made.channels_)
+    assert again.get_params()["epochs"] == 2
+    for demand in ({"max_error": 0.1}, {"quality": 40}):
+        blob = made.compress(items, **demand)
+        assert again.compress(items, **demand) == blob
+        np.testing.assert_array_equal(again.decompress(blob), made.decompress(blob))
+    again.save(tmp_path / "again.safetensors")
+    assert load(tmp_path / "again.safetensors").training_ == again.training_ == made.training_
+
+
+def test_another_model_is_refused_by_its_fingerprint(tmp_path):
+    one, other = codec("digits"), codec("bool")
+    blob = one.compress(training_data("digits")[:3], lossless=True)
+    (tmp_path / "x.narrow").write_bytes(blob)
+    other.save(tmp_path / "m.safetensors")
+    with pytest.raises(FormatError, match=f"needs the model {one.fingerprint_[:12]}; .*{other.fingerprint_[:12]}"):
+        narrows.open(tmp_path / "x.narrow", model=tmp_path / "m.safetensors")
+    with pytest.raises(FormatError, match=f"needs the model {one.fingerprint_[:12]}"):
+        other.decompress(blob)
+
+
+def test_a_model_in_the_file_is_enough(tmp_path):
+    items = training_data("bool")[:3]
+    (tmp_path / "x.narrow").write_bytes(codec("bool").compress(items, lossless=True, embed_model=True))
+    with narrows.open(tmp_path / "x.narrow") as archive:
+        np.testing.assert_array_equal(archive[:], items)
+
+
+def test_training_goes_on_where_it_was_stopped(tmp_path):
+    x, checkpoint = training_data("digits"), tmp_path / "c"
+
+    def stop(progress):
+        raise KeyboardInterrupt
+
+    straight = Codec(epochs=3, batch_size=16, random_state=4).fit(x)
+    assert straight.fingerprint_ == Codec(epochs=3, batch_size=16, random_state=4).fit(x).fingerprint_
+    assert straight.fingerprint_ != Codec(epochs=3, batch_size=16, random_state=5).fit(x).fingerprint_
+    stopped = interrupted_fit(Codec(epochs=3, batch_size=16, random_state=4), x, checkpoint, after=14)
+    assert stopped.training_["complete"] is False
+    assert stopped.training_["steps"] == 14
+    np.testing.assert_array_equal(stopped.decompress(stopped.compress(x[:5], lossless=True)), x[:5])
+    resumed = Codec(epochs=3, batch_size=16, random_state=4).fit(x, checkpoint=checkpoint, resume=True)
+    assert resumed.fingerprint_ == straight.fingerprint_
+    assert resumed.history_["held_out"] == straight.history_["held_out"]
+    interrupted_fit(Codec(epochs=3, batch_size=16, random_state=4), x, checkpoint, after=14)
+    with pytest.raises(TrainingError, match="was begun with"):
+        Codec(epochs=3, batch_size=16, random_state=4).fit(15 - x, checkpoint=checkpoint, resume=True)
+
+
+def interrupted_fit(codec, x, checkpoint, after):
+    """A codec whose training got SIGINT after so many steps."""
+    plain, left = Objective.__call__, [after]
+
+    def counting(self, network, batch, step):
+        if step is not None:
+            left[0] -= 1
+            if left[0] == 0:
+                signal.raise_signal(signal.SIGINT)
+        return plain(self, network, batch, step)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Objective, "__call__", counting)
+        with pytest.raises(KeyboardInterrupt):
+            codec.fit(x, checkpoint=checkpoint)
+    return codec
+
+
+def test_data_that_do_not_vary_train_a_codec_too():
+    x = np.full((30, 8, 8), 7, np.uint8)
+    made = Codec(epochs=1).fit(x)
+    for items in (x, np.random.default_rng(0).integers(0, 256, (4, 9, 9), dtype=np.uint8)):
+        np.testing.assert_array_equal(made.decompress(made.compress(items, lossless=True)), items)
+
+
+def test_holes_in_the_training_data_are_no_hindrance():
+    x = training_data("float32")
+    x[:, 3], x[::2, 5], x[1, 7], x[2, 8] = np.nan, np.nan, np.inf, -np.inf
+    made = Codec(epochs=2, axes="NT", batch_size=16).fit(x)
+    assert np.isfinite(made.history_["held_out"]).all()
+    found, finite = made.decompress(made.compress(x, max_error=0.01)), np.isfinite(x)
+    np.testing.assert_array_equal(found[~finite], x[~finite])
+    assert np.abs(found[finite] - x[finite]).max() <= 0.01
+
+
+def test_a_table_is_refused():
+    with pytest.raises(DataError, match="rows of a table; a codec takes signals, pictures or volumes"):
+        Codec(epochs=1).fit(np.zeros((50, 9)))
+
+
+def test_it_is_an_estimator():
+    made = Codec(epochs=7, axes="NYX")
+    assert clone(made).get_params() == made.get_params()
+    for call in (lambda: made.compress(np.zeros((1, 8, 8), np.uint8), lossless=True), lambda: made.decompress(b"")):
+        with pytest.raises(NotFittedError):
+            call()
+    with pytest.raises(NotFittedError):
+        made.save("m.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("demand", "words"),
+    [
+        ({}, "0 demands on what comes back: give one of"),
+        ({"lossless": True, "psnr": 30}, "2 demands"),
+        ({"max_error": -1}, "expected a number from 0"),
+        ({"quality": 101}, "expected a number from 0 to 100"),
+    ],
+)
+def test_demands_that_make_no_sense(demand, words):
+    with pytest.raises(DataError, match=words):
+        codec("digits").compress(training_data("digits"), **demand)
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        np.zeros((3, 8, 8, 3), np.uint8),
+        np.zeros((3, 8, 8), np.float32),
+        np.zeros((3, 8, 8)),
+    ],
+)
+def test_items_of_another_kind_are_refused(items):
+    with pytest.raises(DataError) as caught:
+        codec("digits").compress(items, lossless=True)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_is_as_small_as_its_model_says(digits_codec):
+    made, x = load(digits_codec), data.read("digits:test").values
+    plan = made.coder_.pixel_plan(made.coder_.bounded(0, x.dtype))
+    bits = made.coder_.encode(plan, x)[1].sum()
+    sizes = Reader(made.compress(x, lossless=True), "archive").sizes()
+    assert sizes["header"] < 40
+    assert sizes["payload"] < 1.01 * bits / 8 + 4
+
+
+def test_compressing_what_it_was_trained_for_makes_it_small(digits_codec):
+    made, x = load(digits_codec), data.read("digits:test").values
+    assert 8 * len(made.compress(x, lossless=True)) / x.size < 2.7
+    assert json.loads(json.dumps(made.training_))["steps"] > 0
+
+
+def test_real_numbers_far_from_those_of_training_reach_any_psnr():
+    made, x = codec("float32"), training_data("float32")[:4] + np.float32(1e7)
+    x[0, 0], x[1, 1] = np.nan, np.inf
+    found = made.decompress(made.compress(x, psnr=60))
+    finite = np.isfinite(x)
+    np.testing.assert_array_equal(found[~finite], x[~finite])
+    assert np.abs(found[finite] - x[finite]).max() < 0.2
+
+
+@pytest.mark.parametrize("demand", [{"quality": 5}, {"psnr": 10}, {"max_error": 2**33}], ids=str)
+def test_integers_of_the_widest_ranges_come_back(demand):
+    X = np.cumsum(np.random.default_rng(0).normal(size=(30, 64)), 1)
+    X = (2**52 * X).astype(np.int64)
+    codec = Codec(axes="NT", epochs=1).fit(X)
+    errors = [
+        abs(int(a) - int(b)) for a, b in zip(codec.decompress(codec.compress(X, **demand)).flat, X.flat, strict=True)
+    ]
+    assert max(errors) <= 2**33

@@ -1,0 +1,281 @@
+"""Items go into an archive and come out of it, in chunks, on all cores, whole or in part."""
+
+import io
+
+import numpy as np
+import pytest
+import torch
+
+from narrows.codec import archive, planning
+from narrows.codec import model_lookup as needed_model
+from narrows.codec.archive import Archive
+from narrows.codec.chunk import MOST_ITEMS, MOST_VALUES, chunks_of
+from narrows.codec.compression import compress
+from narrows.codec.container.file import Reader
+from narrows.codec.container.mode import Mode
+from narrows.data import Items
+from narrows.errors import DataError, FormatError
+
+from .stand_in_codec import PlainCodec
+
+LOSSLESS = Mode("lossless")
+SIZES = [(12, 12), (9, 14), (12, 12), (1, 1), (40, 3)]
+
+
+@pytest.fixture(params=[1, 3])
+def threads(request):
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+def pictures(sizes, dtype=np.uint8):
+    """Slopes, which the stand-in makes small, no two alike."""
+    return [
+        (np.add.outer(np.arange(y), np.arange(x)) + index % 150).astype(dtype) for index, (y, x) in enumerate(sizes)
+    ]
+
+
+def uniform(count=2500, dtype=np.uint8):
+    return Items.from_array(np.stack(pictures([(12, 12)] * count, dtype)), "NYX")
+
+
+def ragged(count=30, **details):
+    return Items.from_list(pictures((SIZES * count)[:count]), "YX", **details)
+
+
+def blob_of(items, mode=LOSSLESS, codec=None, **options):
+    target = io.BytesIO()
+    sizes = compress(codec or PlainCodec(), items, mode, target, **options)
+    assert sizes["total"] == len(target.getvalue()) == sizes["header"] + sizes["model"] + sizes["payload"]
+    assert sizes["raw"] == sum(item.nbytes for item in items)
+    return target.getvalue()
+
+
+def opened(blob, codec=None, **options):
+    return Archive(blob, "x.narrow", codec or PlainCodec(), **options)
+
+
+def same(found, expected):
+    assert len(found) == len(expected)
+    for one, other in zip(found, expected, strict=True):
+        assert (one.dtype, one.shape) == (other.dtype, other.shape)
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    "items", [uniform(), uniform(3), uniform(1), ragged(), ragged(1), uniform(5, np.uint16), uniform(5, np.int16)]
+)
+def test_items_come_back(items, threads):
+    found = opened(blob_of(items)).read()
+    same(found, items)
+    assert (found.axes, found.uniform, found.names, found.skipped) == (items.axes, items.uniform, None, [])
+
+
+def test_the_bytes_do_not_depend_on_the_cores():
+    blobs = []
+    before = torch.get_num_threads()
+    for threads in (1, 2, 5):
+        torch.set_num_threads(threads)
+        blobs.append(blob_of(uniform()))
+        assert torch.get_num_threads() == threads
+    torch.set_num_threads(before)
+    assert blobs[0] == blobs[1] == blobs[2]
+
+
+def test_real_numbers_are_not_for_a_codec_of_integers():
+    with pytest.raises(DataError, match="array: float32 values; this model was trained on uint8 ones"):
+        blob_of(Items.from_array(np.zeros((2, 12, 12), np.float32)), Mode("max_error", 1))
+
+
+def test_a_bound_is_kept():
+    items = uniform(200)
+    archived = opened(blob_of(items, Mode("max_error", 8)))
+    assert archived.mode == Mode("max_error", 8)
+    errors = archived.read().values.astype(int) - items.values
+    assert 0 < np.abs(errors).max() <= 8
+
+
+def test_one_item_such_as_the_model_knows_costs_24_bytes_beside_its_payload():
+    codec, items = PlainCodec(), uniform(1)
+    payload, _ = codec.coder_.encode(planning.plan(codec.coder_, items, LOSSLESS), items.values)
+    assert len(blob_of(items)) - len(payload) <= 24
+    assert len(blob_of(uniform(1, np.uint16))) > len(blob_of(items))
+
+
+def test_names_come_back():
+    names = [f"a/{index}.jpg" for index in range(30)]
+    with opened(blob_of(ragged(names=names))) as archived:
+        assert archived.names == names
+        assert archived.read().names == names
+        assert archived.read([3, 1]).names == ["a/1.jpg", "a/3.jpg"]
+
+
+def test_chunks_keep_their_limits():
+    many, long = Items.from_array(np.zeros((3000, 2, 2), np.uint8)), MOST_VALUES // 4
+    assert [len(run) for run in chunks_of(many)] == [MOST_ITEMS, MOST_ITEMS, 3000 - 2 * MOST_ITEMS]
+    sizes = [(long, 1), (long, 1), (2, long), (1, 1), (5, long), *[(1, 1)] * 1025]
+    different = Items.packed(np.zeros(sum(y * x for y, x in sizes), np.uint8), sizes, "NYX")
+    assert [len(run) for run in chunks_of(different)] == [3, 1, 1, MOST_ITEMS, 1]
+    assert [run.start for run in chunks_of(different)] == [0, 3, 4, 5, 5 + MOST_ITEMS]
+
+
+@pytest.mark.parametrize("items", [uniform(), ragged(60)])
+def test_what_is_asked_for_is_what_is_given(items):
+    archived, last = opened(blob_of(items)), len(items) - 1
+    for index in (0, 17, last, -1, np.int64(5)):
+        np.testing.assert_array_equal(archived[index], items[int(index) % len(items)])
+    for chosen in (slice(10, 20), slice(last, None), slice(None, None, 7), [5, 3, 3], np.array([0, last])):
+        same(archived[chosen], [items[index] for index in np.arange(len(items))[chosen]])
+    same(archived.read([40, 2]), [items[2], items[40]])
+    same(list(archived), items)
+    assert archived[5:5] == []
+    assert isinstance(archived[1:3], np.ndarray) == items.uniform
+    for index in (len(items), -len(items) - 1):
+        with pytest.raises(IndexError):
+            archived[index]
+
+
+def test_only_the_chunks_that_are_needed_are_decoded():
+    codec = PlainCodec()
+    archived = opened(blob_of(uniform()), codec)
+    archived[2400], archived[2401], archived[2400]
+    assert [shape[0] for shape, _ in codec.coder_.decoded] == [452]
+    archived.read([0, 1500])
+    assert [shape[0] for shape, _ in codec.coder_.decoded[1:]] == [MOST_ITEMS] * 2
+
+
+def test_axes_are_those_of_the_arrays_that_the_model_was_trained_on():
+    items, codec = uniform(4), PlainCodec(axes="XNY")
+    archived = opened(blob_of(items, codec=codec), codec)
+    np.testing.assert_array_equal(archived[:], items.values.transpose(2, 0, 1))
+    np.testing.assert_array_equal(archived[2], items[2].T)
+    np.testing.assert_array_equal(next(iter(archived)), items[0].T)
+
+
+@pytest.mark.parametrize("items", [uniform(7), ragged(7)])
+def test_coarse_items(items):
+    found = opened(blob_of(items)).read(level=1)
+    same(found, [item[::2, ::2] for item in items])
+
+
+def damaged(blob, chunk):
+    lengths = Reader(blob, "x").header.chunk_lengths
+    at = len(blob) - sum(lengths[chunk:]) + lengths[chunk] // 2
+    return bytes([*blob[:at], blob[at] ^ 1, *blob[at + 1 :]])
+
+
+@pytest.mark.parametrize("names", [None, [f"{index}.png" for index in range(2500)]])
+def test_whole_chunks_of_a_damaged_archive(names, threads):
+    items = Items.from_array(uniform().values, names=names)
+    archived = opened(damaged(blob_of(items), 1))
+    with pytest.raises(FormatError, match=r"x\.narrow: chunk 2 of 3 fails its checksum .* --keep-going"):
+        archived.read()
+    found = archived.read(keep_going=True)
+    good = [*range(MOST_ITEMS), *range(2 * MOST_ITEMS, 2500)]
+    same(found, [items[index] for index in good])
+    assert found.names == [names[index] if names else f"{index:05d}" for index in good]
+    name, reason = found.skipped[0]
+    assert (len(found.skipped), name) == (MOST_ITEMS, "1024.png" if names else "01024")
+    assert "chunk 2 of 3" in reason
+    with pytest.raises(FormatError, match="nor can any other"):
+        archived.read([1100, 1200], keep_going=True)
+    np.testing.assert_array_equal(archived[3], items[3])
+
+
+def test_a_payload_that_does_not_fit_is_named():
+    codec = PlainCodec()
+    codec.coder_.encode = lambda plan, x: (b"no payload", np.ones(len(x)))
+    with pytest.raises(FormatError, match=r"x\.narrow: chunk 1 of 1: a payload that does not fit"):
+        opened(blob_of(uniform(3), codec=codec)).read()
+
+
+def test_progress(threads):
+    told = []
+    items = uniform()
+    blob = blob_of(items, progress=lambda done, total: told.append((done, total)))
+    assert told == [(1024, 2500), (2048, 2500), (2500, 2500)]
+    told.clear()
+    opened(blob).read(range(1000, 2100), progress=lambda done, total: told.append((done, total)))
+    assert told == [(24, 1100), (1048, 1100), (1100, 1100)]
+
+
+def test_another_model_is_refused():
+    with pytest.raises(FormatError, match=r"x\.narrow: needs the model 0123456789ab; the one given is fedcba987654"):
+        opened(blob_of(uniform(2)), PlainCodec("fedcba9876543210"))
+
+
+def test_a_model_that_is_not_there_is_named():
+    with pytest.raises(FormatError, match=r"x\.narrow: needs the model 0123456789ab, which is not beside it"):
+        Archive(blob_of(uniform(2)), "x.narrow")
+
+
+@pytest.fixture
+def loadable(monkeypatch):
+    """Models that the stand-in saved can be loaded."""
+
+    def load(path):
+        if not path.read_bytes().startswith(b"model "):
+            raise FormatError(f"{path}: not a model")
+        return PlainCodec(path.read_bytes()[6:].decode())
+
+    monkeypatch.setattr(needed_model, "load_codec", load)
+
+
+def test_a_model_in_the_file_is_used(loadable):
+    items = uniform(2)
+    blob = blob_of(items, embed_model=True)
+    same(Archive(blob, "x.narrow").read(), items)
+    assert Reader(blob, "x").sizes()["model"] == 6 + 16
+
+
+def test_a_file_that_holds_another_model_is_refused(loadable, monkeypatch):
+    codec = PlainCodec()
+    for content, words in (
+        (b"model fedcba9876543210", "but holds fedcba987654"),
+        (b"what", "model in it: not a model"),
+    ):
+        monkeypatch.setattr(codec, "save", lambda path, content=content: path.write_bytes(content))
+        with pytest.raises(FormatError, match=rf"x\.narrow.*{words}"):
+            Archive(blob_of(uniform(2), codec=codec, embed_model=True), "x.narrow")
+
+
+def test_open_finds_the_model_beside_the_file_or_in_the_current_folder(loadable, tmp_path, monkeypatch):
+    stated = lambda path: path.read_bytes()[6:].decode()  # noqa: E731
+    monkeypatch.setattr(needed_model.model_file, "stated_fingerprint", stated)
+    beside, here = tmp_path / "beside", tmp_path / "here"
+    for folder in (beside, here):
+        folder.mkdir()
+        PlainCodec("f" * 16).save(folder / "a.safetensors")
+    (beside / "x.narrow").write_bytes(blob_of(uniform(2)))
+    monkeypatch.chdir(here)
+    with pytest.raises(FormatError, match="needs the model 0123456789ab"):
+        archive.open("../beside/x.narrow")
+    for folder in (beside, here):
+        PlainCodec().save(folder / "b.safetensors")
+        with archive.open(beside / "x.narrow") as archived:
+            assert len(archived) == 2
+        (folder / "b.safetensors").unlink()
+    with pytest.raises(FormatError, match=r"needs the model 0123456789ab; .*a\.safetensors is ffffffffffff"):
+        archive.open(beside / "x.narrow", beside / "a.safetensors")
+    PlainCodec().save(tmp_path / "c.safetensors")
+    same(archive.open(str(beside / "x.narrow"), str(tmp_path / "c.safetensors"))[:], uniform(2))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"item_axes_": "NZYX"}, "never seen items such as these"),
+        ({"channels_": 3}, "never seen items such as these"),
+        ({"dtype_": np.dtype(np.float32)}, "never seen items such as these"),
+        ({"item_shape_": None}, "never seen items such as these"),
+    ],
+)
+def test_a_header_that_does_not_go_with_its_model_is_refused(change, words):
+    codec = PlainCodec()
+    for name, value in change.items():
+        setattr(codec, name, value)
+    blob = blob_of(uniform(2) if "item_shape_" in change else ragged(3))
+    with pytest.raises(FormatError, match=words):
+        opened(blob, codec)
