@@ -1,17 +1,81 @@
-"""What can go wrong, by whose mend it needs: every message is one line that names the file or argument."""
+"""Exceptions. Each carries what it is about, so that every surface can print it in its own words."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+
+def as_keyword(name: str, value: Any) -> str:
+    """Format a parameter as Python source: ``axes='NYX'``."""
+    return f"{name}={value!r}"
 
 
 class NarrowsError(Exception):
-    """Anything this package refuses to do; the command line prints it as one line."""
+    """Base class of the exceptions that this package raises.
+
+    Parameters
+    ----------
+    message : str
+        What was found, in one line without a final full stop.
+    source : str, optional
+        The file or argument at fault.
+    parameter : str, optional
+        Name of the Python parameter at fault, such as ``"code"``.
+    value : object, optional
+        The value of that parameter.
+    hint : str, optional
+        What to do about it, in one line.
+    suggestion : mapping, optional
+        Parameters to set, such as ``{"axes": "NYX"}``.
+
+    Examples
+    --------
+    >>> str(NarrowsError("3 axes", source="x.npy", hint="specify which axis is which", suggestion={"axes": "NYX"}))
+    "x.npy: 3 axes; specify which axis is which: axes='NYX'"
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        source: str | None = None,
+        parameter: str | None = None,
+        value: Any = None,
+        hint: str | None = None,
+        suggestion: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message, self.source, self.parameter, self.value = message, source, parameter, value
+        self.hint, self.suggestion = hint, dict(suggestion or {})
+
+    def describe(self, option: Callable[[str, Any], str] = as_keyword) -> str:
+        """Return the error as one line.
+
+        Parameters
+        ----------
+        option : callable
+            Formats a parameter and its value: as a keyword argument by default, as a flag on the command line.
+        """
+        text = self.message if self.parameter is None else f"{option(self.parameter, self.value)}: {self.message}"
+        text = text if self.source is None else f"{self.source}: {text}"
+        settings = ", ".join(option(name, value) for name, value in self.suggestion.items())
+        remedy = ": ".join(part for part in (self.hint, settings) if part)
+        return f"{text}; {remedy}" if remedy else text
+
+    def __str__(self) -> str:
+        return self.describe()
 
 
 class DataError(NarrowsError, ValueError):
-    """Data that cannot be read, written or learnt from."""
+    """Data that cannot be read, written or learned from."""
 
 
 class FormatError(NarrowsError, ValueError):
-    """A model or a compressed file that is damaged, too new, or not one of ours."""
+    """A model or a compressed file that is corrupt, too new, or of another program."""
+
+
+class ParameterError(NarrowsError, ValueError):
+    """A parameter whose value is not allowed, or that does not go with the others."""
 
 
 class TrainingError(NarrowsError, RuntimeError):
-    """Training that did not lead to a model worth handing over."""
+    """Training that did not lead to a useful model."""
