@@ -61,8 +61,8 @@ def test_errors_that_are_all_0():
 
 def test_as_a_document():
     calibration = Calibration.learn(*drawn(3000, lambda x: x))
-    document = json.loads(json.dumps(calibration.to_json()))
-    assert Calibration.from_json(document) == calibration
+    document = json.loads(json.dumps(calibration.to_dict()))
+    assert Calibration.from_dict(document) == calibration
     for wrong in ({**document, "measured": [0.1]}, {**document, "expected": [], "measured": []}):
         with pytest.raises(ValueError, match="calibration of"):
-            Calibration.from_json(wrong)
+            Calibration.from_dict(wrong)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from narrows.data import Column, Columns
-from narrows.data.tables.features import Features, is_bent
+from narrows.data.tables.features import Features, needs_transform
 from narrows.errors import FormatError
 
 N = 4000
@@ -51,12 +51,12 @@ def test_features_are_of_one_size():
 
 
 def test_heavy_tails_are_bent():
-    assert is_bent(INCOME)
-    assert is_bent(-INCOME)
-    assert is_bent(RNG.standard_t(2, N))
-    assert not is_bent(NORMAL)
-    assert not is_bent(RNG.random(N))
-    assert not is_bent((RNG.random(N) > 0.99).astype(float))
+    assert needs_transform(INCOME)
+    assert needs_transform(-INCOME)
+    assert needs_transform(RNG.standard_t(2, N))
+    assert not needs_transform(NORMAL)
+    assert not needs_transform(RNG.random(N))
+    assert not needs_transform((RNG.random(N) > 0.99).astype(float))
     x = Features.learn(VALUES, COLUMNS).forward(VALUES)
     assert np.abs(x[:, 1]).max() < 5
     assert np.abs((INCOME - INCOME.mean()) / INCOME.std()).max() > 10
@@ -77,7 +77,7 @@ def test_a_cell_without_a_code_is_the_mean():
 
 def test_json_there_and_back():
     features = Features.learn(VALUES, COLUMNS)
-    again = Features.from_json(json.loads(json.dumps(features.to_json())), COLUMNS)
+    again = Features.from_dict(json.loads(json.dumps(features.to_dict())), COLUMNS)
     np.testing.assert_array_equal(again.forward(VALUES), features.forward(VALUES))
 
 
@@ -86,9 +86,9 @@ def test_json_there_and_back():
     [(0, {"scale": [0.0]}), (0, {"mean": []}), (4, {"mean": [0.5], "scale": [1.0]}), (1, {"bend": [[2, 1], [0, 1]]})],
 )
 def test_documents_that_are_no_features_are_refused(place, change):
-    document = Features.learn(VALUES, COLUMNS).to_json()
+    document = Features.learn(VALUES, COLUMNS).to_dict()
     document[place] |= change
     with pytest.raises(FormatError, match="features of the table"):
-        Features.from_json(document, COLUMNS)
+        Features.from_dict(document, COLUMNS)
     with pytest.raises(FormatError):
-        Features.from_json(document[1:], COLUMNS)
+        Features.from_dict(document[1:], COLUMNS)

@@ -37,7 +37,7 @@ def test_crops_are_slices_of_the_items_with_their_edges_repeated(case):
     got = items.crops(indices, corners, crop)
     for index, corner, result in zip(indices, corners, got, strict=True):
         around = 20
-        widths = [(around, around)] * items.spatial + [(0, 0)] * (items.axes[-1] == "C")
+        widths = [(around, around)] * items.spatial_dims + [(0, 0)] * (items.axes[-1] == "C")
         padded = np.pad(items[index], widths, mode="edge")
         window = tuple(slice(c + around, c + around + n) for c, n in zip(corner, crop, strict=True))
         np.testing.assert_array_equal(result, padded[window])
@@ -98,7 +98,7 @@ def test_chunks_hold_every_value_once():
 )
 def test_spatial_axes_and_channels(shape, axes, spatial, channels):
     items = data.Items.from_array(np.ones(shape), axes)
-    assert (items.spatial, items.channels, items.item_shape) == (spatial, channels, shape[1:])
+    assert (items.spatial_dims, items.channels, items.item_shape) == (spatial, channels, shape[1:])
 
 
 def test_foreign_byte_order_becomes_native():
@@ -149,7 +149,7 @@ def test_items_of_different_sizes_have_no_common_shape_and_no_batch():
 @given(sizes)
 def test_grey_pictures_as_colour_ones(shapes):
     grey = items_of(shapes, "YX").select(slice(len(shapes) // 2, None))
-    coloured = grey.coloured()
+    coloured = grey.to_rgb()
     assert (coloured.axes, coloured.channels, len(coloured)) == ("NYXC", 3, len(grey))
     for before, after in zip(grey, coloured, strict=True):
         np.testing.assert_array_equal(after, np.stack([before] * 3, axis=-1))

@@ -60,14 +60,14 @@ def test_real_numbers_come_back_within_rounding(array):
 @pytest.mark.parametrize(("largest", "high"), [(0, 1), (1, 1), (16, 31), (255, 255), (4000, 4095), (65535, 65535)])
 def test_the_range_of_unsigned_integers_is_that_of_the_fewest_bits(largest, high):
     scaling = learnt(np.array([[0, largest]], np.uint16))
-    assert (scaling.ranged, scaling.low, scaling.high) == (True, 0, high)
+    assert (scaling.is_range, scaling.low, scaling.high) == (True, 0, high)
     assert scaling.inverse(np.array([-9.0, 9.0])).tolist() == [0, high]
 
 
 def test_real_numbers_within_zero_and_one_are_a_range_and_stay_as_they_are():
     array = np.random.default_rng(0).random((3, 4, 4)).astype(np.float32)
     scaling = learnt(array)
-    assert scaling.ranged
+    assert scaling.is_range
     np.testing.assert_array_equal(scaling.inverse(scaling.forward(array)), array)
     assert scaling.inverse(np.array([-0.5, 1.5])).tolist() == [0, 1]
 
@@ -105,7 +105,7 @@ def test_clipping_is_told_from_how_many_values_lie_at_the_ends():
     noise = np.random.default_rng(0).normal(100, 80, (50, 400)).astype(np.float32)
 
     def clipped(array):
-        return Scaling.clipped(data.Items.from_array(array))
+        return Scaling.detect_clipping(data.Items.from_array(array))
 
     assert clipped(noise) is None
     assert clipped(np.full((3, 4), 7.0)) is None
@@ -124,16 +124,16 @@ def test_selected_items_alone_are_learnt_from():
 @pytest.mark.parametrize("array", [np.uint8([[3]]), np.float32([[-2, 5]]), np.int16([[4, -4], [1, 1]])])
 def test_a_scaling_survives_json(array):
     scaling = learnt(array)
-    assert Scaling.from_json(json.loads(json.dumps(scaling.to_json()))) == scaling
+    assert Scaling.from_dict(json.loads(json.dumps(scaling.to_dict()))) == scaling
 
 
 def test_a_document_that_is_no_scaling_is_refused():
-    good = learnt(np.uint8([[3]])).to_json()
+    good = learnt(np.uint8([[3]])).to_dict()
     for change in ({"kind": "log"}, {"dtype": "complex64"}, {"dtype": "no type"}, {"high": 0}, {"high": "much"}):
         with pytest.raises(FormatError, match="scaling"):
-            Scaling.from_json({**good, **change})
+            Scaling.from_dict({**good, **change})
     with pytest.raises(FormatError, match="scaling"):
-        Scaling.from_json({})
+        Scaling.from_dict({})
 
 
 def test_a_scaling_checks_itself():

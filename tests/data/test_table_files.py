@@ -34,7 +34,7 @@ def small_parts(monkeypatch):
 
 
 def filler(columns):
-    return lambda frame: tables.filled(frame, np.nan_to_num(tables.coded(frame, columns), nan=1.0), columns)
+    return lambda frame: tables.fill_frame(frame, np.nan_to_num(tables.encode_frame(frame, columns), nan=1.0), columns)
 
 
 def written(path, text, encoding="utf-8"):
@@ -53,7 +53,7 @@ def test_types_of_a_csv(tmp_path):
     assert (str(frame["age"].dtype), str(frame["married"].dtype)) == ("Int64", "boolean")
     assert frame["name"].dropna().tolist() == ["Ann", 'O;"Neil"']
     assert frame["seen"][2] == pd.Timestamp("2020-01-01T08:00Z")
-    assert items.columns[5].whole
+    assert items.columns[5].date_only
     assert "column 'nothing' has no known value" in items.notes[0]
 
 
@@ -149,7 +149,7 @@ def test_csv_keeps_values(tmp_path, name):
             "time": pd.to_datetime(["2020-01-01 10:11:12.5", None, *["2021-01-01 00:00:00.0"] * 3]).as_unit("us"),
         }
     )
-    data.write(tables.items_of(frame), tmp_path / name)
+    data.write(tables.frame_to_items(frame), tmp_path / name)
     back = data.read(tmp_path / name).frame
     frame.loc[1, "one"] = None
     frame.loc[2, "text"] = "blank"  # without the blanks around it
@@ -259,7 +259,7 @@ def test_arrays_as_tables(tmp_path):
     with pytest.raises(DataError, match="no rows of a table"):
         data.write(data.Items.from_array(np.zeros((2, 3, 4))), tmp_path / "b.csv")
     with pytest.raises(DataError, match="column 'c', of category cells"):
-        data.write(tables.items_of(pd.DataFrame({"c": ["a", "b"]})), tmp_path / "b.npy")
+        data.write(tables.frame_to_items(pd.DataFrame({"c": ["a", "b"]})), tmp_path / "b.npy")
     assert not (tmp_path / "b.npy").exists()
 
 
@@ -292,7 +292,7 @@ with pq.ParquetWriter(source, part.schema) as writer:
         writer.write_table(part)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 columns = table_files.read_table(Path(source), source, most=2**16).columns
-work = lambda frame: tables.filled(frame, np.nan_to_num(tables.coded(frame, columns)), columns)
+work = lambda frame: tables.fill_frame(frame, np.nan_to_num(tables.encode_frame(frame, columns)), columns)
 table_files.convert(source, target, work, columns, fills=True)
 assert pq.ParquetFile(target).metadata.num_rows == 25_000 * groups
 print(1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before))

@@ -25,11 +25,11 @@ def same_known_cells(before, after):
 def test_filling_fills_holes_and_nothing_else():
     frame = every_type()
     untouched = frame.copy(deep=True)
-    columns = tables.learn(frame)
-    codes = tables.coded(frame, columns)
+    columns = tables.infer_columns(frame)
+    codes = tables.encode_frame(frame, columns)
     np.testing.assert_array_equal(np.isnan(codes), frame.isna())
     guesses = np.where(np.isnan(codes), np.random.default_rng(0).normal(3, 9, codes.shape), codes)
-    filled = tables.filled(frame, guesses, columns)
+    filled = tables.fill_frame(frame, guesses, columns)
     same_known_cells(frame, filled)
     pd.testing.assert_frame_equal(frame, untouched)
     assert filled.columns[filled.isna().any()].tolist() == ["nothing", "None"]
@@ -44,14 +44,14 @@ def test_filling_fills_holes_and_nothing_else():
 
 def test_what_is_coded_is_decoded():
     frame = every_type().drop(columns="intervals")
-    columns = tables.learn(frame)
-    back = tables.decoded(tables.coded(frame, columns), columns, frame.index)
+    columns = tables.infer_columns(frame)
+    back = tables.decode_frame(tables.encode_frame(frame, columns), columns, frame.index)
     pd.testing.assert_frame_equal(back, frame)
 
 
 def test_a_type_without_room_for_holes_gives_way():
     frame = pd.DataFrame({"n": [1, 2], "b": [True, False], "u": np.array([1, 2], np.uint8)})
-    back = tables.decoded(np.full((2, 3), np.nan), tables.learn(frame))
+    back = tables.decode_frame(np.full((2, 3), np.nan), tables.infer_columns(frame))
     assert back.dtypes.astype(str).tolist() == ["Int64", "boolean", "UInt8"]
     assert back.isna().all(axis=None)
 
@@ -59,35 +59,35 @@ def test_a_type_without_room_for_holes_gives_way():
 def test_a_table_in_parts_is_learnt_as_one():
     frame = every_type()
     parts = [frame.iloc[start : start + 7] for start in range(0, len(frame), 7)]
-    assert tables.learn(iter(parts)) == tables.learn(frame)
+    assert tables.infer_columns(iter(parts)) == tables.infer_columns(frame)
     with pytest.raises(DataError, match="different columns"):
-        tables.learn([frame, frame.iloc[:, 1:]])
+        tables.infer_columns([frame, frame.iloc[:, 1:]])
     with pytest.raises(DataError, match="no rows"):
-        tables.learn([])
+        tables.infer_columns([])
 
 
 def test_one_row_and_one_column():
     frame = pd.DataFrame({"only": ["a"]})
-    (column,) = columns = tables.learn(frame)
+    (column,) = columns = tables.infer_columns(frame)
     assert column.constant
-    pd.testing.assert_frame_equal(tables.decoded(tables.coded(frame, columns), columns), frame)
+    pd.testing.assert_frame_equal(tables.decode_frame(tables.encode_frame(frame, columns), columns), frame)
     missing = pd.DataFrame({"only": pd.Series([None, None], dtype=object)})
-    assert tables.filled(missing, np.zeros((2, 1)), columns)["only"].tolist() == ["a", "a"]
-    assert tables.filled(missing, np.full((2, 1), np.nan), columns).isna().all(axis=None)
+    assert tables.fill_frame(missing, np.zeros((2, 1)), columns)["only"].tolist() == ["a", "a"]
+    assert tables.fill_frame(missing, np.full((2, 1), np.nan), columns).isna().all(axis=None)
 
 
 def test_rows_that_are_all_missing():
     frame = pd.DataFrame({"x": [1.0, None], "c": ["a", None]})
-    columns = tables.learn(frame)
-    filled = tables.filled(frame, np.zeros((2, 2)), columns)
+    columns = tables.infer_columns(frame)
+    filled = tables.fill_frame(frame, np.zeros((2, 2)), columns)
     assert filled.values.tolist() == [[1.0, "a"], [0.0, "a"]]
 
 
 def test_categories_never_seen_stay_and_have_no_code():
-    columns = tables.learn(pd.DataFrame({"c": ["a", "b", "a"], "k": pd.Categorical(["x", "y", "x"])}))
+    columns = tables.infer_columns(pd.DataFrame({"c": ["a", "b", "a"], "k": pd.Categorical(["x", "y", "x"])}))
     other = pd.DataFrame({"c": ["z", None, "b"], "k": pd.Categorical(["z", None, "y"])})
-    np.testing.assert_array_equal(tables.coded(other, columns), [[np.nan, np.nan], [np.nan, np.nan], [1, 1]])
-    filled = tables.filled(other, np.zeros((3, 2)), columns)
+    np.testing.assert_array_equal(tables.encode_frame(other, columns), [[np.nan, np.nan], [np.nan, np.nan], [1, 1]])
+    filled = tables.fill_frame(other, np.zeros((3, 2)), columns)
     assert filled["c"].tolist() == ["z", "a", "b"]
     assert filled["k"].tolist() == ["z", "x", "y"]  # a category that it had not
 
@@ -98,21 +98,21 @@ def test_identifiers_and_rare_categories_are_left_out():
     few = ["odd one"] + ["usual"] * 499
     frame = pd.DataFrame({"name": many, "town": often, "few": few, "some": [*map(str, range(20))] * 24 + ["x"] * 20})
     frame.loc[499, "some"] = "once"
-    columns = tables.learn(frame)
+    columns = tables.infer_columns(frame)
     assert columns[0].categories == ()
     assert columns[0].empty
     assert len(columns[1].categories) == 200  # 100 of the 300 occur once
     assert columns[2].categories == ("odd one", "usual")
     assert "once" not in columns[3].categories
     twice = pd.DataFrame({"c": [f"{number}" for number in range(400)] * 2 + ["7"]})
-    assert len(tables.learn(twice)[0].categories) == tables.MOST_CATEGORIES
-    assert "7" in tables.learn(twice)[0].categories
+    assert len(tables.infer_columns(twice)[0].categories) == tables.MOST_CATEGORIES
+    assert "7" in tables.infer_columns(twice)[0].categories
 
 
 def test_more_values_than_are_counted_at_a_time(monkeypatch):
     monkeypatch.setattr(tables, "MOST_COUNTED", 64)
     parts = (pd.DataFrame({"c": [f"{part}-{n}" for n in range(50)] + ["often"] * 50}) for part in range(20))
-    assert tables.learn(parts)[0].categories == ("often",)
+    assert tables.infer_columns(parts)[0].categories == ("often",)
 
 
 @pytest.mark.parametrize(
@@ -132,13 +132,13 @@ def test_more_values_than_are_counted_at_a_time(monkeypatch):
 def test_columns_that_cannot_be_learnt_are_named(cells, message):
     cells = cells if not isinstance(cells, list) or isinstance(cells[1], float) else pd.Series(cells, dtype=object)
     with pytest.raises(DataError, match=message) as caught:
-        tables.learn(pd.DataFrame({"good": [1, 2], "bad": cells}))
+        tables.infer_columns(pd.DataFrame({"good": [1, 2], "bad": cells}))
     assert "\n" not in str(caught.value)
 
 
 def test_columns_are_matched_by_name():
     frame = pd.DataFrame({"a": [1, 2], "b": ["x", "y"]})
-    columns = tables.learn(frame)
+    columns = tables.infer_columns(frame)
     for other, message in (
         (frame[["a"]], "no column 'b'"),
         (frame[["b", "a"]], "another order"),
@@ -146,18 +146,18 @@ def test_columns_are_matched_by_name():
         (frame.assign(a="x"), "column 'a' holds category cells"),
     ):
         with pytest.raises(DataError, match=message):
-            tables.coded(other, columns)
+            tables.encode_frame(other, columns)
     with pytest.raises(DataError, match="two columns have the name 'a'"):
-        tables.learn(pd.DataFrame([[1, 2]], columns=["a", "a"]))
+        tables.infer_columns(pd.DataFrame([[1, 2]], columns=["a", "a"]))
 
 
 def test_integers_made_floats_by_holes_are_filled_with_integers():
-    columns = tables.learn(pd.DataFrame({"n": [1, 2, 9]}))
-    filled = tables.filled(pd.DataFrame({"n": [1.0, np.nan, 2.0]}), np.full((3, 1), 3.7), columns)
+    columns = tables.infer_columns(pd.DataFrame({"n": [1, 2, 9]}))
+    filled = tables.fill_frame(pd.DataFrame({"n": [1.0, np.nan, 2.0]}), np.full((3, 1), 3.7), columns)
     assert filled["n"].tolist() == [1.0, 4.0, 2.0]
 
 
 def test_selected_items_keep_the_rows_of_their_frame():
-    items = tables.items_of(pd.DataFrame({"a": [1, 2, 3], "b": list("xyz")})).select([2, 0])
+    items = tables.frame_to_items(pd.DataFrame({"a": [1, 2, 3], "b": list("xyz")})).select([2, 0])
     assert items.frame.values.tolist() == [[3, "z"], [1, "x"]]
     assert items.values.tolist() == [[3, 2], [1, 0]]

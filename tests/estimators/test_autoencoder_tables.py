@@ -36,7 +36,7 @@ def test_codes_there_and_back(model):
     back = model.inverse_transform(pd.DataFrame(codes, index=frame.index))
     pd.testing.assert_frame_equal(back, model.reconstruct(frame))
     np.testing.assert_allclose(model.transform(frame.iloc[3:4])[0], codes[3], rtol=1e-9)
-    np.testing.assert_array_equal(model.transform(tables.items_of(frame)), codes)
+    np.testing.assert_array_equal(model.transform(tables.frame_to_items(frame)), codes)
 
 
 def test_saved_and_loaded(model, tmp_path):
@@ -98,7 +98,7 @@ def test_tables_that_are_not_the_one_learnt_from(model):
         with pytest.raises(ValueError, match="feature names should match"):
             model.transform(other)
         with pytest.raises(DataError, match=r"no column 'age'|column 'more' is none|another order"):
-            model.transform(tables.items_of(other))
+            model.transform(tables.frame_to_items(other))
     with pytest.raises(DataError, match="column 'age' holds category cells, where the model learnt integer"):
         model.transform(frame.assign(age="old"))
     with pytest.raises(DataError, match="expected a data frame"):
@@ -130,10 +130,10 @@ def test_a_table_of_numbers_takes_arrays_too():
 
 def test_a_model_of_arrays_takes_tables_of_numbers_alone():
     model = Autoencoder("linear", code=1, epochs=10).fit(people(80)[["age", "income"]].to_numpy())
-    numbers = tables.items_of(people(5)[["age", "income"]])
+    numbers = tables.frame_to_items(people(5)[["age", "income"]])
     assert model.transform(numbers).shape == (5, 1)
     with pytest.raises(DataError, match="column 'sex' holds category cells"):
-        model.transform(tables.items_of(people(5)[["age", "sex"]]))
+        model.transform(tables.frame_to_items(people(5)[["age", "sex"]]))
 
 
 def test_fitting_again_forgets_the_table():

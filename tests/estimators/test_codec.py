@@ -113,7 +113,7 @@ def test_psnr_is_met(kind, wanted):
     items = training_data(kind)[:20]
     _, _, found = there_and_back(kind, items, psnr=wanted)
     scaling = codec(kind).coder_.scaling
-    span = scaling.high - scaling.low if scaling.ranged else float(items.max()) - float(items.min())
+    span = scaling.high - scaling.low if scaling.is_range else float(items.max()) - float(items.min())
     error = np.mean((np.stack(found).astype(float) - items.astype(float)) ** 2)
     assert error <= span**2 * 10 ** (-wanted / 10) * 1.000001
 
@@ -135,7 +135,7 @@ def test_parts_and_coarse_items_equal_those_of_the_whole(case, draw):
             return
         level = draw.draw(st.integers(1, 3))
         for one, other in zip(archive.read(level=level), whole, strict=True):
-            np.testing.assert_array_equal(one, other[(slice(None, None, 2**level),) * archive.spatial])
+            np.testing.assert_array_equal(one, other[(slice(None, None, 2**level),) * archive.spatial_dims])
 
 
 @pytest.mark.parametrize(("kind", "dtype"), [("digits", np.uint16), ("digits", np.int16), ("uint16", np.uint8)])

@@ -116,7 +116,7 @@ def test_chunks_keep_their_limits():
     many, long = Items.from_array(np.zeros((3000, 2, 2), np.uint8)), MOST_VALUES // 4
     assert [len(run) for run in chunks_of(many)] == [MOST_ITEMS, MOST_ITEMS, 3000 - 2 * MOST_ITEMS]
     sizes = [(long, 1), (long, 1), (2, long), (1, 1), (5, long), *[(1, 1)] * 1025]
-    different = Items.packed(np.zeros(sum(y * x for y, x in sizes), np.uint8), sizes, "NYX")
+    different = Items.ragged(np.zeros(sum(y * x for y, x in sizes), np.uint8), sizes, "NYX")
     assert [len(run) for run in chunks_of(different)] == [3, 1, 1, MOST_ITEMS, 1]
     assert [run.start for run in chunks_of(different)] == [0, 3, 4, 5, 5 + MOST_ITEMS]
 

@@ -434,7 +434,7 @@ X = waves(40, 8, 8)
         ({}, [*X, X[0, :5]], [*X, X[0]], "pairs need the same"),
         ({}, X, np.where(X > 100, np.nan, X), "holds NaN or infinity; denoisers need complete data"),
         ({}, np.where(X > 100, np.inf, X), None, "holds NaN or infinity; denoisers need complete data"),
-        ({}, data.Items.from_array(X, holes=X > 100), None, "has holes; denoisers need complete data"),
+        ({}, data.Items.from_array(X, mask=X > 100), None, "has holes; denoisers need complete data"),
         ({}, table(40), None, "rows of a table; denoisers take signals, pictures or volumes"),
         ({"noise": "gaussian:1"}, data.Items.from_array(table(40), "NF"), None, "rows of a table; denoisers take"),
     ],
@@ -451,7 +451,7 @@ def test_what_a_denoiser_cannot_take():
         (waves(3, 8, 8, channels=3), 'axes="NYX" names 3 axes, not 4'),
         (data.Items.from_array(waves(3, 8, 8, channels=3)), "this model was trained on axes NYX with 1 channel"),
         (np.full((2, 8, 8), np.nan), "holds NaN or infinity; denoisers need complete data"),
-        (data.Items.from_array(waves(3, 8, 8), holes=np.ones((3, 8, 8), bool)), "has holes"),
+        (data.Items.from_array(waves(3, 8, 8), mask=np.ones((3, 8, 8), bool)), "has holes"),
     ):
         with pytest.raises(DataError, match=message):
             model.transform(X)

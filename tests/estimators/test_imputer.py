@@ -127,7 +127,7 @@ def test_every_way_to_mark_holes_gives_the_same(dtype):
         "Items with alpha": (model, data.Items.from_array(alpha), None),
         "a value": (by_value, with_value, None),
         "a value and a mask": (by_value, with_value, mask & random_mask(4, 11, 14, seed=1)),
-        "marked Items": (model, data.Items.from_array(X, holes=mask), None),
+        "marked Items": (model, data.Items.from_array(X, mask=mask), None),
     }
     if dtype == "float32":
         ways["NaN"] = (model, np.where(mask, np.nan, X).astype(dtype), None)
@@ -218,7 +218,7 @@ def test_real_holes_are_never_learnt_from(unguarded):
     ]
     by_value = Imputer(missing_values=255, epochs=1).fit(np.where(mask, 255, X).astype(np.uint8))
     as_items = [
-        Imputer(epochs=1).fit(data.Items.from_array(np.where(mask, other, X).astype(np.uint8), holes=mask))
+        Imputer(epochs=1).fit(data.Items.from_array(np.where(mask, other, X).astype(np.uint8), mask=mask))
         for other in (0, 255)
     ]
     expected = by_alpha[0].transform(X, mask)
@@ -368,7 +368,7 @@ def test_an_interrupted_run_resumes_to_the_same_weights(holes, tmp_path, unguard
     monkeypatch.setattr(narrows.training.loop, "REPORT_SECONDS", 0.0)
     X = [*waves(25, 9, 12), *waves(25, 12, 8)] if holes == "crops" else waves(50, 9, 9, channels=2)
     if holes == "real":
-        X = data.Items.from_array(X, holes=random_mask(*X.shape))
+        X = data.Items.from_array(X, mask=random_mask(*X.shape))
     calls = []
 
     def report(now):

@@ -54,7 +54,7 @@ def test_what_is_no_code(written):
 
 @given(architectures())
 def test_json(architecture):
-    assert Architecture.from_json(json.loads(json.dumps(architecture.to_json()))) == architecture
+    assert Architecture.from_dict(json.loads(json.dumps(architecture.to_dict()))) == architecture
 
 
 @given(architectures())

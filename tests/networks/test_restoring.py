@@ -133,7 +133,7 @@ def test_the_first_guess(spatial):
 def test_the_document_is_the_way_back():
     for preset, shape in product(["default", "lesson"], [(7,), (9, 8), (4, 5, 6)]):
         architecture = Restoration(2, shape, "blind", 12, preset, ranged=False)
-        assert Restoration.from_json(architecture.to_json()) == architecture
+        assert Restoration.from_dict(architecture.to_dict()) == architecture
 
 
 @pytest.mark.parametrize(

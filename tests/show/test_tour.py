@@ -49,7 +49,7 @@ def test_the_tour_leaves_models_pictures_and_a_page(toured: tuple[Path, str]) ->
     assert narrows.load(folder / "conv-nearest.safetensors").code_shape_ == (7, 7, 4)
     assert narrows.load(folder / "denoiser.safetensors").noise == "gaussian:0.5"
     assert narrows.load(folder / "denoiser-blind.safetensors").noise is None
-    assert narrows.load(folder / "imputer.safetensors").holes == "mixed"
+    assert narrows.load(folder / "imputer.safetensors").mask == "mixed"
 
 
 def test_the_page_stands_on_its_own(toured: tuple[Path, str]) -> None:
@@ -89,7 +89,7 @@ def test_digits_are_spoilt_as_the_page_says(mnist: tuple[Items, Items]) -> None:
     paper = noisy.values[few.values == 0] / 255
     assert np.isclose((paper == 0).mean(), 0.5, atol=0.01)  # what is clipped
     assert np.isclose(np.square(paper).mean(), 0.25 / 2, atol=0.02)
-    holes = with_blocks(few, seed=0).holes
+    holes = with_blocks(few, seed=0).mask
     assert holes is not None
     assert (holes.sum(axis=(1, 2)) == BLOCK**2).all()
     assert holes.all(axis=0).sum() < BLOCK**2 < holes.any(axis=0).sum()  # not always at one place

@@ -150,7 +150,7 @@ def preview(
 
     with opened(source, model, max_pixels) as archive, items_bar("decoding") as progress:
         if level is None:
-            level = contact_sheet.choose_level(archive.largest, archive.spatial)
+            level = contact_sheet.choose_level(archive.largest, archive.spatial_dims)
         shown = range(min(len(archive), contact_sheet.most_items(archive.largest, archive.axes, level)))
         sheet = contact_sheet.contact_sheet(archive.read(shown, level, progress=progress))
     if len(shown) < len(archive):

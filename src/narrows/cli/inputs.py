@@ -59,7 +59,7 @@ def read_items_for(model: "Tool", source: str, axes: str | None, strict: bool) -
         if items.axes == "NYXC" and items.channels == 2 and model.tool == "imputer":
             items = split_alpha(items)
         if items.axes == "NYX":
-            return items.coloured()
+            return items.to_rgb()
     return items
 
 

@@ -128,7 +128,7 @@ def view(
                 if tools.setdefault(tool.tool, tool) is not tool:
                     raise WrongUsage(f"{path}: a second model of the tool {tool.tool}; one of each can be viewed")
             items = read_items_for(next(iter(tools.values())), name, axes, strict)
-            if not items.spatial:
+            if not items.spatial_dims:
                 raise DataError(f"{name}: rows of a table have no pictures to view; see narrows report")
             for path, tool in zip(models, tools.values(), strict=True):
                 check_suits(tool, path, items)

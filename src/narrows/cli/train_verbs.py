@@ -341,7 +341,7 @@ def summary(model: "Autoencoder") -> str:
     facts, loss = model.training_, model.loss
     code = format_code(model.network_.architecture.code)
     psnr = ""
-    if loss == "mse" and model.scaling_.ranged and facts["held_out_loss"] > 0:
+    if loss == "mse" and model.scaling_.is_range and facts["held_out_loss"] > 0:
         psnr = f" ({-10 * math.log10(facts['held_out_loss']):.2f} dB)"
     return (
         f"code {code} for {model.n_features_in_} values; {facts['items']} items in {facts['seconds']:.1f} s; "
@@ -366,7 +366,7 @@ def restorer_summary(model: "Denoiser | Imputer") -> str:
             f"{line}learnt from noisy items alone; held-out surprise {learnt:.4g}, "
             f"one distribution for every value has {facts['mean_loss']:.4g}"
         )
-    psnr = f" ({-10 * math.log10(learnt):.2f} dB)" if model.scaling_.ranged and learnt > 0 else ""
+    psnr = f" ({-10 * math.log10(learnt):.2f} dB)" if model.scaling_.is_range and learnt > 0 else ""
     noisy = "" if facts["noisy_loss"] is None else f", the noisy items {facts['noisy_loss']:.4g}"
     return (
         f"{line}held-out mse {learnt:.4g}{psnr}, the mean of the data has {facts['mean_loss']:.4g}{noisy}; "

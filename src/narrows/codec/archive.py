@@ -89,7 +89,7 @@ class Archive(Sequence):
         return str(self.header.axes)
 
     @property
-    def spatial(self) -> int:
+    def spatial_dims(self) -> int:
         return len(self.axes.strip("NCF"))
 
     @property
@@ -194,7 +194,7 @@ class Archive(Sequence):
         within = None if wanted is None else {index - start for index in wanted}
         payload = self.reader.chunk(chunk)
         try:
-            return windows.decode(self.codec.coder_, self.plan, payload, shapes, self.spatial, level, within)
+            return windows.decode(self.codec.coder_, self.plan, payload, shapes, self.spatial_dims, level, within)
         except FormatError as error:
             raise FormatError(f"{self.name}: chunk {chunk + 1} of {len(self._starts)}: {error}") from None
 
@@ -202,12 +202,12 @@ class Archive(Sequence):
         """Items of the shapes that those at `indices` have, their values to be filled in."""
         one = isinstance(self.header.shapes, tuple)
         shapes = np.array([self._shape(index) for index in (indices[:1] if one else indices)], np.int64)
-        shapes[:, : self.spatial] = -(-shapes[:, : self.spatial] >> level)
+        shapes[:, : self.spatial_dims] = -(-shapes[:, : self.spatial_dims] >> level)
         total = int(shapes.prod(axis=1).sum()) * (len(indices) if one else 1)
         values = allocate(total, self.plan.quantiser.dtype)
         if (shapes == shapes[0]).all():
             return Items(values.reshape(-1, *shapes[0]), self.axes, source=self.name, rate=self.codec.rate_)
-        return Items.packed(values, shapes, self.axes, source=self.name, rate=self.codec.rate_)
+        return Items.ragged(values, shapes, self.axes, source=self.name, rate=self.codec.rate_)
 
     def _chunk_of(self, index: int) -> int:
         return bisect_right(self._starts, index) - 1

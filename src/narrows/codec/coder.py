@@ -149,7 +149,7 @@ class Coder:
         writer = Writer()
         if plan.path == "latent":
             z = self.network.encode(self._scale(x.dtype)(torch.from_numpy(np.ascontiguousarray(x)).to(self.device)))[0]
-            steps = torch.full((len(z),), step_of(plan.entry, self.scaling.ranged), device=self.device)
+            steps = torch.full((len(z),), step_of(plan.entry, self.scaling.is_range), device=self.device)
             k, costs = self.latents.write(writer, Wanted(indices(z, steps).to(torch.int32)), int(plan.entry), 1)
             return writer.payload(), costs, lambda: self._from_latents(plan, k, x.shape[1:])
         model, step = self._interlaced(plan.quantiser), plan.quantiser.step
@@ -188,7 +188,7 @@ class Coder:
         spatial = shape[:-1] if self.has_channels else shape
         scale = self._scale(plan.quantiser.dtype)
         parts = [
-            scale.back(cut(self.network.decode([part * step_of(plan.entry, self.scaling.ranged)]), spatial))
+            scale.back(cut(self.network.decode([part * step_of(plan.entry, self.scaling.is_range)]), spatial))
             for part in k.float().split(max(1, 2**22 // math.prod(shape)))
         ]
         return np.concatenate(parts)

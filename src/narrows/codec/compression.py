@@ -46,7 +46,7 @@ def compress(
     )
 
     def encode(run: range) -> bytes:
-        return windows.encode(codec.coder_, plan, [items[index] for index in run], items.spatial)
+        return windows.encode(codec.coder_, plan, [items[index] for index in run], items.spatial_dims)
 
     def payloads() -> Generator[bytes, None, None]:
         with closing(in_order(encode, runs)) as found:

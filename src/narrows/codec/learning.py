@@ -42,13 +42,13 @@ def grid_of(items: Items, scaling: Scaling) -> Grid:
     """Where the values of the items lie."""
     dtype = items.dtype
     if dtype.kind == "f":
-        if scaling.ranged:
+        if scaling.is_range:
             return Grid(dtype, origin=0.0, unit=2.0**-16)
         scale = float(np.mean(scaling.scale))
         return Grid(dtype, origin=float(np.mean(scaling.mean)), unit=scale * 2.0**-12)
     if dtype.kind == "b":
         return Grid(dtype, 0, 1)
-    if scaling.ranged and scaling.high <= 255:
+    if scaling.is_range and scaling.high <= 255:
         return Grid(dtype, 0, int(scaling.high))
     if dtype.itemsize <= 2:
         return Grid(dtype, int(np.iinfo(dtype).min), int(np.iinfo(dtype).max))
@@ -58,11 +58,11 @@ def grid_of(items: Items, scaling: Scaling) -> Grid:
 
 def specification(items: Items, scaling: Scaling, grid: Grid, crop: tuple[int, ...] | None) -> Specification:
     """What is to be learnt for the items."""
-    axes, channels = items.spatial, items.channels
+    axes, channels = items.spatial_dims, items.channels
     placed = crop is None
     shape = items.item_shape[:axes] if crop is None else crop
     cells = tuple(min(size, CELLS[axes]) for size in shape) if placed else (1,) * axes
-    architecture = latent_architecture(channels, shape, scaling.ranged)
+    architecture = latent_architecture(channels, shape, scaling.is_range)
     latent = latent_design(architecture, placed)
     if grid.whole and grid.high - grid.low <= 255 and grid.low == 0 and few_values(items):
         lossless = Design("values", axes, channels, grid.high, cells, 1, 96)
@@ -81,7 +81,7 @@ def few_values(items: Items) -> bool:
     for chunk in items.chunks():
         x = (chunk if items.uniform else chunk[None]).astype(np.int64)
         own += np.bincount(x.reshape(-1), minlength=256)
-        differences += np.bincount(np.diff(x, axis=items.spatial).reshape(-1) + 255, minlength=511)
+        differences += np.bincount(np.diff(x, axis=items.spatial_dims).reshape(-1) + 255, minlength=511)
         seen += x.size
         if seen > 2**23:
             break
@@ -211,7 +211,7 @@ class Objective:
 
     def _values(self, x: Tensor) -> Tensor:
         """Scaled units -> distance from index 0 in the data's own unit, whole for integers."""
-        if self.scaling.ranged:
+        if self.scaling.is_range:
             v = x * (self.scaling.high - self.scaling.low) + self.scaling.low
         else:
             spread = [-1, *(1 for _ in x.shape[2:])]

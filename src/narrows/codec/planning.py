@@ -44,7 +44,7 @@ def plan(coder: Coder, items: Items, mode: Mode) -> Plan:
     search = Search(coder, items.dtype, middles(items), value_range(coder, items))
     # The network of the latent path would see where windows end; what is quantised in its place does not.
     long = any(
-        window_length(shape, items.spatial)
+        window_length(shape, items.spatial_dims)
         for shape in (items.shapes if items.shapes is not None else [items.item_shape])
     )
     if mode.kind == "quality":
@@ -80,7 +80,7 @@ def plan(coder: Coder, items: Items, mode: Mode) -> Plan:
 
 def value_range(coder: Coder, items: Items) -> float:
     """The range of values that qualities and PSNR refer to: the model's, or that of the items where it has none."""
-    if coder.scaling.ranged:
+    if coder.scaling.is_range:
         return coder.scaling.high - coder.scaling.low
     ends = [(np.nanmin(x), np.nanmax(x)) for x in (np.where(np.isfinite(x), x, np.nan) for x in items.chunks())]
     span = float(max(high for _, high in ends)) - float(min(low for low, _ in ends))
@@ -182,7 +182,7 @@ def error_of_all(coder: Coder, plan: Plan, items: Items) -> float:
 
     def part(run: range) -> tuple[float, int]:
         members = [items[index] for index in run]
-        pieces = cut(members[0], items.spatial)
+        pieces = cut(members[0], items.spatial_dims)
         if len(members) == 1 and len(pieces) > 1:
             trials = [try_out(coder, plan, [piece[None]]) for piece in pieces]
             return sum(trial.error * trial.values for trial in trials), sum(trial.values for trial in trials)
@@ -196,14 +196,14 @@ def error_of_all(coder: Coder, plan: Plan, items: Items) -> float:
 
 def middles(items: Items) -> list[np.ndarray]:
     """A sample: some items spread evenly over all, and of large ones the middles; groups (n, ...) of one shape."""
-    limit = round((LARGEST_SIDE**2) ** (1 / items.spatial))
+    limit = round((LARGEST_SIDE**2) ** (1 / items.spatial_dims))
     each = max(1, items.values.size // len(items))
     each = min(each, LARGEST_SIDE**2 * items.channels)
     chosen = np.unique(np.linspace(0, len(items) - 1, max(1, SAMPLE_VALUES // each)).round().astype(int))
     found: dict[tuple[int, ...], list[np.ndarray]] = {}
     for index in chosen.tolist():
         item = items[index]
-        starts = [max(0, (size - limit) // 2) for size in item.shape[: items.spatial]]
+        starts = [max(0, (size - limit) // 2) for size in item.shape[: items.spatial_dims]]
         middle = item[tuple(slice(start, start + limit) for start in starts)]
         found.setdefault(middle.shape, []).append(middle)
     return [np.stack(members) for members in found.values()]

@@ -27,7 +27,7 @@ class Items:
     notes: what else the user should know about how it was read, one line each.
     source: what the user called it.
     labels: (N,) for named sets that have them.
-    holes: bool, as `values`: True where the value is not known; None where all are. NaN is no known value either.
+    mask: bool, as `values`: True where the value is missing; None where none is. NaN is missing as well.
     columns: of a table with cells of any type, what they hold; `values` are then their codes, float64 (N, F).
     frame: that table, a `pandas.DataFrame`, where it is at hand.
     rate: samples a second of recordings; None where it is not known.
@@ -42,7 +42,7 @@ class Items:
     notes: list[str] = field(default_factory=list)
     source: str = "array"
     labels: np.ndarray | None = None
-    holes: np.ndarray | None = None
+    mask: np.ndarray | None = None
     columns: Columns | None = None
     frame: Any = None
     rate: int | None = None
@@ -84,10 +84,10 @@ class Items:
         if len({array.shape for array in arranged}) == 1:
             return cls(np.concatenate(arranged), layout, source=source, **details)
         values = np.concatenate([array.ravel() for array in arranged])
-        return cls.packed(values, [array.shape[1:] for array in arranged], layout, source=source, **details)
+        return cls.ragged(values, [array.shape[1:] for array in arranged], layout, source=source, **details)
 
     @classmethod
-    def packed(cls, values: np.ndarray, shapes: Any, axes: str, offsets: Any = None, **details: Any) -> "Items":
+    def ragged(cls, values: np.ndarray, shapes: Any, axes: str, offsets: Any = None, **details: Any) -> "Items":
         """Items of different sizes that lie in a flat array, end to end unless `offsets` says where each begins."""
         shapes = np.asarray(shapes, np.int64)
         if axes == "NF":
@@ -124,7 +124,7 @@ class Items:
         return int(self.values.shape[-1] if self.shapes is None else self.shapes[0, -1])
 
     @property
-    def spatial(self) -> int:
+    def spatial_dims(self) -> int:
         """How many axes of an item are spatial: 0 for tables, 1 for signals, 2 for pictures, 3 for volumes."""
         return len(self.axes.strip("NCF"))
 
@@ -149,15 +149,15 @@ class Items:
             step = max(1, _CHUNK_VALUES // max(1, int(np.prod(self.item_shape))))
             for start in range(0, len(self), step):
                 chunk = np.asarray(self.values[start : start + step])
-                yield from _parts(chunk, 1) if self.spatial else [chunk]
+                yield from _parts(chunk, 1) if self.spatial_dims else [chunk]
             return
         for item in self:
             yield from _parts(item, 0)
 
-    def as_holes(self) -> "Items":
-        """The holes as items of their own: True where a value is not known; for items that have some marked."""
-        assert self.holes is not None
-        return replace(self, values=self.holes, holes=None)
+    def mask_items(self) -> "Items":
+        """The mask as items of its own: True where a value is missing; for items that have one."""
+        assert self.mask is not None
+        return replace(self, values=self.mask, mask=None)
 
     def select(self, indices: Any) -> "Items":
         """The items at `indices` (integers, a mask or a slice); only scattered items of one shape are copied."""
@@ -171,13 +171,11 @@ class Items:
             frame=None if self.frame is None else self.frame.iloc[indices],
         )
         if self.shapes is None or self.offsets is None:
-            return replace(
-                chosen, values=self.values[indices], holes=None if self.holes is None else self.holes[indices]
-            )
+            return replace(chosen, values=self.values[indices], mask=None if self.mask is None else self.mask[indices])
         return replace(chosen, shapes=self.shapes[indices], offsets=self.offsets[indices])
 
-    def coloured(self) -> "Items":
-        """Grey pictures as colour ones, `NYX` as `NYXC`: every value three times."""
+    def to_rgb(self) -> "Items":
+        """Grey images as colour images, `NYX` as `NYXC`: every value three times."""
         uniform = self.shapes is None
 
         def thrice(values: np.ndarray) -> np.ndarray:
@@ -187,7 +185,7 @@ class Items:
             self,
             axes=self.axes + "C",
             values=thrice(self.values),
-            holes=None if self.holes is None else thrice(self.holes),
+            mask=None if self.mask is None else thrice(self.mask),
             shapes=None if self.shapes is None else np.column_stack([self.shapes, np.full(len(self), 3)]),
             offsets=None if self.offsets is None else 3 * self.offsets,
         )
@@ -205,7 +203,7 @@ class Items:
         Coordinates outside an item take the value at its nearest edge.
         """
         corners = np.asarray(corners, np.int64)
-        axes = range(self.spatial)
+        axes = range(self.spatial_dims)
         sizes = np.array([self.item_shape]) if self.shapes is None else self.shapes[indices]
 
         def column(values: np.ndarray) -> np.ndarray:

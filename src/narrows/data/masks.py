@@ -9,18 +9,18 @@ from narrows.data.memory import allocate
 from narrows.errors import DataError
 
 
-def mark_value(items: Items, missing: float) -> Items:
+def mask_value(items: Items, missing: float) -> Items:
     """The items, with a hole wherever a value equals `missing`; NaN is a hole anyway."""
     if np.isnan(missing):
         return items
     holes = items.values == missing
-    return replace(items, holes=holes if items.holes is None else holes | items.holes)
+    return replace(items, mask=holes if items.mask is None else holes | items.mask)
 
 
 def split_alpha(items: Items) -> Items:
     """Pictures with an alpha channel as those without, and holes where it is 0."""
     channels = items.channels - 1
-    if items.spatial != 2 or channels not in (1, 3):
+    if items.spatial_dims != 2 or channels not in (1, 3):
         raise DataError(
             f"{items.source}: axes {items.axes} with {items.channels} channel(s); "
             "an alpha channel is the last of 2 or 4 of a picture"
@@ -32,7 +32,7 @@ def split_alpha(items: Items) -> Items:
     if items.shapes is None or items.offsets is None:
         shape = (*items.values.shape[:-1], channels) if channels > 1 else items.values.shape[:-1]
         axes = items.axes if channels > 1 else items.axes[:-1]
-        return replace(items, axes=axes, values=values.reshape(shape), holes=holes.reshape(shape))
+        return replace(items, axes=axes, values=values.reshape(shape), mask=holes.reshape(shape))
     shapes = items.shapes.copy()
     shapes[:, -1] = channels
     if channels == 1:
@@ -43,11 +43,11 @@ def split_alpha(items: Items) -> Items:
         values=values.ravel(),
         shapes=shapes,
         offsets=items.offsets // (channels + 1) * channels,
-        holes=holes.ravel(),
+        mask=holes.ravel(),
     )
 
 
-def mark(items: Items, masks: Items) -> Items:
+def apply_masks(items: Items, masks: Items) -> Items:
     """The items, with holes wherever a mask is not 0.
 
     masks: as many as there are items, or one for all; each of its item's spatial shape. Where a mask has channels and
@@ -55,15 +55,15 @@ def mark(items: Items, masks: Items) -> Items:
     """
     if len(masks) not in (1, len(items)):
         raise DataError(f"{masks.source}: {len(masks)} masks for {len(items)} items: give one each, or one for all")
-    if masks.spatial != items.spatial:
+    if masks.spatial_dims != items.spatial_dims:
         raise DataError(f"{masks.source}: axes {masks.axes}; the items have the axes {items.axes}")
-    marked = replace(items, holes=np.zeros(items.values.shape, bool) if items.holes is None else items.holes.copy())
-    for index, hole in enumerate(marked.as_holes()):
-        mask, size = masks[index if len(masks) > 1 else 0] != 0, hole.shape[: items.spatial]
-        if mask.shape[: items.spatial] != size:
+    marked = replace(items, mask=np.zeros(items.values.shape, bool) if items.mask is None else items.mask.copy())
+    for index, hole in enumerate(marked.mask_items()):
+        mask, size = masks[index if len(masks) > 1 else 0] != 0, hole.shape[: items.spatial_dims]
+        if mask.shape[: items.spatial_dims] != size:
             name = items.names[index] if items.names else f"item {index}"
-            raise DataError(f"{masks.source}: a mask of {mask.shape[: items.spatial]} for {name} of {size}")
-        if mask.ndim > items.spatial and mask.shape != hole.shape:
+            raise DataError(f"{masks.source}: a mask of {mask.shape[: items.spatial_dims]} for {name} of {size}")
+        if mask.ndim > items.spatial_dims and mask.shape != hole.shape:
             mask = (mask[..., :-1] if mask.shape[-1] in (2, 4) else mask).any(axis=-1)
         if mask.ndim < hole.ndim:
             mask = mask[..., None]

@@ -6,5 +6,5 @@ Progress = Callable[[str, int, int | None], None]
 """Called with a description, how much is done, and the total, which is None where it is not known."""
 
 
-def untold(description: str, done: int, total: int | None) -> None:
+def no_progress(description: str, done: int, total: int | None) -> None:
     """The progress that nobody asked for."""

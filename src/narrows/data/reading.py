@@ -15,7 +15,7 @@ from narrows.data.formats import parquet as parquet_tables
 from narrows.data.formats import wav as audio
 from narrows.data.formats.content import Content, first_bytes, opened_zip
 from narrows.data.items import Items
-from narrows.data.progress import Progress, untold
+from narrows.data.progress import Progress, no_progress
 from narrows.data.tables.columns import Columns
 from narrows.errors import DataError
 
@@ -47,7 +47,7 @@ def read(
     Of a table of more than 16 million cells, a random sample of its rows is read, and `notes` say so.
     Raises DataError, one line that names the source and says what is wrong with it.
     """
-    text, progress = os.fspath(source), progress or untold
+    text, progress = os.fspath(source), progress or no_progress
     if axes is not None:
         layout_of(axes)
     if text == "-":
@@ -170,6 +170,6 @@ def _alone(source: Content, name: str) -> folders.File:
 def _with_axes(items: Items, axes: str | None) -> Items:
     """The items, if the axes that the user says are those they have; pictures and recordings leave no choice."""
     if axes is not None and layout_of(axes) != items.axes:
-        kind = "pictures" if items.spatial == 2 else "recordings"
+        kind = "pictures" if items.spatial_dims == 2 else "recordings"
         raise DataError(f'{items.source}: axes="{axes}", but these are {kind} with the axes {items.axes}')
     return items

@@ -53,9 +53,9 @@ class Scaling:
         if dtype.kind == "b":
             return cls("range", str(dtype))
         if dtype.kind == "u":
-            largest = max(int(chunk.max(initial=0)) for chunk in known_chunks(items))
+            largest = max(int(chunk.max(initial=0)) for chunk in observed_chunks(items))
             return cls("range", str(dtype), high=float(2 ** max(1, largest.bit_length()) - 1))
-        if dtype.kind == "f" and all(_within_unit(chunk) for chunk in known_chunks(items)):
+        if dtype.kind == "f" and all(_within_unit(chunk) for chunk in observed_chunks(items)):
             return cls("range", str(dtype))
         mean, deviation = _mean_and_deviation(items)
         constant = deviation <= 10 * np.finfo(float).eps * np.abs(mean)
@@ -63,14 +63,14 @@ class Scaling:
         return cls("standard", str(dtype), mean=tuple(mean.tolist()), scale=tuple(scale.tolist()))
 
     @classmethod
-    def clipped(cls, items: Items) -> "Scaling | None":
+    def detect_clipping(cls, items: Items) -> "Scaling | None":
         """The range at whose ends values were clipped, as far as it shows: at least 1 % of them lie at one of the two.
 
         None where they were not.
         """
 
         def known() -> Iterator[np.ndarray]:
-            finite = (chunk[np.isfinite(chunk)] for chunk in known_chunks(items))
+            finite = (chunk[np.isfinite(chunk)] for chunk in observed_chunks(items))
             return (values for values in finite if values.size)
 
         ends = [(float(values.min()), float(values.max())) for values in known()] or [(0.0, 0.0)]
@@ -83,12 +83,12 @@ class Scaling:
         return cls("range", str(items.dtype), low, high) if shows else None
 
     @classmethod
-    def none(cls, size: int) -> "Scaling":
+    def identity(cls, size: int) -> "Scaling":
         """Of features that need none, so many of them."""
         return cls("standard", "float64", mean=(0.0,) * size, scale=(1.0,) * size)
 
     @property
-    def ranged(self) -> bool:
+    def is_range(self) -> bool:
         """Whether scaled values lie in 0..1, so that the network may end in a sigmoid."""
         return self.kind == "range"
 
@@ -111,13 +111,13 @@ class Scaling:
             values = np.multiply(array, self.scale, dtype=np.float64) + self.mean
         return values.astype(dtype) if dtype.kind == "f" else _to_integers(values, dtype)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Plain values for a JSON document."""
         return asdict(self)
 
     @classmethod
-    def from_json(cls, document: dict[str, Any]) -> "Scaling":
-        """The scaling that `to_json` wrote; FormatError where the document is not one."""
+    def from_dict(cls, document: dict[str, Any]) -> "Scaling":
+        """The scaling that `to_dict` wrote; FormatError where the document is not one."""
         try:
             mean, scale = (tuple(float(value) for value in document[name]) for name in ("mean", "scale"))
             low, high = float(document["low"]), float(document["high"])
@@ -126,13 +126,13 @@ class Scaling:
             raise FormatError(f"scaling of the data: {error}") from None
 
 
-def known_chunks(items: Items) -> Iterator[np.ndarray]:
+def observed_chunks(items: Items) -> Iterator[np.ndarray]:
     """All values as `Items.chunks`; marked holes as NaN, or as 0 in unsigned integers."""
-    if items.holes is None:
+    if items.mask is None:
         yield from items.chunks()
         return
     hole = 0 if items.dtype.kind == "u" else np.nan
-    for chunk, holes in zip(items.chunks(), items.as_holes().chunks(), strict=True):
+    for chunk, holes in zip(items.chunks(), items.mask_items().chunks(), strict=True):
         yield np.where(holes, chunk.dtype.type(0) if hole == 0 else hole, chunk)
 
 
@@ -148,7 +148,7 @@ def _mean_and_deviation(items: Items) -> tuple[np.ndarray, np.ndarray]:
     """
     width = items.item_shape[-1] if items.axes == "NF" else items.channels
     count, mean, squares = np.zeros(width), np.zeros(width), np.zeros(width)
-    for chunk in known_chunks(items):
+    for chunk in observed_chunks(items):
         rows = chunk.reshape(-1, width).astype(np.float64)
         finite = np.isfinite(rows)
         n = finite.sum(axis=0)

@@ -108,19 +108,19 @@ def _write_tiff(items: Items, file: IO[bytes]) -> None:
         raise DataError("a table is not a stack of pictures; write .npy instead")
     if items.uniform:
         tiff.write_stack(file, items.values, items.axes)
-    elif items.spatial == 2:
+    elif items.spatial_dims == 2:
         tiff.write_pages(file, items)
     else:
         raise DataError("items of different sizes can be pages only if they are pictures; write .npz instead")
 
 
 def _check_pictures(items: Items) -> None:
-    if items.spatial != 2:
+    if items.spatial_dims != 2:
         raise DataError(f"items with the axes {items.axes[1:]} are not pictures; write .npy, .npz or .tif instead")
 
 
 def _write_wav(items: Items, file: IO[bytes], item: np.ndarray) -> None:
-    if items.spatial != 1:
+    if items.spatial_dims != 1:
         raise DataError(f"items with the axes {items.axes[1:]} are not recordings; write .npy or .npz instead")
     if items.rate is None:
         raise DataError(
@@ -132,7 +132,7 @@ def _write_wav(items: Items, file: IO[bytes], item: np.ndarray) -> None:
 def _files(items: Items) -> Iterator[tuple[np.ndarray, Path, Callable[[IO[bytes], np.ndarray], object]]]:
     """Each item, the name of its file, and what writes it."""
     encode: Callable[[IO[bytes], np.ndarray], object]
-    if items.spatial == 1 and items.rate is not None:
+    if items.spatial_dims == 1 and items.rate is not None:
         suffix, encode = audio.SUFFIX, partial(_write_wav, items)
     else:
         _check_pictures(items)

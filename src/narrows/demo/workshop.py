@@ -179,7 +179,7 @@ def with_blocks(items: Items, seed: int) -> Items:
     corners = np.random.default_rng(seed).integers(0, (height - BLOCK + 1, width - BLOCK + 1), (len(items), 2))
     rows, columns = (np.arange(size) - corners[:, axis, None] for axis, size in enumerate((height, width)))
     inside = [(along >= 0) & (along < BLOCK) for along in (rows, columns)]
-    return replace(items, holes=inside[0][:, :, None] & inside[1][:, None, :])
+    return replace(items, mask=inside[0][:, :, None] & inside[1][:, None, :])
 
 
 def label(result: Result) -> str:

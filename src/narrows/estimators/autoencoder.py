@@ -121,8 +121,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TableRebuilder):
         if self.features_ is not None and not self.features_.size:
             raise DataError(f"{items.source}: no column of it varies, so there is nothing to learn")
         items = self.seen(items)
-        scaling = Scaling.learn(items) if self.features_ is None else Scaling.none(self.features_.size)
-        if self.loss == "bce" and not scaling.ranged:
+        scaling = Scaling.learn(items) if self.features_ is None else Scaling.identity(self.features_.size)
+        if self.loss == "bce" and not scaling.is_range:
             raise ValueError(
                 f"loss='bce' needs values of a known range, such as 0..1 or uint8; these are {items.dtype}"
             )
@@ -211,7 +211,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TableRebuilder):
         items = self._items(X)
         network, scale = self._network(), self._scale()
         parts = [
-            self._decode(network, scale, code, np.array(part.shape[1 : 1 + items.spatial], int))
+            self._decode(network, scale, code, np.array(part.shape[1 : 1 + items.spatial_dims], int))
             for part, code in self._codes(items)
         ]
         if self.columns_ is not None:
@@ -231,8 +231,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TableRebuilder):
         items = self._items(X)
         network, scale, device = self._network(), self._scale(), choose_device(self.device)
         for part, code in self._codes(items):
-            shape = part.shape[1 : 1 + items.spatial]
-            for place, rebuilt in coding_tiles.decode(network, code, shape, device, whole=items.spatial == 2):
+            shape = part.shape[1 : 1 + items.spatial_dims]
+            for place, rebuilt in coding_tiles.decode(network, code, shape, device, whole=items.spatial_dims == 2):
                 yield scale(as_tensor(part[(slice(None), *place)]).to(device)), rebuilt
 
     def score(self, X: Any, y: Any = None) -> float:
@@ -254,7 +254,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TableRebuilder):
 
     @staticmethod
     def _parameters(document: dict[str, Any]) -> dict[str, Any]:
-        architecture = Architecture.from_json(document["architecture"])
+        architecture = Architecture.from_dict(document["architecture"])
         return {
             "architecture": architecture.kind,
             "code": architecture.code,
@@ -276,7 +276,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TableRebuilder):
             part = items.values[start : start + step] if items.uniform else items[start][None]
             if self.features_ is not None:
                 part = self.features_.forward(part)
-            yield part, coding_tiles.encode(network, scale, part, items.spatial, device)
+            yield part, coding_tiles.encode(network, scale, part, items.spatial_dims, device)
 
     @property
     def code_shape_(self) -> tuple[int, ...]:
@@ -317,7 +317,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TableRebuilder):
         kind = choose_kind(items) if self.architecture == "auto" else self.architecture
         code = choose_code(items, kind) if self.code is None else parse_code(self.code)
         flat = isinstance(code, int)
-        if flat and items.spatial and len(items) == 1:
+        if flat and items.spatial_dims and len(items) == 1:
             raise DataError(
                 f"{items.source}: a single item, {describe(items)}, from which a flat code of {code} cannot be learnt; "
                 f"cut it into many items of one size, or say channels x grid, which is learnt from crops of it"
@@ -330,12 +330,12 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TableRebuilder):
         crop = choose_crop(items, flat)
         architecture = Architecture(
             kind=kind,  # type: ignore[arg-type]
-            channels=items.channels if items.spatial else items.item_shape[0],
-            shape=items.item_shape[: items.spatial] if items.uniform else crop or (),
+            channels=items.channels if items.spatial_dims else items.item_shape[0],
+            shape=items.item_shape[: items.spatial_dims] if items.uniform else crop or (),
             code=code,
             upsampling=self.upsampling,  # type: ignore[arg-type]
             preset=self.preset,  # type: ignore[arg-type]
-            ranged=scaling.ranged,
+            ranged=scaling.is_range,
         )
         return architecture, crop
 

@@ -140,12 +140,12 @@ class Tool(BaseEstimator, ABC):
         for item in items.chunks() if self.complete_data and items.dtype.kind == "f" else ():
             if not np.isfinite(item).all():
                 raise DataError(f"{items.source}: holds NaN or infinity; {self.tool}s need complete data")
-        if self.complete_data and items.holes is not None and items.holes.any():
+        if self.complete_data and items.mask is not None and items.mask.any():
             raise DataError(f"{items.source}: has holes; {self.tool}s need complete data")
         if fitting:
             self.__dict__.pop("feature_names_in_", None)  # of a table it was fitted to before
             return items
-        channels = items.channels if items.spatial else items.item_shape[0]
+        channels = items.channels if items.spatial_dims else items.item_shape[0]
         if items.axes != self.item_axes_ or channels != self.channels_:
             raise DataError(
                 f"{items.source}: {describe(items)}; this model was trained on axes {self.item_axes_} "
@@ -158,7 +158,7 @@ class Tool(BaseEstimator, ABC):
                 f"{items.source}: {items.rate} samples a second; this model was trained on {self.rate_}: resample them"
             )
         only = self.only_shape_
-        if only is not None and not (items.uniform and items.item_shape[: items.spatial] == only):
+        if only is not None and not (items.uniform and items.item_shape[: items.spatial_dims] == only):
             raise DataError(
                 f"{items.source}: {describe(items)}; this model takes items of shape {only} alone "
                 f"(a code of channels x grid takes any size)"
@@ -240,7 +240,7 @@ class Rebuilder(TransformerMixin, Tool):
             start,
             objective,
             baseline,
-            {**identity, "architecture": architecture.to_json()},
+            {**identity, "architecture": architecture.to_dict()},
             checkpoint,
             resume,
             report,
@@ -259,11 +259,11 @@ class Rebuilder(TransformerMixin, Tool):
         """What `_restore` needs beside the tensors."""
         return {
             "tool": self.tool,
-            "architecture": self.network_.architecture.to_json(),
-            "scaling": self.scaling_.to_json(),
+            "architecture": self.network_.architecture.to_dict(),
+            "scaling": self.scaling_.to_dict(),
             "axes": self.axes_,
             "features": [str(name) for name in getattr(self, "feature_names_in_", ())],
-            "columns": None if self.columns_ is None else self.columns_.to_json(),
+            "columns": None if self.columns_ is None else self.columns_.to_dict(),
             "training": self.training_,
         }
 
@@ -291,8 +291,8 @@ class Rebuilder(TransformerMixin, Tool):
 
     def _restore(self, tensors: dict[str, np.ndarray], document: dict[str, Any]) -> None:
         """Take on what `save` wrote; KeyError, TypeError, ValueError or RuntimeError where it does not fit together."""
-        architecture = self.architecture_type.from_json(document["architecture"])
-        self.scaling_, self.axes_ = Scaling.from_json(document["scaling"]), document["axes"]
+        architecture = self.architecture_type.from_dict(document["architecture"])
+        self.scaling_, self.axes_ = Scaling.from_dict(document["scaling"]), document["axes"]
         check_fit(architecture, self.scaling_, self.axes_, tensors)
         self.network_ = build(architecture)
         self.network_.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in tensors.items()})
@@ -300,7 +300,7 @@ class Rebuilder(TransformerMixin, Tool):
         self.training_ = document["training"]
         self.history_ = self.training_["history"]
         columns = document.get("columns")
-        self.columns_ = None if columns is None else Columns.from_json(columns)
+        self.columns_ = None if columns is None else Columns.from_dict(columns)
         self.n_features_in_ = architecture.values if self.columns_ is None else len(self.columns_)
         if document["features"]:
             self.feature_names_in_ = np.array([str(name) for name in document["features"]], dtype=object)
@@ -333,7 +333,7 @@ def check_fit(
         raise ValueError(f"axes {axes!r} for items of shape {architecture.shape}")
     if layout[-1] not in "CF" and architecture.channels != 1:
         raise ValueError(f"axes {axes!r} for {architecture.channels} channels")
-    if scaling.ranged != architecture.ranged or len(scaling.mean) not in (0, architecture.channels):
+    if scaling.is_range != architecture.ranged or len(scaling.mean) not in (0, architecture.channels):
         raise ValueError(f"scaling {scaling.kind!r} of {len(scaling.mean)} means")
     with torch.device("meta"):
         expected = {name: tuple(tensor.shape) for name, tensor in build(architecture).state_dict().items()}

@@ -92,7 +92,7 @@ class Codec(Tool):
         KeyboardInterrupt. TrainingError where the loss does not stay finite.
         """
         items = self._items(X, fitting=True)
-        if not items.spatial:
+        if not items.spatial_dims:
             raise DataError(
                 f'{items.source}: rows of a table; a codec takes signals, pictures or volumes, like axes="NT"'
             )
@@ -116,17 +116,17 @@ class Codec(Tool):
 
         # Even without any training a codec keeps its promises, so that there is nothing to beat.
         before = objective.measured(start(settings.seed), batches.held_out())
-        identity = {"lossless": spec.lossless.to_json(), "latent": spec.latent.to_json(), "before": f"{before:.4g}"}
+        identity = {"lossless": spec.lossless.to_dict(), "latent": spec.latent.to_dict(), "before": f"{before:.4g}"}
         trained = self._train(items, batches, settings, start, objective, 0.0, identity, checkpoint, resume, report)
         self.training_["mean_loss"] = before
         placed = crop is None and items.uniform
         document = {
             "grid": {**asdict(grid), "dtype": str(grid.dtype)},
-            "scaling": scaling.to_json(),
+            "scaling": scaling.to_dict(),
             "axes": self.axes_,
             "shape": list(items.item_shape) if placed else None,
-            "designs": {name: getattr(spec, name).to_json() for name in ("lossless", "lossy", "latent")},
-            "architecture": spec.architecture.to_json(),
+            "designs": {name: getattr(spec, name).to_dict() for name in ("lossless", "lossy", "latent")},
+            "architecture": spec.architecture.to_dict(),
         }
         self._take_on(tensors_of(trained.network), document)
         if trained.interrupted:
@@ -192,8 +192,8 @@ class Codec(Tool):
         device = choose_device(self.device)
         designs = {name: Design(**design) for name, design in document["designs"].items()}
         grid = Grid(**{**document["grid"], "dtype": np.dtype(document["grid"]["dtype"])})
-        scaling = Scaling.from_json(document["scaling"])
-        architecture = Architecture.from_json(document["architecture"])
+        scaling = Scaling.from_dict(document["scaling"])
+        architecture = Architecture.from_dict(document["architecture"])
 
         def part(name: str) -> dict[str, np.ndarray]:
             return {each.removeprefix(name): tensor for each, tensor in tensors.items() if each.startswith(name)}

@@ -102,11 +102,11 @@ class Denoiser(Restorer):
             target = self._items(y, fitting=True)
             check_alike(items, target)
             scaling = wider(scaling, Scaling.learn(target))
-        elif self.noise is None and self.clip is None and not scaling.ranged:
+        elif self.noise is None and self.clip is None and not scaling.is_range:
             # What was clipped says nothing of how strong its noise was, and would be taken for free of it.
-            scaling = Scaling.clipped(items) or scaling
-        clip = scaling.ranged if self.clip is None else self.clip
-        if clip and not scaling.ranged:
+            scaling = Scaling.detect_clipping(items) or scaling
+        clip = scaling.is_range if self.clip is None else self.clip
+        if clip and not scaling.is_range:
             raise ValueError(f"clip=True: needs values of a known range, 0..1 or unsigned; these are {items.dtype}")
         noise = None if self.noise is None else Noise.parse(self.noise)
 
@@ -128,7 +128,7 @@ class Denoiser(Restorer):
             report,
         )
         if blind and (level := self._noise_level()) < LITTLE:
-            unit = "range" if scaling.ranged else "deviation"
+            unit = "range" if scaling.is_range else "deviation"
             warnings.warn(
                 f"hardly any noise was found, {level:.2g} of the {unit} of the data, so hardly any is taken away: "
                 "either there is none, or that of a value goes with that of its neighbours",
@@ -146,7 +146,7 @@ class Denoiser(Restorer):
     @property
     def clip_(self) -> bool:
         """Whether noisy values are clipped."""
-        return self.scaling_.ranged if self.clip is None else self.clip
+        return self.scaling_.is_range if self.clip is None else self.clip
 
     def transform(self, X: Any, *, progress: Callable[[int, int], None] | None = None) -> Any:
         """The items X without noise: the same dtype, shape and layout. A list gives a list, `Items` give `Items`.
@@ -242,11 +242,11 @@ def check_alike(items: Items, target: Items) -> None:
 
 def wider(one: Scaling, other: Scaling) -> Scaling:
     """Of two scalings, the one into which both data fit; DataError where the two are of different units."""
-    if one.ranged and other.ranged and np.dtype(one.dtype).kind != np.dtype(other.dtype).kind:
+    if one.is_range and other.is_range and np.dtype(one.dtype).kind != np.dtype(other.dtype).kind:
         raise DataError(
             f"pairs of {one.dtype} from {one.low:g} to {one.high:g} and of {other.dtype} from {other.low:g} to "
             f"{other.high:g}: give both in the same unit"
         )
-    if one.ranged and (not other.ranged or other.high > one.high):
+    if one.is_range and (not other.is_range or other.high > one.high):
         return replace(other, dtype=one.dtype)
     return one

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from narrows.corruption.corruption import Holes
 from narrows.data import Items, Scaling
-from narrows.data.masks import mark, mark_value, split_alpha
+from narrows.data.masks import apply_masks, mask_value, split_alpha
 from narrows.errors import DataError
 from narrows.estimators.base import axes_count, is_list_of_items
 from narrows.estimators.restorer import part_of, scaled_mse
@@ -109,9 +109,9 @@ class Imputer(TableImputer):
             raise ValueError(f"strategy={self.strategy!r}: expected mean or mode")
         holes = Holes.parse(self.holes)
         items = self._items(X, fitting=True)
-        if self.add_indicator and items.spatial:
+        if self.add_indicator and items.spatial_dims:
             raise ValueError("add_indicator=True: only tables have columns to add")
-        if not items.spatial:
+        if not items.spatial_dims:
             self._fit_table(items, checkpoint, resume, report)
             return self
         self._fit(
@@ -136,7 +136,7 @@ class Imputer(TableImputer):
         """
         check_is_fitted(self)
         items = self.with_mask(X, mask)
-        if not items.spatial:
+        if not items.spatial_dims:
             return self._with_indicator(items, self._fill_table(X, items))
         answer = self._values if self.strategy == "mean" else self._most_probable
         return self._like(X, self._filled(items, self._answers(items, answer, items.dtype, progress)))
@@ -150,7 +150,7 @@ class Imputer(TableImputer):
         check_is_fitted(self)
         items, seeds = self.with_mask(X, mask), check_random_state(random_state)
         drawn = [seeds.randint(2**31) for _ in range(count)]
-        if not items.spatial:
+        if not items.spatial_dims:
             return [self._draw_table(X, items, seed) for seed in drawn]
         return [self._like(X, self._drawn(items, seed)) for seed in drawn]
 
@@ -162,7 +162,7 @@ class Imputer(TableImputer):
         """
         check_is_fitted(self)
         items = self.with_mask(X, mask)
-        if not items.spatial:
+        if not items.spatial_dims:
             return self._doubts_of_table(X, items)
         deviations = self._answers(items, self._deviations)
         deviations.values[~missing(items)] = 0
@@ -175,10 +175,10 @@ class Imputer(TableImputer):
         """
         check_is_fitted(self)
         items = self._items(X)
-        if not items.spatial:
+        if not items.spatial_dims:
             return self._score_table(items)
         hidden = self.with_holes(items)
-        asked = replace(items, values=missing(hidden) & ~missing(items), holes=None)
+        asked = replace(items, values=missing(hidden) & ~missing(items), mask=None)
         return -scaled_mse(self.scaling_, self.transform(hidden), items, asked)
 
     def with_mask(self, X: Any, mask: Any = None) -> Items:
@@ -187,21 +187,21 @@ class Imputer(TableImputer):
         items = self._items(X)
         if mask is None:
             return items
-        return mark(items, mask if isinstance(mask, Items) else self._masks(mask, items))
+        return apply_masks(items, mask if isinstance(mask, Items) else self._masks(mask, items))
 
     def with_holes(self, X: Any, holes: str | None = None, seed: int = 0) -> Items:
         """The items X as `Items` with more holes, those of training by default."""
         check_is_fitted(self)
         items = self._items(X)
-        if not items.spatial:
+        if not items.spatial_dims:
             return self.with_hidden_cells(items, holes, seed)
         parsed = Holes.parse(holes or self.holes)
-        marked = replace(items, holes=missing(items))
+        marked = replace(items, mask=missing(items))
         generator = torch.Generator().manual_seed(seed)
         scale = self._scale()
         step = 500 if items.uniform else 1
         for start in range(0, len(items), step):
-            here = part_of(marked.as_holes(), start, step)
+            here = part_of(marked.mask_items(), start, step)
             shape = tuple(scale.channels_first(torch.from_numpy(here)).shape)
             here |= scale.channels_last(parsed.draw(shape, generator))
         return marked
@@ -217,11 +217,11 @@ class Imputer(TableImputer):
     def _marked(self, items: Items, fitting: bool) -> Items:
         if not (isinstance(self.missing_values, Real) or str(self.missing_values) == "alpha"):
             raise ValueError(f'missing_values={self.missing_values!r}: expected a number, NaN or "alpha"')
-        with_alpha = not fitting and items.spatial == 2 and items.channels - 1 == self.channels_ in (1, 3)
+        with_alpha = not fitting and items.spatial_dims == 2 and items.channels - 1 == self.channels_ in (1, 3)
         if with_alpha or (fitting and self.missing_values == "alpha"):
             items = split_alpha(items)
         if not isinstance(self.missing_values, str):
-            items = mark_value(items, self.missing_values)
+            items = mask_value(items, self.missing_values)
         if any(np.isinf(chunk).any() for chunk in (items.chunks() if items.dtype.kind == "f" else ())):
             raise DataError(f"{items.source}: holds infinity; mark what is not known as NaN")
         if fitting and missing(items).all():
@@ -254,7 +254,7 @@ class Imputer(TableImputer):
     def _drawn(self, items: Items, seed: int) -> Items:
         """One plausible filling: few values first, which the others then see, and more and more with each round."""
         holes = missing(items)
-        state, rng = replace(items, values=items.values.copy(), holes=holes), np.random.default_rng(seed)
+        state, rng = replace(items, values=items.values.copy(), mask=holes), np.random.default_rng(seed)
         device = choose_device(self.device)
         for number in range(ROUNDS):
             generator = torch.Generator(device=device).manual_seed(int(rng.integers(2**62)))
@@ -268,7 +268,7 @@ class Imputer(TableImputer):
             chosen = holes & (rng.random(holes.shape, np.float32) < (share - done) / (1 - done))
             np.copyto(state.values, drawn.values, where=chosen)
             holes &= ~chosen
-        return replace(state, holes=None)
+        return replace(state, mask=None)
 
     def _most_probable(self, network: RestoringNetwork, x: Tensor) -> Tensor:
         _, features = network(self._known(x))
@@ -308,4 +308,4 @@ class Imputer(TableImputer):
 def missing(items: Items) -> np.ndarray:
     """True where a value is not known, as `items.values`."""
     holes = np.isnan(items.values) if items.dtype.kind == "f" else np.zeros(items.values.shape, bool)
-    return holes if items.holes is None else holes | items.holes
+    return holes if items.mask is None else holes | items.mask

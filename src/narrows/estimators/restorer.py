@@ -50,18 +50,18 @@ class Restorer(Rebuilder):
         report: Callable[[Report], None] | None,
     ) -> None:
         """Train, and find out on the held-out items how far the answers are off. objective: from a seed."""
-        if not items.spatial:
+        if not items.spatial_dims:
             raise DataError(
                 f'{items.source}: rows of a table; {self.tool}s take signals, pictures or volumes, like axes="NT"'
             )
         crop = choose_crop(items, flat=False)
         architecture = Restoration(
             channels=items.channels,
-            shape=crop or items.item_shape[: items.spatial],
+            shape=crop or items.item_shape[: items.spatial_dims],
             task=task,
             numbers=NUMBERS,
             preset=self.preset,  # type: ignore[arg-type]
-            ranged=scaling.ranged,
+            ranged=scaling.is_range,
         )
         settings = self._settings(items, "restoring", math.prod(architecture.shape))
         batches = Batches(items, scaling, settings.batch_size, settings.seed, choose_device(self.device), crop, target)
@@ -133,13 +133,13 @@ class Restorer(Rebuilder):
         """
         network, scale, device = self._network(), self._scale(), choose_device(self.device)
         values = allocate(items.values.size, np.dtype(dtype or np.float32)).reshape(items.values.shape)
-        answered = replace(items, values=values, holes=None)
-        holes = None if items.holes is None else items.as_holes()
+        answered = replace(items, values=values, mask=None)
+        holes = None if items.mask is None else items.mask_items()
         step = max(1, VALUES_AT_ONCE // math.prod(items.item_shape)) if items.uniform else 1
         for start in range(0, len(items), step):
             given, out = part_of(items, start, step), part_of(answered, start, step)
             hidden = None if holes is None else part_of(holes, start, step)
-            for tile in tiles(given.shape[1 : 1 + items.spatial], network.stride, network.reach):
+            for tile in tiles(given.shape[1 : 1 + items.spatial_dims], network.stride, network.reach):
                 seen, place = (slice(None), *tile.seen), (slice(None), *tile.place)
                 x = scale(as_tensor(given[seen]).to(device))
                 if hidden is not None:
@@ -161,13 +161,13 @@ class Restorer(Rebuilder):
         return self._item_as_given(items[0]) if one else self._as_given(items.values)
 
     def _document(self) -> dict[str, Any]:
-        calibration = None if self.calibration_ is None else self.calibration_.to_json()
+        calibration = None if self.calibration_ is None else self.calibration_.to_dict()
         return {**super()._document(), "calibration": calibration}
 
     def _restore(self, tensors: dict[str, np.ndarray], document: dict[str, Any]) -> None:
         super()._restore(tensors, document)
         calibration = document["calibration"]
-        self.calibration_ = None if calibration is None else Calibration.from_json(calibration)
+        self.calibration_ = None if calibration is None else Calibration.from_dict(calibration)
 
 
 def part_of(items: Items, start: int, step: int) -> np.ndarray:

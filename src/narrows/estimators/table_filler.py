@@ -39,8 +39,8 @@ def design(features: Features, rows: int) -> TableArchitecture:
     seen = [feature for feature in features.features if len(feature.mean)]
     return TableArchitecture(
         sizes=tuple(len(feature.mean) for feature in seen),
-        bent=tuple(place for place, feature in enumerate(seen) if feature.bend),
-        knots=max((len(feature.bend.knots) for feature in seen if feature.bend), default=0),
+        bent=tuple(place for place, feature in enumerate(seen) if feature.transform),
+        knots=max((len(feature.transform.knots) for feature in seen if feature.transform), default=0),
         factors=min(MOST_FACTORS, features.size),
         members=MEMBERS if features.size < WIDE and rows < LONG else FEWER_MEMBERS,
         width=next(width for limit, width in WIDTHS.items() if rows < limit),
@@ -55,10 +55,10 @@ def start(
     factors = Factors.learn(torch.from_numpy(x[rows].astype(np.float64)), architecture.factors)
     bends = []
     for place, feature in enumerate(features.features):
-        if feature.bend and len(feature.mean):
+        if feature.transform and len(feature.mean):
             known = codes[:, place]
             mean, deviation = np.nanmean(known), np.nanstd(known)
-            knots, scores = np.array(feature.bend.knots), np.array(feature.bend.scores)
+            knots, scores = np.array(feature.transform.knots), np.array(feature.transform.scores)
             scores = (scores - feature.mean) / feature.scale
             bends.append((torch.from_numpy(scores), torch.from_numpy((knots - mean) / deviation)))
     network = build(architecture, seed)
@@ -308,8 +308,8 @@ class TableFiller:
         """What a deviation of each varied column is in its own unit; 1 of categories."""
         bent, units = iter(self.network.heights), []
         for feature in self.features.features:
-            if feature.bend and len(feature.mean):
-                heights, knots = next(bent), feature.bend.knots
+            if feature.transform and len(feature.mean):
+                heights, knots = next(bent), feature.transform.knots
                 units.append((knots[-1] - knots[0]) / float(heights[len(knots) - 1] - heights[0]))
             elif len(feature.mean):
                 units.append(1.0 if len(feature.mean) > 1 else float(feature.scale[0]))

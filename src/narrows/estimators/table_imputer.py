@@ -16,9 +16,9 @@ from torch import Tensor
 
 from narrows.corruption.corruption import Holes
 from narrows.data import Columns, Items, Scaling
-from narrows.data.masks import mark_value
+from narrows.data.masks import mask_value
 from narrows.data.tables import frames as tables
-from narrows.data.tables.columns import ranges
+from narrows.data.tables.columns import column_ranges
 from narrows.data.tables.features import Features
 from narrows.errors import DataError
 from narrows.estimators import table_filler
@@ -78,23 +78,23 @@ class TableImputer(Restorer):
         if items.dtype.kind == "f" and np.isinf(items.values).any():
             raise DataError(f"{items.source}: holds infinity; mark what is not known as NaN")
         if isinstance(self.missing_values, Real):
-            items = mark_value(items, float(self.missing_values))
+            items = mask_value(items, float(self.missing_values))
         nan = np.isnan(items.values) if items.dtype.kind == "f" else np.zeros(items.values.shape, bool)
-        return replace(items, holes=nan if items.holes is None else nan | items.holes)
+        return replace(items, mask=nan if items.mask is None else nan | items.mask)
 
     def _rows_of(self, items: Items, fitting: bool) -> Items:
         if items.frame is not None:
             framed = self._framed(items.frame, items.source, fitting, items.columns)
-            if items.holes is not None and framed.holes is not None:
-                framed = replace(framed, holes=framed.holes | items.holes)
+            if items.mask is not None and framed.mask is not None:
+                framed = replace(framed, mask=framed.mask | items.mask)
             return replace(framed, names=items.names, notes=items.notes)
         if fitting:
             self.n_features_in_ = items.item_shape[0]
             self.__dict__.pop("feature_names_in_", None)
             if items.columns is not None:
                 self.feature_names_in_ = np.array(items.columns.names, dtype=object)
-        if items.columns is not None and items.holes is None:
-            items = replace(items, holes=np.isnan(items.values))
+        if items.columns is not None and items.mask is None:
+            items = replace(items, mask=np.isnan(items.values))
         return items
 
     def _framed(self, frame: Any, source: str, fitting: bool, columns: Columns | None = None) -> Items:
@@ -104,10 +104,10 @@ class TableImputer(Restorer):
         validate_data(self, frame, reset=fitting, skip_check_array=True)
         unmarked = self._unmarked(frame)
         if fitting:
-            items = tables.items_of(unmarked, columns if unmarked is frame else None, source)
+            items = tables.frame_to_items(unmarked, columns if unmarked is frame else None, source)
         else:
-            items = tables.items_of(unmarked, self.columns_, source)
-        return replace(items, frame=frame, holes=unmarked.isna().to_numpy())
+            items = tables.frame_to_items(unmarked, self.columns_, source)
+        return replace(items, frame=frame, mask=unmarked.isna().to_numpy())
 
     def _unmarked(self, frame: Any) -> Any:
         """The frame, with nothing in place of what marks missing cells."""
@@ -119,8 +119,8 @@ class TableImputer(Restorer):
 
     def known(self, items: Items) -> np.ndarray:
         """Coded values (N, F) of a table, NaN where a cell is not known."""
-        assert items.holes is not None
-        return np.where(items.holes, np.nan, items.values.astype(np.float64))
+        assert items.mask is not None
+        return np.where(items.mask, np.nan, items.values.astype(np.float64))
 
     def _fit_table(
         self,
@@ -132,7 +132,7 @@ class TableImputer(Restorer):
         holes, codes = self._holes_of_rows(), self.known(items)
         columns = Columns.of_array(items.values) if items.columns is None else items.columns
         if items.columns is None:
-            low, high = ranges(codes)
+            low, high = column_ranges(codes)
             columns = Columns(tuple(replace(c, low=a, high=b) for c, a, b in zip(columns, low, high, strict=True)))
         features = Features.learn(codes, columns)
         if not features.size:
@@ -144,9 +144,9 @@ class TableImputer(Restorer):
         part = np.random.default_rng([settings.seed, 5]).permutation(len(x)) % architecture.members
         rows = Items(np.column_stack([x, part.astype(np.float32)]), "NF", source=items.source)
         device = choose_device(self.device)
-        scaling = Scaling.none(features.size)
+        scaling = Scaling.identity(features.size)
         batches = Batches(
-            rows, Scaling.none(features.size + 1), settings.batch_size, settings.seed, device, hold_out=False
+            rows, Scaling.identity(features.size + 1), settings.batch_size, settings.seed, device, hold_out=False
         )
         objective = TableObjective(holes, settings.seed)
         trained = self._train(
@@ -156,7 +156,7 @@ class TableImputer(Restorer):
             lambda seed: table_filler.start(architecture, features, x, codes, seed).to(device),
             objective,
             0.0,
-            {"holes": self.holes, "architecture": architecture.to_json()},
+            {"holes": self.holes, "architecture": architecture.to_dict()},
             checkpoint,
             resume,
             report,
@@ -178,8 +178,8 @@ class TableImputer(Restorer):
         varied = [column.name for column, f in zip(columns, features.features, strict=True) if len(f.mean)]
         if no_better:
             warnings.warn(
-                f"the other columns do not tell {tables.shown([varied[place] for place in no_better])} better than the "
-                "mean or the most frequent category does, so that is what their holes get",
+                f"the other columns do not tell {tables.quote_names([varied[place] for place in no_better])} better "
+                "than the mean or the most frequent category does, so that is what their holes get",
                 ConvergenceWarning,
                 stacklevel=4,
             )
@@ -214,29 +214,29 @@ class TableImputer(Restorer):
     def _doubts_of_table(self, X: Any, items: Items) -> Any:
         doubts = self.doubts(items).astype(np.float32)
         if items.frame is None:
-            return self._like(X, replace(items, values=doubts, holes=None))
+            return self._like(X, replace(items, values=doubts, mask=None))
         told = type(items.frame)(doubts, index=items.frame.index, columns=items.frame.columns)
-        return replace(items, values=doubts, frame=told, columns=None, holes=None) if isinstance(X, Items) else told
+        return replace(items, values=doubts, frame=told, columns=None, mask=None) if isinstance(X, Items) else told
 
     def _completed(self, X: Any, items: Items, codes: np.ndarray) -> Any:
         """The table with the codes in its holes, in the form of X."""
         assert self.columns_ is not None
         if items.frame is None:
-            possible = self.columns_.possible(codes)
-            fillable = items.holes & ~np.isnan(possible)  # nothing is known of columns without any value
+            possible = self.columns_.nearest_valid(codes)
+            fillable = items.mask & ~np.isnan(possible)  # nothing is known of columns without any value
             filled = items.values.copy()
             filled[fillable] = possible[fillable]
-            return self._like(X, replace(items, values=filled, holes=None))
-        holed = items.frame.mask(items.holes) if self._has_marks(items) else items.frame
-        frame = tables.filled(holed, codes, self.columns_)
+            return self._like(X, replace(items, values=filled, mask=None))
+        holed = items.frame.mask(items.mask) if self._has_marks(items) else items.frame
+        frame = tables.fill_frame(holed, codes, self.columns_)
         if holed is not items.frame:  # whole numbers were made real ones to have holes
             now = {name: items.frame[name].dtype for name in frame.columns if not frame[name].isna().any()}
             frame = frame.astype(now)
-        return replace(items, values=codes, frame=frame, holes=None) if isinstance(X, Items) else frame
+        return replace(items, values=codes, frame=frame, mask=None) if isinstance(X, Items) else frame
 
     def _has_marks(self, items: Items) -> bool:
         """Whether there are holes that are not missing in the frame itself."""
-        return bool((items.holes & ~items.frame.isna().to_numpy()).any())
+        return bool((items.mask & ~items.frame.isna().to_numpy()).any())
 
     def _score_table(self, items: Items) -> float:
         objective = TableObjective(self._holes_of_rows(), 0)
@@ -268,7 +268,7 @@ class TableImputer(Restorer):
         if self.item_axes_ != "NF":
             return super()._document()
         had_holes = None if self.indicator_ is None else self.indicator_.features_.tolist()
-        return {**super()._document(), "table": self.features_.to_json(), "indicator": had_holes}
+        return {**super()._document(), "table": self.features_.to_dict(), "indicator": had_holes}
 
     def _restore(self, tensors: dict[str, np.ndarray], document: dict[str, Any]) -> None:
         table = "table" in document
@@ -278,7 +278,7 @@ class TableImputer(Restorer):
         if table:
             if self.columns_ is None:
                 raise ValueError("a table without columns")
-            self.features_ = Features.from_json(document["table"], self.columns_)
+            self.features_ = Features.from_dict(document["table"], self.columns_)
             if table_filler.design(self.features_, 0).sizes != self.network_.architecture.sizes:
                 raise ValueError("the features of the table are not those of the network")
             if document["indicator"] is not None:
@@ -296,7 +296,7 @@ class TableImputer(Restorer):
         drawn = Holes.parse(holes) if holes else self._holes_of_rows()
         generator = torch.Generator().manual_seed(seed)
         hidden = drawn.draw((len(items), 1, items.item_shape[0]), generator)[:, 0].numpy()
-        return replace(items, holes=items.holes | hidden)
+        return replace(items, mask=items.mask | hidden)
 
 
 def mean_loss(objective: TableObjective, network: Any, held_out: list[Tensor]) -> float:

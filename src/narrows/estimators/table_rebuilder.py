@@ -34,11 +34,11 @@ class TableRebuilder(Rebuilder):
                 assert self.columns_ is not None
                 if X.frame is None:
                     raise DataError(f"{X.source}: its columns are not those that the model learnt from")
-                values = tables.coded(X.frame, self.columns_, X.source)
+                values = tables.encode_frame(X.frame, self.columns_, X.source)
                 items = replace(X, values=values, columns=self.columns_)
         elif tables.is_frame(X):
             validate_data(self, X, reset=fitting, skip_check_array=True)  # names and number of columns
-            items = tables.items_of(X, None if fitting else self.columns_)
+            items = tables.frame_to_items(X, None if fitting else self.columns_)
             self.columns_ = items.columns
         else:
             assert self.columns_ is not None
@@ -72,15 +72,15 @@ class TableRebuilder(Rebuilder):
     def _as_frame(self, features: np.ndarray, index: Any) -> Any:
         """Rebuilt features (N, D) of a table as a data frame."""
         assert self.features_ is not None
-        return tables.decoded(self.features_.inverse(features), self.features_.columns, index)
+        return tables.decode_frame(self.features_.inverse(features), self.features_.columns, index)
 
     def _document(self) -> dict[str, Any]:
-        return {**super()._document(), "table": None if self.features_ is None else self.features_.to_json()}
+        return {**super()._document(), "table": None if self.features_ is None else self.features_.to_dict()}
 
     def _restore(self, tensors: dict[str, np.ndarray], document: dict[str, Any]) -> None:
         super()._restore(tensors, document)
         if self.columns_ is not None:
-            self.features_ = Features.from_json(document["table"], self.columns_)
+            self.features_ = Features.from_dict(document["table"], self.columns_)
             if self.features_.size != self.channels_:
                 raise ValueError(f"{self.features_.size} features of the table for {self.channels_} of the network")
 

@@ -35,7 +35,7 @@ def write_table_errors(model: Autoencoder, source: str, target: str) -> None:
     numbers = count()
 
     def errors(frame: Any) -> Any:
-        found = -model.score_samples(tables.items_of(frame, model.columns_, source))
+        found = -model.score_samples(tables.frame_to_items(frame, model.columns_, source))
         items = [next(numbers) for _ in range(len(found))]
         return require("pandas").DataFrame({"item": items, "mse": found})
 

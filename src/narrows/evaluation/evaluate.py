@@ -21,4 +21,4 @@ def measure(
         return evaluate(model, items)
     if isinstance(model, Denoiser):
         return evaluate_denoiser(model, items, noise, target)
-    return evaluate_imputer(model, items, holes) if items.spatial else evaluate_table(model, items, holes)
+    return evaluate_imputer(model, items, holes) if items.spatial_dims else evaluate_table(model, items, holes)

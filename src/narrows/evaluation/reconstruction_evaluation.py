@@ -62,7 +62,7 @@ class Evaluation:
 def evaluate(model: Autoencoder, items: Items) -> Evaluation:
     """Encode and decode the items, and compare; DataError where they are not such as the model takes."""
     scaling = model.scaling_
-    with_ssim = scaling.ranged and items.spatial == 2 and smallest_side(items) >= SSIM_WINDOW
+    with_ssim = scaling.is_range and items.spatial_dims == 2 and smallest_side(items) >= SSIM_WINDOW
     squares, similarity, count, seconds = 0.0, 0.0, 0, 0.0
     for x, rebuilt, took in rebuild(model, items):
         squares += float(((rebuilt - x).double() ** 2).sum())
@@ -105,7 +105,7 @@ def code_sizes(model: Autoencoder, items: Items) -> tuple[float, float]:
         shapes, counts = np.array([items.item_shape]), np.array([len(items)])
     else:
         shapes, counts = np.unique(items.shapes, axis=0, return_counts=True)
-    parts = [model.network_.code_shapes(tuple(shape.tolist())) for shape in shapes[:, : items.spatial]]
+    parts = [model.network_.code_shapes(tuple(shape.tolist())) for shape in shapes[:, : items.spatial_dims]]
     sizes = np.array([[sum(map(math.prod, part)), sum(map(math.prod, part[1:]))] for part in parts])
     code, positions = (counts @ sizes / counts.sum()).tolist()
     return code, positions
@@ -113,16 +113,16 @@ def code_sizes(model: Autoencoder, items: Items) -> tuple[float, float]:
 
 def unit(scaling: Scaling) -> str:
     """What the scaled units are."""
-    return f"{scaling.low:g}..{scaling.high:g} is 0..1" if scaling.ranged else "the deviation of the data is 1"
+    return f"{scaling.low:g}..{scaling.high:g} is 0..1" if scaling.is_range else "the deviation of the data is 1"
 
 
 def decibels(mse: float, scaling: Scaling) -> float | None:
-    return -10 * math.log10(mse) if scaling.ranged and mse > 0 else None
+    return -10 * math.log10(mse) if scaling.is_range and mse > 0 else None
 
 
 def smallest_side(items: Items) -> int:
     shapes = np.array([items.item_shape]) if items.shapes is None else items.shapes
-    return int(shapes[:, : items.spatial].min())
+    return int(shapes[:, : items.spatial_dims].min())
 
 
 def ssim(x: Tensor, y: Tensor) -> Tensor:
@@ -190,6 +190,6 @@ def pca_error(fitted: np.ndarray, rebuilt: np.ndarray, components: int, scaling:
     """Sum of the squared errors of the rows `rebuilt` by the PCA of the rows `fitted`."""
     pca = fit_pca(fitted, components)
     back = pca.inverse_transform(pca.transform(rebuilt))
-    if scaling.ranged:
+    if scaling.is_range:
         back = back.clip(0, 1)
     return float(np.square(back - rebuilt, dtype=np.float64).sum())

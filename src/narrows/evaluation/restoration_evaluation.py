@@ -211,9 +211,9 @@ def parts(items: Items) -> Iterator[Items]:
         for start in range(0, len(items), step):
             yield items.select(slice(start, start + step))
         return
-    holes = None if items.holes is None else items.as_holes()
+    holes = None if items.mask is None else items.mask_items()
     for index, item in enumerate(items):
-        yield Items(item[None], items.axes, source=items.source, holes=None if holes is None else holes[index][None])
+        yield Items(item[None], items.axes, source=items.source, mask=None if holes is None else holes[index][None])
 
 
 def in_floats(items: Items) -> Items:
@@ -223,7 +223,7 @@ def in_floats(items: Items) -> Items:
 
 def comparable(items: Items, scaling: Scaling) -> bool:
     """Whether the items are pictures that have a structural similarity."""
-    return scaling.ranged and items.spatial == 2 and smallest_side(items) >= SSIM_WINDOW
+    return scaling.is_range and items.spatial_dims == 2 and smallest_side(items) >= SSIM_WINDOW
 
 
 def channels_first(pictures: np.ndarray) -> Tensor:

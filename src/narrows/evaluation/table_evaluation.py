@@ -60,12 +60,12 @@ def evaluate_table(model: Imputer, items: Items, holes: str | None = None) -> Ta
     answer = model.codes(hidden)
     seconds = time.perf_counter() - began
     known, doubts = model.known(right), model.doubts(hidden)
-    assert hidden.holes is not None
+    assert hidden.mask is not None
     assert model.columns_ is not None
-    asked = hidden.holes & ~np.isnan(known)
+    asked = hidden.mask & ~np.isnan(known)
     found, sums, inside = [], {True: np.zeros(3), False: np.zeros(3)}, np.zeros(3)
     for place, column in enumerate(model.columns_):
-        where, left = asked[:, place], known[~hidden.holes[:, place], place]
+        where, left = asked[:, place], known[~hidden.mask[:, place], place]
         left = left[~np.isnan(left)]
         if not where.any() or not len(left):
             continue

@@ -47,11 +47,11 @@ class Calibration:
             np.float32
         )
 
-    def to_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, document: dict[str, Any]) -> "Calibration":
+    def from_dict(cls, document: dict[str, Any]) -> "Calibration":
         """ValueError where the document is no calibration."""
         expected, measured, (one, two) = (map(float, document[name]) for name in ("expected", "measured", "within"))
         self = cls(tuple(expected), tuple(measured), (one, two))

@@ -36,9 +36,9 @@ class Codes:
 def encode_items(model: Autoencoder, items: Items) -> Codes:
     """The codes of items; `decode_items` undoes it as far as the model can."""
     shapes = None
-    if items.spatial:
+    if items.spatial_dims:
         shapes = np.tile(items.item_shape, (len(items), 1)) if items.shapes is None else items.shapes
-        shapes = shapes[:, : items.spatial]
+        shapes = shapes[:, : items.spatial_dims]
     return Codes(model.transform(items), shapes, items.names, items.source)
 
 
@@ -50,7 +50,7 @@ def decode_items(model: Autoencoder, codes: Codes) -> Items:
             return Items.from_list(rebuilt, model.axes_, codes.source, names=codes.names, rate=model.rate_)
         rebuilt = model.inverse_transform(codes.rows, None if codes.shapes is None else codes.shapes[0])
         if model.columns_ is not None:
-            return tables.items_of(rebuilt, model.columns_, codes.source)
+            return tables.frame_to_items(rebuilt, model.columns_, codes.source)
         return Items.from_array(rebuilt, model.axes_, codes.source, names=codes.names, rate=model.rate_)
     except ValueError as error:
         reason = str(error).splitlines()[0]
@@ -63,7 +63,7 @@ def encode_table(
     """Write the codes of a table's rows from file to file, part by part; `decode_table` undoes it."""
 
     def encode(frame: Any) -> Any:
-        return _framed(model.transform(tables.items_of(frame, model.columns_, source)), frame.index)
+        return _framed(model.transform(tables.frame_to_items(frame, model.columns_, source)), frame.index)
 
     table_files.convert(source, target, encode, model.columns_, progress=progress)
 

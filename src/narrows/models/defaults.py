@@ -20,28 +20,28 @@ FEWEST_STEPS = {"restoring": 600}
 
 
 def choose_kind(items: Items) -> str:
-    return "conv" if items.spatial else "dense"
+    return "conv" if items.spatial_dims else "dense"
 
 
 def choose_crop(items: Items, flat: bool) -> tuple[int, ...] | None:
     """The size to cut items to in training: none where they have one size and it is small, or the code is flat."""
     if items.uniform and (
-        flat or not items.spatial or max(items.item_shape[: items.spatial]) <= 2 * CROP[items.spatial]
+        flat or not items.spatial_dims or max(items.item_shape[: items.spatial_dims]) <= 2 * CROP[items.spatial_dims]
     ):
         return None
     sizes = [items.item_shape] if items.shapes is None else items.shapes
-    largest = [max(int(size[axis]) for size in sizes) for axis in range(items.spatial)]
-    return tuple(min(CROP[items.spatial], size) for size in largest)
+    largest = [max(int(size[axis]) for size in sizes) for axis in range(items.spatial_dims)]
+    return tuple(min(CROP[items.spatial_dims], size) for size in largest)
 
 
 def choose_code(items: Items, kind: str) -> int | tuple[int, ...]:
     """32 numbers for small items of one size, else 8 channels at an eighth of the size, and so for a single item."""
     small = items.uniform and len(items) > 1
-    if items.spatial == 0 or (small and max(items.item_shape[: items.spatial]) <= LARGEST_FLAT):
+    if items.spatial_dims == 0 or (small and max(items.item_shape[: items.spatial_dims]) <= LARGEST_FLAT):
         return 32
     if kind != "conv":
         raise DataError(f"{items.source}: {describe(items)}; for these, say code=, or use architecture='conv'")
-    shape = items.item_shape[: items.spatial] if items.uniform else choose_crop(items, flat=False) or ()
+    shape = items.item_shape[: items.spatial_dims] if items.uniform else choose_crop(items, flat=False) or ()
     return (8, *(math.ceil(size / 8) for size in shape))
 
 

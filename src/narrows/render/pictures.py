@@ -25,7 +25,7 @@ class Pen:
     @classmethod
     def of(cls, items: Items, scaling: Scaling) -> "Pen":
         """As the model sees the data, or, where they have no range of their own, from the lowest to the highest."""
-        if scaling.ranged:
+        if scaling.is_range:
             return cls(items.axes, scaling.low, scaling.high)
         finite = [item[np.isfinite(item)] for item in items]
         low = min((float(values.min()) for values in finite if values.size), default=0.0)

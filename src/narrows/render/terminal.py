@@ -42,7 +42,7 @@ def show_history(history: Mapping[str, Sequence[float]]) -> None:
 def show_glimpse(model: "Tool", items: Items, **options: Any) -> None:
     """What the model makes of a few items, as thumbnails. options: as of `glimpse`."""
     console = terminal()
-    if console is None or console.color_system is None or items.spatial < 2:
+    if console is None or console.color_system is None or items.spatial_dims < 2:
         return
     if max(items[index].size for index in spread(len(items), 8)) > LARGEST:
         return
@@ -140,5 +140,5 @@ def glimpse(
 
 def with_gaps(items: Items) -> list[np.ndarray]:
     """The items with NaN where a value is not known."""
-    holes = items.as_holes()
+    holes = items.mask_items()
     return [np.where(gaps, np.nan, item.astype(np.float32)) for item, gaps in zip(items, holes, strict=True)]

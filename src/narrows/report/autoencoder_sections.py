@@ -61,7 +61,7 @@ def rebuilt_section(model: Autoencoder, items: Items) -> Section:
             "How far off the items come back. A long tail to the right holds those that are unlike the rest.",
         )
     ]
-    if not items.spatial:
+    if not items.spatial_dims:
         return Section("What comes back", [*blocks, *report_tables.column_errors(model, items)])
     pen = Pen.of(items, model.scaling_)
     shown = ranked(errors)
@@ -84,7 +84,7 @@ def rebuilt_section(model: Autoencoder, items: Items) -> Section:
     ]
     says = "The best, the middle and the worst by mean squared error. What is lost is what the errors have in common."
     return Section(
-        "What comes back", [*blocks, Cards(cards, says, wide=items.spatial == 1, scales=error_scale(pen, limit))]
+        "What comes back", [*blocks, Cards(cards, says, wide=items.spatial_dims == 1, scales=error_scale(pen, limit))]
     )
 
 
@@ -95,7 +95,7 @@ def code_sections(model: Autoencoder, items: Items, labels: np.ndarray | None) -
         return [Section("The code space", [words])]
     codes = np.asarray(model.transform(items))
     # Behind the code proper there may be positions of maxima, which are no quantities.
-    proper = math.prod(model.network_.code_shapes(tuple(items.item_shape[: items.spatial]))[0])
+    proper = math.prod(model.network_.code_shapes(tuple(items.item_shape[: items.spatial_dims]))[0])
     found = []
     if len(items) >= FEWEST_MAPPED and proper > 1:
         found.append(map_section(model, items, codes[:, :proper], labels))
@@ -106,7 +106,7 @@ def code_sections(model: Autoencoder, items: Items, labels: np.ndarray | None) -
 def map_section(model: Autoencoder, items: Items, codes: np.ndarray, labels: np.ndarray | None) -> Section:
     """The code space in two dimensions."""
     thumbnails = None
-    if items.spatial > 1:
+    if items.spatial_dims > 1:
         pen = Pen.of(items, model.scaling_)
         thumbnails = [pen.picture(item) for item in items]
     pca = PCA(2, random_state=0)
@@ -176,9 +176,9 @@ def sweep_section(model: Autoencoder, items: Items, codes: np.ndarray, proper: i
         ),
     ]
     most = np.argsort(effects)[::-1][:SWEPT]
-    if not items.spatial:
+    if not items.spatial_dims:
         return Section("What each number of the code does", [*blocks, *report_tables.unit_columns(model, tried, spans)])
-    pen = replace(Pen.of(items, model.scaling_), low=0.0, high=1.0) if model.scaling_.ranged else None
+    pen = replace(Pen.of(items, model.scaling_), low=0.0, high=1.0) if model.scaling_.is_range else None
     cards = []
     for unit in most:
         at = np.linspace(low[unit], high[unit], SWEEP_STEPS)
@@ -187,7 +187,7 @@ def sweep_section(model: Autoencoder, items: Items, codes: np.ndarray, proper: i
         pictures = [(f"{value:.2f}", here.picture(item)) for value, item in zip(at, sweep, strict=True)]
         cards.append(Card(f"number {unit} of the code", pictures))
     says = f"The {len(most)} numbers that change the most; below each picture, what the number was set to."
-    return Section("What each number of the code does", [*blocks, Cards(cards, says, wide=items.spatial == 1)])
+    return Section("What each number of the code does", [*blocks, Cards(cards, says, wide=items.spatial_dims == 1)])
 
 
 def swept(start: np.ndarray, unit: int, values: np.ndarray) -> np.ndarray:
@@ -199,7 +199,7 @@ def swept(start: np.ndarray, unit: int, values: np.ndarray) -> np.ndarray:
 
 def decoded(model: Autoencoder, items: Items, codes: np.ndarray) -> np.ndarray:
     """Codes (n, K) as items (n, *item_shape) in scaled units."""
-    return model.decoded(codes, tuple(items.item_shape[: items.spatial]))
+    return model.decoded(codes, tuple(items.item_shape[: items.spatial_dims]))
 
 
 def colour_limit(errors: Iterable[np.ndarray]) -> float:

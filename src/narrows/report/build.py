@@ -49,7 +49,7 @@ def report(
     most = (CODEC_ITEMS, CODEC_VALUES) if isinstance(model, Codec) else (MOST_ITEMS, MOST_VALUES)
     chosen = spread(len(items), max(3, min(most[0], most[1] // max(1, items.values.size // len(items)))))
     some = items.select(chosen)
-    if some.names is None and some.spatial:
+    if some.names is None and some.spatial_dims:
         some = replace(some, names=[f"item {index}" for index in chosen])
     right = None if target is None else target.select(chosen)
     steps: list[Step] = [lambda: [network_section(model)], lambda: [training_section(model, document)]]
@@ -59,7 +59,7 @@ def report(
         steps += report_codec.steps(model, some)
     elif isinstance(model, Denoiser):
         steps += report_restoring.denoiser_steps(model, some, noise, right)
-    elif items.spatial:
+    elif items.spatial_dims:
         steps += report_restoring.imputer_steps(model, some, holes)
     else:
         steps += report_tables.imputer_steps(model, some, holes)
@@ -75,7 +75,7 @@ def report(
     lead += " The model learnt from these very data: of others it may make less." * (
         items.source == document["training"]["data"]
     )
-    lead += " Of each volume the middle slice is shown." * (items.spatial == 3)
+    lead += " Of each volume the middle slice is shown." * (items.spatial_dims == 3)
     return write(f"Report: {model.tool} for {document['training']['data']}", lead, describe_model(document), sections)
 
 

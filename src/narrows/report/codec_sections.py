@@ -34,7 +34,7 @@ def rates_section(model: Codec, items: Items) -> Section:
     """The rate-distortion curve and lossless sizes, with peers where the items are pictures that those can hold."""
     items = replace(items, names=None)  # which would take bytes of the file
     pixels = sum(item.size for item in items) / items.channels
-    unit = "pixel" if items.spatial == 2 else "position"
+    unit = "pixel" if items.spatial_dims == 2 else "position"
     span = Pen.of(items, model.coder_.scaling).span
     curves: dict[str, Sequence[tuple[float, float]]] = {}
     ours = []
@@ -115,7 +115,7 @@ def items_section(model: Codec, items: Items) -> Section:
             pictures.append((f"quality {quality}: {payload(blob):,} bytes", pen.picture(back)))
         cards.append(Card(f"{names[name]}: {named(item, 0)}", pictures))
     says = "From left to right fewer bytes. What goes first is what the eye, or the model, misses least."
-    return Section("Bytes of each item", [*blocks, Cards(cards, says, wide=items.spatial == 1)])
+    return Section("Bytes of each item", [*blocks, Cards(cards, says, wide=items.spatial_dims == 1)])
 
 
 def decompressed(model: Codec, blob: bytes) -> list[np.ndarray]:
@@ -140,7 +140,7 @@ def peak_ratio(items: Items | Sequence[np.ndarray], back: Sequence[np.ndarray], 
 
 def as_peers_take_them(items: Items) -> list[np.ndarray] | None:
     """Pictures for JPEG and its like: one sheet of small ones, or as they are; None where they cannot hold them."""
-    if items.spatial != 2 or items.dtype != np.uint8 or items.channels not in (1, 3):
+    if items.spatial_dims != 2 or items.dtype != np.uint8 or items.channels not in (1, 3):
         return None
     plain = [item[..., 0] if item.shape[-1] == 1 and items.axes[-1] == "C" else item for item in items]
     if not items.uniform or max(items.item_shape[:2]) >= SHEET:

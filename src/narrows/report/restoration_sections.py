@@ -72,7 +72,8 @@ def removed_section(model: Denoiser, items: Items) -> Section:
         "There is nothing clean to compare with; --noise adds noise to clean items, and --target names them."
     )
     return Section(
-        "Before and after", [Cards(cards, says, wide=items.spatial == 1, scales=scales(pen, limit, most, "taken away"))]
+        "Before and after",
+        [Cards(cards, says, wide=items.spatial_dims == 1, scales=scales(pen, limit, most, "taken away"))],
     )
 
 
@@ -109,10 +110,10 @@ def filtered(model: Denoiser, noisy: Items, right: Items) -> Mapping[str, Qualit
         return quality(model, map(change, noisy), right)
 
     def gaussian(item: np.ndarray, sigma: float) -> np.ndarray:
-        return gaussian_filter(item, [sigma if axis < noisy.spatial else 0 for axis in range(item.ndim)])
+        return gaussian_filter(item, [sigma if axis < noisy.spatial_dims else 0 for axis in range(item.ndim)])
 
     def median(item: np.ndarray, width: int) -> np.ndarray:
-        return median_filter(item, size=[width if axis < noisy.spatial else 1 for axis in range(item.ndim)])
+        return median_filter(item, size=[width if axis < noisy.spatial_dims else 1 for axis in range(item.ndim)])
 
     gaussians = [with_filter(partial(gaussian, sigma=sigma)) for sigma in SIGMAS]
     medians = [with_filter(partial(median, width=width)) for width in WIDTHS]
@@ -131,7 +132,7 @@ def restored_section(model: Denoiser | Imputer, given: Items, right: Items, name
     )
     shown = ranked(errors)
     pen = Pen.of(right, scaling)
-    holes = replace(given, values=missing(given), holes=None)
+    holes = replace(given, values=missing(given), mask=None)
     off = [(answer[index].astype(np.float64) - right[index]) / pen.span for _, index in shown]
     limit = colour_limit(off)
     most = colour_limit([doubts[index] for _, index in shown]) / pen.span
@@ -154,7 +155,7 @@ def restored_section(model: Denoiser | Imputer, given: Items, right: Items, name
         "deviation that the model states: it should be dark where the errors are strong."
     )
     blocks: list[Block] = [
-        Cards(cards, says, wide=right.spatial == 1, scales=scales(pen, limit, most, "error: restored minus right"))
+        Cards(cards, says, wide=right.spatial_dims == 1, scales=scales(pen, limit, most, "error: restored minus right"))
     ]
     asked = holes if filled else [np.ones(item.shape, bool) for item in given]
     return Section(

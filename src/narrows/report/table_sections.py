@@ -86,11 +86,11 @@ def cells_sections(model: Imputer, items: Items, holes: str | None) -> list[Sect
     right = model.with_mask(items)
     hidden = model.with_holes(right, holes)
     known, told, doubts = model.known(right), model.codes(hidden), model.doubts(hidden)
-    assert hidden.holes is not None
+    assert hidden.mask is not None
     assert model.columns_ is not None
     panels: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
     for place, column in enumerate(model.columns_):
-        rows = np.flatnonzero(hidden.holes[:, place] & ~np.isnan(known[:, place]))[:MOST_POINTS]
+        rows = np.flatnonzero(hidden.mask[:, place] & ~np.isnan(known[:, place]))[:MOST_POINTS]
         if column.kind in ("number", "integer") and len(rows) and len(panels) < MOST_PANELS:
             panels[column.name] = known[rows, place], told[rows, place], doubts[rows, place]
     if not panels:

@@ -51,7 +51,7 @@ class Batches:
         self.size = min(batch_size, len(self.training))
         self.per_epoch = math.ceil(len(self.training) / self.size)
         self._values = Values(items, crop, device)
-        self._holes = None if items.holes is None else Values(items.as_holes(), crop, device)
+        self._holes = None if items.mask is None else Values(items.mask_items(), crop, device)
         self._target = None if target is None else Values(target, crop, device)
         self._epoch, self._order = -1, self.training
 
@@ -152,13 +152,13 @@ class Scale:
 
     def unclipped(self, x: Tensor, dtype: np.dtype) -> np.ndarray:
         """As `back`, without holding values to the range."""
-        if self.scaling.ranged:
+        if self.scaling.is_range:
             return (self.channels_last(x) * (self.scaling.high - self.scaling.low) + self.scaling.low).astype(dtype)
         return self.back(x, dtype)
 
     def lengths(self, x: Tensor) -> np.ndarray:
         """Deviations and the like in the data's own unit and layout, float32."""
-        if self.scaling.ranged:
+        if self.scaling.is_range:
             return (self.channels_last(x) * (self.scaling.high - self.scaling.low)).astype(np.float32)
         return (self.channels_last(x) * self.scaling.scale).astype(np.float32)
 

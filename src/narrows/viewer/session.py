@@ -66,7 +66,7 @@ class Workbench:
         """The numbers of the code that vary the most, and their ranges."""
         assert self.autoencoder is not None
         codes = np.asarray(self.autoencoder.transform(sample))
-        proper = int(np.prod(self.autoencoder.network_.code_shapes(self.shape[: sample.spatial])[0]))
+        proper = int(np.prod(self.autoencoder.network_.code_shapes(self.shape[: sample.spatial_dims])[0]))
         self.units = np.argsort(-codes[:, :proper].std(axis=0), kind="stable")[:MOST_SLIDERS].tolist()
         low, high = np.percentile(codes, ENDS, axis=0)
         self.ranges = {unit: slider_range(low[unit], high[unit]) for unit in self.units}
@@ -142,7 +142,7 @@ class Workbench:
             return False
         if self.has_pictures and (max(item.shape[:2]) > LARGEST_UPLOAD or item.dtype != self.dtype):
             return False
-        within = not self.scaling.ranged or (item.min() >= self.scaling.low and item.max() <= self.scaling.high)
+        within = not self.scaling.is_range or (item.min() >= self.scaling.low and item.max() <= self.scaling.high)
         return within and np.can_cast(item.dtype, self.dtype, "same_kind")
 
     def _fitted(self, picture: np.ndarray, axes: str) -> np.ndarray:
@@ -187,7 +187,7 @@ class Workbench:
         rebuilt = self.autoencoder.decoded(code[None], item.shape[: len(self.axes.strip("NC"))])[0]
         off = rebuilt - self.scaling.forward(item)
         limit = max(float(np.abs(off).max()), 1e-6)
-        own = rebuilt * self.pen.span + self.pen.low if self.scaling.ranged else self.scaling.inverse(rebuilt)
+        own = rebuilt * self.pen.span + self.pen.low if self.scaling.is_range else self.scaling.inverse(rebuilt)
         pictures = [
             ("original", self.pen.picture(item)),
             (f"code: {len(code):,} numbers", self.code_picture(code, item)),
@@ -254,7 +254,7 @@ class Workbench:
         hidden = (
             self.imputer.with_holes(right, f"pixels:{share:g}", seed=0) if share > 0 else self.imputer.with_mask(right)
         )
-        holes = np.zeros(right.values.shape, bool) if hidden.holes is None else hidden.holes.copy()
+        holes = np.zeros(right.values.shape, bool) if hidden.mask is None else hidden.mask.copy()
         if painted is not None and painted.shape == item.shape[:2]:
             holes[0] |= painted[..., None] if self.axes.endswith("C") else painted
         if not holes.any():
@@ -264,7 +264,7 @@ class Workbench:
             )
         if holes.all():
             raise DataError("all of it is hidden: leave something to go by")
-        hidden = Items(right.values, self.axes, holes=holes, source="the item")
+        hidden = Items(right.values, self.axes, mask=holes, source="the item")
         after, doubt = self.imputer.transform(hidden)[0], self.imputer.uncertainty(hidden)[0] / self.pen.span
         most = max(float(doubt.max()), 1e-6)
         pictures = [

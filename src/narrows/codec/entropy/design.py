@@ -93,5 +93,5 @@ class Design:
         """Which of the taps make a value quiet where all of them are zero: the nearest ones, of coarse levels all."""
         return near(self.taps(turn, channel), 2 if turn.level < GROUPS - 1 else self.radius)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -31,7 +31,7 @@ import platformdirs
 
 from narrows.artifacts import atomic
 from narrows.data.formats.arrays import read_idx, write_idx
-from narrows.data.progress import Progress, untold
+from narrows.data.progress import Progress, no_progress
 from narrows.errors import DataError
 
 SHA256 = {
@@ -62,7 +62,7 @@ def cache_folder() -> Path:
     return Path(os.environ.get("NARROWS_DATA") or platformdirs.user_cache_dir("narrows")) / "mnist"
 
 
-def read_split(split: str, progress: Progress = untold) -> tuple[np.ndarray, np.ndarray, list[str]]:
+def read_split(split: str, progress: Progress = no_progress) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Digits (N, 28, 28) uint8, their labels (N,) uint8, and notes on where they came from.
 
     split: "train" (60,000) or "test" (10,000). Raises DataError that tells what was tried where no source has MNIST.

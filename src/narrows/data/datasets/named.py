@@ -6,7 +6,7 @@ import numpy as np
 
 from narrows.data.datasets import mnist
 from narrows.data.items import Items
-from narrows.data.progress import Progress, untold
+from narrows.data.progress import Progress, no_progress
 from narrows.errors import DataError
 
 
@@ -46,7 +46,7 @@ def is_named(source: str) -> bool:
     return source.partition(":")[0] in {known.name for known in named_sets()}
 
 
-def read_named(source: str, progress: Progress = untold) -> Items:
+def read_named(source: str, progress: Progress = no_progress) -> Items:
     """The items of "name" or "name:split", with labels; a bare name means its training split."""
     name, _, split = source.partition(":")
     known = {known.name: known for known in named_sets()}[name]

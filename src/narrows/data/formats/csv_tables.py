@@ -15,7 +15,7 @@ import numpy as np
 
 from narrows.data.formats.content import Content, opened, path_or_buffer
 from narrows.data.tables.columns import Columns
-from narrows.data.tables.frames import check_names, require, shown
+from narrows.data.tables.frames import check_names, quote_names, require
 from narrows.errors import DataError
 
 if TYPE_CHECKING:
@@ -215,7 +215,7 @@ class Csv:
         self._block = max(BLOCK, 32 * sum(map(len, names)))
         if all(is_number(name) for name in names):
             raise DataError(
-                f"{self.name}: line 1 holds numbers alone ({shown(names)}); expected the names of the columns"
+                f"{self.name}: line 1 holds numbers alone ({quote_names(names)}); expected the names of the columns"
             )
         twice = [name for place, name in enumerate(names) if name in set(names[:place])]
         if twice:

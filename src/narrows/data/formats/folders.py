@@ -22,7 +22,7 @@ from narrows.data.formats import wav as audio
 from narrows.data.formats.content import Content
 from narrows.data.items import Items
 from narrows.data.memory import allocate
-from narrows.data.progress import Progress, untold
+from narrows.data.progress import Progress, no_progress
 from narrows.errors import DataError
 
 _LARGEST_ENTRY = 2**30
@@ -67,7 +67,7 @@ def in_zip(archive: zipfile.ZipFile, source: str) -> list[File]:
     ]
 
 
-def read_pictures(found: list[File], source: str, strict: bool = False, progress: Progress = untold) -> Items:
+def read_pictures(found: list[File], source: str, strict: bool = False, progress: Progress = no_progress) -> Items:
     """Items of all pictures that can be read, `NYX` if all are grey and else `NYXC`.
 
     Grey pictures among colour ones become colour. Alpha is kept as the last channel if any pixel of the set is not
@@ -205,7 +205,7 @@ class _Plan:
             "source": self.source,
         }
         if (shapes != shapes[0]).any():
-            return Items.packed(values, shapes, axes, offsets, **details)
+            return Items.ragged(values, shapes, axes, offsets, **details)
         size = int(shapes[0].prod())
         if len(good) < len(self.names):
             for place, start in enumerate(offsets):  # closed up in place: the values may be larger than the memory

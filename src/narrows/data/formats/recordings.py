@@ -9,11 +9,11 @@ from narrows.data.formats.content import Content
 from narrows.data.formats.folders import File, Reading
 from narrows.data.items import Items
 from narrows.data.memory import allocate
-from narrows.data.progress import Progress, untold
+from narrows.data.progress import Progress, no_progress
 from narrows.errors import DataError
 
 
-def read_recordings(found: list[File], source: str, strict: bool = False, progress: Progress = untold) -> Items:
+def read_recordings(found: list[File], source: str, strict: bool = False, progress: Progress = no_progress) -> Items:
     """Items of all recordings that can be read, `NT` if they have one channel and else `NTC`.
 
     Raises DataError where none can be read, where they differ in type, channels or rate, and with `strict` for the
@@ -47,7 +47,7 @@ def read_recordings(found: list[File], source: str, strict: bool = False, progre
         return Items(
             np.stack([values[starts[i] : starts[i] + sizes[i]].reshape(shapes[0]) for i in good]), axes, **details
         )
-    return Items.packed(values, shapes, axes, starts[good], **details)
+    return Items.ragged(values, shapes, axes, starts[good], **details)
 
 
 def check_alike(source: str, names: list[str], headers: list[audio.Header]) -> None:

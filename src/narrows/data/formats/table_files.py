@@ -17,7 +17,7 @@ from narrows.data.formats.content import Content, first_bytes
 from narrows.data.formats.csv_tables import Csv
 from narrows.data.formats.parquet import Parquet
 from narrows.data.items import Items
-from narrows.data.progress import Progress, untold
+from narrows.data.progress import Progress, no_progress
 from narrows.data.tables import frames as tables
 from narrows.data.tables.columns import Columns
 from narrows.data.tables.frames import require
@@ -51,7 +51,11 @@ def opened_table(content: Content, name: str, columns: Columns | None = None) ->
 
 
 def read_table(
-    content: Content, name: str, columns: Columns | None = None, progress: Progress = untold, most: int = MOST_CELLS
+    content: Content,
+    name: str,
+    columns: Columns | None = None,
+    progress: Progress = no_progress,
+    most: int = MOST_CELLS,
 ) -> Items:
     """A table as items with a frame. Of more than `most` cells, those of rows that are drawn at random, in their order.
 
@@ -59,7 +63,7 @@ def read_table(
     """
     pd = require("pandas")
     source = opened_table(content, name, columns)
-    learning = tables.Learning(name)
+    learning = tables.ColumnInference(name)
     rows = source.rows if source.rows is not None else sum(part.num_rows for part in source.texts())  # type: ignore[union-attr]
     if not rows:
         raise DataError(f"{name}: holds no rows")
@@ -83,7 +87,7 @@ def read_table(
             frame.isetitem(place, pd.Series(values, index=frame.index))
     notes = [] if chosen is None else [f"{name}: {kept:,} of its {rows:,} rows are used, drawn at random"]
     notes += [f"{name}: column {column.name!r} has no known value" for column in columns if _is_blank(column, frame)]
-    return tables.items_of(frame, columns, name, notes=notes)
+    return tables.frame_to_items(frame, columns, name, notes=notes)
 
 
 def _is_blank(column: Any, frame: pandas.DataFrame) -> bool:
@@ -226,7 +230,7 @@ def in_memory(items: Items) -> Any:
     if items.frame is not None:
         return items.frame
     if items.columns is not None:
-        return tables.decoded(items.values, items.columns)
+        return tables.decode_frame(items.values, items.columns)
     if items.axes != "NF":
         raise DataError(f"items with the axes {items.axes[1:]} are no rows of a table; write .npy instead")
     return pd.DataFrame(items.values, columns=[f"c{place}" for place in range(items.values.shape[1])])

@@ -11,7 +11,7 @@ from narrows.errors import DataError, FormatError
 
 Kind = Literal["number", "integer", "boolean", "category", "date"]
 Category = str | int | bool | float
-_FIELDS = {"name", "kind", "dtype", "categories", "ordered", "low", "high", "whole"}
+_KEYS = {"name", "kind", "dtype", "categories", "ordered", "low", "high", "whole"}  # of a column in a JSON document
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Column:
         else sorted. A value that is none of them has no code, so it is coded as NaN.
     ordered: whether the order of the categories means something.
     low, high: the least and the largest code of all cells that have one; None where none has.
-    whole: of dates, whether none has a time of day.
+    date_only: of dates, whether none has a time of day.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Column:
     ordered: bool = False
     low: float | None = None
     high: float | None = None
-    whole: bool = False
+    date_only: bool = False
 
     def __post_init__(self) -> None:
         def wrong(reason: str) -> DataError:
@@ -48,7 +48,7 @@ class Column:
             raise wrong(f"kind {self.kind!r}: expected one of {', '.join(get_args(Kind))}")
         if self.kind != "category" and (self.categories or self.ordered):
             raise wrong(f"a {self.kind} has no categories")
-        if self.whole and self.kind != "date":
+        if self.date_only and self.kind != "date":
             raise wrong(f"a {self.kind} has no time of day")
         if not all(isinstance(value, (str, bool, int, float)) and value == value for value in self.categories):
             raise wrong("categories are text, integers, booleans or real numbers")
@@ -69,7 +69,7 @@ class Column:
         """Whether all cells that have a code have the same."""
         return self.low is not None and self.low == self.high
 
-    def possible(self, codes: np.ndarray) -> np.ndarray:
+    def nearest_valid(self, codes: np.ndarray) -> np.ndarray:
         """The nearest codes that cells can have: integers and dates in the learnt range, known categories, 0 or 1.
 
         NaN stays, numbers stay as they are, and all of a column without any code is NaN.
@@ -82,7 +82,7 @@ class Column:
             return np.where(np.isnan(codes), np.nan, codes >= 0.5)
         if self.kind == "category":
             return np.clip(np.rint(codes), 0, len(self.categories) - 1)
-        step = 1.0 if self.kind == "integer" or self.whole else 1 / 86400
+        step = 1.0 if self.kind == "integer" or self.date_only else 1 / 86400
         return np.clip(np.rint(codes / step) * step, self.low, self.high)
 
 
@@ -106,7 +106,7 @@ class Columns:
         if X.ndim != 2 or X.dtype.kind not in "fiub":
             raise DataError(f"X: {X.dtype} of shape {X.shape}; expected numbers, of shape (rows, columns)")
         kind: Kind = "number" if X.dtype.kind == "f" else "boolean" if X.dtype.kind == "b" else "integer"
-        low, high = ranges(np.asarray(X, np.float64))
+        low, high = column_ranges(np.asarray(X, np.float64))
         return cls(
             tuple(
                 Column(f"x{index}", kind, str(X.dtype), low=each[0], high=each[1])
@@ -127,29 +127,35 @@ class Columns:
     def __getitem__(self, index: int) -> Column:
         return self.columns[index]
 
-    def possible(self, codes: np.ndarray) -> np.ndarray:
+    def nearest_valid(self, codes: np.ndarray) -> np.ndarray:
         """The nearest codes (N, F) that cells can have, as `Column.possible` of each column."""
-        return np.column_stack([column.possible(codes[:, index]) for index, column in enumerate(self)])
+        return np.column_stack([column.nearest_valid(codes[:, index]) for index, column in enumerate(self)])
 
-    def to_json(self) -> list[dict[str, Any]]:
+    def to_dict(self) -> list[dict[str, Any]]:
         """Plain values for a JSON document."""
-        return [{**asdict(column), "categories": list(column.categories)} for column in self]
+        documents = [{**asdict(column), "categories": list(column.categories)} for column in self]
+        for document in documents:
+            document["whole"] = document.pop("date_only")
+        return documents
 
     @classmethod
-    def from_json(cls, document: Any) -> "Columns":
-        """The columns that `to_json` wrote; FormatError where the document is not of such."""
+    def from_dict(cls, document: Any) -> "Columns":
+        """The columns that `to_dict` wrote; FormatError where the document is not of such."""
         try:
-            if any(set(each) != _FIELDS for each in document):
-                raise ValueError(f"expected {', '.join(sorted(_FIELDS))} of each")
+            if any(set(each) != _KEYS for each in document):
+                raise ValueError(f"expected {', '.join(sorted(_KEYS))} of each")
             for each in document:
                 if not isinstance(each["ordered"], bool) or not isinstance(each["whole"], bool):
                     raise TypeError("ordered and whole are true or false")
-            return cls(tuple(Column(**{**each, "categories": tuple(each["categories"])}) for each in document))
+            fields = [
+                {**each, "categories": tuple(each["categories"]), "date_only": each["whole"]} for each in document
+            ]
+            return cls(tuple(Column(**{name: each[name] for name in each if name != "whole"}) for each in fields))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise FormatError(f"columns of the table: {error}") from None
 
 
-def ranges(codes: np.ndarray) -> tuple[list[float | None], list[float | None]]:
+def column_ranges(codes: np.ndarray) -> tuple[list[float | None], list[float | None]]:
     """The least and the largest known value of each column of (N, F); None where there is none."""
     low = np.fmin.reduce(codes, axis=0, initial=np.nan)
     high = np.fmax.reduce(codes, axis=0, initial=np.nan)

@@ -18,7 +18,7 @@ LOOKED_AT = 2**17  # rows
 
 
 @dataclass(frozen=True)
-class Bend:
+class QuantileNormalTransform:
     """A monotone map, linear between its knots: values (increasing) to normal scores (increasing), and back."""
 
     knots: tuple[float, ...]
@@ -38,12 +38,12 @@ class Feature:
 
     mean, scale: (K,) each: features are what is scaled minus the mean, over the scale; (0,) for a column that is
         constant or unknown, which becomes no feature.
-    bend: what is scaled is this map of the codes; None where it is the codes themselves.
+    transform: applied to the codes before scaling; None where the codes are scaled as they are.
     """
 
     mean: np.ndarray
     scale: np.ndarray
-    bend: Bend | None = None
+    transform: QuantileNormalTransform | None = None
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Features:
                 scaled = (codes[:, None] == np.arange(width)) - feature.mean
                 scaled[np.isnan(codes)] = 0
             else:
-                bent = codes if feature.bend is None else feature.bend.forward(codes)
+                bent = codes if feature.transform is None else feature.transform.forward(codes)
                 scaled = np.where(np.isnan(codes), 0, bent - feature.mean)[:, None]
             out[:, start : start + width] = scaled / feature.scale
             start += width
@@ -101,28 +101,36 @@ class Features:
             elif column.kind == "category":
                 values[:, place] = scaled.argmax(axis=1)
             else:
-                values[:, place] = scaled[:, 0] if feature.bend is None else feature.bend.inverse(scaled[:, 0])
-        return self.columns.possible(values)
+                values[:, place] = (
+                    scaled[:, 0] if feature.transform is None else feature.transform.inverse(scaled[:, 0])
+                )
+        return self.columns.nearest_valid(values)
 
-    def to_json(self) -> list[dict[str, Any]]:
+    def to_dict(self) -> list[dict[str, Any]]:
         """Plain values for a JSON document; of a bend its knots and scores."""
         return [
             {
                 "mean": feature.mean.tolist(),
                 "scale": feature.scale.tolist(),
-                "bend": None if feature.bend is None else [list(feature.bend.knots), list(feature.bend.scores)],
+                "bend": None
+                if feature.transform is None
+                else [list(feature.transform.knots), list(feature.transform.scores)],
             }
             for feature in self.features
         ]
 
     @classmethod
-    def from_json(cls, document: Any, columns: Columns) -> Features:
-        """The features that `to_json` wrote, of these columns; FormatError where the document is not of such."""
+    def from_dict(cls, document: Any, columns: Columns) -> Features:
+        """The features that `to_dict` wrote, of these columns; FormatError where the document is not of such."""
         try:
             features = []
             for each, column in zip(document, columns, strict=True):
                 mean, scale = np.array(each["mean"], float), np.array(each["scale"], float)
-                bend = None if each["bend"] is None else Bend(*(tuple(map(float, ends)) for ends in each["bend"]))
+                bend = (
+                    None
+                    if each["bend"] is None
+                    else QuantileNormalTransform(*(tuple(map(float, ends)) for ends in each["bend"]))
+                )
                 width = len(column.categories) if column.kind == "category" else 1
                 if mean.shape != scale.shape or mean.shape not in ((0,), (width,)) or not (scale > 0).all():
                     raise ValueError(f"column {column.name!r}: means {mean.shape} and scales {scale.shape}")
@@ -144,13 +152,13 @@ def _learn(codes: np.ndarray, column: Column) -> Feature:
         shares = np.bincount(known.astype(np.int64), minlength=len(column.categories)) / len(known)
         scale = np.sqrt((shares * (1 - shares)).sum())
         return Feature(shares, np.full(len(shares), scale))
-    bend = _bend(known, column) if is_bent(known) else None
+    bend = _bend(known, column) if needs_transform(known) else None
     scaled = known if bend is None else bend.forward(known)
     mean, deviation = scaled.mean(), scaled.std()
     return Feature(np.array([mean]), np.array([deviation]), bend)
 
 
-def is_bent(known: np.ndarray) -> bool:
+def needs_transform(known: np.ndarray) -> bool:
     """Whether values (N,) are so skewed or heavy-tailed that few of them would outweigh all others.
 
     So they are where the skewness is beyond 1.5 either way, or the kurtosis above 9 (a normal distribution has 0 and
@@ -163,7 +171,7 @@ def is_bent(known: np.ndarray) -> bool:
     return not tame and len(np.unique(known)) >= FEWEST_TO_BEND
 
 
-def _bend(known: np.ndarray, column: Column) -> Bend | None:
+def _bend(known: np.ndarray, column: Column) -> QuantileNormalTransform | None:
     """The map of values (N,) to the normal scores of their ranks, by at most `KNOTS` of their quantiles."""
     assert column.low is not None
     assert column.high is not None
@@ -175,4 +183,4 @@ def _bend(known: np.ndarray, column: Column) -> Bend | None:
         chosen = np.delete(chosen, np.arange(1, 1 + len(chosen) - KNOTS))
     knots, scores = values[chosen], np.array([NormalDist().inv_cdf(share) for share in shares[chosen]])
     knots[0], knots[-1] = column.low, column.high  # of all rows
-    return Bend(tuple(knots.tolist()), tuple(scores.tolist()))
+    return QuantileNormalTransform(tuple(knots.tolist()), tuple(scores.tolist()))

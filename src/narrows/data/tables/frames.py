@@ -26,7 +26,7 @@ from narrows.data.tables.cells import (
     series_of,
     with_cells,
 )
-from narrows.data.tables.columns import Category, Column, Columns, Kind, ranges
+from narrows.data.tables.columns import Category, Column, Columns, Kind, column_ranges
 from narrows.errors import DataError
 
 if TYPE_CHECKING:
@@ -42,33 +42,33 @@ def is_frame(X: Any) -> bool:
     return hasattr(X, "dtypes") and hasattr(X, "columns")
 
 
-def as_frame(X: Any) -> pandas.DataFrame:
+def to_pandas(X: Any) -> pandas.DataFrame:
     """A data frame as one of pandas."""
     pd = require("pandas")
     return X if isinstance(X, pd.DataFrame) else X.to_pandas()
 
 
-def items_of(frame: pandas.DataFrame, columns: Columns | None = None, source: str = "X", **details: Any) -> Items:
+def frame_to_items(frame: pandas.DataFrame, columns: Columns | None = None, source: str = "X", **details: Any) -> Items:
     """A frame as items, whose columns are learnt from it where they are not given; `details` are further fields."""
-    frame = as_frame(frame)
-    columns = learn(frame, source) if columns is None else columns
-    return Items(coded(frame, columns, source), "NF", source=source, frame=frame, columns=columns, **details)
+    frame = to_pandas(frame)
+    columns = infer_columns(frame, source) if columns is None else columns
+    return Items(encode_frame(frame, columns, source), "NF", source=source, frame=frame, columns=columns, **details)
 
 
-def learn(frames: pandas.DataFrame | Iterable[pandas.DataFrame], source: str = "X") -> Columns:
+def infer_columns(frames: pandas.DataFrame | Iterable[pandas.DataFrame], source: str = "X") -> Columns:
     """The columns of a frame, or of a table that comes in several frames.
 
     A column of text or categories keeps at most 256 categories, the most frequent, and of more than 16 those alone
     that occur twice: names and identifiers tell nothing of others. What is left out has no code.
     Raises DataError where a column cannot be learnt, naming it.
     """
-    learning = Learning(source)
+    learning = ColumnInference(source)
     for frame in [frames] if is_frame(frames) else frames:
         learning.see(frame)
     return learning.columns()
 
 
-class Learning:
+class ColumnInference:
     """What is known of the columns of a table while its rows come by."""
 
     def __init__(self, source: str) -> None:
@@ -76,7 +76,7 @@ class Learning:
         self.facts: list[_Facts] = []
 
     def see(self, frame: pandas.DataFrame) -> None:
-        names = names_of(frame)
+        names = column_names(frame)
         if not self.facts:
             Columns(tuple(Column(name, "number", "float64") for name in names))  # names that are alike are refused
             self.facts = [_Facts(name) for name in names]
@@ -85,7 +85,7 @@ class Learning:
         plain = plain_numbers(frame)
         if len(plain):
             values = numbers_of(frame, plain, self.source)
-            for position, *ends in zip(plain, *ranges(values), strict=True):
+            for position, *ends in zip(plain, *column_ranges(values), strict=True):
                 facts, dtype = self.facts[position], frame.dtypes.iloc[position]
                 facts.add(self.source, kind_of_number(dtype), str(dtype), *ends)
         for position in np.setdiff1d(np.arange(len(names)), plain):
@@ -106,7 +106,7 @@ class _Facts:
         self.dtype = ""
         self.low: float | None = None
         self.high: float | None = None
-        self.whole = True
+        self.date_only = True
         self.declared: list[Category] | None = None
         self.ordered = False
         self.counts: Counter[Category] = Counter()
@@ -133,11 +133,11 @@ class _Facts:
             self.add(source, kind, dtype, None, None)
             return
         codes = codes_of(series, Column(self.name, kind, dtype), source)
-        low, high = ranges(codes[:, None])
+        low, high = column_ranges(codes[:, None])
         self.add(source, kind, dtype, low[0], high[0])
-        if kind == "date" and self.whole:
+        if kind == "date" and self.date_only:
             known = codes[~np.isnan(codes)]
-            self.whole = bool((known == np.rint(known)).all())
+            self.date_only = bool((known == np.rint(known)).all())
 
     def count(self, series: pandas.Series) -> None:
         counts = series.value_counts()
@@ -156,7 +156,7 @@ class _Facts:
         kind = self.kind or "category"
         if kind != "category":
             return Column(
-                self.name, kind, self.dtype, low=self.low, high=self.high, whole=kind == "date" and self.whole
+                self.name, kind, self.dtype, low=self.low, high=self.high, date_only=kind == "date" and self.date_only
             )
         categories = self.categories()
         seen = [index for index, value in enumerate(categories) if value in self.counts]
@@ -176,12 +176,12 @@ class _Facts:
         return sorted(values)  # type: ignore[type-var]
 
 
-def coded(frame: pandas.DataFrame, columns: Columns, source: str = "X") -> np.ndarray:
+def encode_frame(frame: pandas.DataFrame, columns: Columns, source: str = "X") -> np.ndarray:
     """The codes of the cells, float64 (N, F), as `Column` says; NaN where a cell is missing or of no known category.
 
     Raises DataError where the columns have other names or another order, or their cells are of another kind.
     """
-    check_names(names_of(frame), columns, source)
+    check_names(column_names(frame), columns, source)
     values = np.empty((len(frame), len(columns)))
     plain = plain_numbers(frame)
     plain = plain[[columns[position].kind in ("number", "integer", "boolean") for position in plain]]
@@ -199,13 +199,13 @@ def check_names(names: list[str], columns: Columns, source: str) -> None:
     missing = [name for name in columns.names if name not in names]
     more = [name for name in names if name not in columns.names]
     if missing:
-        raise DataError(f"{source}: has no column {shown(missing)}, which the model learnt from")
+        raise DataError(f"{source}: has no column {quote_names(missing)}, which the model learnt from")
     if more:
-        raise DataError(f"{source}: column {shown(more)} is none that the model learnt from; leave it out")
-    raise DataError(f"{source}: its columns are in another order; the model learnt from {shown(columns.names)}")
+        raise DataError(f"{source}: column {quote_names(more)} is none that the model learnt from; leave it out")
+    raise DataError(f"{source}: its columns are in another order; the model learnt from {quote_names(columns.names)}")
 
 
-def filled(frame: pandas.DataFrame, values: np.ndarray, columns: Columns) -> pandas.DataFrame:
+def fill_frame(frame: pandas.DataFrame, values: np.ndarray, columns: Columns) -> pandas.DataFrame:
     """The frame with its missing cells replaced by the cells of coded values (N, F); those that are NaN stay missing.
 
     All else is as it was, bit for bit: known cells, types, order and index. Only a declared category gets the learnt
@@ -215,30 +215,30 @@ def filled(frame: pandas.DataFrame, values: np.ndarray, columns: Columns) -> pan
     holes = frame.isna().to_numpy()
     for position in np.flatnonzero(holes.any(axis=0)):
         column = columns[int(position)]
-        codes = column.possible(values[:, position])
+        codes = column.nearest_valid(values[:, position])
         where = holes[:, position] & ~np.isnan(codes)
         if where.any():
             out.isetitem(position, with_cells(frame.iloc[:, position], where, codes[where], column))
     return out
 
 
-def decoded(values: np.ndarray, columns: Columns, index: Any = None) -> pandas.DataFrame:
+def decode_frame(values: np.ndarray, columns: Columns, index: Any = None) -> pandas.DataFrame:
     """A frame of the cells that coded values (N, F) are nearest to, of the types of the columns.
 
     NaN is missing; a type without room for missing cells gives way to one that has it.
     """
     pd = require("pandas")
     index = pd.RangeIndex(len(values)) if index is None else index
-    series = [series_of(column.possible(values[:, place]), column, index) for place, column in enumerate(columns)]
+    series = [series_of(column.nearest_valid(values[:, place]), column, index) for place, column in enumerate(columns)]
     out = pd.concat(series, axis=1)
     out.columns = pd.Index(columns.names)
     return out
 
 
-def names_of(frame: pandas.DataFrame) -> list[str]:
+def column_names(frame: pandas.DataFrame) -> list[str]:
     return [str(name) for name in frame.columns]
 
 
-def shown(names: list[str]) -> str:
+def quote_names(names: list[str]) -> str:
     """A few names for a message."""
     return ", ".join(map(repr, names[:3])) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -96,11 +96,11 @@ class Architecture:
         halvings = self.halvings()
         return [tuple(2 if level < n else 1 for n in halvings) for level in range(max(1, *halvings))]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, document: dict[str, Any]) -> "Architecture":
+    def from_dict(cls, document: dict[str, Any]) -> "Architecture":
         code = document["code"]
         return cls(
             **{

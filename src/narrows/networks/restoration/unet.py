@@ -64,11 +64,11 @@ class Restoration:
         halvings = [max(1, min(LEVELS[len(self.shape)], size.bit_length() - 2)) for size in self.shape]
         return [tuple(2 if level < n else 1 for n in halvings) for level in range(max(halvings))]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, document: dict[str, Any]) -> "Restoration":
+    def from_dict(cls, document: dict[str, Any]) -> "Restoration":
         return cls(**{**document, "shape": tuple(document["shape"])})
 
 

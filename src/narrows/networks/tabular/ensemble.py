@@ -44,11 +44,11 @@ class TableArchitecture:
 
     values = channels
 
-    def to_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, document: dict[str, Any]) -> "TableArchitecture":
+    def from_dict(cls, document: dict[str, Any]) -> "TableArchitecture":
         tuples = {name: tuple(document[name]) for name in ("sizes", "bent", "shape")}
         return cls(**{**document, **tuples})
 

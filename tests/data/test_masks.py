@@ -5,7 +5,7 @@ import pytest
 
 from narrows import DataError
 from narrows.data import Items
-from narrows.data.masks import mark, mark_value, split_alpha
+from narrows.data.masks import apply_masks, mask_value, split_alpha
 
 from ..made_up import waves
 
@@ -18,7 +18,7 @@ def of_sizes(channels=0, dtype=np.uint8):
 
 def random_masks(items, seed=0):
     rng = np.random.default_rng(seed)
-    return [rng.random(item.shape[: items.spatial]) < 0.4 for item in items]
+    return [rng.random(item.shape[: items.spatial_dims]) < 0.4 for item in items]
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32, np.float64, bool])
@@ -27,15 +27,15 @@ def test_a_value_that_means_missing(dtype, uniform):
     arrays = [(x > 1 if dtype is bool else x).astype(dtype) for x in of_sizes()]
     items = Items.from_array(np.stack(arrays[::2])) if uniform else Items.from_list(arrays)
     value = float(items.values.flat[3])
-    marked = mark_value(items, value)
+    marked = mask_value(items, value)
     assert marked.values is items.values
-    for item, hole in zip(items, marked.as_holes(), strict=True):
+    for item, hole in zip(items, marked.mask_items(), strict=True):
         np.testing.assert_array_equal(hole, item == value)
-    again = mark_value(marked, float(items.values.flat[4]))
-    assert (again.holes >= marked.holes).all()
-    assert mark_value(items, np.nan) is items
+    again = mask_value(marked, float(items.values.flat[4]))
+    assert (again.mask >= marked.mask).all()
+    assert mask_value(items, np.nan) is items
     for no_value_of_it in (-1, 1e30, 0.3):
-        assert not mark_value(items, no_value_of_it).holes.any()
+        assert not mask_value(items, no_value_of_it).mask.any()
 
 
 @pytest.mark.parametrize("colours", [1, 3])
@@ -50,7 +50,7 @@ def test_an_alpha_channel(colours, uniform):
     assert without.axes == ("NYX" if colours == 1 else "NYXC")
     assert without.channels == colours
     assert len(without) == len(items)
-    for given, item, hole in zip(items, without, without.as_holes(), strict=True):
+    for given, item, hole in zip(items, without, without.mask_items(), strict=True):
         colour = given[..., :-1] if colours == 3 else given[..., 0]
         np.testing.assert_array_equal(item, colour)
         expected = np.zeros(given.shape[:2], bool)
@@ -73,26 +73,26 @@ def test_masks(channels, uniform):
     arrays = of_sizes(channels)
     items = Items.from_array(np.stack(arrays[::2])) if uniform else Items.from_list(arrays)
     masks = random_masks(items)
-    marked = mark(items, Items.from_list(masks, "YX"))
-    assert items.holes is None
-    for hole, mask in zip(marked.as_holes(), masks, strict=True):
+    marked = apply_masks(items, Items.from_list(masks, "YX"))
+    assert items.mask is None
+    for hole, mask in zip(marked.mask_items(), masks, strict=True):
         np.testing.assert_array_equal(hole, mask[..., None].repeat(3, -1) if channels else mask)
     others = random_masks(items, seed=1)
-    both = mark(marked, Items.from_list(others, "YX"))
-    for hole, one, other in zip(both.as_holes(), masks, others, strict=True):
+    both = apply_masks(marked, Items.from_list(others, "YX"))
+    for hole, one, other in zip(both.mask_items(), masks, others, strict=True):
         np.testing.assert_array_equal(hole[..., 0] if channels else hole, one | other)
 
 
 def test_one_mask_for_all():
     X, mask = waves(4, 6, 5), np.eye(6, 5)
-    marked = mark(Items.from_array(X), Items.from_array(mask, "YX"))
-    np.testing.assert_array_equal(marked.holes, np.broadcast_to(mask != 0, X.shape))
+    marked = apply_masks(Items.from_array(X), Items.from_array(mask, "YX"))
+    np.testing.assert_array_equal(marked.mask, np.broadcast_to(mask != 0, X.shape))
 
 
 def test_a_mask_of_each_channel():
     X = waves(4, 6, 5, channels=3)
     mask = np.random.default_rng(0).random(X.shape) < 0.3
-    np.testing.assert_array_equal(mark(Items.from_array(X), Items.from_array(mask)).holes, mask)
+    np.testing.assert_array_equal(apply_masks(Items.from_array(X), Items.from_array(mask)).mask, mask)
 
 
 @pytest.mark.parametrize("channels", [2, 3, 4])
@@ -103,24 +103,26 @@ def test_a_picture_as_a_mask(channels):
     if channels != 3:
         picture[..., -1] = 255
     expected = picture[..., 0] != 0
-    np.testing.assert_array_equal(mark(Items.from_array(waves(4, 6, 5)), Items.from_array(picture)).holes, expected)
+    np.testing.assert_array_equal(
+        apply_masks(Items.from_array(waves(4, 6, 5)), Items.from_array(picture)).mask, expected
+    )
 
 
 def test_items_that_were_selected_from_others():
     arrays = of_sizes()
     items = Items.from_list(arrays)
     masks = random_masks(items)
-    marked = mark(items, Items.from_list(masks, "YX"))
+    marked = apply_masks(items, Items.from_list(masks, "YX"))
     chosen = [3, 0, 2]
     some = marked.select(np.array(chosen))
-    for index, item, hole in zip(chosen, some, some.as_holes(), strict=True):
+    for index, item, hole in zip(chosen, some, some.mask_items(), strict=True):
         np.testing.assert_array_equal(item, arrays[index])
         np.testing.assert_array_equal(hole, masks[index])
-    more = mark(some, Items.from_list([~masks[index] for index in chosen], "YX"))
-    assert all(hole.all() for hole in more.as_holes())
-    assert not mark_value(some, 300).as_holes()[1].all()
-    uniform = mark(Items.from_array(np.stack(arrays[::2])), Items.from_list(masks[::2], "YX"))
-    np.testing.assert_array_equal(uniform.select([1]).holes, uniform.holes[1:])
+    more = apply_masks(some, Items.from_list([~masks[index] for index in chosen], "YX"))
+    assert all(hole.all() for hole in more.mask_items())
+    assert not mask_value(some, 300).mask_items()[1].all()
+    uniform = apply_masks(Items.from_array(np.stack(arrays[::2])), Items.from_list(masks[::2], "YX"))
+    np.testing.assert_array_equal(uniform.select([1]).mask, uniform.mask[1:])
 
 
 @pytest.mark.parametrize("uniform", [True, False])
@@ -128,8 +130,8 @@ def test_grey_pictures_with_holes_as_colour_ones(uniform):
     arrays = of_sizes()
     items = Items.from_array(np.stack(arrays[::2])) if uniform else Items.from_list(arrays)
     masks = random_masks(items)
-    coloured = mark(items, Items.from_list(masks, "YX")).coloured()
-    for item, hole, mask in zip(coloured, coloured.as_holes(), masks, strict=True):
+    coloured = apply_masks(items, Items.from_list(masks, "YX")).to_rgb()
+    for item, hole, mask in zip(coloured, coloured.mask_items(), masks, strict=True):
         assert item.shape == hole.shape == (*mask.shape, 3)
         np.testing.assert_array_equal(hole, mask[..., None].repeat(3, -1))
 
@@ -144,4 +146,4 @@ def test_grey_pictures_with_holes_as_colour_ones(uniform):
 )
 def test_masks_that_do_not_fit(mask, axes, message):
     with pytest.raises(DataError, match=message):
-        mark(Items.from_array(waves(4, 6, 5)), Items.from_array(mask, axes, source="mask"))
+        apply_masks(Items.from_array(waves(4, 6, 5)), Items.from_array(mask, axes, source="mask"))
