@@ -93,7 +93,7 @@ def test_texts_of_holes_stay(text):
     ],
 )
 def test_wrong_noise(text, because):
-    with pytest.raises(ValueError, match=rf"^noise '{re.escape(text)}': .*{re.escape(because)}.*; possible are .*$"):
+    with pytest.raises(ValueError, match=rf"^noise='{re.escape(text)}': .*{re.escape(because)}.*; possible are .*$"):
         Noise.parse(text)
 
 
@@ -112,7 +112,7 @@ def test_wrong_noise(text, because):
     ],
 )
 def test_wrong_holes(text, because):
-    with pytest.raises(ValueError, match=rf"^holes '{re.escape(text)}': .*{re.escape(because)}.*; possible are .*$"):
+    with pytest.raises(ValueError, match=rf"^holes='{re.escape(text)}': .*{re.escape(because)}.*; possible are .*$"):
         Holes.parse(text)
 
 
@@ -169,7 +169,7 @@ def test_blur_of_items_smaller_than_its_reach():
 
 
 def test_a_table_cannot_be_blurred():
-    with pytest.raises(ValueError, match="blur needs signals"):
+    with pytest.raises(ValueError, match="noise='blur': needs signals"):
         noisy("gaussian:0.1+blur:1", torch.zeros(4, 5))
 
 
@@ -324,7 +324,7 @@ def test_whole_channels():
 
 @pytest.mark.parametrize("text", ["channels", "pixels+channels"])
 def test_one_channel_is_never_hidden_whole(text):
-    with pytest.raises(ValueError, match="need items of several channels"):
+    with pytest.raises(ValueError, match="needs items with several channels"):
         drawn(text, (5, 1, 6, 5))
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from narrows.artifacts.model_file import write_model
-from narrows.cli.messages import say
+from narrows.cli.messages import as_flag, say
+from narrows.errors import DataError, ParameterError
 
 from .conftest import narrows
 
@@ -58,6 +59,7 @@ USAGE = [
     (f"{TRAIN} --device tpu", "--device"),
     ("train autoencoder digits -o new.safetensors --epochs 0", "--epochs 0"),
     ("train autoencoder digits -o new.safetensors --minutes many", "--minutes"),
+    ("train autoencoder digits -o new.safetensors --axes NQ", "--axes NQ"),
     ("train autoencoder digits -o new.pt", ".safetensors"),
     ("train autoencoder digits -o -", ".safetensors"),
     ("encode m.safetensors digits -o codes.txt", ".npy or .npz or .csv"),
@@ -81,7 +83,6 @@ FAILURES = [
     ("train autoencoder empty -o new.safetensors", "empty"),
     ("train autoencoder digits:middle -o new.safetensors", "middle"),
     ("train autoencoder five.npy -o new.safetensors", "--axes"),
-    ("train autoencoder digits -o new.safetensors --axes NQ", "--axes"),
     ("train autoencoder nothing.png -o new.safetensors", "nothing.png"),
     ("train autoencoder text.npy -o new.safetensors", "text.npy"),
     (f"train autoencoder digits -o {'m' * 240}.safetensors", "cannot be written"),
@@ -174,16 +175,31 @@ def test_a_folder_that_may_not_be_written_to(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("said", "shown"),
+    ("name", "value", "shown"),
     [
-        ("code=32: too many", "--code 32: too many"),
-        ("say which, e.g. axes=\"NYX\" or axes='NT'", "say which, e.g. --axes NYX or --axes NT"),
-        ("random_state=1 learning_rate=-0.5: no", "--seed 1 --learning-rate -0.5: no"),
-        ("learning_rate=1e-05: no", "--learning-rate 1e-05: no"),
-        ("runs/code=4.npy: code=4.npy: damaged", "runs/code=4.npy: code=4.npy: damaged"),
-        ("two\nlines\x1b[31m", "two lines [31m"),
+        ("code", 32, "--code 32"),
+        ("code", (4, 7, 7), "--code 4x7x7"),
+        ("random_state", 1, "--seed 1"),
+        ("learning_rate", 1e-05, "--learning-rate 1e-05"),
+        ("missing_values", "alpha", "--missing alpha"),
+        ("keep_going", True, "--keep-going"),
+        ("clip", False, "--no-clip"),
+        ("noise", None, "--noise"),
     ],
 )
-def test_messages_speak_the_words_of_the_command_line(said, shown, capsys):
-    say(said)
-    assert capsys.readouterr().err == f"narrows: {shown}\n"
+def test_parameters_are_options_on_the_command_line(name, value, shown):
+    assert as_flag(name, value) == shown
+
+
+def test_an_error_names_options_or_keyword_arguments():
+    error = DataError("3 axes", source="code=4.npy", hint="specify which axis is which", suggestion={"axes": "NYX"})
+    assert str(error) == "code=4.npy: 3 axes; specify which axis is which: axes='NYX'"
+    assert error.describe(as_flag) == "code=4.npy: 3 axes; specify which axis is which: --axes NYX"
+    error = ParameterError("expected a whole number from 0", parameter="random_state", value=-1)
+    assert str(error) == "random_state=-1: expected a whole number from 0"
+    assert error.describe(as_flag) == "--seed -1: expected a whole number from 0"
+
+
+def test_messages_are_single_lines_without_control_characters(capsys):
+    say("two\nlines\x1b[31m")
+    assert capsys.readouterr().err == "narrows: two lines [31m\n"

@@ -123,4 +123,6 @@ def test_one_volume_through_every_tool(place):
 def test_a_flat_code_of_one_recording_is_an_error_that_says_what_to_do(place):
     ran = narrows("train", "autoencoder", place / "sounds/b.wav", "-o", "m.safetensors", "--code", 32)
     assert ran.code == 1
-    assert "a flat code of 32 cannot be learnt; cut it into many items of one size, or say channels x grid" in ran.err
+    assert (
+        "a flat code of 32 cannot be learned; cut it into many items of one size, or specify channels x grid" in ran.err
+    )

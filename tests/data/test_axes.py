@@ -3,7 +3,7 @@ import pytest
 
 from narrows import data
 from narrows.data.axes import LAYOUTS
-from narrows.errors import DataError
+from narrows.errors import DataError, ParameterError
 
 
 @pytest.mark.parametrize(
@@ -17,8 +17,8 @@ def test_a_shape_of_many_readings_is_asked_about_with_examples():
     with pytest.raises(DataError) as error:
         data.guess_axes((100, 28, 28, 28))
     assert str(error.value) == (
-        "X has shape (100, 28, 28, 28): say which axes these are, "
-        'e.g. axes="NZYX" for volumes or axes="NYXC" for 28 channels'
+        "X has shape (100, 28, 28, 28), which does not tell its axes; "
+        "specify them (NZYX for volumes, NYXC for images with 28 channels): axes='NZYX'"
     )
 
 
@@ -46,7 +46,7 @@ def test_a_missing_item_axis_means_one_item(layout):
 
 @pytest.mark.parametrize("axes", ["NYXQ", "NYYX", "NX", "NYXT", "NFC", "N", ""])
 def test_axes_that_are_no_layout_are_refused(axes):
-    with pytest.raises(DataError, match="axes"):
+    with pytest.raises(ParameterError, match="axes"):
         data.Items.from_array(np.ones(range(2, 2 + len(axes))), axes)
 
 

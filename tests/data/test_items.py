@@ -130,7 +130,7 @@ def test_arrays_that_cannot_be_learnt_are_refused(array, message):
         ([np.ones((2, 2)), np.ones((2, 2), int)], "item 1: int64"),
         ([np.ones((2, 2)), np.ones((2, 2, 2))], "item 1: float64 of shape"),
         ([np.ones((2, 2, 1)), np.ones((2, 2, 3))], "numbers of channels"),
-        ([np.ones(3), np.ones(4)], 'axes="NT"'),
+        ([np.ones(3), np.ones(4)], "axes='NT'"),
     ],
 )
 def test_lists_that_do_not_go_together_are_refused(arrays, message):

@@ -457,7 +457,7 @@ def test_what_a_denoiser_cannot_take():
             model.transform(X)
     with pytest.raises(DataError, match="pairs need the same"):
         model.score(waves(3, 8, 8), waves(2, 8, 8))
-    with pytest.raises(ValueError, match="noise 'fog'"):
+    with pytest.raises(ValueError, match="noise='fog'"):
         model.with_noise(waves(3, 8, 8), "fog")
     for method in ("transform", "uncertainty", "score", "with_noise"):
         with pytest.raises(ValueError, match="not fitted"):

@@ -230,7 +230,7 @@ def test_what_cannot_be_filled_is_said_in_a_line(imputer, table):
         Imputer().fit(table.assign(income=np.inf))
     with pytest.raises(ValueError, match="infinity"):
         Imputer().fit(np.array([[1.0, np.inf], [2.0, 3.0]]))
-    with pytest.raises(ValueError, match="of tables, expected mixed or pixels"):
+    with pytest.raises(ValueError, match="for tables, expected mixed or pixels"):
         Imputer(holes="blocks:0.2").fit(table)
     with pytest.raises(ValueError, match="strategy"):
         Imputer(strategy="median").fit(table)

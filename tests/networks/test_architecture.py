@@ -80,24 +80,24 @@ PICTURES = Architecture("conv", 1, (28, 28), (4, 7, 7))
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"kind": "tree"}, "kind='tree': expected one of linear, dense, conv"),
+        ({"kind": "tree"}, "architecture='tree': expected one of linear, dense, conv"),
         (
             {"upsampling": "cubic"},
             "upsampling='cubic': expected one of nearest, bilinear, transpose, pixelshuffle, unpool",
         ),
-        ({"preset": "tiny"}, "preset='tiny': expected default or lesson"),
-        ({"preset": "lesson", "kind": "dense", "code": 9}, "preset='lesson' has no dense network"),
-        ({"shape": ()}, "architecture='conv' needs items with spatial axes; for tables use 'dense' or 'linear'"),
+        ({"preset": "tiny"}, "preset='tiny': expected one of default, lesson"),
+        ({"preset": "lesson", "kind": "dense", "code": 9}, "preset='lesson': has no dense network"),
+        ({"shape": ()}, "architecture='conv': needs items with spatial axes; for tables, use dense or linear"),
         ({"shape": (4, 4, 4, 4), "code": 3}, "items with 4 spatial axes: at most 3 are supported"),
         ({"code": 0}, "code=0: expected a whole number from 1, or channels and grid like 4x7x7"),
         ({"code": -2}, "code=-2: expected a whole number from 1"),
         ({"code": (4, 0, 7)}, "code=(4, 0, 7): expected a whole number from 1"),
         ({"code": 2.5}, "code=2.5: expected a whole number from 1"),
-        ({"kind": "dense"}, "code=4x7x7: a dense code is one number, like code=32"),
-        ({"code": (4, 7)}, "code=4x7: expected channels and 2 grid sizes for items of shape (28, 28)"),
-        ({"code": (4, 7, 6)}, "code=4x7x6: a grid of 6 is not 28 halved; it can be 28, 14, 7, 4, 2, 1"),
-        ({"code": (4, 29, 7)}, "code=4x29x7: a grid of 29 is not 28 halved"),
-        ({"code": (4, 14, 14), "preset": "lesson"}, "code=4x14x14: the lesson's network halves every axis twice"),
+        ({"kind": "dense"}, "code=(4, 7, 7): a dense code is one number, like 32"),
+        ({"code": (4, 7)}, "code=(4, 7): expected channels and 2 grid sizes for items of shape (28, 28)"),
+        ({"code": (4, 7, 6)}, "code=(4, 7, 6): a grid of 6 is not 28 halved; it can be 28, 14, 7, 4, 2, 1"),
+        ({"code": (4, 29, 7)}, "code=(4, 29, 7): a grid of 29 is not 28 halved"),
+        ({"code": (4, 14, 14), "preset": "lesson"}, "code=(4, 14, 14): the lesson's network halves every axis twice"),
     ],
 )
 def test_what_is_wrong_is_said(change, message):

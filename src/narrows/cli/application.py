@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 import typer.core
 import typer.main
+from typer import TyperException
 
 from narrows import __version__
 from narrows.cli import codec_verbs as compression
@@ -19,10 +20,8 @@ from narrows.cli import info_verbs as facts
 from narrows.cli import restoration_verbs as restoring
 from narrows.cli import show_verbs as showing
 from narrows.cli import train_verbs as training
-from narrows.cli.messages import WrongUsage, one_line, say
-from narrows.errors import NarrowsError
-
-UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # the base of all that the parser raises
+from narrows.cli.messages import as_flag, one_line, say
+from narrows.errors import NarrowsError, ParameterError
 
 
 class InOrder(typer.core.TyperGroup):
@@ -108,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if debug:
             traceback.print_exc()
         say("stopped" if isinstance(error, KeyboardInterrupt) else f"error: {explain(error)}")
-        sys.exit(2 if isinstance(error, (UsageError, WrongUsage)) else 1)
+        sys.exit(2 if isinstance(error, (TyperException, ParameterError)) else 1)
 
 
 def set_up_standard_output() -> None:
@@ -128,12 +127,12 @@ def run(arguments: list[str]) -> None:
 
 def explain(error: BaseException) -> str:
     """What went wrong, for its user."""
-    if isinstance(error, UsageError):
+    if isinstance(error, TyperException):
         context = getattr(error, "ctx", None)
-        message = one_line(error.format_message()).replace("Value error, ", "").rstrip(".")  # type: ignore[attr-defined]
+        message = one_line(error.format_message()).replace("Value error, ", "").rstrip(".")
         return f"{message} (see {context.command_path} --help)" if context else message
-    if isinstance(error, (NarrowsError, WrongUsage)):
-        return str(error)
+    if isinstance(error, NarrowsError):
+        return error.describe(as_flag)
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename or 'standard output'}: {error.strerror}"
     if isinstance(error, MemoryError):

@@ -11,8 +11,8 @@ import typer
 
 from narrows.cli import options
 from narrows.cli.inputs import check_file, check_standard_output, read_items_for, report_skipped
-from narrows.cli.messages import WrongUsage, say, smaller
-from narrows.errors import DataError
+from narrows.cli.messages import say, smaller
+from narrows.errors import DataError, ParameterError
 from narrows.progress import items_bar
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def compress(
       narrows compress m.safetensors photos/ -o photos.narrow --psnr 35
     """
     if [lossless or None, max_error, quality, psnr].count(None) != 3:
-        raise WrongUsage("compress: give one of --lossless, --max-error E, --quality Q and --psnr P")
+        raise ParameterError("compress: give one of --lossless, --max-error E, --quality Q and --psnr P")
     if output == "-":
         check_standard_output()
     else:
@@ -182,7 +182,7 @@ def parse_only(text: str, archive: "Archive") -> list[int]:
         if numbers:
             first, last = int(numbers[1]), int(numbers[2] or numbers[1])
             if first > last:
-                raise WrongUsage(f"--only {part}: runs backwards")
+                raise ParameterError(f"--only {part}: runs backwards")
             if last >= len(archive):
                 raise DataError(f"{archive.name}: has no item {last}; its items are 0 to {len(archive) - 1}")
             found += range(first, last + 1)

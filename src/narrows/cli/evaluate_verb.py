@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from narrows.cli import options
 from narrows.cli.inputs import load_tool, read_items_for
-from narrows.cli.messages import WrongUsage, aligned
+from narrows.cli.messages import aligned
 from narrows.cli.restoration_verbs import check_corruption, check_tool_options
-from narrows.errors import NarrowsError
+from narrows.errors import ParameterError
 from narrows.render.summaries import Summary, downstream_summary, summarise
 
 if TYPE_CHECKING:
@@ -51,17 +51,14 @@ def evaluate(
     estimator = load_tool(model, "evaluate", "autoencoder", "denoiser", "imputer")
     check_tool_options(model, estimator.tool, noise=noise, target=target, holes=holes, labels=labels)
     if estimator.tool == "denoiser" and noise is None and target is None and estimator.noise is None:
-        raise WrongUsage(
+        raise ParameterError(
             f"{model}: learnt from data with noise of their own: give --noise to add to clean DATA, "
             "or --target with what is right where DATA is noisy"
         )
     items = read_items_for(estimator, source, axes, strict)
     right = None if target is None else read_items_for(estimator, target, axes, strict)
     task = None if labels is None else tell_labels(estimator, items, labels)
-    try:
-        found = measure(estimator, items, noise, right, holes)
-    except ValueError as error:
-        raise error if isinstance(error, NarrowsError) else WrongUsage(str(error)) from None
+    found = measure(estimator, items, noise, right, holes)
     if as_json:
         print(json.dumps(asdict(found) | ({} if task is None else {"downstream": asdict(task)})))
         return

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from narrows.cli import options
-from narrows.cli.messages import WrongUsage, aligned, size
-from narrows.errors import FormatError
+from narrows.cli.messages import aligned, size
+from narrows.errors import FormatError, ParameterError
 from narrows.render.description import describe_checkpoint, describe_model, read_model_document
 
 _CHECKPOINT = "narrows.checkpoint"
@@ -67,7 +67,9 @@ def info(
     except (KeyError, IndexError, TypeError, AttributeError) as error:
         raise FormatError(f"{file}: its description is not that of a model ({error!r})") from None
     if verify:
-        raise WrongUsage("--verify: is for compressed files; models and checkpoints are checked whenever they are read")
+        raise ParameterError(
+            "--verify: is for compressed files; models and checkpoints are checked whenever they are read"
+        )
     if as_json:
         print(json.dumps(document))
         return

@@ -5,8 +5,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from narrows.cli.messages import WrongUsage, say
-from narrows.errors import DataError
+from narrows.cli.messages import say
+from narrows.errors import DataError, ParameterError
 from narrows.progress import reading_bar
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def check_file(path: str, forms: tuple[str, ...], option: str = "--output") -> N
     """Raise where a file of one of these forms cannot be written at `path`."""
     target = Path(path)
     if target.suffix.lower() not in forms:
-        raise WrongUsage(f"{option} {path}: expected a name that ends in {' or '.join(forms)}")
+        raise ParameterError(f"{option} {path}: expected a name that ends in {' or '.join(forms)}")
     if target.is_dir():
         raise DataError(f"{path}: is a folder; name a file in it")
     if not target.parent.is_dir():
@@ -134,4 +134,4 @@ def check_file(path: str, forms: tuple[str, ...], option: str = "--output") -> N
 def check_standard_output() -> None:
     """Raise where standard output is a terminal, which has no use for arrays."""
     if sys.stdout.isatty():
-        raise WrongUsage("standard output is a terminal: name a file with -o, or pipe the result on")
+        raise ParameterError("standard output is a terminal: name a file with -o, or pipe the result on")

@@ -3,25 +3,24 @@
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-_OPTIONS = (
-    "architecture code upsampling preset loss minutes epochs batch_size learning_rate axes device random_state strict "
-    "max_error quality psnr noise clip holes missing_values"
-)
-_NAMES = {"random_state": "seed", "missing_values": "missing"}
-_FLAGS = ("strict", "clip")
-_IN_PYTHON = re.compile(
-    rf"(?<![\w/.])({_OPTIONS.replace(' ', '|')})=([\"']?)(-?\d+\.\d+|-?\w+(?:-\d+)?)\2(?=[\s,:;)]|$)"
-)
+_FLAGS = {"random_state": "--seed", "missing_values": "--missing"}  # others have the name of the parameter
 
 
-class WrongUsage(Exception):  # noqa: N818
-    """A command line that cannot be meant: a bad value of an option, or options that do not go together."""
+def as_flag(name: str, value: Any) -> str:
+    """Format a parameter as an option of the command line: ``--axes NYX``."""
+    flag = _FLAGS.get(name, "--" + name.replace("_", "-"))
+    if value is None or value is True:
+        return flag
+    if value is False:
+        return f"--no-{flag.removeprefix('--')}"
+    return f"{flag} {'x'.join(map(str, value)) if isinstance(value, tuple) else value}"
 
 
 def say(message: str) -> None:
-    """One line on standard error; what the Python surface calls code=32 is called --code 32."""
-    print(f"narrows: {_IN_PYTHON.sub(_as_option, one_line(message))}", file=sys.stderr)
+    """Print one line on standard error."""
+    print(f"narrows: {one_line(message)}", file=sys.stderr)
 
 
 def one_line(message: str) -> str:
@@ -46,11 +45,6 @@ def size(count: float) -> str:
         if count >= factor:
             return f"{count / factor:.1f} {unit}"
     return f"{count:.0f} bytes"
-
-
-def _as_option(found: re.Match[str]) -> str:
-    name = _NAMES.get(found[1], found[1].replace("_", "-"))
-    return f"--{name}" if name in _FLAGS else f"--{name} {found[3]}"
 
 
 def smaller(raw: int, total: int) -> str:

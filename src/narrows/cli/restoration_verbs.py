@@ -8,8 +8,8 @@ import typer
 
 from narrows.cli import options
 from narrows.cli.inputs import check_file, check_standard_output, in_parts, load_tool, read_items_for, read_mask
-from narrows.cli.messages import WrongUsage, say
-from narrows.errors import DataError
+from narrows.cli.messages import say
+from narrows.errors import DataError, ParameterError
 from narrows.progress import items_bar
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def fill(
     """
     check_outputs(output, uncertainty)
     if samples and output == "-":
-        raise WrongUsage("--samples: standard output holds one filling; name a file or a folder with -o")
+        raise ParameterError("--samples: standard output holds one filling; name a file or a folder with -o")
     marks = parse_missing(missing)
 
     from numpy.random import RandomState
@@ -147,24 +147,23 @@ def check_tool_options(model: str, tool: str, **given: str | None) -> None:
     of = {"noise": "denoiser", "target": "denoiser", "holes": "imputer", "labels": "autoencoder"}
     for option, value in given.items():
         if value is not None and tool != of[option]:
-            raise WrongUsage(f"--{option}: is for a model of the tool {of[option]}, and {model} is one of {tool}")
+            raise ParameterError(f"--{option}: is for a model of the tool {of[option]}, and {model} is one of {tool}")
 
 
 def check_corruption(noise: str | None = None, target: str | None = None, holes: str | None = None) -> None:
     """Raise where these options cannot be meant, before any data are read."""
     if noise is not None and target is not None:
-        raise WrongUsage("--noise and --target: noise is added to clean data, and pairs have theirs; give one of them")
+        raise ParameterError(
+            "--noise and --target: noise is added to clean data, and pairs have theirs; give one of them"
+        )
     if noise is None and holes is None:
         return
     from narrows.corruption.corruption import Holes, Noise
 
-    try:
-        if noise is not None:
-            Noise.parse(noise)
-        if holes is not None:
-            Holes.parse(holes)
-    except ValueError as error:
-        raise WrongUsage(f"--{error}") from None
+    if noise is not None:
+        Noise.parse(noise)
+    if holes is not None:
+        Holes.parse(holes)
 
 
 def parse_missing(text: str | None) -> Any:
@@ -174,7 +173,7 @@ def parse_missing(text: str | None) -> Any:
     try:
         return float(text)
     except ValueError:
-        raise WrongUsage(f"--missing {text}: expected a number or alpha") from None
+        raise ParameterError(f"--missing {text}: expected a number or alpha") from None
 
 
 def numbered(output: str, number: int) -> str:

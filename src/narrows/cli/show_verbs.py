@@ -9,9 +9,9 @@ import typer
 from narrows.cli import options
 from narrows.cli.codec_verbs import opened
 from narrows.cli.inputs import check_file, load_tool, read_items_for
-from narrows.cli.messages import WrongUsage, say, size
+from narrows.cli.messages import say, size
 from narrows.cli.restoration_verbs import check_corruption, check_tool_options
-from narrows.errors import DataError, NarrowsError
+from narrows.errors import DataError, ParameterError
 
 if TYPE_CHECKING:
     from narrows.data import Items
@@ -56,20 +56,17 @@ def report(
     told = None if labels is None else read_labels(labels, len(items))
     if told is not None and len(told) != len(items):
         raise DataError(f"{labels}: {len(told)} labels for {len(items)} items of {source}")
-    try:
-        with items_bar("report") as progress:
-            html = page(
-                estimator,
-                read_model_document(model),
-                items,
-                labels=told,
-                noise=noise,
-                target=right,
-                holes=holes,
-                progress=progress,
-            )
-    except ValueError as error:
-        raise error if isinstance(error, NarrowsError) else WrongUsage(str(error)) from None
+    with items_bar("report") as progress:
+        html = page(
+            estimator,
+            read_model_document(model),
+            items,
+            labels=told,
+            noise=noise,
+            target=right,
+            holes=holes,
+            progress=progress,
+        )
     with atomic.replacing(output) as path:
         path.write_text(html, encoding="utf-8")
     print(f"{output}: {size(len(html))}")
@@ -109,10 +106,10 @@ def view(
     models = [source for source in sources if source.endswith(".safetensors")]
     others = [source for source in sources if source not in models]
     if len(others) != 1:
-        raise WrongUsage("expected models and one DATA, or one FILE.narrow; found " + " ".join(sources))
+        raise ParameterError("expected models and one DATA, or one FILE.narrow; found " + " ".join(sources))
     name = others[0]
     if name.endswith(".narrow") == bool(models):
-        raise WrongUsage(
+        raise ParameterError(
             f"{name}: its model is found by itself; leave the others out, or name it with --model"
             if models
             else f"{name}: say which models to try on it, before it; or give a file that ends in .narrow"
@@ -126,7 +123,7 @@ def view(
             for path in models:
                 tool = load_tool(path, "view", "autoencoder", "codec", "denoiser", "imputer")
                 if tools.setdefault(tool.tool, tool) is not tool:
-                    raise WrongUsage(f"{path}: a second model of the tool {tool.tool}; one of each can be viewed")
+                    raise ParameterError(f"{path}: a second model of the tool {tool.tool}; one of each can be viewed")
             items = read_items_for(next(iter(tools.values())), name, axes, strict)
             if not items.spatial_dims:
                 raise DataError(f"{name}: rows of a table have no pictures to view; see narrows report")

@@ -12,9 +12,9 @@ import typer
 
 from narrows.cli import options
 from narrows.cli.inputs import check_file, read_items
-from narrows.cli.messages import WrongUsage, say, size
+from narrows.cli.messages import say, size
 from narrows.cli.restoration_verbs import check_corruption, parse_missing
-from narrows.errors import DataError, NarrowsError
+from narrows.errors import DataError, ParameterError
 
 if TYPE_CHECKING:
     from narrows.estimators.autoencoder import Autoencoder
@@ -260,7 +260,7 @@ def imputer(
 
 def check_budget(minutes: float | None, epochs: int | None) -> None:
     if minutes is not None and epochs is not None:
-        raise WrongUsage("--minutes and --epochs: give one budget, not both")
+        raise ParameterError("--minutes and --epochs: give one budget, not both")
 
 
 def learn(
@@ -299,8 +299,6 @@ def learn(
             model.fit(items, right, checkpoint=checkpoint, resume=resume)
     except KeyboardInterrupt:
         stop(model, output, checkpoint, go_on)
-    except ValueError as error:
-        raise error if isinstance(error, NarrowsError) else WrongUsage(str(error)) from None
     save(model, output, go_on)
     checkpoint.unlink(missing_ok=True)
     from narrows.render.terminal import show_glimpse, show_history

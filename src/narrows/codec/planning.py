@@ -74,7 +74,9 @@ def plan(coder: Coder, items: Items, mode: Mode) -> Plan:
     if good is not None:
         return good
     if items.dtype.kind == "f":
-        raise DataError(f"psnr={mode.value:g}: cannot be reached for these items; give a max error instead")
+        raise DataError(
+            "cannot be reached for these items; give a max error instead", parameter="psnr", value=mode.value
+        )
     return coder.pixel_plan(coder.bounded(0, items.dtype))
 
 

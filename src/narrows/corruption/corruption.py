@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from narrows.errors import ParameterError
+
 MOST_BLOCKS, WIDEST_LINE = 4, 3
 THINNEST_PEN, THICKEST_PEN = 0.05, 0.1  # radius as a share of an item's size, and of at least one position
 LARGEST_FOR_PEN = 128  # items larger than this have the pens of this size
@@ -78,9 +80,12 @@ class Noise:
         try:
             return Noise(tuple(Part.parse(part) for part in text.split("+")))
         except ValueError as error:
-            raise ValueError(
-                f"noise {text!r}: {error}; possible are gaussian:S, poisson:P, salt-pepper:P, speckle:S and blur:S, "
-                "S a number such as 0.5 or a range such as 0.1-0.5, and several of them joined by +"
+            raise ParameterError(
+                str(error),
+                parameter="noise",
+                value=text,
+                hint="possible are gaussian:S, poisson:P, salt-pepper:P, speckle:S and blur:S, S a number such as 0.5 "
+                "or a range such as 0.1-0.5, and several of them joined by +",
             ) from None
 
     def __str__(self) -> str:
@@ -98,7 +103,11 @@ class Noise:
         """Noisy x, for items (N, C, *S), or (N, F) where there is no blur; `clip`: to 0..1, once, at the end."""
         for part in self.parts:
             if part.kind == "blur" and x.ndim == 2:
-                raise ValueError("blur needs signals, pictures or volumes: the columns of a table have no neighbours")
+                raise ParameterError(
+                    "needs signals, images or volumes: the columns of a table have no neighbours",
+                    parameter="noise",
+                    value="blur",
+                )
             x = NOISES[part.kind][0](x, part.draw(len(x), x.ndim, generator), generator)
         return x.clamp(0, 1) if clip else x
 
@@ -166,9 +175,12 @@ class Holes:
         try:
             return Holes(tuple(Part.parse(part) for part in text.split("+")))
         except ValueError as error:
-            raise ValueError(
-                f"holes {text!r}: {error}; possible are pixels, blocks, lines, strokes, channels and mixed, the first "
-                "four with a share such as :0.5 or a range such as :0.2-0.8, and several of them joined by +"
+            raise ParameterError(
+                str(error),
+                parameter="holes",
+                value=text,
+                hint="possible are pixels, blocks, lines, strokes, channels and mixed, the first four with a share "
+                "such as :0.5 or a range such as :0.2-0.8, and several of them joined by +",
             ) from None
 
     def __str__(self) -> str:
@@ -228,7 +240,7 @@ def _mixed(shape: tuple[int, ...], generator: Generator) -> Tensor:
 def _channels(shape: tuple[int, ...], generator: Generator) -> Tensor:
     count, channels, *sizes = shape
     if channels == 1:
-        raise ValueError("holes 'channels' need items of several channels, and these have one")
+        raise ParameterError("needs items with several channels; these have one", parameter="holes", value="channels")
     number = torch.randint(1, channels, (count, 1), generator=generator, device=generator.device)
     rank = _rand(generator, count, channels).argsort(1).argsort(1)
     return (rank < number).view(count, channels, *[1] * len(sizes))

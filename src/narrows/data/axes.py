@@ -2,16 +2,16 @@
 
 import numpy as np
 
-from narrows.errors import DataError
+from narrows.errors import DataError, ParameterError
 
 LAYOUTS = ("NF", "NT", "NTC", "NYX", "NYXC", "NZYX", "NZYXC")
 _ORDER = "NZYXTCF"
 _EXAMPLES = {
-    1: 'axes="T" for one signal or axes="F" for one row of features',
-    2: 'axes="NF" for a table, axes="NT" for signals or axes="YX" for one picture',
-    3: 'axes="NYX" for pictures, axes="NTC" for signals of many channels or axes="ZYX" for one volume',
-    4: 'axes="NZYX" for volumes or axes="NYXC" for {last} channels',
-    5: 'axes="NZYXC" for volumes of {last} channels',
+    1: ("T", "T for one signal, F for one row of features"),
+    2: ("NF", "NF for a table, NT for signals, YX for one image"),
+    3: ("NYX", "NYX for images, NTC for signals with several channels, ZYX for one volume"),
+    4: ("NZYX", "NZYX for volumes, NYXC for images with {last} channels"),
+    5: ("NZYXC", "NZYXC for volumes with {last} channels"),
 }
 
 
@@ -26,8 +26,12 @@ def guess_axes(shape: tuple[int, ...], name: str = "X") -> str:
         return "NYX"
     if len(shape) == 4 and shape[-1] <= 4:
         return "NYXC"
-    examples = _EXAMPLES.get(len(shape), f"one of {', '.join(LAYOUTS)}").format(last=shape[-1] if shape else 0)
-    raise DataError(f"{name} has shape {shape}: say which axes these are, e.g. {examples}")
+    axes, examples = _EXAMPLES.get(len(shape), ("NYX", f"one of {', '.join(LAYOUTS)}"))
+    raise DataError(
+        f"{name} has shape {shape}, which does not tell its axes",
+        hint=f"specify them ({examples.format(last=shape[-1] if shape else 0)})",
+        suggestion={"axes": axes},
+    )
 
 
 def arrange(array: np.ndarray, axes: str, name: str = "X") -> tuple[np.ndarray, str]:
@@ -36,7 +40,12 @@ def arrange(array: np.ndarray, axes: str, name: str = "X") -> tuple[np.ndarray, 
     The array is transposed, not copied. Raises DataError where `axes` does not fit the array or is no known layout.
     """
     if len(axes) != array.ndim:
-        raise DataError(f'{name} has shape {array.shape}: axes="{axes}" names {len(axes)} axes, not {array.ndim}')
+        raise DataError(
+            f"names {len(axes)} axes, not {array.ndim}, for an array of the shape {array.shape}",
+            source=name,
+            parameter="axes",
+            value=axes,
+        )
     layout = layout_of(axes)
     if "N" not in axes:
         axes, array = "N" + axes, array[np.newaxis]
@@ -47,8 +56,10 @@ def layout_of(axes: str) -> str:
     """The layout, one of `LAYOUTS`, that an axes string in any order and with or without N means."""
     unknown = sorted(set(axes) - set(_ORDER))
     if unknown:
-        raise DataError(f'axes="{axes}": unknown letter {unknown[0]!r}, the letters are {" ".join(_ORDER)}')
+        raise ParameterError(
+            f"unknown letter {unknown[0]!r}; the letters are {' '.join(_ORDER)}", parameter="axes", value=axes
+        )
     layout = "".join(sorted({*axes, "N"}, key=_ORDER.index))
     if layout not in LAYOUTS or len(axes) != len(set(axes)):
-        raise DataError(f'axes="{axes}" is no layout of data: use one of {", ".join(LAYOUTS)}, in any order')
+        raise ParameterError(f"expected one of {', '.join(LAYOUTS)}, in any order", parameter="axes", value=axes)
     return layout

@@ -91,7 +91,12 @@ class Items:
         """Items of different sizes that lie in a flat array, end to end unless `offsets` says where each begins."""
         shapes = np.asarray(shapes, np.int64)
         if axes == "NF":
-            raise DataError(f'{details.get("source", "X")}: rows of different lengths; are they signals? say axes="NT"')
+            raise DataError(
+                "rows of different lengths",
+                source=details.get("source", "X"),
+                hint="if they are signals, specify",
+                suggestion={"axes": "NT"},
+            )
         if axes[-1] == "C" and (shapes[:, -1] != shapes[0, -1]).any():
             counts = ", ".join(map(str, np.unique(shapes[:, -1])))
             raise DataError(f"{details.get('source', 'X')}: items of different numbers of channels ({counts})")

@@ -83,7 +83,7 @@ def _read_file(
         raise DataError(f"{name}: empty, 0 bytes")
     if _is_table(source, name, head):
         if axes is not None and layout_of(axes) != "NF":
-            raise DataError(f'{name}: axes="{axes}", but a table has the axes NF')
+            raise DataError("a table has the axes NF", source=name, parameter="axes", value=axes)
         return table_files.read_table(source, name, columns, progress)
     if head.startswith(b"\x1f\x8b"):
         return _read_file(arrays.gunzip(source, name), name, axes, strict, columns, progress)
@@ -138,8 +138,10 @@ def _read_npz(source: Content, name: str, axes: str | None, key: str = "") -> It
         return Items.from_list(list(found.values()), axes, source=name, names=list(found))
     except DataError:
         raise DataError(
-            f"{name}: holds several arrays ({listing}): name one, as in {name}:{next(iter(found))}, "
-            'or say the axes that each of them has, e.g. axes="YXC"'
+            f"holds several arrays ({listing})",
+            source=name,
+            hint=f"name one, as in {name}:{next(iter(found))}, or specify the axes of each, such as",
+            suggestion={"axes": "YXC"},
         ) from None
 
 
@@ -171,5 +173,7 @@ def _with_axes(items: Items, axes: str | None) -> Items:
     """The items, if the axes that the user says are those they have; pictures and recordings leave no choice."""
     if axes is not None and layout_of(axes) != items.axes:
         kind = "pictures" if items.spatial_dims == 2 else "recordings"
-        raise DataError(f'{items.source}: axes="{axes}", but these are {kind} with the axes {items.axes}')
+        raise DataError(
+            f"these are {kind} with the axes {items.axes}", source=items.source, parameter="axes", value=axes
+        )
     return items

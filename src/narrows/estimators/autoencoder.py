@@ -14,7 +14,7 @@ from torch import Tensor
 from narrows.data import Items, Scaling
 from narrows.data.memory import allocate
 from narrows.data.tables.features import Features
-from narrows.errors import DataError
+from narrows.errors import DataError, ParameterError
 from narrows.estimators.base import VALUES_AT_ONCE, is_list_of_items
 from narrows.estimators.table_rebuilder import TableRebuilder
 from narrows.models import coding_tiles
@@ -123,8 +123,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TableRebuilder):
         items = self.seen(items)
         scaling = Scaling.learn(items) if self.features_ is None else Scaling.identity(self.features_.size)
         if self.loss == "bce" and not scaling.is_range:
-            raise ValueError(
-                f"loss='bce' needs values of a known range, such as 0..1 or uint8; these are {items.dtype}"
+            raise ParameterError(
+                f"needs values of a known range, such as 0..1 or uint8; these are {items.dtype}",
+                parameter="loss",
+                value=self.loss,
             )
         architecture, crop = self._design(items, scaling)
         settings = self._settings(items, architecture.kind)
@@ -319,13 +321,16 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TableRebuilder):
         flat = isinstance(code, int)
         if flat and items.spatial_dims and len(items) == 1:
             raise DataError(
-                f"{items.source}: a single item, {describe(items)}, from which a flat code of {code} cannot be learnt; "
-                f"cut it into many items of one size, or say channels x grid, which is learnt from crops of it"
+                f"a single item, {describe(items)}, from which a flat code of {code} cannot be learned",
+                source=items.source,
+                hint="cut it into many items of one size, or specify channels x grid, which is learned from crops",
             )
         if flat and not items.uniform:
             raise DataError(
-                f"{items.source}: its items have different sizes, which a flat code of {code} cannot have; "
-                f"say channels x grid for crops, like code='8x8x8'"
+                f"its items have different sizes, which a flat code of {code} cannot have",
+                source=items.source,
+                hint="specify channels x grid for crops, such as",
+                suggestion={"code": "8x8x8"},
             )
         crop = choose_crop(items, flat)
         architecture = Architecture(

@@ -94,7 +94,10 @@ class Codec(Tool):
         items = self._items(X, fitting=True)
         if not items.spatial_dims:
             raise DataError(
-                f'{items.source}: rows of a table; a codec takes signals, pictures or volumes, like axes="NT"'
+                "rows of a table; a codec takes signals, images or volumes",
+                source=items.source,
+                hint="if the rows are signals, specify",
+                suggestion={"axes": "NT"},
             )
         scaling = Scaling.learn(items)
         crop = choose_crop(items, flat=False)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from narrows.corruption.corruption import Noise
 from narrows.data import Items, Scaling
-from narrows.errors import DataError
+from narrows.errors import DataError, ParameterError
 from narrows.estimators.restorer import Restorer, part_of, scaled_mse
 from narrows.models.defaults import choose_device, describe
 from narrows.networks.restoration.mixture import Mixture
@@ -95,7 +95,11 @@ class Denoiser(Restorer):
         `Autoencoder.fit`; ValueError where both `noise` and `y` are given.
         """
         if self.noise is not None and y is not None:
-            raise ValueError("noise= is added to clean items, and pairs have theirs: give one of the two")
+            raise ParameterError(
+                "noise is added to clean items, and pairs have theirs: give one of the two",
+                parameter="noise",
+                value=self.noise,
+            )
         items, target = self._items(X, fitting=True), None
         scaling = Scaling.learn(items)
         if y is not None:
@@ -107,7 +111,11 @@ class Denoiser(Restorer):
             scaling = Scaling.detect_clipping(items) or scaling
         clip = scaling.is_range if self.clip is None else self.clip
         if clip and not scaling.is_range:
-            raise ValueError(f"clip=True: needs values of a known range, 0..1 or unsigned; these are {items.dtype}")
+            raise ParameterError(
+                f"needs values of a known range, 0..1 or unsigned; these are {items.dtype}",
+                parameter="clip",
+                value=True,
+            )
         noise = None if self.noise is None else Noise.parse(self.noise)
 
         def objective(seed: int) -> Objective:

@@ -16,7 +16,7 @@ from torch import Tensor
 from narrows.corruption.corruption import Holes
 from narrows.data import Items, Scaling
 from narrows.data.masks import apply_masks, mask_value, split_alpha
-from narrows.errors import DataError
+from narrows.errors import DataError, ParameterError
 from narrows.estimators.base import axes_count, is_list_of_items
 from narrows.estimators.restorer import part_of, scaled_mse
 from narrows.estimators.table_filler import Strategy
@@ -106,11 +106,11 @@ class Imputer(TableImputer):
         The other arguments and what is raised are as for `Autoencoder.fit`.
         """
         if self.strategy not in ("mean", "mode"):
-            raise ValueError(f"strategy={self.strategy!r}: expected mean or mode")
+            raise ParameterError("expected mean or mode", parameter="strategy", value=self.strategy)
         holes = Holes.parse(self.holes)
         items = self._items(X, fitting=True)
         if self.add_indicator and items.spatial_dims:
-            raise ValueError("add_indicator=True: only tables have columns to add")
+            raise ParameterError("only tables have columns to add", parameter="add_indicator", value=True)
         if not items.spatial_dims:
             self._fit_table(items, checkpoint, resume, report)
             return self
@@ -216,7 +216,9 @@ class Imputer(TableImputer):
 
     def _marked(self, items: Items, fitting: bool) -> Items:
         if not (isinstance(self.missing_values, Real) or str(self.missing_values) == "alpha"):
-            raise ValueError(f'missing_values={self.missing_values!r}: expected a number, NaN or "alpha"')
+            raise ParameterError(
+                "expected a number, NaN or alpha", parameter="missing_values", value=self.missing_values
+            )
         with_alpha = not fitting and items.spatial_dims == 2 and items.channels - 1 == self.channels_ in (1, 3)
         if with_alpha or (fitting and self.missing_values == "alpha"):
             items = split_alpha(items)

@@ -52,7 +52,10 @@ class Restorer(Rebuilder):
         """Train, and find out on the held-out items how far the answers are off. objective: from a seed."""
         if not items.spatial_dims:
             raise DataError(
-                f'{items.source}: rows of a table; {self.tool}s take signals, pictures or volumes, like axes="NT"'
+                f"rows of a table; {self.tool}s take signals, images or volumes",
+                source=items.source,
+                hint="if the rows are signals, specify",
+                suggestion={"axes": "NT"},
             )
         crop = choose_crop(items, flat=False)
         architecture = Restoration(

@@ -20,7 +20,7 @@ from narrows.data.masks import mask_value
 from narrows.data.tables import frames as tables
 from narrows.data.tables.columns import column_ranges
 from narrows.data.tables.features import Features
-from narrows.errors import DataError
+from narrows.errors import DataError, ParameterError
 from narrows.estimators import table_filler
 from narrows.estimators.base import axes_count, check_plain, is_list_of_items
 from narrows.estimators.restorer import Restorer
@@ -189,7 +189,9 @@ class TableImputer(Restorer):
     def _holes_of_rows(self) -> Holes:
         holes = Holes.parse(SHARES_HIDDEN if self.holes == "mixed" else self.holes)
         if any(part.kind != "pixels" for part in holes.parts):
-            raise ValueError(f"holes={self.holes!r}: of tables, expected mixed or pixels, such as pixels:0.1-0.5")
+            raise ParameterError(
+                "for tables, expected mixed or pixels, such as pixels:0.1-0.5", parameter="holes", value=self.holes
+            )
         return holes
 
     def _filler(self) -> TableFiller:

@@ -5,7 +5,7 @@ import math
 import torch
 
 from narrows.data import Items
-from narrows.errors import DataError
+from narrows.errors import DataError, ParameterError
 
 CROP = {1: 1024, 2: 64, 3: 32}  # along each of so many spatial axes
 LARGEST_FLAT = 128  # along one axis, where the code is chosen
@@ -40,7 +40,12 @@ def choose_code(items: Items, kind: str) -> int | tuple[int, ...]:
     if items.spatial_dims == 0 or (small and max(items.item_shape[: items.spatial_dims]) <= LARGEST_FLAT):
         return 32
     if kind != "conv":
-        raise DataError(f"{items.source}: {describe(items)}; for these, say code=, or use architecture='conv'")
+        raise DataError(
+            describe(items),
+            source=items.source,
+            hint="for these, specify code, or use convolutions",
+            suggestion={"architecture": "conv"},
+        )
     shape = items.item_shape[: items.spatial_dims] if items.uniform else choose_crop(items, flat=False) or ()
     return (8, *(math.ceil(size / 8) for size in shape))
 
@@ -70,9 +75,9 @@ def choose_epochs(kind: str, items: Items, batch_size: int, positions: int) -> i
 def choose_device(name: str) -> torch.device:
     """ "auto" is the GPU where torch sees one."""
     if name not in ("auto", "cpu", "cuda"):
-        raise ValueError(f"device={name!r}: expected auto, cpu or cuda")
+        raise ParameterError("expected auto, cpu or cuda", parameter="device", value=name)
     if name == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device='cuda': torch sees no such device here; use cpu or auto")
+        raise ParameterError("torch sees no such device here; use cpu or auto", parameter="device", value=name)
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 

@@ -5,6 +5,8 @@ from typing import Literal, get_args
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from narrows.errors import ParameterError
+
 Loss = Literal["mse", "mae", "bce"]
 
 
@@ -21,4 +23,4 @@ def difference(loss: Loss, reconstruction: Tensor, x: Tensor) -> Tensor:
         return F.l1_loss(reconstruction, x)
     if loss == "bce":
         return F.binary_cross_entropy(reconstruction, x) - F.binary_cross_entropy(x, x)
-    raise ValueError(f"loss={loss!r}: expected one of {', '.join(get_args(Loss))}")
+    raise ParameterError(f"expected one of {', '.join(get_args(Loss))}", parameter="loss", value=loss)

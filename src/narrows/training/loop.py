@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from narrows.artifacts.checkpoint import read_checkpoint, write_checkpoint
-from narrows.errors import TrainingError
+from narrows.errors import ParameterError, TrainingError
 from narrows.training.batches import Batches
 from narrows.training.optimizers import optimisers
 
@@ -50,17 +50,19 @@ class Settings:
 
     def __post_init__(self) -> None:
         if (self.minutes is None) == (self.epochs is None):
-            raise ValueError("give a budget either in minutes or in epochs")
+            raise ParameterError("give a budget either in minutes or in epochs")
         kinds: dict[str, Any] = {"minutes": Real, "epochs": Integral, "batch_size": Integral, "learning_rate": Real}
         for name, kind in kinds.items():
             value, whole = getattr(self, name), kind is Integral
             if value is None:
                 continue
             if not (isinstance(value, kind) and 0 < value < math.inf):
-                raise ValueError(f"{name}={value}: expected a {'whole ' if whole else ''}number above 0")
+                raise ParameterError(
+                    f"expected a {'whole ' if whole else ''}number above 0", parameter=name, value=value
+                )
             object.__setattr__(self, name, int(value) if whole else float(value))  # JSON takes no numbers of NumPy's
         if self.seed < 0:
-            raise ValueError(f"random_state={self.seed}: expected a whole number from 0")
+            raise ParameterError("expected a whole number from 0", parameter="random_state", value=self.seed)
 
 
 @dataclass

@@ -163,8 +163,13 @@ class Reader:
 
     def _damaged(self, index: int, how: str) -> FormatError:
         chunks = len(self.header.chunk_items)
-        mend = "; the other chunks can be read with --keep-going" if chunks > 1 else ""
-        return FormatError(f"{self._name}: chunk {index + 1} of {chunks} {how}{mend}")
+        several = chunks > 1
+        return FormatError(
+            f"chunk {index + 1} of {chunks} {how}",
+            source=self._name,
+            hint="to read the other chunks, use" if several else None,
+            suggestion={"keep_going": True} if several else None,
+        )
 
     def _read(self, start: int, length: int) -> bytes:
         with self._lock:

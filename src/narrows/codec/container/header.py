@@ -177,8 +177,10 @@ def check_values(values: int, max_pixels: int, name: str) -> None:
     """FormatError for more values than allowed."""
     if values > max_pixels:
         raise FormatError(
-            f"{name}: says that it holds {values:,} values or more, and the limit is {max_pixels:,}; "
-            f"if you trust it, raise --max-pixels"
+            f"its header announces {values:,} values or more; the limit is {max_pixels:,}",
+            source=name,
+            hint="if you trust the file, raise the limit",
+            suggestion={"max_pixels": values},
         )
 
 

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from narrows.errors import DataError
+from narrows.errors import ParameterError
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,9 @@ class Mode:
 
     def __post_init__(self) -> None:
         if not 0 <= self.value < math.inf:
-            raise DataError(f"{self.kind}={self.value}: expected a number from 0")
+            raise ParameterError("expected a number from 0", parameter=self.kind, value=self.value)
         if self.kind == "quality" and self.value > 100:
-            raise DataError(f"quality={self.value}: expected a number from 0 to 100")
+            raise ParameterError("expected a number from 0 to 100", parameter="quality", value=self.value)
 
     @classmethod
     def choose(
@@ -36,9 +36,7 @@ class Mode:
         asked = {"lossless": 0 if lossless else None, "max_error": max_error, "quality": quality, "psnr": psnr}
         made = [cls(kind, value) for kind, value in asked.items() if value is not None]  # type: ignore[arg-type]
         if len(made) != 1:
-            raise DataError(
-                f"{len(made)} demands on what comes back: give one of lossless=True, max_error=, quality=, psnr="
-            )
+            raise ParameterError(f"expected one of lossless, max_error, quality and psnr; found {len(made)} of them")
         return made[0]
 
     @classmethod

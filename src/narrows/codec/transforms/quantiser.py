@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from narrows.codec import stored
-from narrows.errors import DataError, FormatError
+from narrows.errors import DataError, FormatError, ParameterError
 
 MOST = 2**23  # indices lie within -MOST..MOST, exclusive, so that float32 holds them all
 LARGEST_STEP = 2**32 - 1  # of integers, so that int64 holds every product with it
@@ -79,7 +79,9 @@ class Quantiser:
         """
         dtype = np.dtype(dtype)
         if not 0 <= max_error < math.inf:
-            raise DataError(f"max_error={max_error}: expected a number from 0, in the data's own unit")
+            raise ParameterError(
+                "expected a number from 0, in the data's own unit", parameter="max_error", value=max_error
+            )
         if dtype.kind != "f":
             bound = min(int(max_error), high - low, LARGEST_STEP // 2)  # beyond the range none is better
             return cls(dtype, 2 * bound + 1, low, high, bound=bound)

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from operator import index
 from typing import Any, Literal, get_args
 
+from narrows.errors import ParameterError
+
 Kind = Literal["linear", "dense", "conv"]
 Upsampling = Literal["nearest", "bilinear", "transpose", "pixelshuffle", "unpool"]
 Code = int | tuple[int, ...]
@@ -34,27 +36,34 @@ class Architecture:
     ranged: bool = True
 
     def __post_init__(self) -> None:
-        for name, options in (("kind", Kind), ("upsampling", Upsampling)):
-            if getattr(self, name) not in get_args(options):
-                raise ValueError(f"{name}={getattr(self, name)!r}: expected one of {', '.join(get_args(options))}")
-        if self.preset not in ("default", "lesson"):
-            raise ValueError(f"preset={self.preset!r}: expected default or lesson")
+        for name, value, options in (
+            ("architecture", self.kind, get_args(Kind)),
+            ("upsampling", self.upsampling, get_args(Upsampling)),
+            ("preset", self.preset, ("default", "lesson")),
+        ):
+            if value not in options:
+                raise ParameterError(f"expected one of {', '.join(options)}", parameter=name, value=value)
         if self.preset == "lesson" and self.kind == "dense":
-            raise ValueError("preset='lesson' has no dense network; use 'linear' or 'conv'")
+            raise ParameterError("has no dense network; use linear or conv", parameter="preset", value=self.preset)
         if self.kind == "conv" and not self.shape:
-            raise ValueError("architecture='conv' needs items with spatial axes; for tables use 'dense' or 'linear'")
+            raise ParameterError(
+                "needs items with spatial axes; for tables, use dense or linear", parameter="architecture", value="conv"
+            )
         if len(self.shape) > 3:
             raise ValueError(f"items with {len(self.shape)} spatial axes: at most 3 are supported")
         numbers = self.code if isinstance(self.code, tuple) else (self.code,)
         if any(not isinstance(number, int) or number < 1 for number in numbers):
-            raise ValueError(f"code={self.code!r}: expected a whole number from 1, or channels and grid like 4x7x7")
+            raise ParameterError(
+                "expected a whole number from 1, or channels and grid like 4x7x7", parameter="code", value=self.code
+            )
         if not self.flat:
             if self.kind != "conv":
-                raise ValueError(f"code={format_code(self.code)}: a {self.kind} code is one number, like code=32")
+                raise ParameterError(f"a {self.kind} code is one number, like 32", parameter="code", value=self.code)
             if len(numbers) != 1 + len(self.shape):
-                raise ValueError(
-                    f"code={format_code(self.code)}: expected channels and {len(self.shape)} grid sizes for items of "
-                    f"shape {self.shape}"
+                raise ParameterError(
+                    f"expected channels and {len(self.shape)} grid sizes for items of shape {self.shape}",
+                    parameter="code",
+                    value=self.code,
                 )
             self.halvings()
 
@@ -82,13 +91,14 @@ class Architecture:
             fits = [n for n in range(size.bit_length() + 1) if math.ceil(size / 2**n) == grid]
             if not fits:
                 possible = sorted({math.ceil(size / 2**n) for n in range(size.bit_length() + 1)}, reverse=True)
-                raise ValueError(
-                    f"code={format_code(self.code)}: a grid of {grid} is not {size} halved; "
-                    f"it can be {', '.join(map(str, possible))}"
+                raise ParameterError(
+                    f"a grid of {grid} is not {size} halved; it can be {', '.join(map(str, possible))}",
+                    parameter="code",
+                    value=self.code,
                 )
             halvings.append(fits[0])
         if self.preset == "lesson" and set(halvings) != {2}:
-            raise ValueError(f"code={format_code(self.code)}: the lesson's network halves every axis twice")
+            raise ParameterError("the lesson's network halves every axis twice", parameter="code", value=self.code)
         return tuple(halvings)
 
     def factors(self) -> list[tuple[int, ...]]:
@@ -118,7 +128,9 @@ def parse_code(text: str | int | Sequence[int]) -> Code:
         numbers = [index(number) for number in sequence] if isinstance(sequence, Sequence) else [index(sequence)]
         return numbers[0] if len(numbers) == 1 else (numbers[0], *numbers[1:])
     except (ValueError, TypeError, IndexError):
-        raise ValueError(f"code={text!r}: expected a number like 32, or channels and grid like 4x7x7") from None
+        raise ParameterError(
+            "expected a number like 32, or channels and grid like 4x7x7", parameter="code", value=text
+        ) from None
 
 
 def format_code(code: Code) -> str:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from narrows.errors import ParameterError
 from narrows.networks.autoencoder.conv import pad_to_multiple, residuals, set_bias, strided
 from narrows.networks.autoencoder.network import cut
 from narrows.networks.autoencoder.upsampling import AVERAGE_POOL, CONV, LINEAR, MAX_POOL, Upsample
@@ -48,7 +49,9 @@ class Restoration:
     def __post_init__(self) -> None:
         for name, options in (("preset", Preset), ("task", Task)):
             if getattr(self, name) not in get_args(options):
-                raise ValueError(f"{name}={getattr(self, name)!r}: expected {' or '.join(get_args(options))}")
+                raise ParameterError(
+                    f"expected {' or '.join(get_args(options))}", parameter=name, value=getattr(self, name)
+                )
         if not 1 <= len(self.shape) <= 3:
             raise ValueError(f"items with {len(self.shape)} spatial axes: those with 1 to 3 can be restored")
 
