@@ -299,7 +299,7 @@ def test_any_flags_with_any_numbers(flags, fields):
         (MAGIC + b"\1\x10" + b"\0" * 30, "its header fails its checksum"),
         (sealed(b""), "6 bytes wanted where 0 are left"),
         (crafted(0x80, count=0), "it holds no items"),
-        (crafted(0x80, count=2**33 + 1), "8,589,934,593 values or more, and the limit is 8,589,934,592"),
+        (crafted(0x80, count=2**33 + 1), "8,589,934,593 values or more; the limit is 8,589,934,592"),
         (crafted(0xC0, count=2**33, chunks=b"\1" + b"\0" * 99), "8,589,934,592 chunks where 99 bytes"),
         (crafted(0xC0, count=2, chunks=b"\0\2\x09\0" + b"\0" * 3), "2 chunks where 5 bytes are left"),
         (crafted(0xC0, count=2, chunks=b"\0\2\x09\0" + b"\0" * 7), "4 bytes wanted where 3 are left"),

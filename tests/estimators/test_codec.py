@@ -151,7 +151,7 @@ def test_a_codec_takes_integers_of_other_types(kind, dtype):
 def test_real_numbers_want_a_bound():
     with pytest.raises(DataError, match="lossless is for integers; give a max error"):
         codec("float32").compress(training_data("float32"), lossless=True)
-    with pytest.raises(DataError, match="psnr=400.*: cannot be reached"):
+    with pytest.raises(DataError, match=r"psnr=400.*: cannot be reached"):
         codec("float32").compress(training_data("float32"), psnr=400)
 
 
