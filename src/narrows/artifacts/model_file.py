@@ -1,9 +1,17 @@
-"""Model files: the weights as tensors, everything else as one JSON document in the metadata of a safetensors file."""
+"""Model files: the weights as tensors and everything else as one JSON document, in one safetensors file.
+
+    8 bytes: length of the header | header: JSON, whose metadata hold the document | tensors
+
+There is no pickle: reading a model never runs code from it.
+"""
 
 import hashlib
+import io
 import json
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 
@@ -13,75 +21,105 @@ from narrows.errors import FormatError
 
 FORMAT = 1
 KEY, CHECK, DOCUMENT_CHECK = "narrows.model", "narrows.fingerprint", "narrows.document"
+MAX_HEADER_BYTES = 100_000_000  # as safetensors itself has it
 
 
-def write_model(path: Path, tensors: dict[str, np.ndarray], document: dict[str, Any]) -> None:
-    """Write a model; `read_model` undoes it. `document` holds plain values: tool, architecture, ..., training facts."""
-    from safetensors.numpy import save
+@dataclass(frozen=True, eq=False)
+class ModelFile:
+    """The contents of a model file.
 
-    document = completed(document)
-    text = json.dumps(document)
-    metadata = {KEY: text, CHECK: fingerprint(tensors, document), DOCUMENT_CHECK: sha256(text)}
-    with atomic.replacing(path) as temporary:
-        temporary.write_bytes(save({name: np.ascontiguousarray(each) for name, each in tensors.items()}, metadata))
-
-
-def completed(document: dict[str, Any]) -> dict[str, Any]:
-    """A document as it stands in a file."""
-    return {"format": FORMAT, "narrows": __version__, **document}
-
-
-def check_opens(path: str | Path) -> None:
-    """Raise the OSError that names a file which is missing or may not be read; safetensors tells them from no other."""
-    open(path, "rb").close()
-
-
-def read_model(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """The tensors and the document of a model, with its "fingerprint" added.
-
-    FormatError for a file that is damaged, of a newer format, or not a model; OSError where it cannot be opened.
+    Parameters
+    ----------
+    tensors : dict of str to ndarray
+        The weights by name.
+    document : dict
+        Plain values for JSON, with the keys "format", "narrows" (the version that wrote it) and "tool" among them.
+    source : str
+        What error messages call the file.
     """
-    from safetensors import SafetensorError, safe_open
 
-    path = Path(path)
-    check_opens(path)
+    tensors: dict[str, np.ndarray]
+    document: dict[str, Any]
+    source: str = "model"
+
+    @classmethod
+    def create(cls, tensors: dict[str, np.ndarray], document: dict[str, Any]) -> Self:
+        """Return the model file of this version for the weights and what a model's manifest says."""
+        return cls(tensors, {"format": FORMAT, "narrows": __version__, **document})
+
+    @classmethod
+    def from_path(cls, path: str | Path) -> Self:
+        """Read a model file; the errors are those of `from_bytes`, and OSError where it cannot be opened."""
+        with open(path, "rb") as file:
+            # Before the rest is read, because the file may be anything, of any size.
+            _checked_metadata(file, str(path))
+            file.seek(0)
+            return cls.from_bytes(file.read(), str(path))
+
+    @classmethod
+    def from_bytes(cls, content: bytes, source: str = "model") -> Self:
+        """Read a model from the bytes of its file; `to_bytes` is the inverse.
+
+        Raises
+        ------
+        FormatError
+            If the bytes are damaged, of a newer format, or not a model.
+        """
+        from safetensors import SafetensorError
+        from safetensors.numpy import load
+
+        metadata, document = _checked_metadata(io.BytesIO(content), source)
+        try:
+            tensors = load(content)
+        except (SafetensorError, KeyError, TypeError, ValueError) as error:
+            raise _not_a_model(source, error) from None
+        found = cls(tensors, document, source)
+        if (found.fingerprint, sha256(metadata[KEY])) != (metadata.get(CHECK), metadata.get(DOCUMENT_CHECK)):
+            raise FormatError("damaged: its content does not match its fingerprint", source=source)
+        return found
+
+    def to_bytes(self) -> bytes:
+        """Return the bytes of the file; `from_bytes` is the inverse."""
+        from safetensors.numpy import save
+
+        text = json.dumps(self.document)
+        metadata = {KEY: text, CHECK: self.fingerprint, DOCUMENT_CHECK: sha256(text)}
+        return save({name: np.ascontiguousarray(tensor) for name, tensor in self.tensors.items()}, metadata)
+
+    def write(self, path: str | Path) -> None:
+        """Write the file, whole or not at all."""
+        with atomic.replacing(path) as temporary:
+            temporary.write_bytes(self.to_bytes())
+
+    @property
+    def tool(self) -> str:
+        """Name of the tool that the model belongs to."""
+        return str(self.document.get("tool"))
+
+    @property
+    def n_parameters(self) -> int:
+        """How many numbers the tensors hold."""
+        return sum(tensor.size for tensor in self.tensors.values())
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 that identifies the model, in hexadecimal; see `fingerprint`."""
+        return fingerprint(self.tensors, self.document)
+
+
+def stored_fingerprint(path: str | Path) -> str | None:
+    """Return the fingerprint that a model file states, without reading the rest; None for any other file."""
     try:
-        with safe_open(path, "np") as file:
-            metadata = file.metadata() or {}
-            if KEY not in metadata:
-                raise FormatError(f"{path}: a safetensors file, but not a narrows model (no {KEY!r} in its metadata)")
-            document = json.loads(metadata[KEY])
-            if document["format"] > FORMAT:
-                raise FormatError(
-                    f"{path}: of format {document['format']}, written by narrows {document['narrows']}; "
-                    f"this is narrows {__version__}, which reads up to format {FORMAT}: upgrade it"
-                )
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
-        if isinstance(error, FormatError):
-            raise
-        raise FormatError(f"{path}: not a model file, or a damaged one ({error})") from None
-    found = fingerprint(tensors, document), sha256(metadata[KEY])
-    if found != (metadata.get(CHECK), metadata.get(DOCUMENT_CHECK)):
-        raise FormatError(f"{path}: damaged: its content does not match its fingerprint")
-    return tensors, {**document, "fingerprint": metadata[CHECK]}
-
-
-def stated_fingerprint(path: Path) -> str | None:
-    """The fingerprint that stands in a model file, which is not read any further; None for any other file."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, "np") as file:
-            return (file.metadata() or {}).get(CHECK)
-    except (SafetensorError, OSError):
+        with open(path, "rb") as file:
+            return _metadata(file).get(CHECK)
+    except (OSError, TypeError, ValueError, RecursionError):
         return None
 
 
 def fingerprint(tensors: dict[str, np.ndarray], document: dict[str, Any]) -> str:
-    """What names a model: SHA-256 over its tensors and the document as canonical JSON.
+    """Return what identifies a model: SHA-256 over its tensors and the document as canonical JSON.
 
-    The facts of training and the version that wrote the file are left out.
+    The training record and the version that wrote the file are left out.
     """
     digest = hashlib.sha256()
     facts = {name: value for name, value in document.items() if name not in ("training", "narrows")}
@@ -94,4 +132,68 @@ def fingerprint(tensors: dict[str, np.ndarray], document: dict[str, Any]) -> str
 
 
 def sha256(text: str) -> str:
+    """Return the SHA-256 of a text, in hexadecimal."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def write_model(path: Path, tensors: dict[str, np.ndarray], document: dict[str, Any]) -> None:
+    """Write a model file."""
+    ModelFile.create(tensors, document).write(path)
+
+
+def read_model(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Read a model file: its tensors, and its document with the "fingerprint" added."""
+    file = ModelFile.from_path(path)
+    return file.tensors, {**file.document, "fingerprint": file.fingerprint}
+
+
+def completed(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a document as it stands in a file."""
+    return ModelFile.create({}, document).document
+
+
+def check_opens(path: str | Path) -> None:
+    """Raise the OSError of a file that is missing or cannot be read."""
+    open(path, "rb").close()
+
+
+stated_fingerprint = stored_fingerprint
+
+
+def _metadata(file: BinaryIO) -> dict[str, str]:
+    """Read the metadata from the header of a safetensors file; ValueError where there is no such header."""
+    length = int.from_bytes(file.read(8), "little")
+    if not 2 <= length <= MAX_HEADER_BYTES:
+        raise ValueError(f"a header of {length} bytes")
+    metadata = json.loads(file.read(length)).get("__metadata__") or {}
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        raise ValueError("its metadata are not text")
+    return metadata
+
+
+def _checked_metadata(file: BinaryIO, source: str) -> tuple[dict[str, str], dict[str, Any]]:
+    """Read the metadata and the document; FormatError where the file holds no model that this version reads."""
+    try:
+        metadata = _metadata(file)
+        if KEY not in metadata:
+            raise FormatError(
+                f"a safetensors file, but not a narrows model (no {KEY!r} in its metadata)", source=source
+            )
+        document = json.loads(metadata[KEY])
+        if document["format"] > FORMAT:
+            raise FormatError(
+                f"of format {document['format']}, written by narrows {document['narrows']}; "
+                f"this is narrows {__version__}, which reads up to format {FORMAT}",
+                source=source,
+                hint="upgrade it",
+            )
+    except FormatError:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise _not_a_model(source, error) from None
+    return metadata, document
+
+
+def _not_a_model(source: str, error: Exception) -> FormatError:
+    reason = " ".join(str(error).split())
+    return FormatError(f"not a model file, or a damaged one ({reason})", source=source)

@@ -1,0 +1,138 @@
+"""Typed records of what model files and checkpoints say besides their tensors."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+CHECKPOINT_FORMAT = 2  # 1, of version 0.1.0, states neither its format nor the tool
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """How a model was trained.
+
+    Parameters
+    ----------
+    data : str
+        What the user called the data.
+    items : int
+        Number of items, those held out among them.
+    rate : int or None
+        Sampling rate of recordings in Hz.
+    device : str
+        Where the training ran, such as ``"cpu"``.
+    batch_size, learning_rate, seed : int, float and int
+        Settings of the training.
+    seconds, steps : float and int
+        How long the training took.
+    held_out_loss, mean_loss : float
+        Loss of the model on the held-out items, and that of the baseline, which predicts the mean.
+    attempts : int
+        How often the training started, each time with a lower learning rate.
+    complete : bool
+        Whether the budget was spent, rather than the training interrupted.
+    history : dict of str to list of float
+        Columns "epoch", "seconds", "loss" and "held_out", one row for each validation.
+    minutes, epochs : float and int, optional
+        The budget, one of them.
+    details : dict
+        Facts of one tool alone, such as the name of the loss.
+    """
+
+    data: str
+    items: int
+    rate: int | None
+    device: str
+    batch_size: int
+    learning_rate: float
+    seed: int
+    seconds: float
+    steps: int
+    held_out_loss: float
+    mean_loss: float
+    attempts: int
+    complete: bool
+    history: dict[str, list[float]]
+    minutes: float | None = None
+    epochs: int | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON; `from_dict` is the inverse."""
+        facts = asdict(self)
+        details = facts.pop("details")
+        return {name: facts[name] for name in _TRAINING_KEYS if name in _NULLABLE or facts[name] is not None} | details
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Self:
+        """Return the record that `to_dict` wrote; KeyError or TypeError where the document is not one."""
+        document = dict(document)
+        document.setdefault("rate", None)
+        known = {name: document.pop(name) for name in _TRAINING_KEYS if name in document}
+        missing = [name for name in _TRAINING_KEYS if name not in known and name not in ("minutes", "epochs")]
+        if missing:
+            raise KeyError(missing[0])
+        return cls(**known, details=document)
+
+    def describe(self, baseline: str) -> list[tuple[str, str]]:
+        """Return rows for ``narrows info``; `baseline` says whose loss `mean_loss` is."""
+        ended = "complete" if self.complete else "stopped before its end"
+        rate = f" of {self.rate:,} samples a second" if self.rate else ""
+        epochs = f"{self.history['epoch'][-1]:.1f} epochs"
+        budget = f"in a budget of {self.minutes:.3g} minutes" if self.minutes else f"of {self.epochs}"
+        return [
+            ("trained on", f"{self.data}, {self.items:,} items{rate}"),
+            ("training", f"{epochs} {budget}, {self.seconds:.1f} s on {self.device}, {ended}"),
+            ("held-out loss", f"{self.held_out_loss:.4g}; {baseline} {self.mean_loss:.4g}"),
+        ]
+
+
+_TRAINING_KEYS = (
+    *("data", "items", "rate", "device", "minutes", "epochs", "batch_size", "learning_rate", "seed", "seconds"),
+    *("steps", "held_out_loss", "mean_loss", "attempts", "complete", "history"),
+)
+_NULLABLE = ("rate",)
+
+
+@dataclass(frozen=True)
+class CheckpointManifest:
+    """What a checkpoint says of the interrupted training.
+
+    Parameters
+    ----------
+    tool : str
+        Name of the tool in training.
+    identity : dict
+        Everything that must be the same for the training to be resumed.
+    state : dict
+        Where the training stands.
+    """
+
+    tool: str
+    identity: dict[str, Any]
+    state: dict[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON; `from_dict` is the inverse."""
+        return {"format": CHECKPOINT_FORMAT, **asdict(self)}
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Self:
+        """Return the manifest that `to_dict` wrote, or version 0.1.0.
+
+        Raises
+        ------
+        KeyError, TypeError or ValueError
+            If the document is not one, or of a newer format.
+        """
+        if document.get("format", 1) > CHECKPOINT_FORMAT:
+            raise ValueError(f"of format {document['format']}; this version reads up to {CHECKPOINT_FORMAT}")
+        identity, state = dict(document["identity"]), dict(document["state"])
+        return cls(str(document.get("tool") or _tool_of(identity)), identity, state)
+
+
+def _tool_of(identity: Mapping[str, Any]) -> str:
+    """Return the tool of a checkpoint of version 0.1.0, which is known by what was stored for each."""
+    if "architecture" not in identity:
+        return "codec"
+    return "denoiser" if "noise" in identity else "imputer" if "holes" in identity else "autoencoder"

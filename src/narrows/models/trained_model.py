@@ -1,0 +1,380 @@
+"""Trained models: weights, a manifest and inference on items."""
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from torch import nn
+
+from narrows import __version__
+from narrows.artifacts.manifest import TrainingRecord
+from narrows.artifacts.model_file import FORMAT, ModelFile
+from narrows.data import Columns, Items, Scaling
+from narrows.data.axes import layout_of
+from narrows.errors import DataError, FormatError
+from narrows.models.defaults import choose_device
+from narrows.networks import build
+from narrows.registry import resolve, tools
+from narrows.training.batches import Scale, as_tensor
+
+VALUES_AT_ONCE = 2**21  # that go through a network in one batch
+
+
+@dataclass(frozen=True)
+class ModelManifest:
+    """What a model file says besides the weights; each tool adds to it.
+
+    Parameters
+    ----------
+    architecture : object
+        What describes the network, such as `narrows.networks.Architecture`.
+    scaling : Scaling
+        How values are scaled on their way into the network.
+    axes : str
+        Axes of the arrays that the model was trained on, in the order that the user has them.
+    feature_names : tuple of str
+        Names of the columns of a table that has them, else empty.
+    columns : Columns or None
+        Columns of a table whose cells are of any type.
+    training : TrainingRecord
+        How the model was trained.
+    written_by : str
+        Version of the package that wrote the file.
+    """
+
+    architecture: Any
+    scaling: Scaling
+    axes: str
+    feature_names: tuple[str, ...]
+    columns: Columns | None
+    training: TrainingRecord
+    written_by: str = field(default=__version__, kw_only=True)
+
+    tool: ClassVar[str]
+    architecture_type: ClassVar[Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON; `from_dict` is the inverse."""
+        return {
+            "tool": self.tool,
+            "architecture": self.architecture.to_json(),
+            "scaling": self.scaling.to_json(),
+            "axes": self.axes,
+            "features": list(self.feature_names),
+            "columns": None if self.columns is None else self.columns.to_json(),
+            "training": self.training.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Self:
+        """Return the manifest that `to_dict` wrote; KeyError, TypeError or ValueError where the document is not one."""
+        columns = document.get("columns")
+        return cls(
+            architecture=cls.architecture_of(document),
+            scaling=Scaling.from_json(document["scaling"]),
+            axes=document["axes"],
+            feature_names=tuple(str(name) for name in document["features"]),
+            columns=None if columns is None else Columns.from_json(columns),
+            training=TrainingRecord.from_dict(document["training"]),
+            written_by=str(document["narrows"]),
+            **cls.fields_from(document, columns=None if columns is None else Columns.from_json(columns)),
+        )
+
+    @classmethod
+    def architecture_of(cls, document: Mapping[str, Any]) -> Any:
+        """Return the architecture that a document describes."""
+        return cls.architecture_type.from_json(document["architecture"])
+
+    @classmethod
+    def fields_from(cls, document: Mapping[str, Any], columns: Columns | None) -> dict[str, Any]:
+        """Return the fields that the tool adds, from a document."""
+        return {}
+
+    @property
+    def n_features(self) -> int:
+        """Number of values of one training item, or of columns of a table."""
+        return self.architecture.values if self.columns is None else len(self.columns)
+
+    def check_fits(self, tensors: dict[str, np.ndarray]) -> None:
+        """Raise ValueError where parts of a model file contradict each other, before the network takes memory."""
+        layout, architecture, scaling = layout_of(self.axes), self.architecture, self.scaling
+        if "N" not in self.axes or len(layout.strip("NCF")) != len(architecture.shape):
+            raise ValueError(f"axes {self.axes!r} for items of shape {architecture.shape}")
+        if layout[-1] not in "CF" and architecture.channels != 1:
+            raise ValueError(f"axes {self.axes!r} for {architecture.channels} channels")
+        if scaling.ranged != architecture.ranged or len(scaling.mean) not in (0, architecture.channels):
+            raise ValueError(f"scaling {scaling.kind!r} of {len(scaling.mean)} means")
+        with torch.device("meta"):
+            expected = {name: tuple(tensor.shape) for name, tensor in build(architecture).state_dict().items()}
+        found = {name: tensor.shape for name, tensor in tensors.items()}
+        for name in sorted({*expected, *found}):
+            if expected.get(name) != found.get(name):
+                raise ValueError(f"{name} has shape {found.get(name)}, expected {expected.get(name)}")
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedModel(ABC):
+    """A trained network and what is needed to use it; it never changes.
+
+    It works on `narrows.data.Items`. The scikit-learn estimators wrap one and convert arrays, lists and data frames.
+    A tool's model adds its inference, such as `AutoencoderModel.encode`, and says in `manifest_type` what its file
+    holds.
+
+    Parameters
+    ----------
+    manifest : ModelManifest
+        What the model file says besides the weights.
+    network : torch.nn.Module
+        The network, in evaluation mode, whose weights need no gradient.
+    device : {"auto", "cpu", "cuda"}
+        Where inference runs; "auto" is the GPU where there is one. See `on`.
+
+    Examples
+    --------
+    >>> from narrows import Autoencoder, data
+    >>> digits = data.read("digits")
+    >>> model = Autoencoder("linear", code=4, epochs=20).fit(digits).model_
+    >>> model.tool, model.axes, model.channels
+    ('autoencoder', 'NYX', 1)
+    >>> model.encode(digits.select(slice(3))).shape
+    (3, 4)
+    """
+
+    manifest: Any
+    network: Any
+    device: str = "auto"
+    _placed: dict[Any, nn.Module] = field(default_factory=dict, repr=False)
+
+    tool: ClassVar[str]
+    manifest_type: ClassVar[type[ModelManifest]]
+
+    @classmethod
+    def from_file(cls, file: ModelFile) -> Self:
+        """Return the model in a file; FormatError where its parts do not fit together."""
+        try:
+            manifest = cls.manifest_type.from_dict(file.document)
+            manifest.check_fits(file.tensors)
+            network = build(manifest.architecture)
+            network.load_state_dict({name: as_tensor(tensor) for name, tensor in file.tensors.items()})
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())
+            raise FormatError(
+                f"its weights and its description do not fit together ({reason})", source=file.source
+            ) from None
+        return cls(manifest, network.eval().requires_grad_(False))
+
+    def to_file(self) -> ModelFile:
+        """Return the contents of the model's file; `from_file` is the inverse."""
+        tensors = {name: tensor.cpu().numpy() for name, tensor in self.network.state_dict().items()}
+        return ModelFile.create(tensors, self.manifest.to_dict())
+
+    def save(self, path: str | Path) -> None:
+        """Write the model to a .safetensors file; `load_model` reads it."""
+        self.to_file().write(path)
+
+    def on(self, device: str) -> Self:
+        """Return the same model, whose inference runs on "cpu", on "cuda", or with "auto" on the GPU if there is one."""
+        return self if device == self.device else replace(self, device=device)
+
+    @property
+    def axes(self) -> str:
+        """Axes of the training data in the user's order, such as ``"NYX"``."""
+        return str(self.manifest.axes)
+
+    @property
+    def item_axes(self) -> str:
+        """Axes in the order of `Items`: N first and C last."""
+        return layout_of(self.axes)
+
+    @property
+    def channels(self) -> int:
+        """Number of channels of an item, or of features of a table."""
+        return int(self.manifest.architecture.channels)
+
+    @property
+    def only_shape(self) -> tuple[int, ...] | None:
+        """The spatial shape of the items that the model takes; None for any."""
+        return None
+
+    @property
+    def rate(self) -> int | None:
+        """Sampling rate in Hz of the recordings that the model was trained on; None for other data."""
+        return self.training.rate
+
+    @property
+    def scaling(self) -> Scaling:
+        """How values are scaled on their way into the network."""
+        scaling: Scaling = self.manifest.scaling
+        return scaling
+
+    @property
+    def columns(self) -> Columns | None:
+        """Columns of a table whose cells are of any type; None for other data."""
+        columns: Columns | None = self.manifest.columns
+        return columns
+
+    @property
+    def training(self) -> TrainingRecord:
+        """How the model was trained."""
+        training: TrainingRecord = self.manifest.training
+        return training
+
+    @abstractmethod
+    def check(self, items: Items) -> Items:
+        """Return the items as the model takes them; DataError where they do not fit."""
+
+    @abstractmethod
+    def describe_tool(self) -> list[tuple[str, str]]:
+        """Return the rows of `describe` that only this tool has."""
+
+    @abstractmethod
+    def training_summary(self) -> str:
+        """Return what came of the training, in one line."""
+
+    @abstractmethod
+    def preview(self, items: Items, **options: Any) -> dict[str, Items]:
+        """Return rows of items to show beside each other, by label.
+
+        Parameters
+        ----------
+        items : Items
+            Some items that fit the model.
+        **options
+            Those of ``narrows evaluate`` that the tool takes.
+        """
+
+    def describe(self) -> list[tuple[str, str]]:
+        """Return rows for ``narrows info``: what is described, and how it is."""
+        file = self.to_file()
+        return [
+            ("tool", f"{self.tool}, format {FORMAT}, written by narrows {self.manifest.written_by}"),
+            *self.describe_tool(),
+            ("parameters", f"{file.n_parameters:,}"),
+            ("data", describe_data(self.axes, self.scaling, self.columns)),
+            ("fingerprint", file.fingerprint),
+            *self.training.describe(self._baseline()),
+            *self._describe_uncertainty(),
+            ("seed", str(self.training.seed)),
+        ]
+
+    def _baseline(self) -> str:
+        """Return whose loss a training is compared with."""
+        return "the mean of the data has"
+
+    def _describe_uncertainty(self) -> list[tuple[str, str]]:
+        within = self.training.details.get("within")
+        if within is None:
+            return []
+        text = "{:.1%} of held-out values within one predictive standard deviation, {:.1%} within two"
+        return [("uncertainty", text.format(*within))]
+
+    def _precision(self) -> torch.dtype:
+        """Return double for tables: the code of a row then does not depend, to the last digit, on the other rows."""
+        return torch.float32 if self.manifest.architecture.shape else torch.float64
+
+    def _torch_device(self) -> torch.device:
+        return choose_device(self.device)
+
+    def _placed_network(self) -> Any:
+        """Return the network on the device and in the precision of inference; copied once at most."""
+        device, precision = self._torch_device(), self._precision()
+        key = device.type, precision
+        if key not in self._placed:
+            weight = next(self.network.parameters())
+            same = weight.device.type == device.type and weight.dtype == precision
+            self._placed[key] = self.network if same else copy.deepcopy(self.network).to(device, precision)
+        return self._placed[key]
+
+    def _scale(self) -> Scale:
+        return Scale(self.scaling, self.item_axes, self._torch_device(), self._precision())
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_placed": {}}
+
+    def _check_complete(self, items: Items) -> None:
+        """Raise DataError where values are missing or infinite."""
+        for chunk in items.chunks() if items.dtype.kind == "f" else ():
+            if not np.isfinite(chunk).all():
+                raise DataError(f"holds NaN or infinity; {self.tool}s need complete data", source=items.source)
+        if items.holes is not None and items.holes.any():
+            raise DataError(f"has missing values; {self.tool}s need complete data", source=items.source)
+
+    def _check_layout(self, items: Items) -> Items:
+        """Return the items with their rate; DataError where they have other axes, channels, rate or shape."""
+        channels = items.channels if items.spatial else items.item_shape[0]
+        if items.axes != self.item_axes or channels != self.channels:
+            raise DataError(
+                f"{describe_items(items)}; this model was trained on axes {self.item_axes} "
+                f"with {self.channels} channel(s)",
+                source=items.source,
+            )
+        if items.rate is None:
+            items = replace(items, rate=self.rate)
+        elif self.rate not in (None, items.rate):
+            raise DataError(
+                f"{items.rate} samples a second; this model was trained on {self.rate}: resample them",
+                source=items.source,
+            )
+        only = self.only_shape
+        if only is not None and not (items.uniform and items.item_shape[: items.spatial] == only):
+            raise DataError(
+                f"{describe_items(items)}; this model takes items of shape {only} alone "
+                f"(a code of channels x grid takes any size)",
+                source=items.source,
+            )
+        return items
+
+
+def load_model(path: str | Path | bytes) -> TrainedModel:
+    """Read a trained model of any tool.
+
+    Parameters
+    ----------
+    path : str, Path or bytes
+        A model file, or its contents.
+
+    Returns
+    -------
+    TrainedModel
+        Such as `AutoencoderModel`, by the tool that the file names.
+
+    Raises
+    ------
+    FormatError
+        If the file is damaged, too new, of an unknown tool, or not a model.
+    OSError
+        If the file cannot be opened.
+    """
+    file = ModelFile.from_bytes(path) if isinstance(path, bytes) else ModelFile.from_path(path)
+    return model_of(file)
+
+
+def model_of(file: ModelFile) -> TrainedModel:
+    """Return the trained model in a model file, by the tool that it names."""
+    spec = tools().get(file.tool)
+    if spec is None:
+        raise FormatError(f"a model of the unknown tool {file.document.get('tool')!r}", source=file.source)
+    model: TrainedModel = resolve(spec.model).from_file(file)
+    return model
+
+
+def describe_items(items: Items) -> str:
+    """Return axes, shape and channels of items for a message."""
+    sizes = f"shape {items.item_shape}" if items.uniform else "different sizes"
+    return f"axes {items.axes}, items of {sizes}, {items.channels} channel(s)"
+
+
+def describe_data(axes: str, scaling: Scaling, columns: Columns | None) -> str:
+    """Return what data a model was trained on: axes, type and range, or kinds of columns."""
+    if columns is not None:
+        kinds = [column.kind for column in columns]
+        counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
+        return f"axes {axes}, a table of {len(kinds)} column(s): {counts}"
+    if scaling.kind == "range":
+        return f"axes {axes}, {scaling.dtype}, {scaling.low:g} to {scaling.high:g}"
+    return f"axes {axes}, {scaling.dtype}, scaled by mean and standard deviation"
