@@ -250,7 +250,7 @@ def test_a_newer_format_names_both_versions(saved, tmp_path):
     with pytest.raises(FormatError, match=f"of format {FORMAT + 6}, written by narrows 9.1") as error:
         narrows.load(newer)
     assert f"this is narrows {narrows.__version__}" in str(error.value)
-    assert f"up to format {FORMAT}: upgrade" in str(error.value)
+    assert f"up to format {FORMAT}; upgrade" in str(error.value)
     assert one_line_about(error, newer)
 
 

@@ -60,7 +60,7 @@ class TrainingRecord:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON; `from_dict` is the inverse."""
         facts = asdict(self)
-        details = facts.pop("details")
+        details: dict[str, Any] = facts.pop("details")
         return {name: facts[name] for name in _TRAINING_KEYS if name in _NULLABLE or facts[name] is not None} | details
 
     @classmethod

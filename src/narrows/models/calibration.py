@@ -5,7 +5,6 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from sklearn.isotonic import IsotonicRegression
 
 BINS, TAIL = 24, 16
 
@@ -27,6 +26,8 @@ class Calibration:
         Values are sorted by what is expected and cut into bins, finer where most is expected; the root mean squares of
         their errors, made to rise where they do not, are what such values are to be given.
         """
+        from sklearn.isotonic import IsotonicRegression  # here, because inference does without scikit-learn
+
         shares = np.concatenate([np.linspace(0, 1, BINS + 1)[:-1], 1 - np.geomspace(1 / BINS, 1e-4, TAIL), [1.0]])
         edges = np.unique((np.unique(shares) * len(expected)).astype(int))
         order = np.argsort(expected)

@@ -62,11 +62,11 @@ class ModelManifest:
         """Return plain values for JSON; `from_dict` is the inverse."""
         return {
             "tool": self.tool,
-            "architecture": self.architecture.to_json(),
-            "scaling": self.scaling.to_json(),
+            "architecture": self.architecture.to_dict(),
+            "scaling": self.scaling.to_dict(),
             "axes": self.axes,
             "features": list(self.feature_names),
-            "columns": None if self.columns is None else self.columns.to_json(),
+            "columns": None if self.columns is None else self.columns.to_dict(),
             "training": self.training.to_dict(),
         }
 
@@ -76,19 +76,19 @@ class ModelManifest:
         columns = document.get("columns")
         return cls(
             architecture=cls.architecture_of(document),
-            scaling=Scaling.from_json(document["scaling"]),
+            scaling=Scaling.from_dict(document["scaling"]),
             axes=document["axes"],
             feature_names=tuple(str(name) for name in document["features"]),
-            columns=None if columns is None else Columns.from_json(columns),
+            columns=None if columns is None else Columns.from_dict(columns),
             training=TrainingRecord.from_dict(document["training"]),
             written_by=str(document["narrows"]),
-            **cls.fields_from(document, columns=None if columns is None else Columns.from_json(columns)),
+            **cls.fields_from(document, columns=None if columns is None else Columns.from_dict(columns)),
         )
 
     @classmethod
     def architecture_of(cls, document: Mapping[str, Any]) -> Any:
         """Return the architecture that a document describes."""
-        return cls.architecture_type.from_json(document["architecture"])
+        return cls.architecture_type.from_dict(document["architecture"])
 
     @classmethod
     def fields_from(cls, document: Mapping[str, Any], columns: Columns | None) -> dict[str, Any]:
@@ -107,7 +107,7 @@ class ModelManifest:
             raise ValueError(f"axes {self.axes!r} for items of shape {architecture.shape}")
         if layout[-1] not in "CF" and architecture.channels != 1:
             raise ValueError(f"axes {self.axes!r} for {architecture.channels} channels")
-        if scaling.ranged != architecture.ranged or len(scaling.mean) not in (0, architecture.channels):
+        if scaling.is_range != architecture.ranged or len(scaling.mean) not in (0, architecture.channels):
             raise ValueError(f"scaling {scaling.kind!r} of {len(scaling.mean)} means")
         with torch.device("meta"):
             expected = {name: tuple(tensor.shape) for name, tensor in build(architecture).state_dict().items()}
@@ -178,7 +178,7 @@ class TrainedModel(ABC):
         self.to_file().write(path)
 
     def on(self, device: str) -> Self:
-        """Return the same model, whose inference runs on "cpu", on "cuda", or with "auto" on the GPU if there is one."""
+        """Return the same model with its inference on "cpu", "cuda", or with "auto" on the GPU where there is one."""
         return self if device == self.device else replace(self, device=device)
 
     @property
@@ -296,17 +296,24 @@ class TrainedModel(ABC):
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_placed": {}}
 
-    def _check_complete(self, items: Items) -> None:
+    def as_plain_numbers(self, items: Items) -> Items:
+        """Return a table as rows of numbers, and other items as they are; DataError where cells are none."""
+        if items.columns is None:
+            return items
+        check_numeric(items.columns, f"{items.source}: {self.tool}s that learned from arrays take numbers alone, and")
+        return replace(items, columns=None, frame=None)
+
+    def check_complete(self, items: Items) -> None:
         """Raise DataError where values are missing or infinite."""
         for chunk in items.chunks() if items.dtype.kind == "f" else ():
             if not np.isfinite(chunk).all():
                 raise DataError(f"holds NaN or infinity; {self.tool}s need complete data", source=items.source)
-        if items.holes is not None and items.holes.any():
+        if items.mask is not None and items.mask.any():
             raise DataError(f"has missing values; {self.tool}s need complete data", source=items.source)
 
-    def _check_layout(self, items: Items) -> Items:
+    def check_layout(self, items: Items) -> Items:
         """Return the items with their rate; DataError where they have other axes, channels, rate or shape."""
-        channels = items.channels if items.spatial else items.item_shape[0]
+        channels = items.channels if items.spatial_dims else items.item_shape[0]
         if items.axes != self.item_axes or channels != self.channels:
             raise DataError(
                 f"{describe_items(items)}; this model was trained on axes {self.item_axes} "
@@ -321,7 +328,7 @@ class TrainedModel(ABC):
                 source=items.source,
             )
         only = self.only_shape
-        if only is not None and not (items.uniform and items.item_shape[: items.spatial] == only):
+        if only is not None and not (items.uniform and items.item_shape[: items.spatial_dims] == only):
             raise DataError(
                 f"{describe_items(items)}; this model takes items of shape {only} alone "
                 f"(a code of channels x grid takes any size)",
@@ -361,6 +368,13 @@ def model_of(file: ModelFile) -> TrainedModel:
         raise FormatError(f"a model of the unknown tool {file.document.get('tool')!r}", source=file.source)
     model: TrainedModel = resolve(spec.model).from_file(file)
     return model
+
+
+def check_numeric(columns: Columns, reason: str) -> None:
+    """Raise DataError, which begins with a reason, unless all columns hold numbers."""
+    for column in columns:
+        if column.kind not in ("number", "integer", "boolean"):
+            raise DataError(f"{reason} column {column.name!r} holds {column.kind} cells")
 
 
 def describe_items(items: Items) -> str:

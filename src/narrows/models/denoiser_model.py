@@ -1,0 +1,236 @@
+"""Trained denoisers: clean items and predictive standard deviations from noisy items."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from narrows.corruption.corruption import Noise
+from narrows.data import Columns, Items
+from narrows.errors import DataError
+from narrows.models.calibration import Calibration
+from narrows.models.tiled_inference import Progress, TiledInference, describe_restoration, psnr_note, view_of
+from narrows.models.trained_model import ModelManifest, TrainedModel
+from narrows.networks import Restoration, RestoringNetwork
+from narrows.networks.restoration.mixture import Mixture
+from narrows.objectives.restoration import hide_lattice, lattice
+
+
+@dataclass(frozen=True)
+class DenoiserManifest(ModelManifest):
+    """What the file of a denoiser says.
+
+    Parameters
+    ----------
+    calibration : Calibration or None
+        From predicted to measured standard deviations; None for a model that learned from noisy items alone.
+    noise : str or None
+        The noise that training added.
+    clip : bool
+        Whether noisy values are clipped to the range of the data.
+    """
+
+    calibration: Calibration | None = None
+    noise: str | None = None
+    clip: bool = False
+
+    tool: ClassVar[str] = "denoiser"
+    architecture_type: ClassVar[Any] = Restoration
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON; `from_dict` is the inverse."""
+        calibration = None if self.calibration is None else self.calibration.to_dict()
+        return {**super().to_dict(), "calibration": calibration, "noise": self.noise, "clip": self.clip}
+
+    @classmethod
+    def fields_from(cls, document: Mapping[str, Any], columns: Columns | None) -> dict[str, Any]:
+        """Return the fields that the tool adds, from a document."""
+        calibration = document["calibration"]
+        return {
+            "calibration": None if calibration is None else Calibration.from_dict(calibration),
+            "noise": document["noise"],
+            "clip": bool(document["clip"]),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class DenoiserModel(TrainedModel):
+    """A trained denoiser.
+
+    A model that learned from noisy items alone predicts the distribution of each value from its neighbours, and then
+    the posterior of the clean value given the noisy one (Laine et al. 2019).
+
+    References
+    ----------
+    Laine, Karras, Lehtinen & Aila, "High-quality self-supervised deep image denoising", NeurIPS 2019.
+    """
+
+    manifest: DenoiserManifest
+    network: RestoringNetwork
+
+    tool: ClassVar[str] = "denoiser"
+    manifest_type: ClassVar[type[ModelManifest]] = DenoiserManifest
+
+    @property
+    def blind(self) -> bool:
+        """Whether the model learned from noisy items alone."""
+        return self.manifest.architecture.task == "blind"  # type: ignore[no-any-return]
+
+    @property
+    def noise(self) -> str | None:
+        """The noise that training added, such as "gaussian:0.1"; None where it added none."""
+        return self.manifest.noise
+
+    @property
+    def clip(self) -> bool:
+        """Whether noisy values are clipped to the range of the data."""
+        return self.manifest.clip
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """From predicted to measured standard deviations; None where the model learned from noisy items alone."""
+        return self.manifest.calibration
+
+    def check(self, items: Items) -> Items:
+        """Return the items as the model takes them; DataError where they do not fit."""
+        items = self.as_plain_numbers(items)
+        self.check_complete(items)
+        return self.check_layout(items)
+
+    def denoise(self, items: Items, progress: Progress | None = None) -> Items:
+        """Return the items without noise, of the same type.
+
+        Parameters
+        ----------
+        items : Items
+            Noisy signals, images or volumes.
+        progress : callable, optional
+            Called with the items done and the items in all.
+        """
+        items, inference = self.check(items), self._inference()
+
+        def output(x: Tensor) -> Tensor:
+            return self._posterior(x)[0] if self.blind else inference.network(x)[0]
+
+        return inference.predict(items, output, items.dtype, progress)
+
+    def predictive_std(self, items: Items) -> Items:
+        """Return the standard deviation of each denoised value, float32 in the data's unit."""
+        inference = self._inference()
+
+        def output(x: Tensor) -> Tensor:
+            if self.manifest.calibration is None:
+                return self._posterior(x)[1].sqrt()
+            predicted = inference.mixture(x).moments()[1].sqrt()
+            return torch.from_numpy(self.manifest.calibration(predicted.cpu().numpy()))
+
+        return inference.predict(self.check(items), output)
+
+    def add_noise(self, items: Items, noise: str | None = None, seed: int = 0) -> Items:
+        """Return the items with noise, clipped as in training; float32 where the items hold integers.
+
+        Parameters
+        ----------
+        items : Items
+            Clean signals, images or volumes.
+        noise : str, optional
+            Such as "gaussian:0.1"; by default that of training.
+        seed : int
+            Seed of the noise.
+
+        Raises
+        ------
+        DataError
+            If no noise is given, and training added none.
+        """
+        noise = noise or self.noise
+        if noise is None:
+            raise DataError(
+                "this denoiser learned from noisy items",
+                hint="specify which noise to add",
+                suggestion={"noise": "gaussian:0.1"},
+            )
+        items, parsed, inference = self.check(items), Noise.parse(noise), self._inference()
+        generator = torch.Generator(device=inference.device).manual_seed(seed)
+        dtype = items.dtype if items.dtype.kind == "f" else np.dtype(np.float32)
+        noisy = replace(items, values=np.empty(items.values.shape, dtype))
+        step = 500 if items.uniform else 1
+        for start in range(0, len(items), step):
+            x = parsed.add(inference.scaled(view_of(items, start, step)), generator, self.clip)
+            view_of(noisy, start, step)[:] = inference.scale.unclipped(x, dtype)
+        return noisy
+
+    def noise_level(self) -> float:
+        """Return the largest standard deviation of the noise that a model learned from noisy items, in scaled units."""
+        network = self._placed_network()
+        with torch.no_grad():
+            return float(network.noise(torch.tensor([0.0, 1.0], device=self._torch_device())).max().sqrt())
+
+    def describe_tool(self) -> list[tuple[str, str]]:
+        """Return the rows of `describe` that only denoisers have."""
+        return describe_denoiser(self.noise, self.clip, self.manifest.architecture)
+
+    def training_summary(self) -> str:
+        """Return what came of the training, in one line."""
+        facts = self.training
+        line = f"{facts.items} items in {facts.seconds:.1f} s; "
+        if self.blind:
+            return (
+                f"{line}learned from noisy items alone; held-out negative log-likelihood {facts.held_out_loss:.4g}, "
+                f"one distribution for every value has {facts.mean_loss:.4g}"
+            )
+        noisy = facts.details.get("noisy_loss")
+        compared = "" if noisy is None else f", the noisy items {noisy:.4g}"
+        within = "{:.1%} of values within one predictive standard deviation, {:.1%} within two"
+        return (
+            f"{line}held-out mse {facts.held_out_loss:.4g}{psnr_note(self.scaling, facts.held_out_loss)}, "
+            f"the mean of the data has {facts.mean_loss:.4g}{compared}; {within.format(*facts.details['within'])}"
+        )
+
+    def preview(self, items: Items, **options: Any) -> dict[str, Items]:
+        """Return noisy, denoised and, where they are known, clean items, by label.
+
+        Parameters
+        ----------
+        items : Items
+            Clean items where noise is added, else noisy ones.
+        **options
+            noise: what to add, by default that of training; target: the clean items.
+        """
+        noise, target = options.get("noise"), options.get("target")
+        adds = target is None and (noise or self.noise) is not None
+        noisy = self.add_noise(items, noise) if adds else items
+        rows = {"noisy": noisy, "denoised": self.denoise(noisy)}
+        clean = items if adds else target
+        return rows if clean is None else {**rows, "clean": clean}
+
+    def _baseline(self) -> str:
+        return "one distribution for every value has" if self.blind else super()._baseline()
+
+    def _inference(self) -> TiledInference:
+        return TiledInference(self._placed_network(), self._scale(), self._torch_device())
+
+    def _posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and variance of the clean values, given the noisy ones and what their neighbours predict."""
+        network = self._placed_network()
+        mean, variance = torch.empty_like(x), torch.empty_like(x)
+        for starts in product((0, 1), repeat=x.ndim - 2):
+            _, features = network(hide_lattice(x, starts).x)
+            hidden = lattice(starts)
+            mixture = Mixture.of(network.describe(features, x.shape[2:])[hidden])
+            mean[hidden], variance[hidden] = mixture.given(x[hidden], network.noise(mixture.means), self.clip)
+        return mean, variance
+
+
+def describe_denoiser(noise: str | None, clip: bool, architecture: Any) -> list[tuple[str, str]]:
+    """Return rows for ``narrows info``."""
+    if noise is not None:
+        source = f"clean items and the noise {noise}"
+    else:
+        source = "noisy items alone" if architecture.task == "blind" else "pairs of items"
+    clipped = "clipped to the range" if clip else "not clipped"
+    return [("learned from", source), ("noisy values", clipped), *describe_restoration(architecture)]

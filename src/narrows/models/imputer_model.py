@@ -1,0 +1,276 @@
+"""Trained imputers: they fill missing values, sample them, and give their predictive standard deviations."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from numbers import Real
+from typing import Any, ClassVar, Literal, Protocol, Self
+
+import numpy as np
+
+from narrows.data import Columns, Items
+from narrows.data.tables.features import Features
+from narrows.errors import ParameterError
+from narrows.models.calibration import Calibration
+from narrows.models.spatial_imputation import SpatialImputation
+from narrows.models.table_imputation import TableImputation, column_sizes
+from narrows.models.tiled_inference import Progress, TiledInference, describe_restoration, psnr_note
+from narrows.models.trained_model import ModelManifest, TrainedModel
+from narrows.networks import Restoration, RestoringNetwork, TableArchitecture, TableNetwork
+
+Strategy = Literal["mean", "mode"]
+STRATEGIES = ("mean", "mode")
+
+
+@dataclass(frozen=True)
+class ImputerManifest(ModelManifest):
+    """What the file of an imputer says.
+
+    Parameters
+    ----------
+    calibration : Calibration or None
+        From predicted to measured standard deviations; None for a table without numbers.
+    features : Features or None
+        How the cells of a table become the numbers that the network sees; None for other items.
+    indicator : tuple of int or None
+        Columns of a table for which `Imputer.transform` adds one that says where values were missing.
+    holes : str
+        What training hid.
+    missing_values : float or str
+        The value that means "missing" besides NaN, or "alpha".
+    strategy : {"mean", "mode"}
+        What a missing value is filled with.
+    preset : {"default", "lesson"}
+        The preset of the network.
+    """
+
+    calibration: Calibration | None = None
+    features: Features | None = None
+    indicator: tuple[int, ...] | None = None
+    holes: str = "mixed"
+    missing_values: Any = np.nan
+    strategy: str = "mean"
+    preset: str = "default"
+
+    tool: ClassVar[str] = "imputer"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON; `from_dict` is the inverse."""
+        document = super().to_dict()
+        document["calibration"] = None if self.calibration is None else self.calibration.to_dict()
+        if self.features is not None:
+            document["table"] = self.features.to_dict()
+            document["indicator"] = None if self.indicator is None else list(self.indicator)
+        numeric = isinstance(self.missing_values, Real)
+        return document | {
+            "holes": self.holes,
+            "missing_values": repr(float(self.missing_values)) if numeric else self.missing_values,
+            "strategy": self.strategy,
+            "preset": self.preset,
+            "numbered": numeric,
+        }
+
+    @classmethod
+    def architecture_of(cls, document: Mapping[str, Any]) -> Any:
+        """Return the architecture that a document describes: of a table or of a U-Net."""
+        kind: Any = TableArchitecture if "table" in document else Restoration
+        return kind.from_dict(document["architecture"])
+
+    @classmethod
+    def fields_from(cls, document: Mapping[str, Any], columns: Columns | None) -> dict[str, Any]:
+        """Return the fields that the tool adds, from a document."""
+        if "table" in document and columns is None:
+            raise ValueError("a table without columns")
+        table = columns is not None and "table" in document
+        calibration, indicator = document["calibration"], document["indicator"] if table else None
+        marked = document["missing_values"]
+        return {
+            "calibration": None if calibration is None else Calibration.from_dict(calibration),
+            "features": Features.from_dict(document["table"], columns) if columns is not None and table else None,
+            "indicator": None if indicator is None else tuple(int(place) for place in indicator),
+            "holes": document["holes"],
+            "missing_values": float(marked) if document["numbered"] else marked,
+            "strategy": document["strategy"],
+            "preset": document["preset"],
+        }
+
+    def check_fits(self, tensors: dict[str, np.ndarray]) -> None:
+        """Raise ValueError where parts of a model file contradict each other."""
+        super().check_fits(tensors)
+        if self.features is not None and column_sizes(self.features) != self.architecture.sizes:
+            raise ValueError("the features of the table are not those of the network")
+
+
+class Imputation(Protocol):
+    """How items of one kind are imputed; the items come from `check`."""
+
+    def check(self, items: Items, missing_values: Any) -> Items:
+        """Return the items with a mask of all missing values; DataError where they do not fit."""
+
+    def fill(self, items: Items, strategy: str, progress: Progress | None) -> Items:
+        """Return the items with their missing values filled."""
+
+    def sample(self, items: Items, seed: int) -> Items:
+        """Return the items with their missing values drawn from what they may be."""
+
+    def predictive_std(self, items: Items) -> Items:
+        """Return the standard deviation of each filled value; 0 where a value is observed."""
+
+    def hide(self, items: Items, holes: str, seed: int) -> Items:
+        """Return the items with more values masked."""
+
+    def loss(self, items: Items, holes: str, strategy: str) -> float:
+        """Return how far predictions of hidden values are off."""
+
+
+@dataclass(frozen=True, eq=False)
+class ImputerModel(TrainedModel):
+    """A trained imputer, for tables or for signals, images and volumes.
+
+    Values are missing where they are NaN, equal to `missing_values` or masked, and in images where an alpha channel
+    is 0. Observed values stay bit for bit.
+    """
+
+    manifest: ImputerManifest
+    network: RestoringNetwork | TableNetwork
+
+    tool: ClassVar[str] = "imputer"
+    manifest_type: ClassVar[type[ModelManifest]] = ImputerManifest
+
+    @property
+    def backend(self) -> Imputation:
+        """What does the work: `TableImputation` or `SpatialImputation`."""
+        if self.manifest.features is not None:
+            return TableImputation(self, self._placed_network(), self.manifest.features, self.manifest.calibration)
+        inference = TiledInference(self._placed_network(), self._scale(), self._torch_device())
+        return SpatialImputation(self, inference, self.manifest.calibration)
+
+    @property
+    def is_table(self) -> bool:
+        """Whether the model is for tables."""
+        return self.manifest.features is not None
+
+    @property
+    def strategy(self) -> str:
+        """What a missing value is filled with."""
+        return self.manifest.strategy
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """From predicted to measured standard deviations; None for a table without numbers."""
+        return self.manifest.calibration
+
+    def with_options(self, strategy: str | None = None, missing_values: Any = None) -> Self:
+        """Return the same model with other options; None keeps one.
+
+        Parameters
+        ----------
+        strategy : {"mean", "mode"}, optional
+            What a missing value is filled with: the mean of what it may be, or the most probable value.
+        missing_values : float, str or "alpha", optional
+            The value that means "missing" besides NaN.
+        """
+        if strategy not in (None, *STRATEGIES):
+            raise ParameterError("expected mean or mode", parameter="strategy", value=strategy)
+        given = {"strategy": strategy, "missing_values": missing_values}
+        changes = {name: value for name, value in given.items() if value is not None}
+        return replace(self, manifest=replace(self.manifest, **changes))
+
+    def check(self, items: Items) -> Items:
+        """Return the items with a mask of all missing values; DataError where they do not fit."""
+        return self.backend.check(items, self.manifest.missing_values)
+
+    def fill(self, items: Items, progress: Progress | None = None) -> Items:
+        """Return the items with their missing values filled, of the same type.
+
+        Parameters
+        ----------
+        items : Items
+            Items with missing values.
+        progress : callable, optional
+            Called with the items done and the items in all.
+        """
+        return self.backend.fill(self.check(items), self.strategy, progress)
+
+    def sample(self, items: Items, seed: int) -> Items:
+        """Return the items with their missing values drawn from what they may be, given the observed ones."""
+        return self.backend.sample(self.check(items), seed)
+
+    def predictive_std(self, items: Items) -> Items:
+        """Return the standard deviation of each filled value, float32 in the data's unit; 0 where it is observed.
+
+        Of categories it is the probability that the filled one is wrong, and of dates it is in days.
+        """
+        return self.backend.predictive_std(self.check(items))
+
+    def hide(self, items: Items, holes: str | None = None, seed: int = 0) -> Items:
+        """Return the items with more values masked, for evaluation.
+
+        Parameters
+        ----------
+        items : Items
+            Items with or without missing values.
+        holes : str, optional
+            What to hide, such as "blocks:0.25"; by default as in training.
+        seed : int
+            Seed of the mask.
+        """
+        return self.backend.hide(self.check(items), holes or self.manifest.holes, seed)
+
+    def loss(self, items: Items) -> float:
+        """Return how far predictions are off when values are hidden as in training.
+
+        The mean squared error in scaled units; of tables the training loss, in which categories count by their
+        negative log-likelihood.
+        """
+        return self.backend.loss(self.check(items), self.manifest.holes, self.strategy)
+
+    def describe_tool(self) -> list[tuple[str, str]]:
+        """Return the rows of `describe` that only imputers have."""
+        marked = self.manifest.missing_values
+        return describe_imputer(self.manifest.holes, marked, self.manifest.architecture)
+
+    def training_summary(self) -> str:
+        """Return what came of the training, in one line."""
+        facts, within = self.training, self.training.details["within"]
+        line = f"{facts.items} items in {facts.seconds:.1f} s; "
+        share = "{:.1%} of {} within one predictive standard deviation, {:.1%} within two"
+        if self.is_table:
+            shares = "" if within is None else "; " + share.format(within[0], "numbers", within[1])
+            return (
+                f"{line}held-out loss {facts.held_out_loss:.4g}, the mean and most frequent have "
+                f"{facts.mean_loss:.4g}{shares}"
+            )
+        return (
+            f"{line}held-out mse {facts.held_out_loss:.4g}{psnr_note(self.scaling, facts.held_out_loss)}, "
+            f"the mean of the data has {facts.mean_loss:.4g}; {share.format(within[0], 'values', within[1])}"
+        )
+
+    def preview(self, items: Items, **options: Any) -> dict[str, Items]:
+        """Return items with values hidden, filled, and as they were, by label.
+
+        Parameters
+        ----------
+        items : Items
+            Items with or without missing values.
+        **options
+            holes: what to hide, by default as in training.
+        """
+        original = self.check(items)
+        hidden = self.hide(original, options.get("holes"))
+        return {"hidden": hidden, "filled": self.fill(hidden), "original": original}
+
+
+def describe_imputer(holes: str, missing_values: Any, architecture: Any) -> list[tuple[str, str]]:
+    """Return rows for ``narrows info``."""
+    if missing_values == "alpha":
+        also = " and where alpha is 0"
+    elif isinstance(missing_values, Real):
+        also = "" if np.isnan(float(missing_values)) else f" and {float(missing_values):.17g}"
+    else:
+        also = f" and {missing_values}"
+    if isinstance(architecture, TableArchitecture):
+        network = f"factor analysis, corrected by {architecture.members} perceptrons"
+        rows = [("network", network), ("items", f"{sum(architecture.sizes)} features")]
+    else:
+        rows = describe_restoration(architecture)
+    return [("learned from", f"items with holes {holes}"), ("missing", f"NaN{also}"), *rows]

@@ -1,0 +1,133 @@
+"""Imputation of signals, images and volumes."""
+
+from dataclasses import dataclass, replace
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from narrows.corruption.corruption import Holes
+from narrows.data import Items
+from narrows.data.masks import mask_value, split_alpha
+from narrows.errors import DataError, ParameterError
+from narrows.models.calibration import Calibration
+from narrows.models.tiled_inference import Progress, TiledInference, scaled_mse, view_of
+from narrows.models.trained_model import TrainedModel
+
+ROUNDS = 16  # of sampling
+
+
+@dataclass(frozen=True)
+class SpatialImputation:
+    """Imputation by a U-Net that sees which values are observed.
+
+    Parameters
+    ----------
+    model : TrainedModel
+        The model, which says what items fit.
+    inference : TiledInference
+        The network.
+    calibration : Calibration
+        From predicted to measured standard deviations.
+    """
+
+    model: TrainedModel
+    inference: TiledInference
+    calibration: Calibration | None
+
+    def check(self, items: Items, missing_values: Any) -> Items:
+        """Return the items with a mask of all missing values; DataError where they do not fit."""
+        items = self.model.as_plain_numbers(items)
+        channels = self.model.channels
+        with_alpha = items.spatial_dims == 2 and items.channels - 1 == channels in (1, 3)
+        return self.model.check_layout(mark_missing(items, missing_values, with_alpha))
+
+    def fill(self, items: Items, strategy: str, progress: Progress | None) -> Items:
+        """Return the items with their missing values filled."""
+
+        def output(x: Tensor) -> Tensor:
+            if strategy == "mode":
+                return self.inference.mixture(with_observed(x)).mode()
+            return self.inference.network(with_observed(x))[0]
+
+        filled = self.inference.predict(items, output, items.dtype, progress)
+        np.copyto(filled.values, items.values, where=~missing(items))
+        return filled
+
+    def sample(self, items: Items, seed: int) -> Items:
+        """Return the items with their missing values drawn.
+
+        A few values are drawn first, which the others then see, and more and more with each round, so that the values
+        go together.
+        """
+        left = missing(items)
+        state, rng = replace(items, values=items.values.copy(), mask=left), np.random.default_rng(seed)
+        for number in range(ROUNDS):
+            generator = torch.Generator(device=self.inference.device).manual_seed(int(rng.integers(2**62)))
+
+            def output(x: Tensor, generator: torch.Generator = generator) -> Tensor:
+                return self.inference.mixture(with_observed(x)).sample(generator)
+
+            drawn = self.inference.predict(state, output, items.dtype)
+            done, share = (number / ROUNDS) ** 2, ((number + 1) / ROUNDS) ** 2
+            chosen = left & (rng.random(left.shape, np.float32) < (share - done) / (1 - done))
+            np.copyto(state.values, drawn.values, where=chosen)
+            left &= ~chosen
+        return replace(state, mask=None)
+
+    def predictive_std(self, items: Items) -> Items:
+        """Return the standard deviation of each filled value; 0 where a value is observed."""
+        assert self.calibration is not None
+        calibration = self.calibration
+
+        def output(x: Tensor) -> Tensor:
+            predicted = self.inference.mixture(with_observed(x)).moments()[1].sqrt()
+            return torch.from_numpy(calibration(predicted.cpu().numpy()))
+
+        std = self.inference.predict(items, output)
+        std.values[~missing(items)] = 0
+        return std
+
+    def hide(self, items: Items, holes: str, seed: int) -> Items:
+        """Return the items with more values masked."""
+        parsed, generator = Holes.parse(holes), torch.Generator().manual_seed(seed)
+        hidden = replace(items, mask=missing(items))
+        step = 500 if items.uniform else 1
+        for start in range(0, len(items), step):
+            mask = view_of(hidden.mask_items(), start, step)
+            shape = tuple(self.inference.scale.channels_first(torch.from_numpy(mask)).shape)
+            mask |= self.inference.scale.channels_last(parsed.draw(shape, generator))
+        return hidden
+
+    def loss(self, items: Items, holes: str, strategy: str) -> float:
+        """Return the mean squared error of hidden values in scaled units."""
+        hidden = self.hide(items, holes, seed=0)
+        chosen = replace(items, values=missing(hidden) & ~missing(items), mask=None)
+        return scaled_mse(self.model.scaling, self.fill(hidden, strategy, None), items, chosen)
+
+
+def mark_missing(items: Items, missing_values: Any, alpha: bool) -> Items:
+    """Return the items with what marks missing values as a mask; an alpha channel, if there is one, is split off."""
+    if not (isinstance(missing_values, Real) or str(missing_values) == "alpha"):
+        raise ParameterError('expected a number, NaN or "alpha"', parameter="missing_values", value=missing_values)
+    if alpha:
+        items = split_alpha(items)
+    if isinstance(missing_values, Real):
+        items = mask_value(items, float(missing_values))
+    if any(np.isinf(chunk).any() for chunk in (items.chunks() if items.dtype.kind == "f" else ())):
+        raise DataError(f"{items.source}: holds infinity; mark missing values as NaN")
+    return items
+
+
+def missing(items: Items) -> np.ndarray:
+    """Return where values are missing, of the shape of `items.values`."""
+    nan = np.isnan(items.values) if items.dtype.kind == "f" else np.zeros(items.values.shape, bool)
+    return nan if items.mask is None else nan | items.mask
+
+
+def with_observed(x: Tensor) -> Tensor:
+    """Return what the network sees of items (N, C, *S) with NaN where values are missing: 0, and which are observed."""
+    observed = x.isfinite()
+    return torch.cat([torch.where(observed, x, 0.0), observed.to(x.dtype)], 1)

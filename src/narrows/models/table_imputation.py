@@ -1,0 +1,303 @@
+"""Imputation of tables: numbers, categories and dates, as arrays or data frames."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+from narrows.corruption.corruption import Holes
+from narrows.data import Columns, Items
+from narrows.data.masks import mask_value
+from narrows.data.tables import frames as tables
+from narrows.data.tables.features import Features
+from narrows.errors import DataError, ParameterError
+from narrows.models.calibration import Calibration
+from narrows.models.tiled_inference import Progress
+from narrows.models.trained_model import TrainedModel, check_numeric
+from narrows.networks import TableNetwork, build
+from narrows.networks.restoration.mixture import Mixture
+from narrows.objectives.tabular import TableObjective, column_losses
+
+CELLS_HIDDEN = "pixels:0.05-0.6"  # of a row, where `holes` is "mixed"
+ROUNDS = 8  # of sampling
+NUMBERS_AT_ONCE = 2**22
+
+
+@dataclass(frozen=True)
+class TableImputation:
+    """Imputation of tables by factor analysis and an ensemble of perceptrons that correct it.
+
+    Parameters
+    ----------
+    model : TrainedModel
+        The model, whose manifest says what tables fit.
+    network : TableNetwork
+        On the device and in the precision of inference.
+    features : Features
+        How cells become the numbers that the network sees.
+    calibration : Calibration or None
+        From predicted to measured standard deviations of numbers; None for a table without numbers.
+    """
+
+    model: TrainedModel
+    network: TableNetwork
+    features: Features
+    calibration: Calibration | None
+
+    def check(self, items: Items, missing_values: Any) -> Items:
+        """Return the rows with a mask of all missing cells; DataError where they do not fit."""
+        columns, named = self.features.columns, bool(self.model.manifest.feature_names)
+        if items.axes != "NF":
+            raise DataError(
+                f"{items.source}: axes {items.axes}; this model was trained on a table of {len(columns)} columns"
+            )
+        if items.columns is not None and not named:
+            check_numeric(
+                items.columns, f"{items.source}: {self.model.tool}s that learned from arrays take numbers, and"
+            )
+            items = replace(items, columns=None, frame=None)
+        if items.frame is not None:
+            items = mark_missing_cells(items, missing_values, columns)
+        elif items.columns is not None and items.mask is None:
+            items = replace(items, mask=np.isnan(items.values))
+        if items.item_shape[0] != len(columns):
+            raise DataError(f"{items.source}: {items.item_shape[0]} columns; this model was trained on {len(columns)}")
+        if items.columns is not None:
+            return items
+        check_numeric(columns, f"{items.source}: an array; expected a data frame, since")
+        return mark_missing_numbers(items, missing_values)
+
+    def fill(self, items: Items, strategy: str, progress: Progress | None) -> Items:
+        """Return the rows with their missing cells filled."""
+        return self._completed(items, self.filled_codes(items, strategy))
+
+    def sample(self, items: Items, seed: int) -> Items:
+        """Return the rows with their missing cells drawn by one of the perceptrons, which is drawn as well.
+
+        A few cells of each row are drawn first, which the others then see.
+        """
+        generator = torch.Generator(device=self.network.mean.device).manual_seed(seed)
+        return self._completed(items, self.sampled_codes(items, generator))
+
+    def predictive_std(self, items: Items) -> Items:
+        """Return the standard deviation of each filled number, and the probability that a filled category is wrong."""
+        std = self.std_of_codes(items).astype(np.float32)
+        done = replace(items, values=std, mask=None, columns=None)
+        if items.frame is None:
+            return replace(done, columns=items.columns)
+        frame = type(items.frame)(std, index=items.frame.index, columns=items.frame.columns)
+        return replace(done, frame=frame)
+
+    def hide(self, items: Items, holes: str, seed: int) -> Items:
+        """Return the rows with more cells masked; no row loses all of its cells."""
+        generator = torch.Generator().manual_seed(seed)
+        hidden = parse_cells(holes).draw((len(items), 1, items.item_shape[0]), generator)[:, 0].numpy()
+        assert items.mask is not None
+        return replace(items, mask=items.mask | hidden)
+
+    def loss(self, items: Items, holes: str, strategy: str) -> float:
+        """Return the mean training loss of hidden cells."""
+        objective, device = TableObjective(parse_cells(holes), 0), self.network.mean.device
+        x = torch.from_numpy(masked_features(self.features, observed_codes(items)))
+        told, hidden, _ = objective.tell(self.network, torch.cat([x, x[:, :1] * 0], 1).to(device), None)
+        losses = column_losses(self.network, told.answers.mean(0, keepdim=True), x.to(device))[0]
+        return float((losses * hidden).sum() / hidden.sum().clamp(min=1))
+
+    def filled_codes(self, items: Items, strategy: str = "mean") -> np.ndarray:
+        """Return the coded cells (N, F), the missing ones filled; categories are always the most probable."""
+
+        def output(x: Tensor) -> Tensor:
+            told = self.network(x)
+            features = self.network.features_of(told.answers.mean(0))
+            if strategy == "mode" and self.network.numbers:
+                features[:, self.network.numbers] = pooled(self.network.describe(told)).mode()
+            return choose_categories(self.network, features, lambda logits: logits.argmax(-1))
+
+        codes = observed_codes(items)
+        return self._fill_codes(codes, self._by_rows(codes, output))
+
+    def sampled_codes(self, items: Items, generator: torch.Generator) -> np.ndarray:
+        """Return the coded cells (N, F), the missing ones drawn."""
+        device = self.network.mean.device
+        member = int(torch.randint(self.network.architecture.members, (), generator=generator, device=device))
+        network = single_member(self.network, member)
+
+        def draw(logits: Tensor) -> Tensor:
+            return torch.multinomial(logits.softmax(-1), 1, generator=generator)[:, 0]
+
+        def once(x: Tensor) -> Tensor:
+            told = network(x)
+            features = told.answers[0].clone()
+            if network.numbers:
+                features[:, network.numbers] = network.describe(told).sample(generator)[0]
+            return choose_categories(network, features, draw)
+
+        def output(x: Tensor) -> Tensor:
+            left = x[:, network.starts].isnan()
+            rounds = min(ROUNDS, max(1, int(left.sum(1).max())))
+            for number in range(rounds, 0, -1):
+                chosen = left & (torch.rand(left.shape, generator=generator, device=device) < 1 / number)
+                x = torch.where(chosen[:, network.column_of], once(x), x)
+                left &= ~chosen
+            return x
+
+        codes = observed_codes(items)
+        return self._fill_codes(codes, self._by_rows(codes, output))
+
+    def std_of_codes(self, items: Items) -> np.ndarray:
+        """Return how far off filled codes (N, F) may be, float64.
+
+        The standard deviation of numbers in their unit, and the probability that a category is wrong; 0 where a cell
+        is observed, and in columns of one value.
+        """
+        network, units = self.network, self._units()
+
+        def output(x: Tensor) -> Tensor:
+            told = network(x)
+            found = x.new_zeros(len(x), len(units))
+            for group, column in zip(network.groups, network.group_columns, strict=True):
+                found[:, column] = 1 - told.answers[..., group].softmax(-1).mean(0).amax(-1)
+            if network.numbers:
+                assert self.calibration is not None
+                std = self.calibration(network.spread(pooled(network.describe(told))).cpu().numpy())
+                found[:, network.number_columns] = torch.from_numpy(std).to(found)
+            return found * units.to(found)
+
+        codes = observed_codes(items)
+        out = np.zeros(codes.shape)
+        varied = [place for place, feature in enumerate(self.features.features) if len(feature.mean)]
+        out[:, varied] = self._by_rows(codes, output)
+        out[~np.isnan(codes)] = 0
+        return out
+
+    def _by_rows(self, codes: np.ndarray, output: Callable[[Tensor], Tensor]) -> np.ndarray:
+        """Return the outputs for coded rows (N, F), computed some at a time."""
+        a, weight = self.network.architecture, self.network.mean
+        step = max(1, NUMBERS_AT_ONCE // (a.members * (a.channels + a.width) + a.factors * (a.factors + a.channels)))
+        parts = []
+        for begin in range(0, len(codes), step):
+            x = torch.from_numpy(masked_features(self.features, codes[begin : begin + step]))
+            with torch.no_grad():
+                parts.append(output(x.to(weight.device, weight.dtype)).cpu().numpy())
+        return np.concatenate(parts)
+
+    def _fill_codes(self, codes: np.ndarray, features: np.ndarray) -> np.ndarray:
+        """Return the codes, NaN replaced by what rows of features say, within the range of each column."""
+        found = self.features.inverse(features)
+        low, high = (np.array([getattr(c, end) for c in self.features.columns], float) for end in ("low", "high"))
+        return np.where(np.isnan(codes), np.clip(found, low, high), codes)
+
+    def _units(self) -> Tensor:
+        """Return the standard deviation 1 of each varied column in its own unit; 1 for categories."""
+        bent, units = iter(self.network.heights), []
+        for feature in self.features.features:
+            if feature.transform and len(feature.mean):
+                heights, knots = next(bent), feature.transform.knots
+                units.append((knots[-1] - knots[0]) / float(heights[len(knots) - 1] - heights[0]))
+            elif len(feature.mean):
+                units.append(1.0 if len(feature.mean) > 1 else float(feature.scale[0]))
+        return torch.tensor(units)
+
+    def _completed(self, items: Items, codes: np.ndarray) -> Items:
+        """Return the rows with codes in place of their missing cells."""
+        assert items.mask is not None
+        if items.frame is None:
+            valid = self.features.columns.nearest_valid(codes)
+            fillable = items.mask & ~np.isnan(valid)  # a column without any value has nothing to fill with
+            values = items.values.copy()
+            values[fillable] = valid[fillable]
+            return replace(items, values=values, mask=None)
+        marked = bool((items.mask & ~items.frame.isna().to_numpy()).any())
+        frame = items.frame.mask(items.mask) if marked else items.frame
+        filled = tables.fill_frame(frame, codes, self.features.columns)
+        if marked:  # masking turned integers into floats
+            filled = filled.astype(
+                {name: items.frame[name].dtype for name in filled.columns if not filled[name].isna().any()}
+            )
+        return replace(items, values=codes, frame=filled, mask=None)
+
+
+def mark_missing_cells(items: Items, missing_values: Any, columns: Columns | None = None) -> Items:
+    """Return a data frame's rows with a mask of missing cells, coded by these columns or by its own."""
+    frame = items.frame
+    none = missing_values is None or (isinstance(missing_values, Real) and np.isnan(float(missing_values)))
+    marks = None if none else frame == missing_values
+    found = marks is not None and bool(marks.to_numpy().any())
+    unmarked = frame.mask(marks) if found else frame
+    if columns is None:
+        columns = tables.infer_columns(unmarked, items.source) if found or items.columns is None else items.columns
+    values = items.values
+    if found or items.columns != columns:
+        values = tables.encode_frame(unmarked, columns, items.source)
+    mask = unmarked.isna().to_numpy()
+    return replace(items, values=values, columns=columns, mask=mask if items.mask is None else mask | items.mask)
+
+
+def mark_missing_numbers(items: Items, missing_values: Any) -> Items:
+    """Return rows of numbers with a mask of missing ones."""
+    if items.dtype.kind == "f" and np.isinf(items.values).any():
+        raise DataError(f"{items.source}: holds infinity; mark missing values as NaN")
+    if isinstance(missing_values, Real):
+        items = mask_value(items, float(missing_values))
+    nan = np.isnan(items.values) if items.dtype.kind == "f" else np.zeros(items.values.shape, bool)
+    return replace(items, mask=nan if items.mask is None else nan | items.mask)
+
+
+def observed_codes(items: Items) -> np.ndarray:
+    """Return the coded cells (N, F) of checked rows, NaN where they are missing."""
+    assert items.mask is not None
+    return np.where(items.mask, np.nan, items.values.astype(np.float64))
+
+
+def parse_cells(holes: str) -> Holes:
+    """Return which cells of a table `holes` hides; ParameterError where it is for images."""
+    parsed = Holes.parse(CELLS_HIDDEN if holes == "mixed" else holes)
+    if any(part.kind != "pixels" for part in parsed.parts):
+        raise ParameterError(
+            "of tables, expected mixed or pixels, such as pixels:0.1-0.5", parameter="holes", value=holes
+        )
+    return parsed
+
+
+def masked_features(features: Features, codes: np.ndarray, dtype: type = np.float64) -> np.ndarray:
+    """Return coded cells (N, F) as features (N, D), NaN where cells are missing."""
+    x = features.forward(codes, dtype)
+    widths = [len(feature.mean) for feature in features.features]
+    x[np.repeat(np.isnan(codes), widths, axis=1)] = np.nan
+    return x
+
+
+def column_sizes(features: Features) -> tuple[int, ...]:
+    """Return how many features each column has, those that do not vary left out."""
+    return tuple(len(feature.mean) for feature in features.features if len(feature.mean))
+
+
+def choose_categories(network: TableNetwork, features: Tensor, choose: Callable[[Tensor], Tensor]) -> Tensor:
+    """Return rows (B, D) in which each category is one of those that its logits allow, in features."""
+    for group in network.groups:
+        chosen = F.one_hot(choose(features[:, group]), group.stop - group.start)
+        features[:, group] = (chosen - network.shares[group]) / network.scales[group]
+    return features
+
+
+def single_member(network: TableNetwork, member: int) -> TableNetwork:
+    """Return one of the perceptrons as a network of its own."""
+    single = build(replace(network.architecture, members=1)).to(network.mean.device, network.mean.dtype)
+    own = {name for name, _ in network.named_parameters()}
+    weights = network.state_dict()
+    single.load_state_dict({name: each[member : member + 1] if name in own else each for name, each in weights.items()})
+    return single.eval().requires_grad_(False)
+
+
+def pooled(mixture: Mixture) -> Mixture:
+    """Return one mixture (...) of those of M members (M, ...), each as probable as any other."""
+    weights, means, deviations = (
+        each.movedim(0, -2).flatten(-2) for each in (mixture.log_weights, mixture.means, mixture.deviations)
+    )
+    return Mixture(weights - math.log(len(mixture.means)), means, deviations)

@@ -1,0 +1,118 @@
+"""Inference of restoration networks on items of any size, tile by tile where they are large."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from narrows.corruption.corruption import with_nan
+from narrows.data import Items, Scaling
+from narrows.data.memory import allocate
+from narrows.models.tiles import tiles
+from narrows.networks import RestoringNetwork
+from narrows.networks.restoration.mixture import Mixture
+from narrows.training.batches import Scale, as_tensor
+
+VALUES_AT_ONCE = 2**21  # that go through a network in one batch
+Progress = Callable[[int, int], None]
+"""Called with the items done and the items in all."""
+
+
+@dataclass(frozen=True)
+class TiledInference:
+    """A restoration network on its device.
+
+    Parameters
+    ----------
+    network : RestoringNetwork
+        On `device`.
+    scale : Scale
+        From items to what the network sees, and back.
+    device : torch.device
+        Where the inference runs.
+    """
+
+    network: RestoringNetwork
+    scale: Scale
+    device: torch.device
+
+    def predict(
+        self,
+        items: Items,
+        output: Callable[[Tensor], Tensor],
+        dtype: np.dtype | None = None,
+        progress: Progress | None = None,
+    ) -> Items:
+        """Return the items with other values.
+
+        Parameters
+        ----------
+        items : Items
+            Signals, images or volumes.
+        output : callable
+            From items (N, C, *S) in scaled units, NaN where a value is missing, to as many values.
+        dtype : numpy.dtype, optional
+            Type of the values. None: the outputs are standard deviations, float32 in the data's unit.
+        progress : callable, optional
+            Called with the items done and the items in all.
+        """
+        values = allocate(items.values.size, np.dtype(dtype or np.float32)).reshape(items.values.shape)
+        predicted = replace(items, values=values, mask=None)
+        masks = None if items.mask is None else items.mask_items()
+        step = max(1, VALUES_AT_ONCE // math.prod(items.item_shape)) if items.uniform else 1
+        for start in range(0, len(items), step):
+            given, out = view_of(items, start, step), view_of(predicted, start, step)
+            mask = None if masks is None else view_of(masks, start, step)
+            for tile in tiles(given.shape[1 : 1 + items.spatial_dims], self.network.stride, self.network.reach):
+                seen, place = (slice(None), *tile.seen), (slice(None), *tile.place)
+                x = self.scaled(given[seen])
+                if mask is not None:
+                    x = with_nan(x, self.scale.channels_first(as_tensor(mask[seen]).to(self.device)))
+                with torch.no_grad():
+                    found = output(x)[(slice(None), slice(None), *tile.kept)]
+                out[place] = self.scale.lengths(found) if dtype is None else self.scale.back(found, dtype)
+            if progress is not None:
+                progress(start + len(given), len(items))
+        return predicted
+
+    def scaled(self, values: np.ndarray) -> Tensor:
+        """Return values of items (n, *item_shape) as (n, C, *S) in scaled units."""
+        return self.scale(as_tensor(values).to(self.device))
+
+    def mixture(self, x: Tensor) -> Mixture:
+        """Return the distribution of each value (N, C, *S) that the network predicts from its input."""
+        _, features = self.network(x)
+        return Mixture.of(self.network.describe(features, x.shape[2:]))
+
+
+def view_of(items: Items, start: int, step: int) -> np.ndarray:
+    """Return some items of one shape, or the one at `start` as an array of one: a view (n, *item_shape)."""
+    return items.values[start : start + step] if items.uniform else items[start][None]
+
+
+def scaled_mse(scaling: Scaling, predicted: Items, target: Items, chosen: Items | None = None) -> float:
+    """Return the mean squared error in scaled units over all values, or over those that are True in `chosen`."""
+    squares, count = 0.0, 0
+    for index, item in enumerate(predicted):
+        error = scaling.forward(item) - scaling.forward(target[index])
+        if chosen is not None:
+            error = error[chosen[index]]
+        squares += float((error.astype(np.float64) ** 2).sum())
+        count += error.size
+    return squares / max(count, 1)
+
+
+def describe_restoration(architecture: Any) -> list[tuple[str, str]]:
+    """Return rows for ``narrows info`` on a network for signals, images or volumes."""
+    shape, channels = "x".join(map(str, architecture.shape)), architecture.channels
+    network = "U-Net" if architecture.preset == "default" else f"preset {architecture.preset}"
+    return [("network", network), ("items", f"best {shape}, of any size, {channels} channel(s)")]
+
+
+def psnr_note(scaling: Scaling, mse: float) -> str:
+    """Return a mean squared error in scaled units as decibels in brackets, or nothing where the data have no range."""
+    return f" ({-10 * math.log10(mse):.2f} dB)" if scaling.is_range and mse > 0 else ""
