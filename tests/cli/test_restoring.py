@@ -315,7 +315,7 @@ FAILURES = [
     ("denoise m.safetensors x.npy", "an autoencoder; denoise needs a denoiser"),
     ("fill den.safetensors x.npy", "a denoiser; fill needs an imputer"),
     ("encode den.safetensors x.npy -o new.npy", "a denoiser; encode needs an autoencoder"),
-    ("fill fill.safetensors x.npy --mask missing.npy", "missing.npy: No such file"),
+    ("fill fill.safetensors x.npy --mask missing.npy", "missing.npy: no such file"),
     ("fill fill.safetensors x.npy --mask seven.npy", "mask has shape (7, 8, 8)"),
     ("fill fill.safetensors x.npy --mask wide.png", "wide.png: a mask of (9, 12) for item 0 of (8, 8)"),
     ("fill fill.safetensors x.npy -o new.npy --uncertainty no/where/u.npy", "there is no folder no/where"),

@@ -81,7 +81,10 @@ def test_evaluate_and_info(folder):
         (lambda frame: frame.drop(columns="age"), "has no column 'age'"),
         (lambda frame: frame.assign(more=1), "column 'more' is none that the model learnt from"),
         (lambda frame: frame[frame.columns[::-1]], "its columns are in another order"),
-        (lambda frame: frame.assign(age="old"), "row 1 of column 'age' is 'old'; the model learnt integer cells"),
+        (
+            lambda frame: frame.assign(age="old"),
+            "row 1 of column 'age' is 'old', but the model was trained on integer cells",
+        ),
     ],
 )
 def test_mistakes(folder, tmp_path, change, message):

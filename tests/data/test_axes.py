@@ -17,8 +17,8 @@ def test_a_shape_of_many_readings_is_asked_about_with_examples():
     with pytest.raises(DataError) as error:
         data.guess_axes((100, 28, 28, 28))
     assert str(error.value) == (
-        "X has shape (100, 28, 28, 28), which does not tell its axes; "
-        "specify them (NZYX for volumes, NYXC for images with 28 channels): axes='NZYX'"
+        "X: shape (100, 28, 28, 28) does not say which axis is which; "
+        "specify the axes (NZYX for volumes, NYXC for images with 28 channels): axes='NZYX'"
     )
 
 

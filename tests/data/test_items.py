@@ -147,7 +147,7 @@ def test_items_of_different_sizes_have_no_common_shape_and_no_batch():
 
 
 @given(sizes)
-def test_grey_pictures_as_colour_ones(shapes):
+def test_grey_images_as_colour_ones(shapes):
     grey = items_of(shapes, "YX").select(slice(len(shapes) // 2, None))
     coloured = grey.to_rgb()
     assert (coloured.axes, coloured.channels, len(coloured)) == ("NYXC", 3, len(grey))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from narrows import DataError, data
-from narrows.data.formats.arrays import write_idx
+from narrows.data.formats.idx import write_array as write_idx
 from narrows.data.labels import read_labels
 
 NUMBERS = np.array([3, 1, 4, 1, 5], np.uint8)
@@ -62,7 +62,7 @@ def test_a_named_set():
     [
         (None, "No such file"),
         (b"cat\ndog,3\n", "line 2 has 2 columns; expected one label a line"),
-        (b"\xff\xfe\x00c", "neither a .npy or IDX file nor text in UTF-8"),
+        (b"\xff\xfe\x00c", "neither an array nor text in UTF-8"),
         (b"\x93NUMPY damaged", "labels.csv: "),
     ],
 )

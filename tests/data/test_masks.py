@@ -62,7 +62,7 @@ def test_an_alpha_channel(colours, uniform):
     ("X", "axes"), [(waves(3, 8, 8), "NYX"), (waves(3, 8, 8, channels=3), "NYXC"), (waves(3, 8, channels=2), "NTC")]
 )
 def test_items_without_an_alpha_channel(X, axes):
-    with pytest.raises(DataError, match="an alpha channel is the last of 2 or 4 of a picture") as error:
+    with pytest.raises(DataError, match="an alpha channel is the last of 2 or 4 of an image") as error:
         split_alpha(Items.from_array(X, axes))
     assert "\n" not in str(error.value)
 
@@ -96,16 +96,14 @@ def test_a_mask_of_each_channel():
 
 
 @pytest.mark.parametrize("channels", [2, 3, 4])
-def test_a_picture_as_a_mask(channels):
+def test_an_image_as_a_mask(channels):
     """A grey one with an alpha channel, or a colour one: its alpha channel says nothing."""
-    picture = np.zeros((4, 6, 5, channels), np.uint8)
-    picture[:, 1:3, 2, 0] = 255
+    image = np.zeros((4, 6, 5, channels), np.uint8)
+    image[:, 1:3, 2, 0] = 255
     if channels != 3:
-        picture[..., -1] = 255
-    expected = picture[..., 0] != 0
-    np.testing.assert_array_equal(
-        apply_masks(Items.from_array(waves(4, 6, 5)), Items.from_array(picture)).mask, expected
-    )
+        image[..., -1] = 255
+    expected = image[..., 0] != 0
+    np.testing.assert_array_equal(apply_masks(Items.from_array(waves(4, 6, 5)), Items.from_array(image)).mask, expected)
 
 
 def test_items_that_were_selected_from_others():
@@ -126,7 +124,7 @@ def test_items_that_were_selected_from_others():
 
 
 @pytest.mark.parametrize("uniform", [True, False])
-def test_grey_pictures_with_holes_as_colour_ones(uniform):
+def test_grey_images_with_holes_as_colour_ones(uniform):
     arrays = of_sizes()
     items = Items.from_array(np.stack(arrays[::2])) if uniform else Items.from_list(arrays)
     masks = random_masks(items)

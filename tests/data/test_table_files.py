@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from narrows import data
-from narrows.data.formats import table_files
+from narrows.data.conversion import convert
+from narrows.data.formats import ReadOptions, read_content, table_files
 from narrows.data.tables import frames as tables
 from narrows.errors import DataError
 
@@ -130,7 +131,7 @@ def test_a_csv_is_read_by_the_columns_of_a_model(tmp_path):
     columns = data.read(written(tmp_path / "a.csv", "zip,n,day\n007,1,2020-01-01\n123,2,2021-01-01\n")).columns
     other = data.read(written(tmp_path / "b.csv", "zip,n,day\n123,2.5,2021-01-01 10:00\n"), columns=columns)
     assert other.values.tolist() == [[1, 2.5, 18628 + 10 / 24]]
-    with pytest.raises(DataError, match="row 2 of column 'n' is 'x'; the model learnt integer cells"):
+    with pytest.raises(DataError, match="row 2 of column 'n' is 'x', but the model was trained on integer cells"):
         data.read(written(tmp_path / "c.csv", "zip,n,day\n123,2,\n123,x,\n"), columns=columns)
     with pytest.raises(DataError, match="has no column 'day'"):
         data.read(written(tmp_path / "d.csv", "zip,n\n123,2\n"), columns=columns)
@@ -159,7 +160,7 @@ def test_csv_keeps_values(tmp_path, name):
 def test_a_filled_csv_keeps_the_text_of_known_cells(tmp_path):
     source, target = written(tmp_path / "a.csv", TEXT), tmp_path / "b.csv"
     columns = data.read(source).columns
-    table_files.convert(str(source), str(target), filler(columns), columns, fills=True)
+    convert(str(source), str(target), filler(columns), columns, fills=True)
     before = [line.split(";") for line in TEXT.replace(';""Neil""', "").splitlines()]
     after = [line.split(";") for line in target.read_text().replace(';""Neil""', "").splitlines()]
     holes = {"", "NA", "NaN", "null"}
@@ -187,9 +188,7 @@ def test_parquet_keeps_types_order_and_index(tmp_path, small_parts):
     before = pd.read_parquet(tmp_path / "a.parquet")
     items = data.read(tmp_path / "a.parquet")
     data.write(items, tmp_path / "b.parquet")
-    table_files.convert(
-        str(tmp_path / "a.parquet"), str(tmp_path / "c.parquet"), filler(items.columns), items.columns, fills=True
-    )
+    convert(str(tmp_path / "a.parquet"), str(tmp_path / "c.parquet"), filler(items.columns), items.columns, fills=True)
     filled = pd.read_parquet(tmp_path / "c.parquet")
     assert (filled.dtypes == before.dtypes).all()
     assert filled.index.equals(before.index)
@@ -209,9 +208,7 @@ def test_whole_numbers_with_holes_stay_whole_without_notes_of_pandas(tmp_path):
     pq.write_table(table, tmp_path / "a.parquet")
     items = data.read(tmp_path / "a.parquet")
     assert [column.kind for column in items.columns] == ["integer", "boolean", "date"]
-    table_files.convert(
-        str(tmp_path / "a.parquet"), str(tmp_path / "b.parquet"), filler(items.columns), items.columns, fills=True
-    )
+    convert(str(tmp_path / "a.parquet"), str(tmp_path / "b.parquet"), filler(items.columns), items.columns, fills=True)
     filled = pq.read_table(tmp_path / "b.parquet")
     assert filled.schema.equals(table.schema)
     assert filled.to_pylist()[1] | {"d": None} == {"n": 1, "b": True, "d": None}
@@ -220,19 +217,17 @@ def test_whole_numbers_with_holes_stay_whole_without_notes_of_pandas(tmp_path):
 def test_an_index_that_counts_goes_on_counting(tmp_path, small_parts):
     index = pd.RangeIndex(10, 160, 3, name="id")
     pd.DataFrame({"x": np.arange(50.0)}, index=index).to_parquet(tmp_path / "a.parquet")
-    table_files.convert(
-        str(tmp_path / "a.parquet"), str(tmp_path / "b.parquet"), lambda frame: pd.DataFrame({"y": -frame["x"]})
-    )
+    convert(str(tmp_path / "a.parquet"), str(tmp_path / "b.parquet"), lambda frame: pd.DataFrame({"y": -frame["x"]}))
     back = pd.read_parquet(tmp_path / "b.parquet")
     assert back.index.equals(index)
     assert back["y"].tolist() == [-number for number in range(50)]
 
 
-def test_of_large_tables_a_sample_is_read_and_columns_of_all_rows(tmp_path, monkeypatch, small_parts):
-    monkeypatch.setattr(table_files, "MOST_CELLS", 60)
+def test_of_large_tables_a_sample_is_read_and_columns_of_all_rows(tmp_path, small_parts):
     frame = pd.DataFrame({"x": np.arange(1000.0), "c": pd.Categorical(["a", "b"] * 500), "s": ["u", "v"] * 500})
     frame.to_parquet(tmp_path / "a.parquet", row_group_size=100)
-    items = table_files.read_table(tmp_path / "a.parquet", "a.parquet", most=60)
+    few = ReadOptions(most_cells=60)
+    items = read_content(tmp_path / "a.parquet", "a.parquet", few)
     assert len(items) == len(items.frame) == 20
     assert (items.columns[0].low, items.columns[0].high) == (0, 999)
     assert items.columns[1].categories == ("a", "b")
@@ -240,7 +235,7 @@ def test_of_large_tables_a_sample_is_read_and_columns_of_all_rows(tmp_path, monk
     assert 300 < items.values[:, 0].mean() < 700
     assert items.notes == ["a.parquet: 20 of its 1,000 rows are used, drawn at random"]
     frame.to_csv(tmp_path / "a.csv", index=False)
-    assert len(table_files.read_table(tmp_path / "a.csv", "a.csv", most=60)) == 20
+    assert len(read_content(tmp_path / "a.csv", "a.csv", few)) == 20
 
 
 def test_a_damaged_parquet_file(tmp_path):
@@ -270,16 +265,17 @@ def test_nothing_stands_under_the_name_where_work_fails(tmp_path):
         raise DataError("no")
 
     with pytest.raises(DataError, match="no"):
-        table_files.convert(str(source), str(tmp_path / "b.parquet"), fail)
+        convert(str(source), str(tmp_path / "b.parquet"), fail)
     assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
     with pytest.raises(DataError, match="there is no such folder"):
-        table_files.convert(str(source), str(tmp_path / "no" / "b.csv"), lambda frame: frame)
+        convert(str(source), str(tmp_path / "no" / "b.csv"), lambda frame: frame)
 
 
 LARGE = """
 import resource, sys
 import numpy as np, pyarrow as pa, pyarrow.parquet as pq, pandas
-from narrows.data.formats import table_files
+from narrows.data.conversion import convert
+from narrows.data.formats import ReadOptions, read_content
 from narrows.data.tables import frames as tables
 from pathlib import Path
 
@@ -291,9 +287,9 @@ with pq.ParquetWriter(source, part.schema) as writer:
     for _ in range(groups):
         writer.write_table(part)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-columns = table_files.read_table(Path(source), source, most=2**16).columns
+columns = read_content(Path(source), source, ReadOptions(most_cells=2**16)).columns
 work = lambda frame: tables.fill_frame(frame, np.nan_to_num(tables.encode_frame(frame, columns)), columns)
-table_files.convert(source, target, work, columns, fills=True)
+convert(source, target, work, columns, fills=True)
 assert pq.ParquetFile(target).metadata.num_rows == 25_000 * groups
 print(1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before))
 """

@@ -143,10 +143,10 @@ def preview(
       narrows preview photos.narrow -o sheet.png
     """
     from narrows import data
-    from narrows.data.formats.images import WRITE_FORMATS
+    from narrows.data.formats import writable_suffixes
     from narrows.render import contact_sheet
 
-    check_file(output, tuple(WRITE_FORMATS))
+    check_file(output, writable_suffixes("image"))
 
     with opened(source, model, max_pixels) as archive, items_bar("decoding") as progress:
         if level is None:

@@ -6,6 +6,7 @@ import typer
 
 from narrows.cli import options
 from narrows.cli.inputs import check_file, check_standard_output, in_parts, load_tool, read_items_for
+from narrows.data.formats import writable_suffixes
 from narrows.progress import items_bar
 
 
@@ -18,7 +19,8 @@ def encode(
             "--output",
             "-o",
             metavar="CODES",
-            help="A .npy, .npz, .csv or .parquet, or - for a .npy on standard output, as without --errors.",
+            help=f"A file ({', '.join(writable_suffixes('array', 'table'))}), or - for a .npy on standard output, "
+            "the default without --errors.",
         ),
     ] = None,
     errors: Annotated[
@@ -51,7 +53,7 @@ def encode(
     if output == "-":
         check_standard_output()
     elif output is not None:
-        check_file(output, (".npy", ".npz", ".csv", ".tsv", ".parquet"))
+        check_file(output, writable_suffixes("array", "table"))
     if errors is not None:
         check_file(errors, (".csv",), "--errors")
 

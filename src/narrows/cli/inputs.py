@@ -16,15 +16,23 @@ if TYPE_CHECKING:
 _SKIPPED_SHOWN = 5
 
 
-def read_items(source: str, axes: str | None, strict: bool, columns: "Columns | None" = None) -> "Items":
-    """The items of DATA, with a progress bar on a terminal, and a word on what was skipped.
+def read_items(
+    source: str,
+    axes: str | None,
+    strict: bool,
+    columns: "Columns | None" = None,
+    expected_axes: str | None = None,
+) -> "Items":
+    """Read the items of DATA, with a progress bar on a terminal, and report what was skipped.
 
-    columns: those that a table is to have.
+    columns: those that a table must have. expected_axes: of files that do not say which axis is which.
     """
     from narrows import data
 
     with reading_bar() as progress:
-        items = data.read(source, axes=axes, strict=strict, columns=columns, progress=progress)
+        items = data.read(
+            source, axes=axes, expected_axes=expected_axes, strict=strict, columns=columns, progress=progress
+        )
     for note in items.notes:
         say(note)
     report_skipped(items)
@@ -41,20 +49,15 @@ def report_skipped(items: "Items") -> None:
 
 
 def read_items_for(model: "Tool", source: str, axes: str | None, strict: bool) -> "Items":
-    """The items of DATA to give to a model.
+    """Read the items of DATA to give to a model.
 
-    Arrays, and volumes in TIFF, have the axes of those it was trained on, or of one of them, unless the user says.
-
-    Grey pictures become colour for a model of colour pictures, as they do in a folder of both; with an alpha channel,
-    which marks holes, only for an imputer.
+    Files that do not say which axis is which have the axes of the items it was trained on, or of one of them, unless
+    the user says. Grey images become colour for a model of colour images, as they do in a folder of both; with an alpha
+    channel, which marks missing values, only for an imputer.
     """
     from narrows.data.masks import split_alpha
 
-    forms = (".npy", ".npz", ".npy.gz", *((".tif", ".tiff") if model.item_axes_.startswith("NZYX") else ()))
-    if axes is None and source.endswith(forms):
-        items = read_with_axes(source, model.axes_, strict)
-    else:
-        items = read_items(source, axes, strict, model.columns_)
+    items = read_items(source, axes, strict, model.columns_, model.axes_)
     if model.item_axes_ == "NYXC" and model.channels_ == 3:
         if items.axes == "NYXC" and items.channels == 2 and model.tool == "imputer":
             items = split_alpha(items)
@@ -63,35 +66,21 @@ def read_items_for(model: "Tool", source: str, axes: str | None, strict: bool) -
     return items
 
 
-def read_with_axes(source: str, axes: str, strict: bool) -> "Items":
-    """The items of DATA whose axes are these, or these without N: a single item."""
-    try:
-        return read_items(source, axes, strict)
-    except DataError as error:
-        try:
-            return read_items(source, axes.replace("N", ""), strict)
-        except DataError:
-            raise error from None
-
-
 def read_mask(source: str) -> Any:
-    """A mask as an imputer takes it: an array, whose axes it tells from those of the items; or items."""
-    from narrows.data.formats import arrays
+    """Read a mask as an imputer takes it: an array, whose axes follow from those of the items; or items."""
+    from narrows.data.formats import identify
 
     path = Path(source)
-    if source.endswith(".npy"):
-        return arrays.read_npy(path, source)
-    if source.endswith(".npy.gz"):
-        return arrays.read_npy(arrays.gunzip(path, source), source)
-    if source.endswith(".npz"):
-        found = list(arrays.read_npz(path, source).values())
-        return found[0] if len(found) == 1 else found
+    if path.is_file():
+        format, content = identify(path, source)
+        if format.kind == "array":
+            return format.load().read_array(content, source)
     return read_items(source, None, strict=True)
 
 
 def in_parts(model: "Tool", source: str, output: str) -> bool:
     """Whether a model of tables goes from a table's file to another, so that the rows need not be in memory at once."""
-    from narrows.data.formats.table_files import is_table_name
+    from narrows.data.conversion import is_table_name
 
     return model.columns_ is not None and is_table_name(output) and (is_table_name(source) or source == "-")
 
@@ -114,11 +103,11 @@ def with_article(tool: str) -> str:
     return f"{'an' if tool[0] in 'aeiou' else 'a'} {tool}"
 
 
-def check_file(path: str, forms: tuple[str, ...], option: str = "--output") -> None:
-    """Raise where a file of one of these forms cannot be written at `path`."""
+def check_file(path: str, suffixes: tuple[str, ...], option: str = "--output") -> None:
+    """Raise an error where a file with one of these suffixes cannot be written at `path`."""
     target = Path(path)
-    if target.suffix.lower() not in forms:
-        raise ParameterError(f"{option} {path}: expected a name that ends in {' or '.join(forms)}")
+    if not target.name.lower().endswith(suffixes):
+        raise ParameterError(f"{option} {path}: expected a name that ends in {' or '.join(suffixes)}")
     if target.is_dir():
         raise DataError(f"{path}: is a folder; name a file in it")
     if not target.parent.is_dir():

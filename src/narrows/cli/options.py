@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from narrows.data.formats import writable_suffixes
+
 Data = Annotated[
     str,
     typer.Argument(
@@ -58,7 +60,8 @@ Out = Annotated[
         "--output",
         "-o",
         metavar="OUT",
-        help="A .npy, .npz, .tif, .idx, .csv or .parquet file, a folder/ of pictures, or - for .npy (tables: .csv).",
+        help=f"A file ({', '.join(writable_suffixes())}), a folder/ of images or recordings, or - for a .npy "
+        "(tables: .csv).",
     ),
 ]
 Preset = Annotated[Literal["default", "lesson"], typer.Option(help="lesson: the small networks of the classic lesson.")]

@@ -9,6 +9,7 @@ import typer
 from narrows.cli import options
 from narrows.cli.inputs import check_file, check_standard_output, in_parts, load_tool, read_items_for, read_mask
 from narrows.cli.messages import say
+from narrows.data.formats import writable_suffixes
 from narrows.errors import DataError, ParameterError
 from narrows.progress import items_bar
 
@@ -117,7 +118,7 @@ def fill_table(imputer: Any, source: str, output: str, samples: int) -> None:
     """Fill a table from file to file, part by part."""
     from numpy.random import RandomState
 
-    from narrows.data.formats.table_files import convert
+    from narrows.data.conversion import convert
 
     with items_bar("filling") as progress:
         convert(source, output, imputer.transform, imputer.columns_, fills=True, progress=progress)
@@ -134,7 +135,7 @@ def check_outputs(output: str, uncertainty: str | None) -> None:
     if output == "-":
         check_standard_output()
     if uncertainty is not None:
-        check_file(uncertainty, (".npy", ".npz", ".csv", ".parquet"), "--uncertainty")
+        check_file(uncertainty, writable_suffixes("array", "table"), "--uncertainty")
 
 
 def check_sizes(items: "Items", uncertainty: str | None) -> None:

@@ -1,6 +1,9 @@
-"""Axes strings: which axis of an array is which, as microscopists write it, items first and channels last."""
+"""Axes strings: which axis of an array is which, items first and channels last."""
+
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from narrows.errors import DataError, ParameterError
 
@@ -16,9 +19,32 @@ _EXAMPLES = {
 
 
 def guess_axes(shape: tuple[int, ...], name: str = "X") -> str:
-    """The axes that a shape suggests: tables NF, grey pictures NYX, and NYXC where the last of four axes is 4 or less.
+    """Return the axes that a shape suggests.
 
-    Raises DataError, with examples of what to say, for any other shape; `name` is what its message calls the array.
+    Parameters
+    ----------
+    shape : tuple of int
+        The shape of an array.
+    name : str
+        What error messages call the array.
+
+    Returns
+    -------
+    str
+        ``"NF"`` (a table) for two axes, ``"NYX"`` (grey images) for three, and ``"NYXC"`` for four of which the last
+        is 4 or less.
+
+    Raises
+    ------
+    DataError
+        For any other shape, with examples of what to specify.
+
+    Examples
+    --------
+    >>> guess_axes((60000, 28, 28))
+    'NYX'
+    >>> guess_axes((100, 64, 64, 3))
+    'NYXC'
     """
     if len(shape) == 2:
         return "NF"
@@ -28,20 +54,21 @@ def guess_axes(shape: tuple[int, ...], name: str = "X") -> str:
         return "NYXC"
     axes, examples = _EXAMPLES.get(len(shape), ("NYX", f"one of {', '.join(LAYOUTS)}"))
     raise DataError(
-        f"{name} has shape {shape}, which does not tell its axes",
-        hint=f"specify them ({examples.format(last=shape[-1] if shape else 0)})",
+        f"shape {shape} does not say which axis is which",
+        source=name,
+        hint=f"specify the axes ({examples.format(last=shape[-1] if shape else 0)})",
         suggestion={"axes": axes},
     )
 
 
-def arrange(array: np.ndarray, axes: str, name: str = "X") -> tuple[np.ndarray, str]:
-    """The array with its axes in the order of its layout, and that layout, with an N axis of one where it had none.
+def arrange(array: npt.NDArray[Any], axes: str, name: str = "X") -> tuple[npt.NDArray[Any], str]:
+    """Transpose an array into its layout, with an N axis of one where it has none; return it and the layout.
 
-    The array is transposed, not copied. Raises DataError where `axes` does not fit the array or is no known layout.
+    The array is not copied. Raises DataError where `axes` does not fit the array, ParameterError where it is invalid.
     """
     if len(axes) != array.ndim:
         raise DataError(
-            f"names {len(axes)} axes, not {array.ndim}, for an array of the shape {array.shape}",
+            f"names {len(axes)} axes, not {array.ndim}, for an array of shape {array.shape}",
             source=name,
             parameter="axes",
             value=axes,
@@ -53,13 +80,21 @@ def arrange(array: np.ndarray, axes: str, name: str = "X") -> tuple[np.ndarray, 
 
 
 def layout_of(axes: str) -> str:
-    """The layout, one of `LAYOUTS`, that an axes string in any order and with or without N means."""
+    """Return the layout, one of `LAYOUTS`, that an axes string in any order and with or without N means."""
     unknown = sorted(set(axes) - set(_ORDER))
     if unknown:
-        raise ParameterError(
-            f"unknown letter {unknown[0]!r}; the letters are {' '.join(_ORDER)}", parameter="axes", value=axes
-        )
+        raise _invalid(axes, f"unknown letter {unknown[0]!r}; the letters are {' '.join(_ORDER)}")
     layout = "".join(sorted({*axes, "N"}, key=_ORDER.index))
     if layout not in LAYOUTS or len(axes) != len(set(axes)):
-        raise ParameterError(f"expected one of {', '.join(LAYOUTS)}, in any order", parameter="axes", value=axes)
+        raise _invalid(axes, f"expected one of {', '.join(LAYOUTS)}, in any order")
     return layout
+
+
+def check_axes(axes: str | None, layout: str, source: str) -> None:
+    """Raise DataError where the user gives other axes than data have that leave no choice."""
+    if axes is not None and layout_of(axes) != layout:
+        raise DataError(f"the items have the axes {layout}", source=source, parameter="axes", value=axes)
+
+
+def _invalid(axes: str, message: str) -> ParameterError:
+    return ParameterError(message, parameter="axes", value=axes)

@@ -56,7 +56,7 @@ class Items:
         """
         name = "X" if source == "array" else source
         X = _numbers(X, name)
-        values, axes = arrange(X, axes or guess_axes(X.shape, name), name)
+        values, axes = arrange(X, guess_axes(X.shape, name) if axes is None else axes, name)
         return cls(values, axes, source=source, **details)
 
     @classmethod
@@ -132,6 +132,11 @@ class Items:
     def spatial_dims(self) -> int:
         """How many axes of an item are spatial: 0 for tables, 1 for signals, 2 for pictures, 3 for volumes."""
         return len(self.axes.strip("NCF"))
+
+    @property
+    def item_names(self) -> list[str]:
+        """The names of the items; their numbers where they have none."""
+        return self.names or [f"{index:05d}" for index in range(len(self))]
 
     def __len__(self) -> int:
         return len(self.values if self.shapes is None else self.shapes)

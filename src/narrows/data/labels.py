@@ -1,14 +1,14 @@
 """Labels: what class each item is of, from a file or from a named set."""
 
 import csv
+import gzip
 import os
 from pathlib import Path
 
 import numpy as np
 
 from narrows.data.datasets import named
-from narrows.data.formats import arrays
-from narrows.data.formats.content import Content, first_bytes
+from narrows.data.formats import identify
 from narrows.errors import DataError
 
 
@@ -26,26 +26,25 @@ def read_labels(source: str, count: int) -> np.ndarray:
         assert labels is not None
         return labels
     try:
-        content: Content = Path(source)
-        head = first_bytes(content)
-        if head.startswith(b"\x1f\x8b"):
-            content = arrays.gunzip(content, source)
-            head = first_bytes(content)
-        if head.startswith(arrays.NPY_MAGIC):
-            return _one_axis(arrays.read_npy(content, source), source)
-        if arrays.is_idx(head):
-            return _one_axis(arrays.read_idx(content, source), source)
-        text = (content if isinstance(content, bytes) else content.read_bytes()).decode("utf-8-sig")
+        format, content = identify(Path(source), source)
+        if format.kind == "array":
+            return _one_axis(format.load().read_array(content, source), source)
+        raw = content if isinstance(content, bytes) else content.read_bytes()
+        text = (gzip.decompress(raw) if raw.startswith(b"\x1f\x8b") else raw).decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise DataError(f"{source}: neither a .npy or IDX file nor text in UTF-8; expected one label an item") from None
+        raise DataError(
+            "neither an array nor text in UTF-8", source=source, hint="expected one label an item"
+        ) from None
     except OSError as error:
         raise DataError(
-            f"{source}: {os.strerror(error.errno or 0)}; expected a file of labels, or a named set"
+            os.strerror(error.errno or 0), source=source, hint="expected a file of labels, or a named set"
         ) from None
     return _lines(text, source, count)
 
 
-def _one_axis(labels: np.ndarray, source: str) -> np.ndarray:
+def _one_axis(labels: np.ndarray | list[np.ndarray], source: str) -> np.ndarray:
+    if isinstance(labels, list):
+        raise DataError(f"holds {len(labels)} arrays", source=source, hint="expected one label an item")
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim != 1:

@@ -23,7 +23,7 @@ def split_alpha(items: Items) -> Items:
     if items.spatial_dims != 2 or channels not in (1, 3):
         raise DataError(
             f"{items.source}: axes {items.axes} with {items.channels} channel(s); "
-            "an alpha channel is the last of 2 or 4 of a picture"
+            "an alpha channel is the last of 2 or 4 of an image"
         )
     pixels = items.values.reshape(-1, channels + 1)
     values = allocate(len(pixels) * channels, items.dtype).reshape(-1, channels)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from narrows.artifacts import atomic
-from narrows.data.formats import table_files
+from narrows.data.conversion import convert
 from narrows.data.tables import frames as tables
 from narrows.data.tables.cells import require
 from narrows.errors import DataError
@@ -39,4 +39,4 @@ def write_table_errors(model: Autoencoder, source: str, target: str) -> None:
         items = [next(numbers) for _ in range(len(found))]
         return require("pandas").DataFrame({"item": items, "mse": found})
 
-    table_files.convert(source, target, errors, model.columns_)
+    convert(source, target, errors, model.columns_)

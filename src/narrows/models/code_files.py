@@ -10,8 +10,8 @@ import numpy as np
 
 from narrows.artifacts import atomic
 from narrows.data import Items
-from narrows.data.formats import arrays, table_files
-from narrows.data.formats.content import first_bytes
+from narrows.data.conversion import convert
+from narrows.data.formats import ReadOptions, find_by_name, find_format, identify, npz
 from narrows.data.tables import frames as tables
 from narrows.data.tables.cells import require
 from narrows.errors import DataError
@@ -65,7 +65,7 @@ def encode_table(
     def encode(frame: Any) -> Any:
         return _framed(model.transform(tables.frame_to_items(frame, model.columns_, source)), frame.index)
 
-    table_files.convert(source, target, encode, model.columns_, progress=progress)
+    convert(source, target, encode, model.columns_, progress=progress)
 
 
 def decode_table(
@@ -79,7 +79,7 @@ def decode_table(
         except ValueError as error:
             raise DataError(f"{source}: {str(error).splitlines()[0]}") from None
 
-    table_files.convert(source, target, decode, progress=progress)
+    convert(source, target, decode, progress=progress)
 
 
 def _framed(codes: np.ndarray, index: Any = None) -> Any:
@@ -103,20 +103,20 @@ def write_codes(codes: Codes, target: str) -> None:
     The .npz holds "codes", all of them end to end, "lengths" (N,) of each, "shapes" (N, S) of the items, and "names".
     DataError where the target cannot hold the codes or cannot be written.
     """
-    keeps_everything = Path(target).suffix.lower() == ".npz"
-    if isinstance(codes.rows, list) and not keeps_everything:
+    format = find_by_name(target, "array", "table") or find_format("npy")
+    if isinstance(codes.rows, list) and format.name != "npz":
         raise DataError(f"{target}: codes of items of different sizes are not one array; write an .npz")
+    rows = np.asarray(codes.rows) if format.name != "npz" else np.empty((0, 0))
+    items = Items(rows, "NF", frame=_framed(rows) if format.kind == "table" else None)
     if target == "-":
-        arrays.write_npy(sys.stdout.buffer, np.asarray(codes.rows))
+        format.load().write(items, sys.stdout.buffer, target)
         return
     try:
         with atomic.replacing(target) as temporary, open(temporary, "wb") as file:
-            if table_files.is_table_name(target):
-                table_files.write_table(_framed(np.asarray(codes.rows)), target, file)
-            elif keeps_everything:
-                arrays.write_npz(file, _contents(codes).items())
+            if format.name == "npz":
+                npz.write_arrays(file, _contents(codes).items())
             else:
-                arrays.write_npy(file, np.asarray(codes.rows))
+                format.load().write(items, file, target.lower())
     except OSError as error:
         raise DataError(f"{target}: cannot be written ({error.strerror or error})") from None
 
@@ -125,17 +125,18 @@ def read_codes(source: str) -> Codes:
     """What `write_codes` wrote; "-" is standard input. DataError for any other file."""
     content = sys.stdin.buffer.read() if source == "-" else Path(source)
     name = "standard input" if source == "-" else source
-    if table_files.is_table_name(name):
-        items = table_files.read_table(content, name, most=sys.maxsize)
+    format, content = identify(content, name)
+    if format.kind == "table":
+        items = format.load().read(content, name, ReadOptions(most_cells=sys.maxsize))
         if any(column.kind in ("category", "date") for column in items.columns or ()):
             raise DataError(f"{name}: holds cells other than numbers; codes are rows of numbers")
         return Codes(items.values, source=name)
-    if not first_bytes(content).startswith(b"PK"):
-        table = arrays.read_npy(content, name)
+    if format.name != "npz":
+        table = (format if format.kind == "array" else find_format("npy")).load().read_array(content, name)
         if table.ndim != 2:
             raise DataError(f"{name}: an array of shape {table.shape}; codes are rows, of shape (items, numbers)")
         return Codes(table, source=name)
-    contents = arrays.read_npz(content, name)
+    contents = npz.read_arrays(content, name)
     missing = [key for key in ("codes", "lengths") if key not in contents]
     if missing:
         raise DataError(f"{name}: not an .npz that encode wrote: it has no array {missing[0]!r}")

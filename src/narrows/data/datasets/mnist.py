@@ -30,7 +30,7 @@ import numpy as np
 import platformdirs
 
 from narrows.artifacts import atomic
-from narrows.data.formats.arrays import read_idx, write_idx
+from narrows.data.formats import idx
 from narrows.data.progress import Progress, no_progress
 from narrows.errors import DataError
 
@@ -73,7 +73,7 @@ def read_split(split: str, progress: Progress = no_progress) -> tuple[np.ndarray
     if not files:
         files, news = _fetch(progress)
         notes += news + _keep(files)
-    images, labels = (read_idx(files[name], name) for name in wanted)
+    images, labels = (idx.read_array(files[name], name) for name in wanted)
     return images, labels, notes
 
 
@@ -249,7 +249,7 @@ class ArraysOnly(pickle.Unpickler):
 
 def _idx_bytes(array: np.ndarray) -> bytes:
     file = BytesIO()
-    write_idx(file, array)
+    idx.write_array(file, array)
     return file.getvalue()
 
 

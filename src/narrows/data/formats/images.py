@@ -1,6 +1,6 @@
-"""One picture: what it will decode to, its array, and back to a file's bytes.
+"""One image: its header, decoding and encoding.
 
-Pillow reads everything but TIFF, which is tifffile's. A picture decodes to (rows, columns, channels), where channels
+Pillow reads everything but TIFF, which is tifffile's. An image decodes to (rows, columns, channels), where channels
 are 1 grey, 2 grey and alpha, 3 colour, 4 colour and alpha:
 
 - 8 and 16 bits a value stay as they are; one bit becomes 0 or 255.
@@ -20,27 +20,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from narrows.data.formats import tiff
-from narrows.data.formats.content import Content, first_bytes, path_or_buffer, size
+from narrows.data.formats.content import Content, path_or_buffer, size
 from narrows.errors import DataError
 
 if TYPE_CHECKING:
     from PIL import Image
 
-READ_SUFFIXES = (
-    *(".apng", ".avif", ".bmp", ".dib", ".gif", ".ico", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm"),
-    *(".pcx", ".pfm", ".pgm", ".png", ".pnm", ".ppm", ".qoi", ".sgi", ".tga", ".tif", ".tiff", ".webp"),
-)
-WRITE_FORMATS = {
-    ".png": "PNG",
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".webp": "WEBP",
-    ".bmp": "BMP",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-}
-
-# Only decoders that are at home with files from strangers: Pillow's others start Ghostscript, or guess.
+# Only decoders that are safe with files from strangers: Pillow's others start Ghostscript, or guess.
 _FORMATS = (
     *("PNG", "JPEG", "JPEG2000", "WEBP", "AVIF", "GIF"),
     *("BMP", "DIB", "PPM", "TGA", "ICO", "PCX", "QOI", "SGI"),
@@ -50,7 +36,7 @@ _ORIENTATION = 0x0112
 
 @dataclass(frozen=True)
 class Header:
-    """What a picture will decode to; `animated` says that its file holds more frames than the first."""
+    """What an image will decode to; `animated`: whether its file holds more frames than the first."""
 
     rows: int
     columns: int
@@ -61,8 +47,8 @@ class Header:
 
 
 def read_header(source: Content) -> Header:
-    """What `decode` will give, without decoding it; raises whatever the decoder raises (see `reason`)."""
-    if tiff.is_tiff(first_bytes(source)):
+    """Return what `decode` will give, without decoding; raises whatever the decoder raises (see `reason`)."""
+    if tiff.is_tiff(source):
         return Header(*tiff.page_header(source))
     with _opened(source) as image:
         mode, dtype = _target(image)
@@ -73,8 +59,8 @@ def read_header(source: Content) -> Header:
 
 
 def decode(source: Content) -> np.ndarray:
-    """The picture's array, (rows, columns, channels); raises whatever the decoder raises (see `reason`)."""
-    if tiff.is_tiff(first_bytes(source)):
+    """Return the image, (rows, columns, channels); raises whatever the decoder raises (see `reason`)."""
+    if tiff.is_tiff(source):
         return tiff.decode_page(source)
     with _opened(source) as image:
         mode, dtype = _target(image)
@@ -94,7 +80,7 @@ def decode(source: Content) -> np.ndarray:
 
 
 def encode(array: np.ndarray, format: str) -> bytes:
-    """A file's bytes of a picture, (rows, columns) or (rows, columns, channels).
+    """Return the bytes of a file that holds an image, (rows, columns) or (rows, columns, channels).
 
     Raises DataError for what the format cannot hold.
     """
@@ -108,7 +94,7 @@ def encode(array: np.ndarray, format: str) -> bytes:
     if format == "TIFF":
         tiff.write_pages(file, [array])
     elif not holds(format, array.dtype, channels):
-        raise DataError(f"{format} cannot hold {array.dtype} in {channels} channels; write .tif or .npy instead")
+        raise DataError(f"{format} cannot hold {array.dtype} in {channels} channels", hint="write .tif or .npy instead")
     else:
         options = {"quality": 95} if format == "JPEG" else {"lossless": True, "exact": True} if format == "WEBP" else {}
         Image.fromarray(array).save(file, format, **options)
@@ -116,7 +102,7 @@ def encode(array: np.ndarray, format: str) -> bytes:
 
 
 def holds(format: str, dtype: np.dtype, channels: int) -> bool:
-    """Whether a picture format keeps values of this type in so many channels."""
+    """Whether an image format keeps values of this dtype in this number of channels."""
     if format == "TIFF":
         return True
     most = {"PNG": (1, 2, 3, 4), "WEBP": (1, 3, 4)}.get(format, (1, 3))
@@ -126,7 +112,7 @@ def holds(format: str, dtype: np.dtype, channels: int) -> bool:
 
 
 def reason(error: Exception, source: Content) -> str:
-    """Why a picture could not be read, for people."""
+    """Return why an image could not be read, in words for the user."""
     from PIL import Image, UnidentifiedImageError
 
     if isinstance(error, DataError):
@@ -136,20 +122,20 @@ def reason(error: Exception, source: Content) -> str:
     if size(source) == 0:
         return "empty, 0 bytes"
     if isinstance(error, UnidentifiedImageError):
-        return "not a picture of a known form"
+        return "not an image of a known format"
     if isinstance(error, Image.DecompressionBombError):
         return f"more pixels than the limit of {2 * (Image.MAX_IMAGE_PIXELS or 0)}"
     if isinstance(error, MemoryError):
         return "too large for the memory"
     text = " ".join(str(error).split()) or type(error).__name__
     if "truncated" in text.lower() or isinstance(error, EOFError):
-        return f"truncated picture (file ends after {size(source)} bytes)"
-    return f"damaged picture ({text})"
+        return f"truncated image (file ends after {size(source)} bytes)"
+    return f"damaged image ({text})"
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keeps Pillow's and tifffile's own warnings from the terminal; what matters is told in errors and notes."""
+    """Keep Pillow's and tifffile's own warnings from the terminal; what matters is in errors and notes."""
     log = logging.getLogger("tifffile")
     level = log.level
     log.setLevel(logging.CRITICAL + 1)
@@ -170,7 +156,7 @@ def _opened(source: Content) -> "Image.Image":
 
 
 def _target(image: "Image.Image") -> tuple[str, np.dtype]:
-    """The Pillow mode that a picture is brought to, and the type of its values."""
+    """Return the Pillow mode to convert an image to, and the dtype of its values."""
     mode = image.mode
     if _is_deep_png(image):
         return "LA" if image.tile[0].args == "LA;16B" else mode, np.dtype(np.uint16)  # type: ignore[attr-defined]
@@ -189,7 +175,7 @@ def _is_deep_png(image: Any) -> bool:
 
 
 def _decode_deep_png(image: Any, source: Content) -> np.ndarray:
-    """A PNG of 16 bits in several channels, of which Pillow alone would keep the high bytes.
+    """Decode a PNG of 16 bits in several channels, of which Pillow alone would keep the high bytes.
 
     Grey and alpha are unpacked as four plain bytes; colour is decoded again as if little-endian, for the low bytes.
     """
@@ -205,8 +191,8 @@ def _decode_deep_png(image: Any, source: Content) -> np.ndarray:
 
 
 def _orientation(image: "Image.Image") -> int:
-    """The EXIF orientation, 1 to 8."""
+    """Return the EXIF orientation, 1 to 8."""
     if image.format == "PNG" and "exif" not in image.info:
-        return 1  # Pillow would decode the whole picture to look behind it
+        return 1  # Pillow would decode the whole image to look behind it
     value = image.getexif().get(_ORIENTATION, 1)
     return value if value in range(1, 9) else 1

@@ -1,28 +1,53 @@
-"""Parquet files of tables, read in parts; types, index and pandas' own notes are kept."""
+"""Parquet files of tables, read and written in parts; types, index and the metadata of pandas are kept."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from contextlib import closing
+from typing import IO, TYPE_CHECKING, Any
 
+from narrows.data.formats import ReadOptions
 from narrows.data.formats.content import Content, path_or_buffer
+from narrows.data.formats.table_files import TableReader, arrow_errors, read_table, to_frame
+from narrows.data.items import Items
+from narrows.data.tables.cells import require
 from narrows.data.tables.columns import Columns
-from narrows.data.tables.frames import check_names, require
+from narrows.data.tables.frames import check_names
 from narrows.errors import DataError
 
 if TYPE_CHECKING:
     import pandas
     import pyarrow
 
-MAGIC = b"PAR1"
-_PANDAS = b"pandas"
+_PANDAS = b"pandas"  # the key of pandas' metadata
 
 
-class Parquet:
-    """A Parquet file: its schema, the names of its columns (those of the index left aside), and how many rows it has.
+def read(content: Content, name: str, options: ReadOptions) -> Items:
+    """Read a table as items."""
+    return read_table(open_table(content, name, options.columns), options)
 
-    Raises DataError, one line that names the file, where it cannot be read.
+
+def write(items: Items, file: IO[bytes], name: str) -> None:
+    """Write items that are rows of a table."""
+    with closing(open_writer(file, name)) as writer:
+        writer.write(to_frame(items))
+
+
+def open_table(content: Content, name: str, columns: Columns | None = None) -> ParquetReader:
+    """Open a table for reading in parts."""
+    return ParquetReader(content, name, columns)
+
+
+def open_writer(file: IO[bytes], name: str, source: TableReader | None = None, fills: bool = False) -> ParquetWriter:
+    """Start a table in an open file; with `fills`, of the schema of a Parquet source."""
+    return ParquetWriter(file, name, source if isinstance(source, ParquetReader) else None, fills)
+
+
+class ParquetReader:
+    """A Parquet file: its schema, the names of its columns (without the index), and its number of rows.
+
+    Raises DataError where it cannot be read.
     """
 
     def __init__(self, content: Content, name: str, columns: Columns | None = None) -> None:
@@ -32,28 +57,32 @@ class Parquet:
             self.file = pq.ParquetFile(path_or_buffer(content))
             self.names = [str(label) for label in self._frame(self.file.schema_arrow.empty_table()).columns]
         except Exception as error:  # pyarrow raises whatever it likes on damaged files
-            raise DataError(f"{name}: cannot be read as Parquet ({str(error).splitlines()[0]})") from None
+            raise DataError(f"cannot be read as Parquet ({str(error).splitlines()[0]})", source=name) from None
         if columns is not None:
             check_names(self.names, columns, name)
-        self.rows: int = self.file.metadata.num_rows
+        self.rows: int | None = self.file.metadata.num_rows
         self.schema: pyarrow.Schema = self.file.schema_arrow
 
-    def frames(self, rows: int) -> Iterator[pandas.DataFrame]:
-        """Its rows in parts of at most so many."""
+    def count_rows(self) -> int:
+        """Return the number of rows."""
+        return self.rows or 0
+
+    def parts(self, rows: int) -> Iterator[tuple[pandas.DataFrame, None]]:
+        """Yield the rows in parts of at most `rows`."""
         pa, pd = require("pyarrow"), require("pandas")
         start = 0
         try:
             for batch in self.file.iter_batches(rows, use_threads=False):
                 frame = self._frame(pa.Table.from_batches([batch]))
                 if isinstance(frame.index, pd.RangeIndex):
-                    frame.index = self.counted(start, len(frame))
-                yield frame
+                    frame.index = self._range_index(start, len(frame))
+                yield frame, None
                 start += len(frame)
         except (pa.ArrowException, OSError) as error:
-            raise DataError(f"{self.name}: damaged ({str(error).splitlines()[0]})") from None
+            raise DataError(f"damaged ({str(error).splitlines()[0]})", source=self.name) from None
 
-    def counted(self, start: int, count: int) -> Any:
-        """The part of an index that counts rows, which stands as a note in the file."""
+    def _range_index(self, start: int, count: int) -> Any:
+        """Return a part of an index that counts rows, which the file holds as metadata alone."""
         pd = require("pandas")
         note = json.loads((self.schema.metadata or {}).get(_PANDAS, b"{}"))
         found = [each for each in note.get("index_columns", []) if isinstance(each, dict) and each["kind"] == "range"]
@@ -75,7 +104,7 @@ class Parquet:
             pa.bool_(): pd.BooleanDtype(),
         }
         for place, label in enumerate(frame.columns):
-            # Whole numbers and booleans with holes, which pandas by itself makes floats and objects.
+            # Integers and booleans with missing values, which pandas by itself makes floats and objects.
             if frame.dtypes.iloc[place].kind in "fO" and str(label) in table.column_names:
                 column = table.column(str(label))
                 if column.null_count and column.type in roomy:
@@ -84,8 +113,41 @@ class Parquet:
         return frame
 
 
-def schema_like(table: pyarrow.Table, source: Parquet) -> pyarrow.Schema:
-    """The schema of a table's first part for all of them: an index that counts rows counts them as in the source."""
+class ParquetWriter:
+    """Writes a table in parts, with types and index.
+
+    source: whose index of row numbers is kept, and with `fills` its schema.
+    """
+
+    def __init__(self, file: IO[bytes], name: str, source: ParquetReader | None, fills: bool) -> None:
+        self.file, self.name, self.source, self.fills = file, name, source, fills
+        self._writer: Any = None
+
+    def write(self, frame: pandas.DataFrame, texts: pyarrow.Table | None = None) -> None:
+        """Write further rows."""
+        with arrow_errors(self.name):
+            table = self._table(frame)
+            if self._writer is None:
+                self._writer = require("pyarrow.parquet").ParquetWriter(self.file, table.schema)
+            self._writer.write_table(table.cast(self._writer.schema))
+
+    def close(self) -> None:
+        """Write the footer."""
+        if self._writer is not None:
+            self._writer.close()
+
+    def _table(self, frame: pandas.DataFrame) -> pyarrow.Table:
+        pa = require("pyarrow")
+        if self.fills and self.source is not None:
+            return pa.Table.from_pandas(frame, schema=self.source.schema).cast(self.source.schema)
+        if self._writer is not None:
+            return pa.Table.from_pandas(frame, schema=self._writer.schema)
+        table = pa.Table.from_pandas(frame)
+        return table if self.source is None else table.cast(_schema_like(table, self.source))
+
+
+def _schema_like(table: pyarrow.Table, source: ParquetReader) -> pyarrow.Schema:
+    """Return the schema of all parts by the first: an index that counts rows counts them as in the source."""
     note = json.loads((table.schema.metadata or {}).get(_PANDAS, b"{}"))
     if not any(isinstance(each, dict) for each in note.get("index_columns", [])):
         return table.schema

@@ -1,4 +1,4 @@
-"""TIFF: single pages as pictures, and stacks of pictures, volumes or signals, read and written side by side."""
+"""TIFF pages and stacks: decoding and encoding."""
 
 import math
 from collections.abc import Iterable
@@ -6,7 +6,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from narrows.data.formats.content import Content, path_or_buffer, size
+from narrows.data.formats.content import Content, first_bytes, path_or_buffer, size
+from narrows.data.formats.signatures import TIFF_MAGIC
 from narrows.errors import DataError
 
 if TYPE_CHECKING:
@@ -19,13 +20,13 @@ _TO_TIFF = str.maketrans("NCF", "ISS")
 _FROM_TIFF = str.maketrans("IQS", "NNC")
 
 
-def is_tiff(head: bytes) -> bool:
-    """Whether a file that begins so is a TIFF."""
-    return head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+def is_tiff(source: Content) -> bool:
+    """Whether the file begins as a TIFF does."""
+    return first_bytes(source).startswith(TIFF_MAGIC)
 
 
 def page_header(source: Content) -> tuple[int, int, int, bool, np.dtype, bool]:
-    """Rows, columns, channels, whether the last is alpha, type of the values and whether there are more pages."""
+    """Return rows, columns, channels, whether the last is alpha, the dtype, and whether there are more pages."""
     with _opened(source) as file:
         page = _checked_page(file, source)
         channels = page.samplesperpixel if page.photometric in (_WHITE_IS_ZERO, *_PLAIN) else 3
@@ -35,19 +36,19 @@ def page_header(source: Content) -> tuple[int, int, int, bool, np.dtype, bool]:
 
 
 def decode_page(source: Content) -> np.ndarray:
-    """The first page, (rows, columns, channels)."""
+    """Return the first page, (rows, columns, channels)."""
     with _opened(source) as file:
         return _page_array(_checked_page(file, source), source)
 
 
-def is_picture(source: Content) -> bool:
+def is_image(source: Content) -> bool:
     """Whether the file is one page, rather than a stack of them."""
     with _opened(source) as file:
         return len(file.pages) == 1 and file.series[0].axes in ("YX", "YXS", "SYX")
 
 
 def read_stack(source: Content) -> tuple[np.ndarray | list[np.ndarray], str]:
-    """All pages and their axes: one array, whose axes are "" if the file does not say enough, or a list of pictures.
+    """Return all pages and their axes: one array, whose axes are "" if the file does not state them, or a list.
 
     Uncompressed stacks in a file are mapped, not loaded.
     """
@@ -67,14 +68,14 @@ def read_stack(source: Content) -> tuple[np.ndarray | list[np.ndarray], str]:
 
 
 def write_stack(file: IO[bytes], values: np.ndarray, axes: str) -> None:
-    """Writes items of one shape as one stack that says its axes."""
+    """Write items of one shape as one stack that states its axes."""
     from tifffile import imwrite
 
     imwrite(file, _plain(values), metadata={"axes": axes.translate(_TO_TIFF)}, **_samples(values, axes))
 
 
 def write_pages(file: IO[bytes], pages: Iterable[np.ndarray]) -> None:
-    """Writes pictures, (rows, columns) or (rows, columns, channels), of any sizes as the pages of one file."""
+    """Write images, (rows, columns) or (rows, columns, channels), of any sizes as the pages of one file."""
     from tifffile import TiffWriter
 
     with TiffWriter(file) as writer:
@@ -84,7 +85,7 @@ def write_pages(file: IO[bytes], pages: Iterable[np.ndarray]) -> None:
 
 
 def _axes(axes: str) -> str:
-    """Our axes for tifffile's: samples are channels, and one axis of unknown kind before the picture counts items."""
+    """Translate tifffile's axes: samples are channels, and one axis of unknown kind before an image counts items."""
     ours = axes.translate(_FROM_TIFF)
     if ours in ("ZYX", "TYX", "ZYXC", "TYXC"):
         ours = "N" + ours[1:]
@@ -97,7 +98,7 @@ def _plain(values: np.ndarray) -> np.ndarray:
 
 
 def _samples(values: np.ndarray, axes: str) -> dict[str, Any]:
-    """How the channels are declared: as red, green and blue, or as so many samples of no stated meaning."""
+    """Return how the channels are declared: as red, green and blue, or as samples of no stated meaning."""
     channels = values.shape[-1] if axes[-1] == "C" else 1
     if channels == 1:
         return {"photometric": "minisblack"}
@@ -113,11 +114,11 @@ def _opened(source: Content) -> "TiffFile":
 
 
 def _checked_page(file: "TiffFile", source: Content) -> Any:
-    """The first page, if its file can hold what it promises."""
+    """Return the first page, if the file is large enough for what its header promises."""
     page = file.pages.first
     if page.dtype is None or page.dtype.kind not in "buif":
         raise DataError(
-            f"pixels of a type that is not read ({page.bitspersample} bits, sample format {page.sampleformat})"
+            f"pixels of a type that is not supported ({page.bitspersample} bits, sample format {page.sampleformat})"
         )
     if page.nbytes > _MOST_EXPANSION * size(source):
         raise DataError(f"its header promises {page.shape}, more than a file of its size can hold")
@@ -125,7 +126,7 @@ def _checked_page(file: "TiffFile", source: Content) -> Any:
 
 
 def _page_array(page: Any, source: Content) -> np.ndarray:
-    """One page as (rows, columns, channels), its palette looked up and one bit made 0 or 255."""
+    """Return one page as (rows, columns, channels), its palette applied and one bit made 0 or 255."""
     if not _decodable(page):
         return _by_pillow(page, source)
     array = page.asarray()
@@ -155,7 +156,7 @@ def _decodable(page: "TiffPage") -> bool:
 
 
 def _by_pillow(page: Any, source: Content) -> np.ndarray:
-    """A page in a compression that Pillow knows: of 8 bits a sample, or grey."""
+    """Decode a page in a compression that Pillow knows: of 8 bits a sample, or grey."""
     from PIL import Image
 
     if page.bitspersample > 8 and page.samplesperpixel > 1:

@@ -1,4 +1,4 @@
-"""WAV: one recording, read and written side by side, through soundfile (libsndfile).
+"""WAV recordings, one or many, through soundfile (libsndfile).
 
 | in the file | values |
 |---|---|
@@ -8,22 +8,27 @@
 | 32 bits | int32 |
 | 32 and 64 bits, floating point | float32, float64 |
 
-int32 values that are all multiples of 256 go into a file of 24 bits, so that each file comes back as it was.
+int32 values that are all multiples of 256 go into a file of 24 bits, so that each file is restored as it was.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from narrows.data.axes import check_axes
+from narrows.data.formats import ReadOptions
 from narrows.data.formats.content import Content, opened, path_or_buffer, size
+from narrows.data.formats.members import Decoding, File, single_file
+from narrows.data.formats.signatures import is_wav
+from narrows.data.items import Items
+from narrows.data.memory import allocate
 from narrows.errors import DataError
 
 if TYPE_CHECKING:
     from soundfile import SoundFile
 
-SUFFIX = ".wav"
 _READ = {"PCM_U8": "uint8", "PCM_16": "int16", "PCM_24": "int32", "PCM_32": "int32"} | {
     "FLOAT": "float32",
     "DOUBLE": "float64",
@@ -44,13 +49,67 @@ class Header:
     dtype: np.dtype
 
 
-def is_wav(head: bytes) -> bool:
-    """Whether a file that begins so is a WAV."""
-    return head[:4] in (b"RIFF", b"RIFX", b"RF64") and head[8:12] == b"WAVE"
+def read(content: Content, name: str, options: ReadOptions) -> Items:
+    """Read one recording as an item."""
+    return read_files([single_file(content, name)], name, replace(options, strict=True))
+
+
+def write(items: Items, file: IO[bytes], name: str = "") -> None:
+    """Write a single recording; DataError for several items, or none that are recordings."""
+    if len(items) != 1:
+        raise DataError(f"one WAV cannot hold {len(items)} items", hint="name a folder instead (ending in /)")
+    if items.spatial_dims != 1:
+        raise DataError(f"items with the axes {items.axes[1:]} are not recordings", hint="write .npy or .npz instead")
+    if items.rate is None:
+        raise DataError(
+            "a WAV needs a sample rate, which neither the data nor the model has", hint="write .npy or .npz instead"
+        )
+    encode(file, items[0], items.rate)
+
+
+def suffix_for(items: Items) -> str | None:
+    """Return the suffix of the files that can hold such items, one each; None where they are not recordings."""
+    return ".wav" if items.spatial_dims == 1 and items.rate is not None else None
+
+
+def read_files(files: list[File], source: str, options: ReadOptions) -> Items:
+    """Read all recordings that can be read, as `NT` if they have one channel and else as `NTC`.
+
+    Raises DataError where none can be read, where they differ in type, channels or rate, and with `strict` for the
+    first that cannot be read.
+    """
+    with Decoding(source, options, lambda error, _: reason(error)) as decoding:
+        headers = decoding.each(files, lambda content, _: read_header(content), "looking")
+        files, plan = [files[index] for index in headers], list(headers.values())
+        _check_alike(source, [file.name for file in files], plan)
+        dtype, channels = plan[0].dtype, plan[0].channels
+        sizes = np.array([header.frames * channels for header in plan], np.int64)
+        starts = np.cumsum(sizes) - sizes
+        values = allocate(int(sizes.sum()), dtype)
+
+        def decode_into_place(content: Content, index: int) -> None:
+            out = values[starts[index] : starts[index] + sizes[index]]
+            decode(content, out.reshape(-1, channels))
+
+        good = list(decoding.each(files, decode_into_place, "reading"))
+    axes = "NT" if channels == 1 else "NTC"
+    check_axes(options.axes, axes, source)
+    shapes = np.array([(plan[index].frames, channels)[: len(axes) - 1] for index in good], np.int64)
+    details: dict[str, Any] = {
+        "names": [files[index].name for index in good],
+        "skipped": decoding.skipped,
+        "source": source,
+        "rate": plan[0].rate,
+    }
+    if (shapes != shapes[0]).any():
+        return Items.ragged(values, shapes, axes, starts[good], **details)
+    if len(good) < len(files):
+        values = np.concatenate([values[starts[index] : starts[index] + sizes[index]] for index in good])
+    return Items(values.reshape(-1, *shapes[0]), axes, **details)
 
 
 def read_header(source: Content) -> Header:
-    """What `decode` will give; raises whatever the decoder raises (see `reason`)."""
+    """Return what `decode` will give; raises whatever the decoder raises (see `reason`)."""
     with opened(source) as file:
         head = file.read(12)
     if not is_wav(head):
@@ -60,23 +119,23 @@ def read_header(source: Content) -> Header:
         raise DataError(f"truncated: its header promises {promised} bytes, and it has {size(source)}")
     with _opened(source) as file:
         if file.subtype not in _READ:
-            raise DataError(f"sound coded as {file.subtype}; WAV of 8, 16, 24 or 32 bits or of floats is read")
+            raise DataError(f"audio coded as {file.subtype}; expected WAV of 8, 16, 24 or 32 bits or of floats")
         if file.frames == 0:
-            raise DataError("holds no sound")
+            raise DataError("holds no samples")
         if file.frames * file.channels * _WIDTHS[file.subtype] > size(source):
             raise DataError(f"its header promises {file.frames} samples, more than a file of its size can hold")
         return Header(file.frames, file.channels, file.samplerate, np.dtype(_READ[file.subtype]))
 
 
-def decode(source: Content, room: np.ndarray) -> None:
-    """Fill `room` (frames, channels), of the type that the header says, with the samples, block by block."""
+def decode(source: Content, out: np.ndarray) -> None:
+    """Fill `out` (frames, channels), of the type that the header says, with the samples, block by block."""
     done = 0
     with _opened(source) as file:
-        while done < len(room):
-            block = file.read(_BLOCK, "int16" if room.dtype == np.uint8 else room.dtype.name, always_2d=True)
+        while done < len(out):
+            block = file.read(_BLOCK, "int16" if out.dtype == np.uint8 else out.dtype.name, always_2d=True)
             if not len(block):
-                raise DataError(f"truncated: {done} of {len(room)} samples can be read")
-            room[done : done + len(block)] = (block >> 8) + 128 if room.dtype == np.uint8 else block
+                raise DataError(f"truncated: {done} of {len(out)} samples can be read")
+            out[done : done + len(block)] = (block >> 8) + 128 if out.dtype == np.uint8 else block
             done += len(block)
 
 
@@ -85,26 +144,43 @@ def encode(file: IO[bytes], samples: np.ndarray, rate: int) -> None:
     subtype = _WRITTEN.get(samples.dtype)
     if subtype is None:
         names = ", ".join(sorted({dtype.name for dtype in _WRITTEN}))
-        raise DataError(f"WAV holds {names}, not {samples.dtype}; write .npy instead")
+        raise DataError(f"WAV holds {names}, not {samples.dtype}", hint="write .npy instead")
     if samples.dtype == np.int32 and not any((block & 255).any() for block in _blocks(samples)):
         subtype = "PCM_24"
     channels = samples.shape[1] if samples.ndim > 1 else 1
     if channels > 1024:
-        raise DataError(f"WAV holds at most 1024 channels, not {channels}; write .npy instead")
-    form = "RF64" if samples.size * _WIDTHS[subtype] > _LONGEST else "WAV"
-    with _library().SoundFile(file, "w", rate, channels, subtype, format=form) as sound:
+        raise DataError(f"WAV holds at most 1024 channels, not {channels}", hint="write .npy instead")
+    format = "RF64" if samples.size * _WIDTHS[subtype] > _LONGEST else "WAV"
+    with _library().SoundFile(file, "w", rate, channels, subtype, format=format) as recording:
         for block in _blocks(samples):
-            sound.write((block.astype(np.int16) - 128) << 8 if block.dtype == np.uint8 else block)
+            recording.write((block.astype(np.int16) - 128) << 8 if block.dtype == np.uint8 else block)
 
 
 def reason(error: Exception) -> str:
-    """Why a recording could not be read, for people."""
+    """Return why a recording could not be read, in words for the user."""
     if isinstance(error, (DataError, MemoryError)):
         return str(error) or "larger than the memory of this machine"
     if isinstance(error, OSError):
         return error.strerror or str(error)
     text = " ".join(str(error).split()).rstrip(".")
     return f"damaged recording ({text.partition(': ')[2] or text})"
+
+
+def _check_alike(source: str, names: list[str], headers: list[Header]) -> None:
+    """DataError, which names two, where recordings have too little in common to be learned from together."""
+    first = headers[0]
+    for name, header in zip(names, headers, strict=True):
+        for what, one, other, hint in (
+            ("Hz", first.rate, header.rate, "convert them to one rate"),
+            ("channel(s)", first.channels, header.channels, "mix them down"),
+            ("values", first.dtype, header.dtype, "convert them to one type"),
+        ):
+            if one != other:
+                raise DataError(
+                    f"{names[0]} has {one} {what}, {name} has {other}",
+                    source=source,
+                    hint=f"{hint}, or read them separately",
+                )
 
 
 def _blocks(samples: np.ndarray) -> Iterator[np.ndarray]:
@@ -119,5 +195,5 @@ def _library() -> Any:
     try:
         import soundfile
     except (ImportError, OSError):  # OSError: the package is there, the library in it does not load
-        raise DataError("WAV needs soundfile: pip install 'narrows[audio]'") from None
+        raise DataError("WAV needs soundfile", hint="pip install 'narrows[audio]'") from None
     return soundfile

@@ -1,4 +1,4 @@
-"""Pictures as they come: every kind, the odd and the damaged, alone and in folders, globs and zips."""
+"""Images as they come: every kind, the odd and the damaged, alone and in folders, globs and zips."""
 
 import io
 import os
@@ -62,7 +62,7 @@ def test_16_bit_pgm(tmp_path):
     np.testing.assert_array_equal(data.read(tmp_path / "x.pgm")[0], array)
 
 
-def test_a_picture_of_real_numbers(tmp_path):
+def test_an_image_of_real_numbers(tmp_path):
     array = np.random.default_rng(0).normal(size=(4, 5)).astype(np.float32)
     save(tmp_path / "x.tif", array)
     np.testing.assert_array_equal(data.read(tmp_path / "x.tif")[0], array)
@@ -109,7 +109,7 @@ def test_alpha_is_kept_where_any_pixel_of_the_set_is_not_opaque(tmp_path):
     assert (items[1][..., 3] == 255).all()
 
 
-def test_opaque_alpha_is_dropped_from_pictures_of_different_sizes(tmp_path):
+def test_opaque_alpha_is_dropped_from_images_of_different_sizes(tmp_path):
     arrays = [noise(5, 5, 4), noise(3, 8, 4)]
     for index, array in enumerate(arrays):
         array[..., 3] = 255
@@ -140,7 +140,7 @@ def test_the_orientation_that_a_camera_wrote_is_applied(tmp_path, orientation, n
     np.testing.assert_array_equal(data.read(tmp_path / name)[0], np.asarray(expected))
 
 
-def test_a_picture_of_one_pixel(tmp_path):
+def test_an_image_of_one_pixel(tmp_path):
     save(tmp_path / "x.png", np.full((1, 1), 77, np.uint8))
     assert data.read(tmp_path / "x.png").values.tolist() == [[[77]]]
 
@@ -189,7 +189,7 @@ def test_a_big_endian_stack_of_16_bits(tmp_path):
 def test_folders_are_read_in_natural_order_with_their_sub_folders(tmp_path):
     for index, name in enumerate(["10.png", "9.png", "cats/2.png", "cats/10.png", "Bird.PNG"]):
         save(tmp_path / name, np.full((2, 3), index, np.uint8), format="PNG")
-    (tmp_path / "notes.txt").write_text("not a picture, and not missed")
+    (tmp_path / "notes.txt").write_text("not an image, and not missed")
     save(tmp_path / ".hidden" / "x.png", noise(2, 3))
     (tmp_path / "._9.png").write_bytes(b"what some systems leave beside their files")
     items = data.read(tmp_path)
@@ -198,12 +198,12 @@ def test_folders_are_read_in_natural_order_with_their_sub_folders(tmp_path):
     assert items.skipped == []
 
 
-def test_a_glob_names_its_pictures_from_the_first_wildcard_on(tmp_path):
+def test_a_glob_names_its_images_from_the_first_wildcard_on(tmp_path):
     for name in ["a/1.png", "a/2.png", "b/1.png", "b/x.jpg"]:
         save(tmp_path / name, noise(3, 3))
     assert data.read(f"{tmp_path}/*/1.png").names == ["a/1.png", "b/1.png"]
     assert data.read(f"{tmp_path}/**/*.png").names == ["a/1.png", "a/2.png", "b/1.png"]
-    with pytest.raises(DataError, match="no pictures here"):
+    with pytest.raises(DataError, match="no images or recordings"):
         data.read(f"{tmp_path}/*.gif")
 
 
@@ -221,14 +221,14 @@ def test_grey_among_colour_becomes_colour(tmp_path):
     np.testing.assert_array_equal(items[0], np.stack([grey] * 3, axis=-1))
 
 
-def test_pictures_of_different_depth_are_refused_by_name(tmp_path):
+def test_images_of_different_depth_are_refused_by_name(tmp_path):
     save(tmp_path / "a.png", noise(4, 4))
     save(tmp_path / "b.png", noise(4, 4, dtype=np.uint16))
     with pytest.raises(DataError, match=r"a\.png has values of type uint8, b\.png of type uint16"):
         data.read(tmp_path)
 
 
-def test_pictures_of_different_numbers_of_channels_are_refused_by_name(tmp_path):
+def test_images_of_different_numbers_of_channels_are_refused_by_name(tmp_path):
     save(tmp_path / "a.tif", noise(4, 4))
     data.write(data.Items(noise(1, 4, 4, 7), "NYXC", names=["b"]), tmp_path / "sub")
     with pytest.raises(DataError, match="channels"):
@@ -241,7 +241,7 @@ def cut(path, keep=0.6):
 
 @pytest.fixture
 def bad_folder(tmp_path):
-    """Four good pictures and one of each way to be bad."""
+    """Four good images and one of each way to be bad."""
     for index in range(4):
         save(tmp_path / f"good{index}.png", np.full((40, 30), 50 * index, np.uint8))
     for name in ("cut.png", "cut.jpg", "cut.webp"):
@@ -250,7 +250,7 @@ def bad_folder(tmp_path):
     tifffile.imwrite(tmp_path / "cut.tif", noise(40, 30))
     cut(tmp_path / "cut.tif")
     (tmp_path / "empty.png").write_bytes(b"")
-    (tmp_path / "text.png").write_text("This is not a picture.")
+    (tmp_path / "text.png").write_text("This is not an image.")
     (tmp_path / "ps.png").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
     (tmp_path / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bomb_header())
     (tmp_path / "bomb.tif").write_bytes(tiff_bomb())
@@ -274,20 +274,20 @@ def tiff_bomb():
 
 
 REASONS = {
-    "cut.png": "truncated picture (file ends after",
-    "cut.jpg": "truncated picture (file ends after",
-    "cut.webp": "picture",
-    "cut.tif": "picture",
+    "cut.png": "truncated image (file ends after",
+    "cut.jpg": "truncated image (file ends after",
+    "cut.webp": "image",
+    "cut.tif": "image",
     "empty.png": "empty, 0 bytes",
-    "text.png": "not a picture of a known form",
-    "ps.png": "not a picture of a known form",
+    "text.png": "not an image of a known format",
+    "ps.png": "not an image of a known format",
     "bomb.png": "more pixels than the limit",
     "bomb.tif": "promises",
     "lost.png": "no such file",
 }
 
 
-def test_bad_pictures_are_skipped_each_with_its_reason(bad_folder):
+def test_bad_images_are_skipped_each_with_its_reason(bad_folder):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         items = data.read(bad_folder)
@@ -299,21 +299,21 @@ def test_bad_pictures_are_skipped_each_with_its_reason(bad_folder):
         assert "\n" not in why
 
 
-def test_strict_refuses_the_first_bad_picture_by_name(bad_folder):
+def test_strict_refuses_the_first_bad_image_by_name(bad_folder):
     with pytest.raises(DataError) as error:
         data.read(bad_folder, strict=True)
     assert str(error.value).startswith(f"{bad_folder}/bomb.png: ")
 
 
 @pytest.mark.parametrize("name", sorted(REASONS.keys() - {"lost.png"}))
-def test_a_bad_picture_alone_is_an_error_that_names_it(bad_folder, name):
+def test_a_bad_image_alone_is_an_error_that_names_it(bad_folder, name):
     with pytest.raises(DataError) as error:
         data.read(bad_folder / name)
     assert str(error.value).startswith(f"{bad_folder / name}: ")
     assert REASONS[name] in str(error.value)
 
 
-def test_bad_pictures_leave_no_gap_among_pictures_of_different_sizes(tmp_path):
+def test_bad_images_leave_no_gap_among_images_of_different_sizes(tmp_path):
     arrays = {}
     for index in range(6):
         arrays[f"{index}.png"] = noise(20 + index, 30, 3, seed=index)
@@ -329,15 +329,15 @@ def test_bad_pictures_leave_no_gap_among_pictures_of_different_sizes(tmp_path):
     assert data.read(tmp_path).uniform
 
 
-def test_a_folder_without_a_readable_picture_is_refused(tmp_path):
-    with pytest.raises(DataError, match="no pictures here"):
+def test_a_folder_without_a_readable_image_is_refused(tmp_path):
+    with pytest.raises(DataError, match="no images or recordings"):
         data.read(tmp_path)
     (tmp_path / "a.png").write_bytes(b"")
-    with pytest.raises(DataError, match=r"none of its pictures can be read; the first, a\.png: empty"):
+    with pytest.raises(DataError, match=r"none of its files can be read; the first, a\.png: empty"):
         data.read(tmp_path)
 
 
-def test_pictures_larger_than_the_memory_are_decoded_into_a_file(tmp_path, monkeypatch):
+def test_images_larger_than_the_memory_are_decoded_into_a_file(tmp_path, monkeypatch):
     for index in range(3):
         save(tmp_path / f"{index}.png", noise(8, 9 + index, seed=index))
     monkeypatch.setattr("narrows.data.memory.free_memory", lambda: 100)
@@ -358,11 +358,11 @@ def test_progress_counts_to_the_end(tmp_path):
 
 
 def test_a_zip_is_read_without_unpacking_and_nothing_leads_out_of_it(tmp_path):
-    picture = io.BytesIO()
-    Image.fromarray(noise(4, 4)).save(picture, "PNG")
+    image = io.BytesIO()
+    Image.fromarray(noise(4, 4)).save(image, "PNG")
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         for name in ("in/2.png", "in/10.png", "../out.png", "/root.png", "__MACOSX/in/._2.png", "read.me"):
-            archive.writestr(name, picture.getvalue())
+            archive.writestr(name, image.getvalue())
         archive.writestr("in/bad.png", b"bad")
     before = sorted(tmp_path.rglob("*"))
     items = data.read(tmp_path / "x.zip")
@@ -388,11 +388,11 @@ def test_names_that_differ_in_their_suffix_alone_stay_apart(tmp_path):
 
 def test_no_two_names_become_one(tmp_path):
     names = ["a.jpg.png", "a.jpg", "a.gif", "a.gif.tif", "b.bmp", "b.tif.bmp", "b.tif", "C.PNG"]
-    pictures = noise(len(names), 4, 4)
-    data.write(data.Items(pictures, "NYX", names=names), tmp_path)
+    images = noise(len(names), 4, 4)
+    data.write(data.Items(images, "NYX", names=names), tmp_path)
     written = [np.asarray(Image.open(path)).tobytes() for path in tmp_path.iterdir()]
-    assert sorted(written) == sorted(picture.tobytes() for picture in pictures)
-    np.testing.assert_array_equal(Image.open(tmp_path / "a.jpg.png"), pictures[0])
+    assert sorted(written) == sorted(image.tobytes() for image in images)
+    np.testing.assert_array_equal(Image.open(tmp_path / "a.jpg.png"), images[0])
     assert (tmp_path / "C.PNG").exists()
 
 

@@ -121,9 +121,9 @@ def test_from_standard_input(tmp_path):
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        ({"rate": 16000}, r"a\.wav has 8000 Hz, b\.wav has 16000: bring them to one rate"),
-        ({"channels": 2}, r"a\.wav has 1 channel\(s\), b\.wav has 2: mix them down"),
-        ({"depth": "FLOAT"}, r"a\.wav has int16 values, b\.wav has float32: bring them to one type"),
+        ({"rate": 16000}, r"a\.wav has 8000 Hz, b\.wav has 16000; convert them to one rate"),
+        ({"channels": 2}, r"a\.wav has 1 channel\(s\), b\.wav has 2; mix them down"),
+        ({"depth": "FLOAT"}, r"a\.wav has int16 values, b\.wav has float32; convert them to one type"),
     ],
 )
 def test_recordings_that_do_not_go_together_are_named(tmp_path, other, message):
@@ -134,10 +134,10 @@ def test_recordings_that_do_not_go_together_are_named(tmp_path, other, message):
         data.read(tmp_path)
 
 
-def test_pictures_and_recordings_in_one_folder(tmp_path):
+def test_images_and_recordings_in_one_folder(tmp_path):
     wav(tmp_path / "a.wav", samples("PCM_16"))
     data.write(data.Items.from_array(np.zeros((1, 4, 4), np.uint8)), tmp_path / "b.png")
-    with pytest.raises(DataError, match=r"pictures \(b\.png\) and recordings \(a\.wav\): name one kind"):
+    with pytest.raises(DataError, match=r"audio files \(a\.wav\) and image files \(b\.png\); name one kind"):
         data.read(tmp_path)
     assert data.read(f"{tmp_path}/*.wav").axes == "NT"
 
@@ -178,14 +178,14 @@ def test_a_recorder_that_was_cut_off_left_no_length(tmp_path):
 
 def test_sound_coded_otherwise(tmp_path):
     soundfile.write(tmp_path / "x.wav", np.zeros(100), 8000, "ULAW")
-    with pytest.raises(DataError, match="sound coded as ULAW"):
+    with pytest.raises(DataError, match="audio coded as ULAW"):
         data.read(tmp_path / "x.wav")
 
 
 def test_axes_that_are_not_those_of_recordings(tmp_path):
     wav(tmp_path / "x.wav", samples("PCM_16"))
     assert data.read(tmp_path / "x.wav", axes="T").axes == "NT"
-    with pytest.raises(DataError, match="these are recordings with the axes NT"):
+    with pytest.raises(DataError, match="the items have the axes NT"):
         data.read(tmp_path / "x.wav", axes="NYX")
 
 
@@ -207,5 +207,5 @@ def test_what_a_wav_cannot_hold(tmp_path, items, message):
 def test_without_the_library_the_error_says_what_to_install(tmp_path, monkeypatch):
     wav(tmp_path / "x.wav", samples("PCM_16"))
     monkeypatch.setitem(__import__("sys").modules, "soundfile", None)
-    with pytest.raises(DataError, match=r"WAV needs soundfile: pip install 'narrows\[audio\]'"):
+    with pytest.raises(DataError, match=r"WAV needs soundfile; pip install 'narrows\[audio\]'"):
         data.read(tmp_path / "x.wav")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from narrows import data
-from narrows.errors import DataError
+from narrows.errors import DataError, ParameterError
 
 numbers = st.sampled_from([np.dtype(code) for code in "?BbHhIiQqefd"])
 idx_numbers = st.sampled_from([np.dtype(code) for code in "Bbhifd"])
@@ -27,7 +27,7 @@ def uniform_items(draw, dtypes=numbers, layouts=layouts, max_side=4):
 
 
 @st.composite
-def ragged_pictures(draw, dtypes=numbers):
+def ragged_images(draw, dtypes=numbers):
     dtype = draw(dtypes)
     channels = draw(st.sampled_from([(), (1,), (2,), (3,), (4,)]))
     shapes = draw(st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=1, max_size=5))
@@ -69,14 +69,14 @@ def test_tiff_stacks_say_their_own_axes(tmp_path_factory, items):
     assert_same(data.read(path), items)
 
 
-@given(ragged_pictures())
+@given(ragged_images())
 def test_npz_files_of_different_sizes(tmp_path_factory, items):
     path = tmp_path_factory.mktemp("forms") / "x.npz"
     data.write(items, path)
     assert_same(data.read(path, axes=items.axes if items.uniform else items.axes[1:]), items)
 
 
-@given(ragged_pictures(no_bool))
+@given(ragged_images(no_bool))
 def test_tiff_pages_of_different_sizes(tmp_path_factory, items):
     path = tmp_path_factory.mktemp("forms") / "x.tif"
     data.write(items, path)
@@ -95,19 +95,19 @@ def squeezed(items):
     return without_axis_of_one_channel(items)
 
 
-@given(ragged_pictures(no_bool))
-def test_folders_of_pictures(tmp_path_factory, items):
-    folder = tmp_path_factory.mktemp("forms") / "pictures"
+@given(ragged_images(no_bool))
+def test_folders_of_images(tmp_path_factory, items):
+    folder = tmp_path_factory.mktemp("forms") / "images"
     data.write(items, folder)
     assert_same(data.read(folder), squeezed(items))
 
 
-@given(ragged_pictures(st.just(np.dtype(np.uint8))))
-def test_zips_of_pictures(tmp_path_factory, items):
+@given(ragged_images(st.just(np.dtype(np.uint8))))
+def test_zips_of_images(tmp_path_factory, items):
     folder = tmp_path_factory.mktemp("forms")
-    data.write(items, folder / "pictures")
+    data.write(items, folder / "images")
     with zipfile.ZipFile(folder / "x.zip", "w") as archive:
-        for path in (folder / "pictures").iterdir():
+        for path in (folder / "images").iterdir():
             archive.write(path, f"sub/{path.name}")
     assert_same(data.read(folder / "x.zip"), squeezed(items))
 
@@ -119,7 +119,7 @@ def test_zips_of_pictures(tmp_path_factory, items):
         *(("x.bmp", 1), ("x.bmp", 3), ("x.tif", 1), ("x.tif", 3), ("x.tif", 5)),
     ],
 )
-def test_single_pictures(tmp_path, name, channels):
+def test_single_images(tmp_path, name, channels):
     values = np.random.default_rng(0).integers(0, 256, (1, 7, 5, channels)).astype(np.uint8)
     items = data.Items(values, "NYXC")
     data.write(items, tmp_path / name)
@@ -169,7 +169,7 @@ def test_fortran_order_is_read_as_it_is_meant(tmp_path):
 def test_one_array_of_several_is_named_by_its_key(tmp_path):
     np.savez(tmp_path / "x.npz", X=np.ones((3, 4, 4)), y=np.zeros(3))
     assert data.read(f"{tmp_path}/x.npz:X").axes == "NYX"
-    with pytest.raises(DataError, match=r"holds several arrays \(X 3x4x4, y 3\): name one, as in .*x\.npz:X"):
+    with pytest.raises(DataError, match=r"holds several arrays \(X 3x4x4, y 3\); name one, as in .*x\.npz:X"):
         data.read(tmp_path / "x.npz")
     with pytest.raises(DataError, match=r"no array 'Z'; it has X 3x4x4, y 3"):
         data.read(f"{tmp_path}/x.npz:Z")
@@ -203,14 +203,14 @@ IDX = b"\0\0\x08\x02" + (3).to_bytes(4, "big") + (4).to_bytes(4, "big") + bytes(
         ("x.npy", npy_of(np.array([["a"]])), "<U1"),
         ("x.npy", npy_of(np.zeros(3, [("a", "i4")])), "values of type"),
         ("x.npy", npy_of(np.zeros((0, 4))), "no values"),
-        ("x.npy", npy_of(np.ones((2, 3, 4, 5))), "say which axes"),
+        ("x.npy", npy_of(np.ones((2, 3, 4, 5))), "specify the axes"),
         ("x.idx", IDX[:-1], "12 bytes, but 11 follow"),
         ("x.idx", IDX[:6], "promises 2 axes, but the file ends after 6 bytes"),
         ("x.idx", b"\0\0\x08\x03" + b"\xff" * 12, "promises uint8"),
         ("x.npy.gz", gzip.compress(GOOD, mtime=0)[:-9], "damaged .gz"),
         ("x.npz", b"PK\x03\x04" + bytes(50), "damaged archive"),
         ("x.csv", b"a,b\n1,2,3\n", "line 2 has 3 cells; line 1 names 2 columns"),
-        ("x.png", b"a text that calls itself a picture", "not a picture of a known form"),
+        ("x.png", b"a text that calls itself an image", "not an image of a known format"),
         ("x.tif", b"II*\0" + bytes(30), "x.tif: "),
     ],
 )
@@ -229,7 +229,7 @@ def test_an_archive_with_a_file_of_no_name_is_refused_in_one_line(tmp_path):
     path = tmp_path / "x.npz"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(zipfile.ZipInfo(""), b"1")
-    with pytest.raises(DataError, match="no pictures here"):
+    with pytest.raises(DataError, match="no images or recordings"):
         data.read(path)
 
 
@@ -271,11 +271,11 @@ def test_damage_anywhere_is_read_or_refused_in_one_line(tmp_path_factory, name, 
         (data.Items(np.ones((1, 3, 3)), "NYX"), "x.png", "PNG cannot hold float64"),
         (data.Items(np.ones((1, 3, 3, 3), np.uint16), "NYXC"), "x.png", "write .tif"),
         (data.Items(np.ones((1, 3, 3, 4), np.uint8), "NYXC"), "x.jpg", "JPEG cannot hold uint8 in 4 channels"),
-        (data.Items(np.ones((2, 3)), "NF"), "folder/", "not pictures"),
+        (data.Items(np.ones((2, 3)), "NF"), "folder/", "neither images nor recordings"),
         (data.Items(np.ones((2, 3)), "NF"), "x.tif", "write .npy"),
-        (data.Items(np.ones((2, 3, 3, 3)), "NZYX"), "folder/", "not pictures"),
+        (data.Items(np.ones((2, 3, 3, 3)), "NZYX"), "folder/", "neither images nor recordings"),
         (data.Items(np.ones((2, 3), np.uint16), "NF"), "x.idx", "not uint16; write .npy"),
-        (data.Items(np.ones((2, 3)), "NF"), "x.doc", "unknown form '.doc'"),
+        (data.Items(np.ones((2, 3)), "NF"), "x.doc", "unknown format '.doc'"),
         (data.Items(np.ones((2, 3)), "NF"), "x.bmp.gz", r"\.npy\.gz"),
         (data.Items.from_list([np.ones((2, 3)), np.ones((3, 3))], "YX"), "x.npy", "write .npz"),
         (data.Items.from_list([np.ones(3), np.ones(4)], "T"), "x.tif", "write .npz"),
@@ -301,14 +301,14 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
 def test_what_is_not_there_is_said_with_the_names_that_are(tmp_path):
     with pytest.raises(DataError, match=r"no such file or folder, and no named data set .*mnist, digits"):
         data.read(f"{tmp_path}/nothing")
-    with pytest.raises(DataError, match="unknown letter"):
+    with pytest.raises(ParameterError, match="unknown letter"):
         data.read(tmp_path, axes="QRS")
 
 
-def test_pictures_cannot_be_told_other_axes(tmp_path):
+def test_images_cannot_be_told_other_axes(tmp_path):
     data.write(data.Items(np.ones((2, 3, 3), np.uint8), "NYX"), tmp_path)
     assert data.read(tmp_path, axes="YX").axes == "NYX"
-    with pytest.raises(DataError, match="these are pictures with the axes NYX"):
+    with pytest.raises(DataError, match="the items have the axes NYX"):
         data.read(tmp_path, axes="NZYX")
 
 

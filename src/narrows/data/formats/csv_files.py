@@ -1,4 +1,4 @@
-"""CSV files of tables: read in parts, with types that hold for the whole file, and written; text <-> cells.
+"""CSV files of tables, read in parts, with types that hold for the whole file, and written.
 
 pyarrow reads the text; what the cells are is decided here, by patterns over whole columns.
 """
@@ -7,15 +7,22 @@ from __future__ import annotations
 
 import codecs
 import csv
+import gzip
 import io
 from collections.abc import Iterator
+from contextlib import closing
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from narrows.data.formats.content import Content, opened, path_or_buffer
+from narrows.data.formats import ReadOptions
+from narrows.data.formats.content import Content, first_bytes, opened, path_or_buffer
+from narrows.data.formats.csv_text import keep_text, observed_texts, to_text, write_rows
+from narrows.data.formats.table_files import TableReader, arrow_errors, read_table, to_frame
+from narrows.data.items import Items
+from narrows.data.tables.cells import require
 from narrows.data.tables.columns import Columns
-from narrows.data.tables.frames import check_names, quote_names, require
+from narrows.data.tables.frames import check_names, quote_names
 from narrows.errors import DataError
 
 if TYPE_CHECKING:
@@ -23,7 +30,6 @@ if TYPE_CHECKING:
     import pyarrow
 
 SEPARATORS = ",;\t|"
-MISSING = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "None")
 BLOCK = 2**22  # bytes of text at a time
 SNIFFED = 20  # rows
 
@@ -37,38 +43,62 @@ _PATTERNS = {"boolean": _BOOLEAN, "integer": _INTEGER, "number": _NUMBER, "date"
 _DECIMAL_COMMA = r"^[+-]?[0-9]+,[0-9]+$"
 
 
-class Csv:
+def read(content: Content, name: str, options: ReadOptions) -> Items:
+    """Read a table as items."""
+    return read_table(open_table(content, name, options.columns), options)
+
+
+def write(items: Items, file: IO[bytes], name: str) -> None:
+    """Write items that are rows of a table."""
+    with closing(open_writer(file, name)) as writer:
+        writer.write(to_frame(items))
+
+
+def open_table(content: Content, name: str, columns: Columns | None = None) -> CsvReader:
+    """Open a table for reading in parts."""
+    return CsvReader(content, name, columns)
+
+
+def open_writer(file: IO[bytes], name: str, source: TableReader | None = None, fills: bool = False) -> CsvWriter:
+    """Start a table in an open file, with the separator of the source unless the name asks for one."""
+    separator = source.separator if isinstance(source, CsvReader) else ","
+    return CsvWriter(file, name, "\t" if name.endswith((".tsv", ".tsv.gz")) else separator)
+
+
+class CsvReader:
     """A CSV file: its separator, the names of its columns, and the types of their cells.
 
     A cell is missing where it is empty, NA, NaN, null or None. A column is boolean, integer, number or date where all
-    of its known cells are such (whole numbers with leading zeros, or more than 18 digits, are text: they are names),
-    else text; or it is what the columns of a model say.
-    Raises DataError, one line that names the file and the line, where it is no table.
+    of its observed cells are (whole numbers with leading zeros, or more than 18 digits, are text: they are names), else
+    text; or it is what `columns` say. Raises DataError, which names the line, where it is no table.
     """
 
-    def __init__(self, content: Content, name: str, columns: Columns | None = None, packed: bool = False) -> None:
-        self.content, self.name, self.packed = content, name, packed
+    def __init__(self, content: Content, name: str, columns: Columns | None = None) -> None:
+        self.name, self.columns = name, columns
+        self.rows: int | None = None  # known once all rows were read
+        self._content, self._packed = content, first_bytes(content).startswith(b"\x1f\x8b")
         with self._opened() as file:
             head = file.read(BLOCK)
         if not head.strip():
-            raise DataError(f"{name}: empty, without a line of names")
+            raise DataError("empty, without a line of names", source=name)
         self._start = len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0
         text = self._text(head[self._start :])
-        self.separator = sniff(text, name)
+        self.separator = guess_separator(text, name)
         self.names = self._header(text)
-        self.columns = columns
         if columns is None:
             self.kinds = self._kinds()
         else:
             check_names(self.names, columns, name)
             self.kinds = [column.kind for column in columns]
 
-    @property
-    def rows(self) -> int | None:
-        return None  # it does not say
+    def count_rows(self) -> int:
+        """Return the number of rows, read if it is not known yet."""
+        if self.rows is None:
+            self.rows = sum(part.num_rows for part in self.texts())
+        return self.rows
 
-    def frames(self) -> Iterator[tuple[pandas.DataFrame, pyarrow.Table]]:
-        """Its rows in parts: as a frame, and the text of the cells."""
+    def parts(self, rows: int = 0) -> Iterator[tuple[pandas.DataFrame, pyarrow.Table]]:
+        """Yield the rows in parts, as frames and as the text of the cells; the size of parts is that of the text."""
         pd = require("pandas")
         start = 0
         for table in self.texts():
@@ -81,7 +111,7 @@ class Csv:
                 start += len(frame)
 
     def texts(self) -> Iterator[pyarrow.Table]:
-        """Its rows in parts, all cells as the text that stands there."""
+        """Yield the rows in parts, all cells as text."""
         pa, reader = require("pyarrow"), require("pyarrow.csv")
         labels = [f"{place}" for place in range(len(self.names))]
         with self._opened() as file:
@@ -100,13 +130,13 @@ class Csv:
                     yield pa.Table.from_batches([part])
             except pa.ArrowInvalid as error:
                 if "Empty CSV" not in str(error):
-                    raise DataError(f"{self.name}: {self._reason(str(error))}") from None
+                    raise self._error(self._reason(str(error))) from None
 
     def _cells(self, texts: pyarrow.ChunkedArray, place: int, start: int) -> pandas.Series:
-        """A part of one column as cells of its type."""
+        """Return a part of one column as cells of its type."""
         pd, pa, pc = require("pandas"), require("pyarrow"), require("pyarrow.compute")
         kind, column = self.kinds[place], None if self.columns is None else self.columns[place]
-        known = known_texts(texts)
+        known = observed_texts(texts)
         if kind in ("text", "category"):
             series = known.to_pandas()
             return series.astype("str" if pd.__version__ >= "3" else object) if series.dtype == object else series
@@ -126,7 +156,7 @@ class Csv:
         return dates.dt.as_unit("us")
 
     def _checked(self, known: pyarrow.ChunkedArray, place: int, start: int) -> str:
-        """The kind by which the cells of a model's column are read; DataError where one cannot be."""
+        """Return the kind by which the cells of a model's column are read; DataError where one cannot be."""
         pc = require("pyarrow.compute")
         kind = self.kinds[place]
         tried = {"integer": ("integer", "number"), "number": ("number",), "date": ("date", "zoned")}.get(kind, (kind,))
@@ -135,21 +165,23 @@ class Csv:
             first = pc.index(wrong, True).as_py()
             if first < 0:
                 return each
-        raise DataError(
-            f"{self.name}: row {start + first + 1} of column {self.names[place]!r} is {known[first].as_py()!r}; "
-            f"the model learnt {kind} cells"
+        raise self._error(
+            f"row {start + first + 1} of column {self.names[place]!r} is {known[first].as_py()!r}, "
+            f"but the model was trained on {kind} cells"
         )
 
     def _kinds(self) -> list[str]:
-        """What the cells of each column are, by all of its rows."""
+        """Return what the cells of each column are, by all rows, which are counted."""
         pc = require("pyarrow.compute")
         open_kinds: list[list[str]] = [list(_PATTERNS) for _ in self.names]
         seen, commas = np.zeros(len(self.names), bool), np.ones(len(self.names), bool)
+        self.rows = 0
         for table in self.texts():
+            self.rows += table.num_rows
             for place in range(len(self.names)):
                 if not open_kinds[place] and not commas[place]:
                     continue
-                known = known_texts(table.column(place)).drop_null()
+                known = observed_texts(table.column(place)).drop_null()
                 if len(known):
                     seen[place] = True
                     open_kinds[place] = [
@@ -161,43 +193,37 @@ class Csv:
                     commas[place] &= pc.all(pc.match_substring_regex(known, _DECIMAL_COMMA)).as_py()
         if (commas & seen).any():
             first = self.names[int((commas & seen).argmax())]
-            raise DataError(
-                f"{self.name}: column {first!r} holds numbers with a decimal comma; save with decimal points"
-            )
+            raise self._error(f"column {first!r} holds numbers with a decimal comma", "save with decimal points")
         return [
             "empty" if not known else (kinds[0] if kinds else "text")
             for known, kinds in zip(seen, open_kinds, strict=True)
         ]
 
     def _are_dates(self, known: pyarrow.ChunkedArray, kind: str) -> bool:
-        """Whether cells that look like dates are some: there is no 30th of February."""
+        """Whether cells that look like dates are valid: there is no 30th of February."""
         if kind not in ("date", "zoned"):
             return True
         pd = require("pandas")
         return bool(pd.to_datetime(known.to_pandas(), format="ISO8601", utc=True, errors="coerce").notna().all())
 
     def _opened(self) -> IO[bytes]:
-        if not self.packed:
-            return opened(self.content)
-        import gzip
-
-        return gzip.open(path_or_buffer(self.content), "rb")  # type: ignore[return-value]
+        if not self._packed:
+            return opened(self._content)
+        return gzip.open(path_or_buffer(self._content), "rb")  # type: ignore[return-value]
 
     def _text(self, head: bytes) -> str:
-        """The begin of the file as text; DataError where it is not UTF-8."""
+        """Return the beginning of the file as text; DataError where it is not UTF-8."""
         decoder = codecs.getincrementaldecoder("utf-8")()
         try:
             text = decoder.decode(head)
         except UnicodeDecodeError:
-            raise DataError(f"{self.name}: {self._encoding()}") from None
+            raise self._error(self._encoding()) from None
         if "\0" in text:
-            raise DataError(
-                f"{self.name}: byte {self._start + head.index(0)} is 0, so it is no text of UTF-8; save it as UTF-8"
-            )
+            raise self._error(f"byte {self._start + head.index(0)} is 0, so it is no text of UTF-8", "save it as UTF-8")
         return text
 
     def _encoding(self) -> str:
-        """Where the file ceases to be UTF-8, and what to do."""
+        """Return where the file ceases to be UTF-8, and what to do."""
         decoder, done = codecs.getincrementaldecoder("utf-8")(), 0
         with self._opened() as file:
             while block := file.read(BLOCK):
@@ -214,13 +240,14 @@ class Csv:
         names = [name.strip() for name in next(row for row in reader if row)]
         self._block = max(BLOCK, 32 * sum(map(len, names)))
         if all(is_number(name) for name in names):
-            raise DataError(
-                f"{self.name}: line 1 holds numbers alone ({quote_names(names)}); expected the names of the columns"
-            )
+            raise self._error(f"line 1 holds numbers alone ({quote_names(names)})", "expected the names of the columns")
         twice = [name for place, name in enumerate(names) if name in set(names[:place])]
         if twice:
-            raise DataError(f"{self.name}: line 1 names column {twice[0]!r} twice; each needs a name of its own")
+            raise self._error(f"line 1 names column {twice[0]!r} twice", "each needs a name of its own")
         return names
+
+    def _error(self, message: str, hint: str | None = None) -> DataError:
+        return DataError(message, source=self.name, hint=hint)
 
     def _skip_header(self, file: IO[bytes]) -> None:
         """Read on to the first row, past a header whose names may have line ends."""
@@ -232,7 +259,7 @@ class Csv:
                 return
 
     def _reason(self, error: str) -> str:
-        """What pyarrow found wrong, in our words."""
+        """Return what pyarrow found wrong, in words for the user."""
         if "UTF8" in error or "UTF-8" in error:
             return self._encoding()
         if "columns, got" in error:
@@ -241,7 +268,7 @@ class Csv:
         return f"cannot be read ({error.splitlines()[0]})"
 
     def _ragged(self) -> tuple[int, int]:
-        """The line of the first row with another number of cells than columns, and that number."""
+        """Return the line of the first row with another number of cells than columns, and that number."""
         with self._opened() as file:
             file.read(self._start)
             reader = csv.reader(io.TextIOWrapper(file, "utf-8", newline=""), delimiter=self.separator)
@@ -251,15 +278,48 @@ class Csv:
         return reader.line_num, 0
 
 
-def sniff(text: str, name: str) -> str:
-    """The separator of a text's first lines: the one that cuts all of them into as many cells, the more the better."""
+class CsvWriter:
+    """Writes a table in parts, with the index in front where it has a name."""
+
+    def __init__(self, file: IO[bytes], name: str, separator: str) -> None:
+        self.name, self.separator = name, separator
+        packed = name.endswith(".gz")
+        self._packed = gzip.GzipFile(fileobj=file, mode="wb", filename="", mtime=0) if packed else None
+        self._file: Any = self._packed or file
+        self._begun = False
+
+    def write(self, frame: pandas.DataFrame, texts: pyarrow.Table | None = None) -> None:
+        """Write further rows, observed cells with the text they had."""
+        pa = require("pyarrow")
+        with arrow_errors(self.name):
+            named = [place for place, name in enumerate(frame.index.names) if name is not None]
+            index = [frame.index.get_level_values(place).to_series() for place in named]
+            if not self._begun:
+                names = [*(str(frame.index.names[place]) for place in named), *map(str, frame.columns)]
+                write_rows(self._file, [pa.array([name], pa.large_string()) for name in names], self.separator)
+                self._begun = True
+            series = [frame.iloc[:, place] for place in range(frame.shape[1])]
+            if texts is None:
+                cells = [to_text(each) for each in [*index, *series]]
+            else:
+                cells = [keep_text(text, each) for text, each in zip(texts.columns, series, strict=True)]
+            write_rows(self._file, cells, self.separator)
+
+    def close(self) -> None:
+        """Finish the compressed stream, if there is one."""
+        if self._packed is not None:
+            self._packed.close()
+
+
+def guess_separator(text: str, name: str) -> str:
+    """Return the separator that cuts all of the first lines into the same number of cells, the larger the better."""
     best, most = ",", 1
     for separator in SEPARATORS:
         lines = csv.reader(io.StringIO(text), delimiter=separator)
         try:
             counts = [len(row) for row, _ in zip(lines, range(SNIFFED), strict=False) if row]
         except csv.Error as error:
-            raise DataError(f"{name}: line {lines.line_num} cannot be read ({error})") from None
+            raise DataError(f"line {lines.line_num} cannot be read ({error})", source=name) from None
         if counts[-1:] != counts[:1] and len(text) >= BLOCK // 2:
             counts.pop()  # cut off
         if len(set(counts)) == 1 and counts[0] > most:
@@ -270,92 +330,10 @@ def sniff(text: str, name: str) -> str:
     return max(SEPARATORS, key=first.count)
 
 
-def known_texts(texts: Any) -> Any:
-    """The text of cells without blanks around it, null where they are missing."""
-    pa, pc = require("pyarrow"), require("pyarrow.compute")
-    texts = pc.utf8_trim_whitespace(texts)
-    return pc.if_else(pc.is_in(texts, pa.array(MISSING, pa.large_string())), pa.scalar(None, pa.large_string()), texts)
-
-
 def is_number(text: str) -> bool:
+    """Whether Python reads the text as a number."""
     try:
         float(text)
     except ValueError:
         return False
     return True
-
-
-def write_csv(file: IO[bytes], texts: list[pyarrow.Array], separator: str) -> None:
-    """Write rows of cells that are text, (N,) a column, those in quotes that need them."""
-    pa, pc = require("pyarrow"), require("pyarrow.compute")
-    special = rf'["\r\n{separator}]|^\s|\s$' + ("|^$" if len(texts) == 1 else "")  # not an empty line
-    cells = []
-    for column in texts:
-        column = pc.cast(column, pa.large_string())
-        needs = pc.match_substring_regex(column, special)
-        if pc.any(needs).as_py():
-            column = pc.if_else(needs, _joined(['"', pc.replace_substring(column, '"', '""'), '"'], ""), column)
-        cells.append(column)
-    lines = _joined([_joined(cells, separator), ""], "\n")
-    for chunk in lines.chunks if isinstance(lines, pa.ChunkedArray) else [lines]:
-        file.write(b"".join(chunk.cast(pa.large_binary()).to_pylist()))
-
-
-def _joined(parts: list[Any], separator: str) -> Any:
-    """Arrays of text, and texts, one after the other in each row."""
-    pa, pc = require("pyarrow"), require("pyarrow.compute")
-    parts = [pa.scalar(part, pa.large_string()) if isinstance(part, str) else part for part in [*parts, separator]]
-    return pc.binary_join_element_wise(*parts)
-
-
-def kept(texts: Any, series: pandas.Series) -> Any:
-    """The text of known cells, and for missing ones that of the filled series, booleans in the case of those known."""
-    pa, pc = require("pyarrow"), require("pyarrow.compute")
-    known, texts = known_texts(texts).combine_chunks(), texts.combine_chunks()
-    filled = known.is_null().to_numpy(zero_copy_only=False) & series.notna().to_numpy()
-    if not filled.any():
-        return texts
-    cells = text_of(series[filled])
-    first = known.drop_null()[0].as_py() if known.null_count < len(known) else ""
-    if first.lower() in ("true", "false") and not first.istitle():
-        cells = pc.utf8_upper(cells) if first.isupper() else pc.utf8_lower(cells)
-    return pc.replace_with_mask(texts, pa.array(filled), cells)
-
-
-def text_of(series: pandas.Series) -> Any:
-    """The cells of a column as text, which reads back as they are; empty where they are missing."""
-    pa, pc = require("pyarrow"), require("pyarrow.compute")
-    if str(series.dtype) == "category":
-        series = series.astype(object)
-    series = series.astype(object).map(str, na_action="ignore") if _is_mixed(series) else series
-    array = pa.array(series, from_pandas=True)
-    array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
-    if pa.types.is_floating(array.type):
-        text = pc.cast(array, pa.large_string())
-        if pc.any(pc.equal(pc.floor(array), array)).as_py():
-            text = pc.if_else(pc.match_substring_regex(text, r"^-?[0-9]+$"), _joined([text, "0"], "."), text)
-    elif pa.types.is_boolean(array.type):
-        text = pc.if_else(array, "True", "False")
-    elif pa.types.is_timestamp(array.type) and array.type.tz is None and _all_days(array):
-        text = pc.cast(pc.cast(array, pa.date32()), pa.large_string())
-    else:
-        if pa.types.is_timestamp(array.type) and array.type.tz is not None:
-            array = pc.cast(array, pa.timestamp(array.type.unit, "UTC"))
-        text = pc.cast(array, pa.large_string())
-    return pc.fill_null(pc.cast(text, pa.large_string()), "")
-
-
-def _is_mixed(series: pandas.Series) -> bool:
-    pd = require("pandas")
-    return series.dtype == object and pd.api.types.infer_dtype(series, skipna=True) not in (
-        "string",
-        "boolean",
-        "empty",
-    )
-
-
-def _all_days(array: pyarrow.Array) -> bool:
-    pa, pc = require("pyarrow"), require("pyarrow.compute")
-    days = pc.cast(pc.floor_temporal(array, unit="day"), array.type)
-    found = pc.all(pc.equal(days, array)).as_py()
-    return found is not False and not pa.types.is_null(array.type)

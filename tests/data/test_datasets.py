@@ -17,7 +17,7 @@ import pytest
 
 from narrows import data
 from narrows.data.datasets import mnist as source
-from narrows.data.formats.arrays import write_idx
+from narrows.data.formats.idx import write_array as write_idx
 from narrows.errors import DataError
 
 

@@ -1,0 +1,103 @@
+"""Tables from file to file, part by part, so that they may be larger than memory."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from narrows.artifacts import atomic
+from narrows.data.formats import find_by_name, find_format, identify
+from narrows.data.formats.content import Content
+from narrows.data.formats.table_files import TableReader, TableWriter, rows_at_once
+from narrows.data.tables.columns import Columns
+from narrows.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas
+
+
+def is_table_name(name: str) -> bool:
+    """Whether a file of this name holds a table."""
+    return find_by_name(name, "table") is not None
+
+
+def open_table(content: Content, name: str, columns: Columns | None = None) -> TableReader:
+    """Open a table in a file or in bytes; DataError where it is none.
+
+    columns: those that it must have, by which the text of a CSV is read; inferred where they are not given.
+    """
+    format, content = identify(content, name)
+    if format.kind != "table":
+        format = find_format("csv")  # says what is wrong with it
+    reader: TableReader = format.load().open_table(content, name, columns)
+    return reader
+
+
+def open_writer(file: BinaryIO, name: str, source: TableReader | None = None, fills: bool = False) -> TableWriter:
+    """Start a table in an open file, in the format that the name asks for; CSV where it asks for none."""
+    format = find_by_name(name, "table") or find_format("csv")
+    writer: TableWriter = format.load().open_writer(file, name.lower(), source, fills)
+    return writer
+
+
+def convert(
+    source: str,
+    target: str,
+    work: Callable[[pandas.DataFrame], pandas.DataFrame],
+    columns: Columns | None = None,
+    fills: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+    stdout: BinaryIO | None = None,
+) -> None:
+    """Write to a target what `work` returns for the rows of a source, part by part; the target is whole or absent.
+
+    Parameters
+    ----------
+    source, target : str
+        Files of tables, or ``"-"``.
+    work : callable
+        From a frame of some rows to a frame of as many.
+    columns : Columns, optional
+        The columns that the source must have.
+    fills : bool
+        Whether `work` only fills missing cells: then known cells keep their text from CSV to CSV, and columns their
+        types from Parquet to Parquet.
+    progress : callable, optional
+        Called with the rows done and the number of rows, where the file states it.
+    stdout : file, optional
+        What ``"-"`` writes to.
+    """
+    content: Content = sys.stdin.buffer.read() if source == "-" else Path(source)
+    try:
+        reader = open_table(content, "standard input" if source == "-" else source, columns)
+        if target == "-":
+            _convert(reader, open_writer(stdout or sys.stdout.buffer, target, reader, fills), work, fills, progress)
+            return
+        with atomic.replacing(target) as temporary, open(temporary, "wb") as file:
+            _convert(reader, open_writer(file, target, reader, fills), work, fills, progress)
+    except OSError as error:
+        if target == "-" and not error.filename:
+            raise  # a closed pipe is the business of whoever opened it
+        raise DataError(error.strerror or str(error), source=error.filename or target) from None
+
+
+def _convert(
+    reader: TableReader,
+    writer: TableWriter,
+    work: Callable[[pandas.DataFrame], pandas.DataFrame],
+    fills: bool,
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    done = 0
+    try:
+        for frame, texts in reader.parts(rows_at_once(len(reader.names))):
+            writer.write(work(frame), texts if fills else None)
+            done += len(frame)
+            if progress is not None and reader.rows is not None:
+                progress(done, reader.rows)
+        if not done:
+            raise DataError("holds no rows", source=reader.name)
+    finally:
+        writer.close()

@@ -1,0 +1,162 @@
+"""Many files as one set: those in a folder, a glob or a zip archive, decoded on all cores.
+
+Headers are read first, to plan; then every file is decoded into its place. A file that cannot be read is reported and
+left out, or an error with `strict`.
+"""
+
+import functools
+import glob
+import os
+import re
+import zipfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
+
+from narrows.data.formats import Format, ReadOptions, member_suffixes, registered_formats
+from narrows.data.formats.content import Content
+from narrows.data.items import Items
+from narrows.errors import DataError
+
+_LARGEST_ENTRY = 2**30
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of a set.
+
+    name: relative to the set, with forward slashes. place: what messages call it. load: returns its content.
+    """
+
+    name: str
+    place: str
+    load: Callable[[], Content]
+
+
+def single_file(content: Content, name: str) -> File:
+    """Return a file that stands alone."""
+    return File(Path(name).name, name, lambda: content)
+
+
+def in_folder(folder: Path) -> list[File]:
+    """List the files in a folder and its sub-folders, in natural order ("2.png" before "10.png").
+
+    Hidden files and folders are left out.
+    """
+    paths = []
+    for here, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        paths += [Path(here, name) for name in files if _is_member(name)]
+    return _by_name({path.relative_to(folder).as_posix(): path for path in paths})
+
+
+def in_glob(pattern: str) -> list[File]:
+    """List the files whose paths match a pattern, named from its first folder without wildcards on."""
+    fixed = re.split(r"[*?\[]", pattern, maxsplit=1)[0]
+    root = os.path.dirname(fixed)
+    paths = [Path(path) for path in glob.glob(pattern, recursive=True) if _is_member(os.path.basename(path))]
+    return _by_name({Path(os.path.relpath(path, root or ".")).as_posix(): path for path in paths if path.is_file()})
+
+
+def in_zip(archive: zipfile.ZipFile, source: str) -> list[File]:
+    """List the files in a zip archive."""
+    entries = {entry.filename: entry for entry in archive.infolist() if not entry.filename.endswith("/")}
+    names = [name for name in entries if _is_member(PurePosixPath(name).name) and not name.startswith("__MACOSX/")]
+    return [
+        File(name, f"{source}: {name}", functools.partial(_entry, archive, entries[name]))
+        for name in sorted(names, key=_natural)
+    ]
+
+
+def read_members(files: list[File], source: str, options: ReadOptions) -> Items:
+    """Read files of one kind as a set; DataError where there are none, or several kinds."""
+    by_format: dict[str, tuple[Format, list[File]]] = {}
+    for file in files:
+        format = next(each for each in registered_formats() if file.name.lower().endswith(each.members))
+        by_format.setdefault(format.name, (format, []))[1].append(file)
+    if not by_format:
+        raise DataError(f"holds no images or recordings (looked for {', '.join(member_suffixes())})", source=source)
+    if len(by_format) > 1:
+        kinds = " and ".join(f"{format.kind} files ({found[0].name})" for format, found in by_format.values())
+        suffix = os.path.splitext(files[0].name)[1]
+        raise DataError(f"holds {kinds}", source=source, hint=f"name one kind, as in '*{suffix}'")
+    ((format, files),) = by_format.values()
+    items: Items = format.load().read_files(files, source, options)
+    return items
+
+
+class Decoding:
+    """Work on many files at once that keeps account of those that failed.
+
+    Parameters
+    ----------
+    source : str
+        What messages call the set.
+    options : ReadOptions
+        Of which `strict` and `progress` matter here.
+    reason : callable
+        ``reason(error, content)``: why a file could not be read.
+    """
+
+    def __init__(self, source: str, options: ReadOptions, reason: Callable[[Exception, Content], str]) -> None:
+        self.source, self.options, self.reason = source, options, reason
+        self.skipped: list[tuple[str, str]] = []
+
+    def __enter__(self) -> "Decoding":
+        self._pool = ThreadPoolExecutor(os.cpu_count())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown()
+
+    def each(self, files: list[File], work: Callable[[Content, int], Result], verb: str) -> dict[int, Result]:
+        """Return the result of work(content, index) by index, for the files where it succeeds; skip the others."""
+
+        def attempt(index: int) -> tuple[Result | None, str]:
+            content: Content = b""
+            try:
+                content = files[index].load()
+                return work(content, index), ""
+            except Exception as error:  # decoders raise whatever they like on damaged files
+                return None, self.reason(error, content)
+
+        results: dict[int, Result] = {}
+        for index, (result, why) in enumerate(self._pool.map(attempt, range(len(files)))):
+            self.options.progress(f"{self.source}: {verb}", index + 1, len(files))
+            if not why:
+                results[index] = result  # type: ignore[assignment]
+            elif self.options.strict:
+                raise DataError(why, source=files[index].place)
+            else:
+                self.skipped.append((files[index].name, why))
+        if not results:
+            name, why = self.skipped[0]
+            raise DataError(f"none of its files can be read; the first, {name}: {why}", source=self.source)
+        return results
+
+
+def _entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    """Return the bytes of one file in a zip archive."""
+    if ".." in PurePosixPath(entry.filename).parts or entry.filename.startswith("/"):
+        raise DataError("its path leads out of the archive")
+    if entry.file_size > _LARGEST_ENTRY:
+        raise DataError(f"unpacks to {entry.file_size} bytes, more than {_LARGEST_ENTRY}")
+    return archive.read(entry)
+
+
+def _by_name(paths: dict[str, Path]) -> list[File]:
+    return [File(name, str(paths[name]), functools.partial(Path, paths[name])) for name in sorted(paths, key=_natural)]
+
+
+def _is_member(name: str) -> bool:
+    return not name.startswith(".") and name.lower().endswith(member_suffixes())
+
+
+def _natural(name: str) -> tuple[list[str | tuple[int, str]], str]:
+    """Return a key that sorts the numbers within names by their values."""
+    numbers_stripped = (part.lstrip("0") if part.isdecimal() else part.lower() for part in re.split(r"(\d+)", name))
+    return [(len(part), part) if index % 2 else part for index, part in enumerate(numbers_stripped)], name

@@ -1,0 +1,68 @@
+"""NumPy's .npz: named arrays in a zip archive; of items that differ in size, one array each."""
+
+import zipfile
+import zlib
+from collections.abc import Iterable
+from typing import IO
+
+import numpy as np
+
+from narrows.data.formats import ReadOptions
+from narrows.data.formats.arrays import array_items
+from narrows.data.formats.content import Content, opened_zip
+from narrows.data.formats.npy import read_array as read_npy
+from narrows.data.items import Items
+from narrows.errors import DataError
+
+
+def read(content: Content, name: str, options: ReadOptions) -> Items:
+    """Read one array; or several that have the axes of one item, as items with names."""
+    found, key = read_arrays(content, name), options.member
+    listing = ", ".join(f"{each} {'x'.join(map(str, array.shape))}" for each, array in found.items())
+    if key and key not in found:
+        raise DataError(f"has no array {key!r}; it has {listing}", source=name)
+    if key or len(found) == 1:
+        key = key or next(iter(found))
+        return array_items(found[key], f"{name}:{key}" if len(found) > 1 else name, options)
+    try:
+        return array_items(list(found.values()), name, options, names=list(found))
+    except DataError:
+        raise DataError(
+            f"holds several arrays ({listing})",
+            source=name,
+            hint=f"name one, as in {name}:{next(iter(found))}, or specify the axes of each",
+            suggestion={"axes": "YXC"},
+        ) from None
+
+
+def write(items: Items, file: IO[bytes], name: str = "") -> None:
+    """Write items of one shape as the array X, others as one array each under their names."""
+    write_arrays(file, [("X", items.values)] if items.uniform else zip(items.item_names, items, strict=True))
+
+
+def read_array(content: Content, name: str) -> np.ndarray | list[np.ndarray]:
+    """Read the only array, or the list of all."""
+    found = list(read_arrays(content, name).values())
+    return found[0] if len(found) == 1 else found
+
+
+def read_arrays(content: Content, name: str) -> dict[str, np.ndarray]:
+    """Read the arrays by their names, in their order."""
+    arrays = {}
+    with opened_zip(content, name) as archive:
+        for entry in archive.infolist():
+            key = entry.filename.removesuffix(".npy")
+            try:
+                array = archive.read(entry)
+            except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError) as error:
+                raise DataError(f"array {key!r} cannot be read ({error})", source=name) from None
+            arrays[key] = read_npy(array, f"{name}:{key}")
+    return arrays
+
+
+def write_arrays(file: IO[bytes], arrays: Iterable[tuple[str, np.ndarray]]) -> None:
+    """Write named arrays that `read_arrays` reads."""
+    with zipfile.ZipFile(file, "w") as archive:
+        for key, array in arrays:
+            with archive.open(f"{key}.npy", "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, array, allow_pickle=False)

@@ -1,0 +1,47 @@
+"""TIFF files as items: one image, or a stack of images, volumes or signals."""
+
+from typing import IO
+
+from narrows.data.axes import check_axes, layout_of
+from narrows.data.formats import ReadOptions, image_files, images, tiff
+from narrows.data.formats.arrays import array_items
+from narrows.data.formats.content import Content
+from narrows.data.items import Items
+from narrows.errors import DataError
+
+
+def read(content: Content, name: str, options: ReadOptions) -> Items:
+    """Read the pages as images, or as what the metadata or the user say that they are.
+
+    Pages are a stack of images unless volumes are expected.
+    """
+    axes, stated = options.axes, None
+    volumes = axes is None and options.expected_axes is not None and layout_of(options.expected_axes).startswith("NZ")
+    try:
+        with images.quiet():
+            alone = not volumes and (axes is None or layout_of(axes) in ("NYX", "NYXC")) and tiff.is_image(content)
+            if not alone:
+                stack, stated = tiff.read_stack(content)
+    except Exception as error:  # decoders raise whatever they like on damaged files
+        raise DataError(images.reason(error, content), source=name) from None
+    if alone:
+        return image_files.read(content, name, options)
+    if isinstance(stack, list):
+        items = Items.from_list(stack, stated, source=name)
+        check_axes(axes, items.axes, name)
+        return items
+    if volumes:
+        return array_items(stack, name, options)
+    return Items.from_array(stack, axes or stated or None, source=name)
+
+
+def write(items: Items, file: IO[bytes], name: str = "") -> None:
+    """Write items of one shape as a stack that says its axes, images of different sizes as pages."""
+    if items.axes == "NF":
+        raise DataError("a table is not a stack of images", hint="write .npy instead")
+    if items.uniform:
+        tiff.write_stack(file, items.values, items.axes)
+    elif items.spatial_dims == 2:
+        tiff.write_pages(file, items)
+    else:
+        raise DataError("items of different sizes can be pages only if they are images", hint="write .npz instead")
