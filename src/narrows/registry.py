@@ -1,27 +1,41 @@
-"""The tools, by name. A new tool is one line in `_TOOLS`, or one call of `register_tool` from outside the package.
+"""The tools, by name. A new tool is one entry below, or one call of `register_tool` from outside the package.
 
 Everything a tool consists of is named as ``"module:object"`` and imported when it is needed, so that this module costs
 nothing and any other may import it.
+
+Another distribution adds tools, formats, corruptions or upsampling kinds by an entry point of the group
+``narrows.plugins``: it names a module that registers them when it is imported, or a function that does so when it is
+called.
 """
 
 import importlib
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+PLUGIN_GROUP = "narrows.plugins"
+
 
 @dataclass(frozen=True)
 class ToolSpec:
-    """What a tool consists of; each value is ``"module:object"``.
+    """What a tool consists of; each reference is ``"module:object"``.
 
     Parameters
     ----------
     name : str
         The tool's name in model files and after ``narrows train``.
     estimator : str
-        The scikit-learn estimator. Its constructor's parameters become the options of ``narrows train NAME``.
+        The scikit-learn estimator. The parameters of its constructor become the options of ``narrows train NAME``: the
+        "Parameters" section of its docstring gives their types and help (the first sentence of each description).
     model : str
         The trained model: a subclass of `narrows.models.TrainedModel`.
+    examples : tuple of str
+        Command lines for ``narrows train NAME --help``.
+    target : str, optional
+        Help of the option ``--target``, for an estimator whose ``fit(X, y)`` learns from pairs of items.
+    python_only : tuple of str
+        Parameters of the constructor that are no options of ``narrows train``.
     evaluate : str, optional
         ``evaluate(model, items, **options) -> Evaluation``, which ``narrows evaluate`` calls.
     evaluate_options : tuple of str
@@ -31,12 +45,21 @@ class ToolSpec:
     viewer : str, optional
         The tab of ``narrows view``.
     verbs : mapping
-        Further verbs of the command line, by name.
+        Further verbs of the command line, by name: functions as `typer` takes them.
+
+    Examples
+    --------
+    >>> from narrows.registry import ToolSpec, tools
+    >>> tools()["denoiser"].estimator
+    'narrows.estimators.denoiser:Denoiser'
     """
 
     name: str
     estimator: str
     model: str
+    examples: tuple[str, ...] = ()
+    target: str | None = None
+    python_only: tuple[str, ...] = ()
     evaluate: str | None = None
     evaluate_options: tuple[str, ...] = ()
     report: str | None = None
@@ -45,6 +68,7 @@ class ToolSpec:
 
 
 _TOOLS: dict[str, ToolSpec] = {}
+_plugins_loaded = False
 
 
 def register_tool(spec: ToolSpec) -> None:
@@ -53,8 +77,29 @@ def register_tool(spec: ToolSpec) -> None:
 
 
 def tools() -> dict[str, ToolSpec]:
-    """Return all tools by name."""
+    """Return all tools by name, those of plugins included."""
+    load_plugins()
     return dict(_TOOLS)
+
+
+def load_plugins() -> None:
+    """Load the entry points of the group ``narrows.plugins``, once.
+
+    A plugin that fails to load gives a warning, and everything else goes on working.
+    """
+    global _plugins_loaded
+    if _plugins_loaded:
+        return
+    _plugins_loaded = True
+    from importlib.metadata import entry_points
+
+    for point in entry_points(group=PLUGIN_GROUP):
+        try:
+            plugin = point.load()
+            if callable(plugin):
+                plugin()
+        except Exception as error:
+            warnings.warn(f"plugin {point.name} ({point.value}): {type(error).__name__}: {error}", stacklevel=2)
 
 
 def resolve(reference: str) -> Any:
@@ -68,6 +113,10 @@ for _spec in (
         name="autoencoder",
         estimator="narrows.estimators.autoencoder:Autoencoder",
         model="narrows.models.autoencoder_model:AutoencoderModel",
+        examples=(
+            "narrows train autoencoder mnist -o m.safetensors --code 4x7x7 --minutes 3",
+            "narrows train autoencoder people.parquet -o ae.safetensors --code 8",
+        ),
         evaluate="narrows.evaluation.reconstruction_evaluation:evaluate",
         evaluate_options=("labels",),
         report="narrows.report.autoencoder_sections:sections",
@@ -78,6 +127,7 @@ for _spec in (
         name="codec",
         estimator="narrows.estimators.codec:Codec",
         model="narrows.codec.model:CodecModel",
+        examples=("narrows train codec mnist -o m.safetensors --minutes 5",),
         report="narrows.report.codec_sections:sections",
         viewer="narrows.viewer.codec_tab:CodecTab",
         verbs={
@@ -90,6 +140,12 @@ for _spec in (
         name="denoiser",
         estimator="narrows.estimators.denoiser:Denoiser",
         model="narrows.models.denoiser_model:DenoiserModel",
+        examples=(
+            "narrows train denoiser mnist -o den.safetensors --noise gaussian:0.5",
+            "narrows train denoiser noisy/ -o den.safetensors --target clean/",
+            "narrows train denoiser noisy/ -o den.safetensors",
+        ),
+        target="What the items of DATA, which are noisy, should become: the same items without noise, or noisy again.",
         evaluate="narrows.evaluation.restoration_evaluation:evaluate_denoiser",
         evaluate_options=("noise", "target"),
         report="narrows.report.denoiser_sections:sections",
@@ -100,6 +156,8 @@ for _spec in (
         name="imputer",
         estimator="narrows.estimators.imputer:Imputer",
         model="narrows.models.imputer_model:ImputerModel",
+        examples=("narrows train imputer mnist -o fill.safetensors --holes pixels:0.75",),
+        python_only=("add_indicator",),
         evaluate="narrows.evaluation.restoration_evaluation:evaluate_imputer",
         evaluate_options=("holes",),
         report="narrows.report.imputer_sections:sections",

@@ -138,7 +138,7 @@ def test_signals_of_different_lengths():
     model = Autoencoder(code="4x7", axes="NT", epochs=20).fit(X)
     assert [back.shape for back in model.reconstruct(X)] == [x.shape for x in X]
     for axes in (None, "NF"):
-        with pytest.raises(DataError, match="rows of different lengths; are they signals"):
+        with pytest.raises(DataError, match="rows of different lengths; if they are signals"):
             Autoencoder(axes=axes).fit(X)
 
 
@@ -274,27 +274,31 @@ def test_many_items_are_taken_in_parts(monkeypatch):
 @pytest.mark.parametrize(
     ("parameters", "X", "message"),
     [
-        ({"architecture": "tree"}, waves(40, 8, 8), "kind='tree': expected one of linear, dense, conv"),
+        ({"architecture": "tree"}, waves(40, 8, 8), "architecture='tree': expected one of linear, dense, conv"),
         ({"upsampling": "cubic"}, waves(40, 8, 8), "upsampling='cubic': expected one of"),
-        ({"preset": "tiny"}, waves(40, 8, 8), "preset='tiny': expected default or lesson"),
+        ({"preset": "tiny"}, waves(40, 8, 8), "preset='tiny': expected one of default, lesson"),
         ({"code": "many"}, waves(40, 8, 8), "code='many': expected a number like 32"),
         ({"code": 0}, waves(40, 8, 8), "code=0: expected a whole number from 1"),
         ({"code": 2.5}, waves(40, 8, 8), "code=2.5: expected a number like 32"),
         ({"code": "4x3x3"}, waves(40, 8, 8), "a grid of 3 is not 8 halved; it can be 8, 4, 2, 1"),
         ({"loss": "rms"}, waves(40, 8, 8), "loss='rms': expected one of mse, mae, bce"),
         ({"device": "tpu"}, waves(40, 8, 8), "device='tpu': expected auto, cpu or cuda"),
-        ({"axes": "NYX"}, waves(40, 8), 'axes="NYX" names 3 axes, not 2'),
+        ({"axes": "NYX"}, waves(40, 8), "axes='NYX': names 3 axes, not 2"),
         ({"axes": "NYQ"}, waves(40, 8, 8), "unknown letter 'Q'"),
         ({"epochs": 2, "minutes": 1}, waves(40, 8, 8), "either in minutes or in epochs"),
         ({"epochs": 0}, waves(40, 8, 8), "epochs=0: expected a whole number above 0"),
         ({"epochs": 2.5}, waves(40, 8, 8), "epochs=2.5: expected a whole number above 0"),
-        ({"epochs": "3"}, waves(40, 8, 8), "epochs=3: expected a whole number above 0"),
+        ({"epochs": "3"}, waves(40, 8, 8), "epochs='3': expected a whole number above 0"),
         ({"batch_size": 0}, waves(40, 8, 8), "batch_size=0: expected a whole number above 0"),
         ({"random_state": -1}, waves(40, 8, 8), "random_state=-1: expected a whole number from 0"),
         ({"learning_rate": -1}, waves(40, 8, 8), "learning_rate=-1: expected a number above 0"),
-        ({"architecture": "conv"}, table(40), "for tables use 'dense' or 'linear'"),
+        ({"architecture": "conv"}, table(40), "for tables, use dense or linear"),
         ({"code": "4x2"}, table(40), "a dense code is one number"),
-        ({}, waves(10, 5, 5, 5), 'X has shape (10, 5, 5, 5): say which axes these are, e.g. axes="NZYX"'),
+        (
+            {},
+            waves(10, 5, 5, 5),
+            "X has shape (10, 5, 5, 5), which does not tell its axes; specify them (NZYX for volumes",
+        ),
         ({"code": 9}, [*waves(9, 8, 8), *waves(9, 7, 9)], "its items have different sizes, which a flat code of 9"),
         (
             {},
@@ -305,8 +309,8 @@ def test_many_items_are_taken_in_parts(monkeypatch):
         ({}, np.zeros((5, 0, 3)), "holds no values"),
         ({}, np.zeros((5, 3, 3), complex), "complex"),
         ({}, np.full((5, 3, 3), "a"), "only booleans, integers and real numbers can be learnt"),
-        ({"loss": "bce"}, waves(40, 8, 8).astype(np.int16) - 100, "loss='bce' needs values of a known range"),
-        ({"loss": "bce"}, table(40), "loss='bce' needs values of a known range"),
+        ({"loss": "bce"}, waves(40, 8, 8).astype(np.int16) - 100, "loss='bce': needs values of a known range"),
+        ({"loss": "bce"}, table(40), "loss='bce': needs values of a known range"),
     ],
     ids=lambda value: str(value)[:40] if isinstance(value, (str, dict)) else "",
 )
@@ -325,7 +329,7 @@ def test_items_that_do_not_fit_the_model_are_refused():
     for model, X, message in (
         (fixed, waves(4, 11, 15), r"this model takes items of shape \(11, 14\) alone"),
         (fixed, [*waves(1, 11, 14), *waves(1, 9, 9)], "takes items of shape"),
-        (flat, waves(4, 11, 14, channels=3), 'axes="NYX" names 3 axes, not 4'),
+        (flat, waves(4, 11, 14, channels=3), "axes='NYX': names 3 axes, not 4"),
         (grid, waves(4, 11, 14), None),
         (grid, waves(4, 11, 14, channels=2), "trained on axes NYXC with 3 channel"),
         (flat, data.Items.from_array(table(5), "NF"), "trained on axes NYX"),

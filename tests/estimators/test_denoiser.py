@@ -422,20 +422,20 @@ X = waves(40, 8, 8)
 @pytest.mark.parametrize(
     ("parameters", "X", "y", "message"),
     [
-        ({"noise": "fog:1"}, X, None, "noise 'fog:1': there is no noise 'fog'; possible are gaussian:S"),
-        ({"noise": "gaussian"}, X, None, "noise 'gaussian': gaussian needs a strength"),
-        ({"noise": "gaussian:0.3"}, X, X, "noise= is added to clean items, and pairs have theirs"),
+        ({"noise": "fog:1"}, X, None, "noise='fog:1': there is no noise 'fog'; possible are gaussian:S"),
+        ({"noise": "gaussian"}, X, None, "noise='gaussian': gaussian needs a strength"),
+        ({"noise": "gaussian:0.3"}, X, X, "noise='gaussian:0.3': pairs of items have noise of their own"),
         ({"preset": "tiny"}, X, None, "preset='tiny': expected default or lesson"),
         ({"device": "tpu"}, X, None, "device='tpu'"),
         ({"epochs": 2, "minutes": 1}, X, None, "either in minutes or in epochs"),
-        ({"axes": "NYXC"}, X, None, 'axes="NYXC" names 4 axes, not 3'),
+        ({"axes": "NYXC"}, X, None, "axes='NYXC': names 4 axes, not 3"),
         ({}, X, X[:20], "20 items, axes NYX.*; pairs need the same as array: 40 items"),
         ({}, X, X[:, :, :7], r"items of shape \(8, 7\), 1 channel.*pairs need the same"),
         ({}, [*X, X[0, :5]], [*X, X[0]], "pairs need the same"),
         ({}, X, np.where(X > 100, np.nan, X), "holds NaN or infinity; denoisers need complete data"),
         ({}, np.where(X > 100, np.inf, X), None, "holds NaN or infinity; denoisers need complete data"),
         ({}, data.Items.from_array(X, mask=X > 100), None, "has holes; denoisers need complete data"),
-        ({}, table(40), None, "rows of a table; denoisers take signals, pictures or volumes"),
+        ({}, table(40), None, "rows of a table; denoisers take signals, images or volumes"),
         ({"noise": "gaussian:1"}, data.Items.from_array(table(40), "NF"), None, "rows of a table; denoisers take"),
     ],
 )
@@ -448,7 +448,7 @@ def test_what_cannot_be_learnt(parameters, X, y, message):
 def test_what_a_denoiser_cannot_take():
     model = fitted()
     for X, message in (
-        (waves(3, 8, 8, channels=3), 'axes="NYX" names 3 axes, not 4'),
+        (waves(3, 8, 8, channels=3), "axes='NYX': names 3 axes, not 4"),
         (data.Items.from_array(waves(3, 8, 8, channels=3)), "this model was trained on axes NYX with 1 channel"),
         (np.full((2, 8, 8), np.nan), "holds NaN or infinity; denoisers need complete data"),
         (data.Items.from_array(waves(3, 8, 8), mask=np.ones((3, 8, 8), bool)), "has holes"),

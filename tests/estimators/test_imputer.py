@@ -402,8 +402,8 @@ X = waves(40, 8, 8)
 @pytest.mark.parametrize(
     ("parameters", "X", "message"),
     [
-        ({"holes": "moths"}, X, "holes 'moths': there are no holes 'moths'"),
-        ({"holes": "channels"}, X, "holes 'channels' need items of several channels, and these have one"),
+        ({"holes": "moths"}, X, "holes='moths': there are no holes 'moths'"),
+        ({"holes": "channels"}, X, "holes='channels': needs items with several channels; these have one"),
         ({"holes": "pixels:0.3+channels"}, X, "channels"),
         ({"missing_values": "beta"}, X, "missing_values='beta': expected a number, NaN or \"alpha\""),
         ({"missing_values": None}, X, "missing_values=None: expected a number"),
@@ -426,7 +426,7 @@ def test_what_an_imputer_cannot_take():
     model, X = fitted(), waves(3, 8, 8)
     for given, mask, message in (
         (waves(3, 8, 8, channels=3), None, r"this model was trained on axes NYX with 1 channel"),
-        (waves(3, 8, 8, 8, channels=2), None, 'axes="NYX" names 3 axes, not 5'),
+        (waves(3, 8, 8, 8, channels=2), None, "axes='NYX': names 3 axes, not 5"),
         (np.where(X > 100, np.inf, X), None, "holds infinity"),
         (X, np.zeros((8, 7)), r"mask has shape \(8, 7\): expected the axes NYX"),
         (X, np.zeros((2, 8, 8)), r"mask has shape \(2, 8, 8\): expected the axes NYX"),

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin
@@ -26,7 +26,7 @@ from narrows.training.loop import Report
 
 
 class Autoencoder(ClassNamePrefixFeaturesOutMixin, TableRebuilder):
-    """Learns to squeeze items into a short code and to rebuild them from it.
+    """Learn a short code for items, and to reconstruct them from it.
 
     Items are the rows of a table, signals, pictures or volumes: an array (the axes are guessed, or said with `axes`), a
     list of arrays of different sizes, or `narrows.data.Items`. Integers and floats go in as they are.
@@ -36,27 +36,39 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TableRebuilder):
 
     Parameters
     ----------
-    architecture : "auto", "linear", "dense" or "conv"
-        One linear layer each way, a perceptron each way, or convolutions; "auto" is "conv" where there are spatial
-        axes and "dense" for tables.
-    code : int, or "CxYxX" (a tuple also), or None
-        Size of the code: a number K, for items of one size, or channels and grid of a convolutional code for items of
-        any size, such as "4x7x7" for pictures of 28x28. None: 32 for small items of one size, else 8 channels at an
-        eighth of the size.
-    upsampling : "nearest", "bilinear", "transpose", "pixelshuffle" or "unpool"
-        How a convolutional decoder doubles its grid. With "unpool" the code also carries the positions of the maxima.
-    preset : "default" or "lesson"
-        "lesson": the small networks of the classic lesson on autoencoders.
-    loss : "mse", "mae" or "bce"
-    minutes, epochs : float and int, at most one of them
-        Budget of training. Epochs are repeatable, minutes are kept by the clock. By default epochs, by the data's size.
-    batch_size, learning_rate : None to choose by architecture and size of the data.
-    axes : str, such as "NYX", "NYXC", "NT", "NZYX", "NF"
-        Which axis of X is which, in any order; those of "NCYX" come back as "NCYX". Guessed from the shape by default.
-    device : "auto", "cpu" or "cuda"
-    random_state : int, numpy.random.RandomState or None
-    verbose : bool
-        Show a progress bar.
+    architecture : str, default="auto"
+        Kind of network: linear, dense (perceptrons) or conv; auto is conv where items have spatial axes, and dense for
+        tables.
+    code : int or "CxYxX", optional
+        Size of the code: a number such as 32, or channels and grid such as 4x7x7; chosen by the size of the items by
+        default. A number fixes the size of the items. Channels and grid, those of a convolutional code for items of
+        the training size, go with items of any size; a tuple ``(4, 7, 7)`` means the same. The default is 32 for small
+        items of one size, and otherwise 8 channels at an eighth of the size.
+    upsampling : str, default="nearest"
+        How a convolutional decoder doubles its grid: nearest, bilinear, transpose, pixelshuffle or unpool. With unpool,
+        the code also carries the positions of the maxima.
+    preset : {"default", "lesson"}, default="default"
+        The size of the network; lesson is the small network of the classic lesson on autoencoders.
+    loss : {"mse", "mae", "bce"}, default="mse"
+        Loss to minimise: mean squared error, mean absolute error or binary cross-entropy.
+    minutes : float, optional
+        Budget of training in minutes, by the clock. By default, the budget is a number of epochs.
+    epochs : int, optional
+        Budget of training in epochs, chosen by the size of the data by default. Runs with a budget of epochs are
+        repeatable. At most one of `minutes` and `epochs` may be given.
+    batch_size : int, optional
+        Items in a step, chosen by network and data by default.
+    learning_rate : float, optional
+        Learning rate at its peak, chosen by network by default.
+    axes : str, optional
+        Which axis is which, where an array's shape does not tell: NYX, NYXC, NT, NTC, NZYX, NF, in any order. Arrays
+        come back with their axes in this order.
+    device : {"auto", "cpu", "cuda"}, default="auto"
+        Where to train; auto is the GPU if there is one.
+    random_state : int, RandomState instance or None, default=0
+        Seed, which makes a run repeatable within a budget of epochs.
+    verbose : bool, default=False
+        Show a progress bar on standard error.
 
     Attributes
     ----------
@@ -150,6 +162,22 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TableRebuilder):
         if interrupted:
             raise KeyboardInterrupt
         return self
+
+    def check_parameters(self, paired: bool = False) -> None:
+        """Raise ParameterError for parameters that suit no data, before any data are read."""
+        super().check_parameters(paired)
+        if self.loss not in get_args(Loss):
+            raise ParameterError(f"expected one of {', '.join(get_args(Loss))}", parameter="loss", value=self.loss)
+        if self.code is not None:
+            parse_code(self.code)
+        Architecture(
+            kind="linear" if self.architecture == "auto" else self.architecture,  # type: ignore[arg-type]
+            channels=1,
+            shape=(1,),
+            code=1,
+            upsampling=self.upsampling,  # type: ignore[arg-type]
+            preset=self.preset,  # type: ignore[arg-type]
+        )
 
     def transform(self, X: Any) -> Any:
         """Codes (N, K) of the items X, of the dtype of X where that is floating, else float32.

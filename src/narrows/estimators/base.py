@@ -101,6 +101,26 @@ class Tool(BaseEstimator, ABC):
         }
         return trained
 
+    def check_parameters(self, paired: bool = False) -> None:
+        """Raise ParameterError for parameters that suit no data, before any data are read.
+
+        Parameters
+        ----------
+        paired : bool, default=False
+            Whether `fit` gets targets `y`.
+        """
+        seed = self.random_state
+        Settings(
+            minutes=self.minutes,
+            epochs=1 if self.minutes is None and self.epochs is None else self.epochs,
+            batch_size=1 if self.batch_size is None else self.batch_size,
+            learning_rate=1.0 if self.learning_rate is None else self.learning_rate,
+            seed=int(seed) if isinstance(seed, (int, np.integer)) else 0,
+        )
+        choose_device(self.device)
+        if self.axes is not None:
+            layout_of(self.axes)
+
     @property
     def item_axes_(self) -> str:
         return layout_of(self.axes_)

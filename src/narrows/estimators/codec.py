@@ -28,22 +28,31 @@ from narrows.training.loop import Report
 
 
 class Codec(Tool):
-    """Learns what items of a kind have in common, and compresses others of the kind to bytes.
+    """Learn what items have in common, to compress others like them.
 
     Items are signals, pictures or volumes of integers or real numbers, of any sizes, as `narrows.Autoencoder` takes
     them. Whatever they hold, what is asked of the compression is kept: lossless, or no value off by more than a bound.
 
     Parameters
     ----------
-    minutes, epochs : float and int, at most one of them
-        Budget of training. Epochs are repeatable, minutes are kept by the clock. By default epochs, by the data's size.
-    batch_size, learning_rate : None to choose by the data.
-    axes : str, such as "NYX", "NYXC", "NT", "NZYX"
-        Which axis of X is which, in any order. Guessed from the shape by default.
-    device : "auto", "cpu" or "cuda"
-    random_state : int, numpy.random.RandomState or None
-    verbose : bool
-        Show a progress bar.
+    minutes : float, optional
+        Budget of training in minutes, by the clock. By default, the budget is a number of epochs.
+    epochs : int, optional
+        Budget of training in epochs, chosen by the size of the data by default. Runs with a budget of epochs are
+        repeatable. At most one of `minutes` and `epochs` may be given.
+    batch_size : int, optional
+        Items in a step, chosen by network and data by default.
+    learning_rate : float, optional
+        Learning rate at its peak, chosen by network by default.
+    axes : str, optional
+        Which axis is which, where an array's shape does not tell: NYX, NYXC, NT, NTC, NZYX, NF, in any order. Arrays
+        come back with their axes in this order.
+    device : {"auto", "cpu", "cuda"}, default="auto"
+        Where to train; auto is the GPU if there is one.
+    random_state : int, RandomState instance or None, default=0
+        Seed, which makes a run repeatable within a budget of epochs.
+    verbose : bool, default=False
+        Show a progress bar on standard error.
 
     Attributes
     ----------

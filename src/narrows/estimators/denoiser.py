@@ -28,7 +28,7 @@ LITTLE = 0.005  # of the range or the deviation of the data: noise that is none
 
 
 class Denoiser(Restorer):
-    """Learns to take noise away from signals, pictures and volumes.
+    """Learn to denoise: from clean data, from pairs, or from noisy data alone.
 
     In one of three ways. With `noise`, from clean items, to which such noise is added in training. With pairs,
     `fit(noisy, clean)`, or `fit(noisy, noisy_again)` of the same scenes. With neither, from noisy items alone, whose
@@ -36,15 +36,33 @@ class Denoiser(Restorer):
 
     Parameters
     ----------
-    noise : str or None
-        As "gaussian:0.5", "gaussian:0.1-0.5" for a range, "poisson:30", "salt-pepper:0.1", "speckle:0.2", "blur:1.5",
-        or several joined by "+", in scaled units: 1 is the width of the range, or the deviation of the data.
-    clip : bool or None
-        Whether noisy values are clipped to the range of the data; None for yes wherever the data have a range, or
-        where only noisy items are learnt from and many values lie at the ends of theirs.
-    preset : "default" or "lesson"
-        "lesson": the plain convolutional network of the classic lesson.
-    minutes, epochs, batch_size, learning_rate, axes, device, random_state, verbose : as for `Autoencoder`
+    noise : "KIND:S", optional
+        Noise that training adds to clean data: gaussian:0.5, or gaussian:0.1-0.5 for a range; poisson:30,
+        salt-pepper:0.1, speckle:0.2, blur:1.5; several joined by +. Strengths are in scaled units: 1 is the width of
+        the data's range, or their standard deviation.
+    clip : bool, optional
+        Whether noisy values are clipped to the range of the data; by default where the data have a range. Where only
+        noisy items are learned from, also by default where many values lie at the ends of their range.
+    preset : {"default", "lesson"}, default="default"
+        The size of the network; lesson is the plain convolutional network of the classic lesson.
+    minutes : float, optional
+        Budget of training in minutes, by the clock. By default, the budget is a number of epochs.
+    epochs : int, optional
+        Budget of training in epochs, chosen by the size of the data by default. Runs with a budget of epochs are
+        repeatable. At most one of `minutes` and `epochs` may be given.
+    batch_size : int, optional
+        Items in a step, chosen by network and data by default.
+    learning_rate : float, optional
+        Learning rate at its peak, chosen by network by default.
+    axes : str, optional
+        Which axis is which, where an array's shape does not tell: NYX, NYXC, NT, NTC, NZYX, NF, in any order. Arrays
+        come back with their axes in this order.
+    device : {"auto", "cpu", "cuda"}, default="auto"
+        Where to train; auto is the GPU if there is one.
+    random_state : int, RandomState instance or None, default=0
+        Seed, which makes a run repeatable within a budget of epochs.
+    verbose : bool, default=False
+        Show a progress bar on standard error.
 
     Attributes
     ----------
@@ -94,12 +112,7 @@ class Denoiser(Restorer):
         y: of the shapes of X, clean or noisy another time. The other arguments and what is raised are as for
         `Autoencoder.fit`; ValueError where both `noise` and `y` are given.
         """
-        if self.noise is not None and y is not None:
-            raise ParameterError(
-                "noise is added to clean items, and pairs have theirs: give one of the two",
-                parameter="noise",
-                value=self.noise,
-            )
+        self.check_parameters(paired=y is not None)
         items, target = self._items(X, fitting=True), None
         scaling = Scaling.learn(items)
         if y is not None:
@@ -144,6 +157,18 @@ class Denoiser(Restorer):
                 stacklevel=2,
             )
         return self
+
+    def check_parameters(self, paired: bool = False) -> None:
+        """Raise ParameterError for parameters that suit no data, before any data are read."""
+        super().check_parameters(paired)
+        if self.noise is not None:
+            Noise.parse(self.noise)
+            if paired:
+                raise ParameterError(
+                    "pairs of items have noise of their own; give noise or a target, not both",
+                    parameter="noise",
+                    value=self.noise,
+                )
 
     def _noise_level(self) -> float:
         """The deviation of the noise that was learnt beside noisy items, where it is largest, in scaled units."""

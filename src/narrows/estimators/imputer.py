@@ -31,7 +31,7 @@ ROUNDS = 16  # of drawing a plausible filling
 
 
 class Imputer(TableImputer):
-    """Learns to fill holes in tables, signals, pictures and volumes, from items with or without holes of their own.
+    """Learn to fill missing values, from data with or without missing values of their own.
 
     In training more values are hidden, and the network, which sees which are, learns to tell them. What is known comes
     back bit for bit. A table is an array or a data frame, whose columns may hold numbers, booleans, categories, text
@@ -40,18 +40,36 @@ class Imputer(TableImputer):
 
     Parameters
     ----------
-    holes : str
-        What is hidden in training: "pixels:0.5", "pixels:0.1-0.9" for a range, "blocks:0.25", "lines", "strokes",
-        "channels", several joined by "+", or "mixed": by turns all of them. Of tables "mixed" or "pixels", which are
-        cells.
-    missing_values : number, text or "alpha"
-        Which values are holes, beside NaN, None and NA; "alpha": where the last channel of pictures, which is no part
-        of the items then, is 0. Text: of data frames only.
-    strategy : "mean" or "mode"
-        What fills a hole: what is best on average, or what is most probable. Categories are always the most probable.
-    add_indicator : bool
+    holes : "KIND:SHARE", default="mixed"
+        What training hides: pixels:0.5, or pixels:0.1-0.9 for a range; blocks:0.25, lines, strokes, channels; several
+        joined by +; mixed takes turns. For tables, mixed or pixels, which are cells.
+    missing_values : float or "alpha", default=nan
+        Which values are missing, besides NaN; alpha: where the last channel of images is 0. That channel is no part of
+        the items then. For data frames, also text; None and NA are always missing.
+    strategy : {"mean", "mode"}, default="mean"
+        What fills a hole: the best value on average, or the most probable one. Categories are always the most probable.
+    add_indicator : bool, default=False
         Whether `transform` adds a column for each column of a table that had holes in `fit`: 1 where there was one.
-    preset, minutes, epochs, batch_size, learning_rate, axes, device, random_state, verbose : as for `Denoiser`
+    preset : {"default", "lesson"}, default="default"
+        The size of the network; lesson is the plain convolutional network of the classic lesson.
+    minutes : float, optional
+        Budget of training in minutes, by the clock. By default, the budget is a number of epochs.
+    epochs : int, optional
+        Budget of training in epochs, chosen by the size of the data by default. Runs with a budget of epochs are
+        repeatable. At most one of `minutes` and `epochs` may be given.
+    batch_size : int, optional
+        Items in a step, chosen by network and data by default.
+    learning_rate : float, optional
+        Learning rate at its peak, chosen by network by default.
+    axes : str, optional
+        Which axis is which, where an array's shape does not tell: NYX, NYXC, NT, NTC, NZYX, NF, in any order. Arrays
+        come back with their axes in this order.
+    device : {"auto", "cpu", "cuda"}, default="auto"
+        Where to train; auto is the GPU if there is one.
+    random_state : int, RandomState instance or None, default=0
+        Seed, which makes a run repeatable within a budget of epochs.
+    verbose : bool, default=False
+        Show a progress bar on standard error.
 
     Attributes
     ----------
@@ -105,8 +123,7 @@ class Imputer(TableImputer):
 
         The other arguments and what is raised are as for `Autoencoder.fit`.
         """
-        if self.strategy not in ("mean", "mode"):
-            raise ParameterError("expected mean or mode", parameter="strategy", value=self.strategy)
+        self.check_parameters()
         holes = Holes.parse(self.holes)
         items = self._items(X, fitting=True)
         if self.add_indicator and items.spatial_dims:
@@ -126,6 +143,13 @@ class Imputer(TableImputer):
             report,
         )
         return self
+
+    def check_parameters(self, paired: bool = False) -> None:
+        """Raise ParameterError for parameters that suit no data, before any data are read."""
+        super().check_parameters(paired)
+        if self.strategy not in ("mean", "mode"):
+            raise ParameterError("expected mean or mode", parameter="strategy", value=self.strategy)
+        Holes.parse(self.holes)
 
     def transform(self, X: Any, mask: Any = None, *, progress: Callable[[int, int], None] | None = None) -> Any:
         """The items X with their holes filled: the same dtype, shape and layout. What is known stays bit for bit.

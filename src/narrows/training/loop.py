@@ -50,7 +50,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         if (self.minutes is None) == (self.epochs is None):
-            raise ParameterError("give a budget either in minutes or in epochs")
+            raise ParameterError("expected a budget either in minutes or in epochs")
         kinds: dict[str, Any] = {"minutes": Real, "epochs": Integral, "batch_size": Integral, "learning_rate": Real}
         for name, kind in kinds.items():
             value, whole = getattr(self, name), kind is Integral
