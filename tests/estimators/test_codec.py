@@ -15,7 +15,7 @@ from narrows import Codec, data, load
 from narrows.codec.archive import Archive
 from narrows.codec.container.file import Reader
 from narrows.codec.learning import Objective
-from narrows.errors import DataError, FormatError, ParameterError
+from narrows.errors import DataError, FormatError, ParameterError, TrainingError
 
 from .codecs import AXES, codec, items_like, training_data
 

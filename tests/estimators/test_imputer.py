@@ -405,7 +405,7 @@ X = waves(40, 8, 8)
         ({"holes": "moths"}, X, "holes='moths': there are no holes 'moths'"),
         ({"holes": "channels"}, X, "holes='channels': needs items with several channels; these have one"),
         ({"holes": "pixels:0.3+channels"}, X, "channels"),
-        ({"missing_values": "beta"}, X, "missing_values='beta': expected a number, NaN or \"alpha\""),
+        ({"missing_values": "beta"}, X, "missing_values='beta': expected a number, NaN or alpha"),
         ({"missing_values": None}, X, "missing_values=None: expected a number"),
         ({"missing_values": "alpha"}, X, "an alpha channel is the last of 2 or 4 of a picture"),
         ({"missing_values": 5}, np.full((30, 8, 8), 5), "no value of it is known"),
