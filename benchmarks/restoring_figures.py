@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib import colormaps, rc_context
 from matplotlib.figure import Figure
 
-from narrows.render.figures import HOLE, STYLE, WIDTH
+from narrows.render.figures import MASK_COLOUR, STYLE, WIDTH
 from restoring_tasks import Task
 
 GAP = 2  # pixels between digits
@@ -26,7 +26,7 @@ def digit_rows(task: Task, rows: Mapping[str, np.ndarray]) -> Figure:
     for ax, (label, items) in zip(axes, rows.items(), strict=True):
         line = np.zeros((height, count, width + GAP), np.float32)
         line[:, :, :width] = items.swapaxes(0, 1)
-        colours = colormaps["gray_r"].with_extremes(bad=HOLE)
+        colours = colormaps["gray_r"].with_extremes(bad=MASK_COLOUR)
         ax.imshow(line.reshape(height, -1)[:, :across], cmap=colours, vmin=0, vmax=1, interpolation="nearest")
         _bare(ax)
         ax.set_ylabel(textwrap.fill(label, 16), rotation=0, ha="right", va="center")
@@ -47,7 +47,7 @@ def photograph_panels(task: Task, columns: Mapping[str, np.ndarray]) -> Figure:
     for column, (label, pictures) in enumerate(columns.items()):
         for row, (picture, place) in enumerate(zip(pictures, task.shown, strict=True)):
             ax = axes[row, column]
-            colours = colormaps["gray"].with_extremes(bad=HOLE)
+            colours = colormaps["gray"].with_extremes(bad=MASK_COLOUR)
             ax.imshow(picture, cmap=colours, vmin=0, vmax=1, interpolation="nearest")
             _bare(ax)
             if column and not np.isnan(picture).any():

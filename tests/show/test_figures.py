@@ -42,7 +42,7 @@ def test_doubt_rows_colour_holes_and_show_deviations_with_their_unit(digits: np.
         assert word in words(figure)
     drawn = figure.axes[1].get_images()[0]
     colours = np.asarray(drawn.to_rgba(drawn.get_array()))
-    assert np.isclose(colours, to_rgba(figures.HOLE)).all(axis=-1).sum() == np.isnan(hidden).sum()
+    assert np.isclose(colours, to_rgba(figures.MASK_COLOUR)).all(axis=-1).sum() == np.isnan(hidden).sum()
     doubt = figure.axes[2].get_images()[0]
     assert np.asarray(doubt.get_array())[3, 4] == doubt.norm.vmax == 0.4
 

@@ -59,8 +59,8 @@ def test_every_tool_answers_for_items_of_every_kind(X: np.ndarray, axes: str) ->
         here.filled(item, None, 0.5),
         here.filled(item, None, 0.0),
     ):
-        assert card.pictures
-        assert all(picture.dtype == np.uint8 for _, picture in card.pictures)
+        assert card.images
+        assert all(picture.dtype == np.uint8 for _, picture in card.images)
 
 
 def test_strokes_become_an_item_and_a_hole() -> None:
@@ -69,8 +69,8 @@ def test_strokes_become_an_item_and_a_hole() -> None:
     strokes[4:9, 5:8] = 1
     drawn = here.from_drawing(strokes)
     assert drawn.dtype == np.uint8
-    assert drawn[0, 0] == here.pen.low
-    assert drawn[5, 6] == here.pen.high
+    assert drawn[0, 0] == here.renderer.low
+    assert drawn[5, 6] == here.renderer.high
     card = here.filled(here.item(0), strokes > 0, 0.0)
     assert f"{strokes.mean():.0%} hidden" in card.title
     with pytest.raises(DataError, match="all of it"):

@@ -9,7 +9,8 @@ from narrows.cli.inputs import load_tool, read_items_for
 from narrows.cli.messages import aligned
 from narrows.cli.restoration_verbs import check_corruption, check_tool_options
 from narrows.errors import ParameterError
-from narrows.render.summaries import Summary, downstream_summary, summarise
+from narrows.evaluation.summary import Summary
+from narrows.render.summaries import downstream_summary, summarise
 
 if TYPE_CHECKING:
     from narrows.data import Items

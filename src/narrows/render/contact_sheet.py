@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from narrows.data import Items
-from narrows.render.pictures import picture_of
+from narrows.render.item_renderer import item_to_image
 
 LARGEST_THUMBNAIL, SMALLEST_THUMBNAIL = 96, 32  # longer sides; small ones are magnified where there is room
 LARGEST_SHEET = 2**26  # pixels
@@ -22,7 +22,7 @@ def choose_level(shape: Sequence[int], spatial: int) -> int:
 def most_items(shape: Sequence[int], axes: str, level: int) -> int:
     """How many items at a level, of which the largest has this shape at level 0, one sheet holds."""
     coarse = [size if axis == "C" else -(-size >> level) for size, axis in zip(shape, axes[1:], strict=True)]
-    height, width = picture_of(np.broadcast_to(np.uint8(0), coarse), axes).shape[:2]
+    height, width = item_to_image(np.broadcast_to(np.uint8(0), coarse), axes).shape[:2]
     return max(1, LARGEST_SHEET // ((height + GAP) * (width + GAP)))
 
 
@@ -32,7 +32,7 @@ def contact_sheet(items: Items) -> np.ndarray:
     Of volumes the middle slices; signals and rows of tables lie on their side, a line for each channel. Values other
     than bytes are stretched from the smallest to the largest of all.
     """
-    pictures = [picture_of(item, items.axes) for item in _in_bytes(items)]
+    pictures = [item_to_image(item, items.axes) for item in _in_bytes(items)]
     height, width = (max(picture.shape[axis] for picture in pictures) for axis in (0, 1))
     area = len(pictures) * (height + GAP) * (width + GAP)
     times = max(1, min(SMALLEST_THUMBNAIL // max(height, width), math.isqrt(ROOM_TO_MAGNIFY // area)))

@@ -28,7 +28,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 DASHES = ("-", "--", "-.", ":")
 INK, FAINT = "#222222", "#777777"
 DIFFERENCE_COLOURS = "PuOr_r"
-DOUBT_COLOURS, HOLE = "Purples", "#f2c48d"
+STD_COLOURS, MASK_COLOUR = "Purples", "#f2c48d"
 STYLE: dict[Any, Any] = {
     "font.size": 10,
     "axes.titlesize": 10,
@@ -64,7 +64,7 @@ def doubt_rows(title: str, rows: Mapping[str, np.ndarray], deviations: np.ndarra
     for ax, (label, items) in zip(axes, rows.items(), strict=False):
         _draw_items(ax, label, items)
     doubt = _side_by_side(deviations, 0.0)
-    image = axes[-1].imshow(doubt, cmap=DOUBT_COLOURS, vmin=0, vmax=deviations.max(), interpolation="nearest")
+    image = axes[-1].imshow(doubt, cmap=STD_COLOURS, vmin=0, vmax=deviations.max(), interpolation="nearest")
     _label_row(axes[-1], "deviation")
     _put_ticks(axes[-1], ticks, deviations.shape[2])
     bar = figure.colorbar(image, ax=axes, location="bottom", aspect=50, shrink=0.75, pad=0.02)
@@ -167,7 +167,7 @@ def _row_axes(title: str, rows: Mapping[str, np.ndarray], below: float) -> tuple
 
 def _draw_items(ax: Axes, label: str, items: np.ndarray) -> None:
     """A row of grey items, in another colour where they are NaN."""
-    colours = colormaps["gray_r"].with_extremes(bad=HOLE)
+    colours = colormaps["gray_r"].with_extremes(bad=MASK_COLOUR)
     ax.imshow(_side_by_side(items, 0.0), cmap=colours, vmin=0, vmax=1, interpolation="nearest")
     _label_row(ax, label)
 

@@ -1,23 +1,14 @@
 """Figures of a model as tables for reading, on a terminal or on a page."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from narrows.evaluation.summary import Summary
 
 if TYPE_CHECKING:
     from narrows.evaluation.downstream import Downstream
     from narrows.evaluation.reconstruction_evaluation import Evaluation
     from narrows.evaluation.restoration_evaluation import Denoising, Filling
     from narrows.evaluation.table_evaluation import TableFilling
-
-
-@dataclass(frozen=True)
-class Summary:
-    """facts: (what, how it is). rows: of a table, the first of them its head. note: what the table does not say."""
-
-    facts: list[tuple[str, str]]
-    rows: Sequence[tuple[str, ...]]
-    note: str
 
 
 def summarise(found: "Evaluation | Denoising | Filling | TableFilling") -> Summary:

@@ -11,7 +11,7 @@ from rich.style import Style
 from rich.text import Text
 
 from narrows.data import Items
-from narrows.render.pictures import Pen, spread
+from narrows.render.item_renderer import ItemRenderer, evenly_spaced
 
 if TYPE_CHECKING:
     from narrows.estimators.base import Tool
@@ -44,11 +44,11 @@ def show_glimpse(model: "Tool", items: Items, **options: Any) -> None:
     console = terminal()
     if console is None or console.color_system is None or items.spatial_dims < 2:
         return
-    if max(items[index].size for index in spread(len(items), 8)) > LARGEST:
+    if max(items[index].size for index in evenly_spaced(len(items), 8)) > LARGEST:
         return
     console.print()
     across = max(1, min(6, (console.width - 11) // (THUMBNAIL + 1)))
-    for label, pictures in glimpse(model, items, spread(len(items), across), **options).items():
+    for label, pictures in glimpse(model, items, evenly_spaced(len(items), across), **options).items():
         console.print(thumbnails(label, pictures))
 
 
@@ -119,23 +119,29 @@ def glimpse(
     some = items.select(indices)
     if model.tool == "codec":
         rows = {"original": some, f"quality {QUALITY}": model.decompress(model.compress(some, quality=QUALITY))}
-        pen = Pen.of(some, model.coder_.scaling)
+        renderer = ItemRenderer.for_items(some, model.coder_.scaling)
     elif model.tool == "autoencoder":
-        rows, pen = {"original": some, "rebuilt": model.reconstruct(some)}, Pen.of(some, model.scaling_)
+        rows, renderer = (
+            {"original": some, "rebuilt": model.reconstruct(some)},
+            ItemRenderer.for_items(some, model.scaling_),
+        )
     elif model.tool == "denoiser":
         right = target.select(indices) if target is not None else some
         with_noise = target is None and (noise or model.noise) is not None
         noisy = model.with_noise(some, noise) if with_noise else some
-        rows, pen = {"noisy": noisy, "denoised": model.transform(noisy)}, Pen.of(right, model.scaling_)
+        rows, renderer = (
+            {"noisy": noisy, "denoised": model.transform(noisy)},
+            ItemRenderer.for_items(right, model.scaling_),
+        )
         rows |= {"clean": right} if with_noise or target is not None else {}
     else:
         marked = model.with_mask(some)
         hidden = model.with_holes(marked, holes)
-        rows, pen = (
+        rows, renderer = (
             {"hidden": with_gaps(hidden), "filled": model.transform(hidden), "true": marked},
-            Pen.of(some, model.scaling_),
+            ItemRenderer.for_items(some, model.scaling_),
         )
-    return {label: [pen.picture(item) for item in row] for label, row in rows.items()}
+    return {label: [renderer.image(item) for item in row] for label, row in rows.items()}
 
 
 def with_gaps(items: Items) -> list[np.ndarray]:

@@ -12,11 +12,11 @@ from narrows.estimators.autoencoder import Autoencoder
 from narrows.evaluation.downstream import evaluate_downstream
 from narrows.evaluation.reconstruction_evaluation import evaluate
 from narrows.render import plots
+from narrows.render.blocks import Block, Card, Cards, Plot, Section
 from narrows.render.figures import DIFFERENCE_COLOURS
-from narrows.render.pictures import Pen, named, ranked, spread
+from narrows.render.item_renderer import ItemRenderer, best_median_worst, evenly_spaced, item_name
 from narrows.render.summaries import downstream_summary, rebuilding_summary
 from narrows.report import table_sections as report_tables
-from narrows.report.report_page import Block, Card, Cards, Plot, Section
 
 NEIGHBOURS_MAPPED = 2000
 FEWEST_MAPPED = 10
@@ -63,28 +63,29 @@ def rebuilt_section(model: Autoencoder, items: Items) -> Section:
     ]
     if not items.spatial_dims:
         return Section("What comes back", [*blocks, *report_tables.column_errors(model, items)])
-    pen = Pen.of(items, model.scaling_)
-    shown = ranked(errors)
+    renderer = ItemRenderer.for_items(items, model.scaling_)
+    shown = best_median_worst(errors)
     chosen = items.select([index for _, index in shown])
     off = [
-        (rebuilt.astype(np.float64) - item) / pen.span
+        (rebuilt.astype(np.float64) - item) / renderer.span
         for item, rebuilt in zip(chosen, model.reconstruct(chosen), strict=True)
     ]
     limit = colour_limit(off)
     cards = [
         Card(
-            f"{name}: {named(items, index)}, MSE {errors[index]:.4g}",
+            f"{name}: {item_name(items, index)}, MSE {errors[index]:.4g}",
             [
-                ("original", pen.picture(item)),
-                ("rebuilt", pen.picture(item + error * pen.span)),
-                ("error", pen.mapped(error, -limit, limit, DIFFERENCE_COLOURS)),
+                ("original", renderer.image(item)),
+                ("rebuilt", renderer.image(item + error * renderer.span)),
+                ("error", renderer.colour_map(error, -limit, limit, DIFFERENCE_COLOURS)),
             ],
         )
         for (name, index), item, error in zip(shown, chosen, off, strict=True)
     ]
     says = "The best, the middle and the worst by mean squared error. What is lost is what the errors have in common."
     return Section(
-        "What comes back", [*blocks, Cards(cards, says, wide=items.spatial_dims == 1, scales=error_scale(pen, limit))]
+        "What comes back",
+        [*blocks, Cards(cards, says, wide=items.spatial_dims == 1, colour_scales=error_scale(renderer, limit))],
     )
 
 
@@ -107,8 +108,8 @@ def map_section(model: Autoencoder, items: Items, codes: np.ndarray, labels: np.
     """The code space in two dimensions."""
     thumbnails = None
     if items.spatial_dims > 1:
-        pen = Pen.of(items, model.scaling_)
-        thumbnails = [pen.picture(item) for item in items]
+        renderer = ItemRenderer.for_items(items, model.scaling_)
+        thumbnails = [renderer.image(item) for item in items]
     pca = PCA(2, random_state=0)
     places = pca.fit_transform(codes)
     names = [
@@ -122,10 +123,10 @@ def map_section(model: Autoencoder, items: Items, codes: np.ndarray, labels: np.
             "codes by PCA",
             "Each point is an item, placed by the two directions in which the codes differ the most. Items that lie "
             f"together have similar codes{on_points}.",
-            true=thumbnails is not None,
+            keep_colours=thumbnails is not None,
         )
     ]
-    chosen = spread(len(items), NEIGHBOURS_MAPPED)
+    chosen = evenly_spaced(len(items), NEIGHBOURS_MAPPED)
     name, nearby = neighbour_map(codes[chosen])
     blocks.append(
         Plot(
@@ -138,7 +139,7 @@ def map_section(model: Autoencoder, items: Items, codes: np.ndarray, labels: np.
             f"codes by {name}",
             f"The same codes by {name}, which keeps neighbours together: groups are items that the code takes to be "
             "alike. Distances between groups say little.",
-            true=thumbnails is not None,
+            keep_colours=thumbnails is not None,
         )
     )
     return Section("The code space", blocks)
@@ -178,13 +179,17 @@ def sweep_section(model: Autoencoder, items: Items, codes: np.ndarray, proper: i
     most = np.argsort(effects)[::-1][:SWEPT]
     if not items.spatial_dims:
         return Section("What each number of the code does", [*blocks, *report_tables.unit_columns(model, tried, spans)])
-    pen = replace(Pen.of(items, model.scaling_), low=0.0, high=1.0) if model.scaling_.is_range else None
+    renderer = (
+        replace(ItemRenderer.for_items(items, model.scaling_), low=0.0, high=1.0) if model.scaling_.is_range else None
+    )
     cards = []
     for unit in most:
         at = np.linspace(low[unit], high[unit], SWEEP_STEPS)
         sweep = decoded(model, items, swept(start, unit, at))
-        here = pen or Pen(items.axes, float(sweep.min()), max(float(sweep.max()), float(sweep.min()) + 1e-6))
-        pictures = [(f"{value:.2f}", here.picture(item)) for value, item in zip(at, sweep, strict=True)]
+        here = renderer or ItemRenderer(
+            items.axes, float(sweep.min()), max(float(sweep.max()), float(sweep.min()) + 1e-6)
+        )
+        pictures = [(f"{value:.2f}", here.image(item)) for value, item in zip(at, sweep, strict=True)]
         cards.append(Card(f"number {unit} of the code", pictures))
     says = f"The {len(most)} numbers that change the most; below each picture, what the number was set to."
     return Section("What each number of the code does", [*blocks, Cards(cards, says, wide=items.spatial_dims == 1)])
@@ -207,8 +212,8 @@ def colour_limit(errors: Iterable[np.ndarray]) -> float:
     return max(float(np.percentile(np.concatenate([np.abs(error).ravel() for error in errors]), 99.5)), 1e-3)
 
 
-def error_scale(pen: Pen, limit: float) -> list[plots.Figure]:
-    if pen.draws_lines:
+def error_scale(renderer: ItemRenderer, limit: float) -> list[plots.Figure]:
+    if renderer.is_signal:
         return []
     label = "error: rebuilt minus original (1 is the whole range)"
     return [plots.colour_scale(label, -limit, limit, DIFFERENCE_COLOURS)]

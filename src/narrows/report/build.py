@@ -6,20 +6,22 @@ from typing import Any
 
 import numpy as np
 
+from narrows import __version__
 from narrows.data import Items
 from narrows.estimators.autoencoder import Autoencoder
 from narrows.estimators.codec import Codec
 from narrows.estimators.denoiser import Denoiser, check_alike
 from narrows.estimators.imputer import Imputer
 from narrows.render import plots
+from narrows.render.blocks import Facts, Plot, Section
 from narrows.render.description import describe_model
 from narrows.render.diagram import context_stages, stages
-from narrows.render.pictures import spread
+from narrows.render.html import environment
+from narrows.render.item_renderer import evenly_spaced
 from narrows.report import autoencoder_sections as report_autoencoder
 from narrows.report import codec_sections as report_codec
 from narrows.report import restoration_sections as report_restoring
 from narrows.report import table_sections as report_tables
-from narrows.report.report_page import Plot, Section, write
 
 MOST_ITEMS, MOST_VALUES = 2000, 2**25
 CODEC_ITEMS, CODEC_VALUES = 500, 2**20  # coded again and again
@@ -47,7 +49,7 @@ def report(
     if target is not None:
         check_alike(items, target)
     most = (CODEC_ITEMS, CODEC_VALUES) if isinstance(model, Codec) else (MOST_ITEMS, MOST_VALUES)
-    chosen = spread(len(items), max(3, min(most[0], most[1] // max(1, items.values.size // len(items)))))
+    chosen = evenly_spaced(len(items), max(3, min(most[0], most[1] // max(1, items.values.size // len(items)))))
     some = items.select(chosen)
     if some.names is None and some.spatial_dims:
         some = replace(some, names=[f"item {index}" for index in chosen])
@@ -76,7 +78,17 @@ def report(
         items.source == document["training"]["data"]
     )
     lead += " Of each volume the middle slice is shown." * (items.spatial_dims == 3)
-    return write(f"Report: {model.tool} for {document['training']['data']}", lead, describe_model(document), sections)
+    return (
+        environment("narrows.report")
+        .get_template("report.html")
+        .render(
+            title=f"Report: {model.tool} for {document['training']['data']}",
+            lead=lead,
+            facts=Facts(describe_model(document)),
+            sections=sections,
+            version=__version__,
+        )
+    )
 
 
 def network_section(model: Tool) -> Section:

@@ -13,10 +13,11 @@ from PIL import Image, features
 from narrows.codec.container.file import Reader
 from narrows.data import Items
 from narrows.estimators.codec import Codec
+from narrows.evaluation.rate_distortion import decompress_items, encode_image, peak_signal_to_noise
+from narrows.evaluation.summary import Summary
 from narrows.render import plots
-from narrows.render.pictures import Pen, named, ranked, spread
-from narrows.render.summaries import Summary
-from narrows.report.report_page import Block, Card, Cards, Plot, Section
+from narrows.render.blocks import Block, Card, Cards, Plot, Section
+from narrows.render.item_renderer import ItemRenderer, best_median_worst, evenly_spaced, item_name
 
 QUALITIES = (5, 15, 30, 45, 60, 75, 90)
 PEER_QUALITIES = (2, 10, 25, 50, 75, 90)
@@ -35,12 +36,12 @@ def rates_section(model: Codec, items: Items) -> Section:
     items = replace(items, names=None)  # which would take bytes of the file
     pixels = sum(item.size for item in items) / items.channels
     unit = "pixel" if items.spatial_dims == 2 else "position"
-    span = Pen.of(items, model.coder_.scaling).span
+    span = ItemRenderer.for_items(items, model.coder_.scaling).span
     curves: dict[str, Sequence[tuple[float, float]]] = {}
     ours = []
     for quality in QUALITIES:
         blob = model.compress(items, quality=quality)
-        psnr = peak_ratio(items, decompressed(model, blob), span)
+        psnr = peak_signal_to_noise(items, decompress_items(model, blob), span)
         if psnr is not None:
             ours.append((8 * len(blob) / pixels, psnr))
     curves["narrows"] = ours
@@ -82,7 +83,7 @@ def faithful_summary(model: Codec, items: Items, sheets: list[np.ndarray] | None
     if sheets is not None:
         for name, form, options in (("WebP", "WEBP", {"lossless": True}), ("PNG", "PNG", {"optimize": True})):
             if features.check("webp") or name == "PNG":
-                sizes[f"{name}, lossless"] = sum(len(encoded(sheet, form, **options)) for sheet in sheets)
+                sizes[f"{name}, lossless"] = sum(len(encode_image(sheet, form, **options)) for sheet in sheets)
     sizes["xz, lossless"] = len(lzma.compress(b"".join(item.tobytes() for item in items), preset=9))
     sizes["as they are"] = raw
     rows = [("", "bytes an item", "times smaller")]
@@ -92,9 +93,9 @@ def faithful_summary(model: Codec, items: Items, sheets: list[np.ndarray] | None
 
 def items_section(model: Codec, items: Items) -> Section:
     """How many bytes each item takes, and what comes back of the smallest, the middle and the largest."""
-    pen = Pen.of(items, model.coder_.scaling)
-    words, demand = most_faithful(items, pen.span)
-    alone = [items.select([index]) for index in spread(len(items), ALONE)]
+    renderer = ItemRenderer.for_items(items, model.coder_.scaling)
+    words, demand = most_faithful(items, renderer.span)
+    alone = [items.select([index]) for index in evenly_spaced(len(items), ALONE)]
     sizes = np.array([payload(model.compress(each, **demand)) for each in alone])
     blocks: list[Block] = [
         Plot(
@@ -106,36 +107,21 @@ def items_section(model: Codec, items: Items) -> Section:
     ]
     cards = []
     names = {"best": "smallest", "median": "middle", "worst": "largest"}
-    for name, index in ranked(sizes, each=2):
+    for name, index in best_median_worst(sizes, each=2):
         item = alone[index]
-        pictures = [(f"{words}: {sizes[index]:,} bytes", pen.picture(item[0]))]
+        pictures = [(f"{words}: {sizes[index]:,} bytes", renderer.image(item[0]))]
         for quality in SHOWN_QUALITIES:
             blob = model.compress(item, quality=quality)
-            back = decompressed(model, blob)[0]
-            pictures.append((f"quality {quality}: {payload(blob):,} bytes", pen.picture(back)))
-        cards.append(Card(f"{names[name]}: {named(item, 0)}", pictures))
+            back = decompress_items(model, blob)[0]
+            pictures.append((f"quality {quality}: {payload(blob):,} bytes", renderer.image(back)))
+        cards.append(Card(f"{names[name]}: {item_name(item, 0)}", pictures))
     says = "From left to right fewer bytes. What goes first is what the eye, or the model, misses least."
     return Section("Bytes of each item", [*blocks, Cards(cards, says, wide=items.spatial_dims == 1)])
-
-
-def decompressed(model: Codec, blob: bytes) -> list[np.ndarray]:
-    """The items of a file, in the layout of `Items`."""
-    back = model.decompress(blob)
-    items = Items.from_list(back, model.axes_) if isinstance(back, list) else Items.from_array(back, model.axes_)
-    return list(items)
 
 
 def payload(blob: bytes) -> int:
     """Bytes of a file without its header."""
     return Reader(io.BytesIO(blob), "file").sizes()["payload"]
-
-
-def peak_ratio(items: Items | Sequence[np.ndarray], back: Sequence[np.ndarray], span: float) -> float | None:
-    """PSNR in dB over all values; None where nothing is lost."""
-    squares = sum(
-        float(((other.astype(np.float64) - item) ** 2).sum()) for item, other in zip(items, back, strict=True)
-    )
-    return -10 * math.log10(squares / sum(item.size for item in items) / span**2) if squares else None
 
 
 def as_peers_take_them(items: Items) -> list[np.ndarray] | None:
@@ -154,17 +140,11 @@ def as_peers_take_them(items: Items) -> list[np.ndarray] | None:
 def peer_rate(sheets: Sequence[np.ndarray], form: str, quality: int, pixels: float) -> tuple[float, float] | None:
     size, squares, count = 0, 0.0, 0
     for sheet in sheets:
-        content = encoded(sheet, form, quality=quality)
+        content = encode_image(sheet, form, quality=quality)
         with Image.open(io.BytesIO(content)) as image:
             back = np.asarray(image.convert("L" if sheet.ndim == 2 else "RGB"), np.float64)
         size, squares, count = size + len(content), squares + float(((back - sheet) ** 2).sum()), count + sheet.size
     return (8 * size / pixels, -10 * math.log10(squares / count / 255**2)) if squares else None
-
-
-def encoded(picture: np.ndarray, form: str, **options: object) -> bytes:
-    content = io.BytesIO()
-    Image.fromarray(picture).save(content, form, **options)
-    return content.getvalue()
 
 
 def peers_in_words(sheets: list[np.ndarray] | None, items: Items) -> str:

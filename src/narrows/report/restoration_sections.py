@@ -19,11 +19,11 @@ from narrows.evaluation.restoration_evaluation import (
     in_floats,
 )
 from narrows.render import plots
-from narrows.render.figures import DIFFERENCE_COLOURS, DOUBT_COLOURS
-from narrows.render.pictures import Pen, named, ranked, spread
+from narrows.render.blocks import Block, Card, Cards, Plot, Section
+from narrows.render.figures import DIFFERENCE_COLOURS, STD_COLOURS
+from narrows.render.item_renderer import ItemRenderer, best_median_worst, evenly_spaced, item_name
 from narrows.render.summaries import denoising_summary, filling_summary, quality_rows
 from narrows.report.autoencoder_sections import colour_limit
-from narrows.report.report_page import Block, Card, Cards, Plot, Section
 
 SHOWN_WITHOUT_TRUTH = 6
 MOST_TRUSTED = 2**21  # values whose stated deviations are held against their errors
@@ -49,19 +49,19 @@ def denoiser_steps(
 
 def removed_section(model: Denoiser, items: Items) -> Section:
     """Before and after, where nobody knows what is right."""
-    some = in_floats(items.select(spread(len(items), SHOWN_WITHOUT_TRUTH)))
+    some = in_floats(items.select(evenly_spaced(len(items), SHOWN_WITHOUT_TRUTH)))
     after, doubts = model.transform(some), model.uncertainty(some)
-    pen = Pen.of(some, model.scaling_)
-    off = [(a.astype(np.float64) - b) / pen.span for a, b in zip(some, after, strict=True)]
-    limit, most = colour_limit(off), colour_limit(doubts) / pen.span
+    renderer = ItemRenderer.for_items(some, model.scaling_)
+    off = [(a.astype(np.float64) - b) / renderer.span for a, b in zip(some, after, strict=True)]
+    limit, most = colour_limit(off), colour_limit(doubts) / renderer.span
     cards = [
         Card(
-            named(some, number),
+            item_name(some, number),
             [
-                ("noisy", pen.picture(before)),
-                ("denoised", pen.picture(restored)),
-                ("taken away", pen.mapped(error, -limit, limit, DIFFERENCE_COLOURS)),
-                ("doubt", pen.mapped(doubt / pen.span, 0, most, DOUBT_COLOURS)),
+                ("noisy", renderer.image(before)),
+                ("denoised", renderer.image(restored)),
+                ("taken away", renderer.colour_map(error, -limit, limit, DIFFERENCE_COLOURS)),
+                ("doubt", renderer.colour_map(doubt / renderer.span, 0, most, STD_COLOURS)),
             ],
         )
         for number, (before, restored, error, doubt) in enumerate(zip(some, after, off, doubts, strict=True))
@@ -73,13 +73,13 @@ def removed_section(model: Denoiser, items: Items) -> Section:
     )
     return Section(
         "Before and after",
-        [Cards(cards, says, wide=items.spatial_dims == 1, scales=scales(pen, limit, most, "taken away"))],
+        [Cards(cards, says, wide=items.spatial_dims == 1, colour_scales=scales(renderer, limit, most, "taken away"))],
     )
 
 
 def denoiser_figures(model: Denoiser, items: Items, noise: str | None, target: Items | None) -> Section:
     summary = denoising_summary(evaluate_denoiser(model, items, noise, target))
-    few = spread(len(items), FILTERED)
+    few = evenly_spaced(len(items), FILTERED)
     some, right = items.select(few), (items if target is None else target).select(few)
     noisy = model.with_noise(some, noise) if target is None else in_floats(some)
     columns: dict[str, Quality] = {
@@ -130,22 +130,22 @@ def restored_section(model: Denoiser | Imputer, given: Items, right: Items, name
     errors = np.array(
         [float(((scaling.forward(a) - scaling.forward(b)) ** 2).mean()) for a, b in zip(answer, right, strict=True)]
     )
-    shown = ranked(errors)
-    pen = Pen.of(right, scaling)
+    shown = best_median_worst(errors)
+    renderer = ItemRenderer.for_items(right, scaling)
     holes = replace(given, values=missing(given), mask=None)
-    off = [(answer[index].astype(np.float64) - right[index]) / pen.span for _, index in shown]
+    off = [(answer[index].astype(np.float64) - right[index]) / renderer.span for _, index in shown]
     limit = colour_limit(off)
-    most = colour_limit([doubts[index] for _, index in shown]) / pen.span
+    most = colour_limit([doubts[index] for _, index in shown]) / renderer.span
     filled = isinstance(model, Imputer)
     cards = [
         Card(
-            f"{which}: {named(given, index)}, MSE {errors[index]:.4g}",
+            f"{which}: {item_name(given, index)}, MSE {errors[index]:.4g}",
             [
-                (name, pen.picture(np.where(holes[index], np.nan, given[index].astype(np.float32)))),
-                ("filled" if filled else "denoised", pen.picture(answer[index])),
-                (truth, pen.picture(right[index])),
-                ("error", pen.mapped(error, -limit, limit, DIFFERENCE_COLOURS)),
-                ("doubt", pen.mapped(doubts[index] / pen.span, 0, most, DOUBT_COLOURS)),
+                (name, renderer.image(np.where(holes[index], np.nan, given[index].astype(np.float32)))),
+                ("filled" if filled else "denoised", renderer.image(answer[index])),
+                (truth, renderer.image(right[index])),
+                ("error", renderer.colour_map(error, -limit, limit, DIFFERENCE_COLOURS)),
+                ("doubt", renderer.colour_map(doubts[index] / renderer.span, 0, most, STD_COLOURS)),
             ],
         )
         for (which, index), error in zip(shown, off, strict=True)
@@ -155,12 +155,17 @@ def restored_section(model: Denoiser | Imputer, given: Items, right: Items, name
         "deviation that the model states: it should be dark where the errors are strong."
     )
     blocks: list[Block] = [
-        Cards(cards, says, wide=right.spatial_dims == 1, scales=scales(pen, limit, most, "error: restored minus right"))
+        Cards(
+            cards,
+            says,
+            wide=right.spatial_dims == 1,
+            colour_scales=scales(renderer, limit, most, "error: restored minus right"),
+        )
     ]
     asked = holes if filled else [np.ones(item.shape, bool) for item in given]
     return Section(
         "Hidden, filled, true" if filled else "Before, after, clean",
-        [*blocks, trust(pen.span, answer, doubts, right, asked)],
+        [*blocks, trust(renderer.span, answer, doubts, right, asked)],
     )
 
 
@@ -190,10 +195,10 @@ def imputer_steps(model: Imputer, items: Items, holes: str | None) -> list[Calla
     return [lambda: [Section("Figures", [filling_summary(evaluate_imputer(model, items, holes))])], filled]
 
 
-def scales(pen: Pen, limit: float, most: float, error: str) -> list[plots.Figure]:
-    if pen.draws_lines:
+def scales(renderer: ItemRenderer, limit: float, most: float, error: str) -> list[plots.Figure]:
+    if renderer.is_signal:
         return []
     return [
         plots.colour_scale(f"{error} (1 is the whole range)", -limit, limit, DIFFERENCE_COLOURS),
-        plots.colour_scale("doubt: the stated deviation (1 is the whole range)", 0, most, DOUBT_COLOURS),
+        plots.colour_scale("doubt: the stated deviation (1 is the whole range)", 0, most, STD_COLOURS),
     ]

@@ -9,8 +9,8 @@ from narrows.estimators.autoencoder import Autoencoder
 from narrows.estimators.imputer import Imputer
 from narrows.evaluation.table_evaluation import evaluate_table
 from narrows.render import plots
+from narrows.render.blocks import Block, Plot, Section
 from narrows.render.summaries import completing_summary
-from narrows.report.report_page import Block, Plot, Section
 
 MOST_BARS, MOST_PANELS, MOST_POINTS = 40, 6, 150
 

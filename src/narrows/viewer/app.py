@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from narrows.errors import DataError, NarrowsError
-from narrows.render.pictures import HOLE
+from narrows.render.item_renderer import MASK_COLOUR
 from narrows.viewer.session import Workbench
 from narrows.viewer.widgets import (
     GRID_SCRIPT,
@@ -211,13 +211,13 @@ def fill_tab(app: Any, bench: Workbench, item: Any, note: Any) -> None:
         if bench.has_pictures:
             with gr.Column(scale=1, min_width=220):
                 gr.Markdown("Paint over what is to be hidden.")
-                pad = drawing_pad("hole", bench.shape, soft=False, radius=0.07, colour=list(HOLE))
+                pad = drawing_pad("hole", bench.shape, soft=False, radius=0.07, colour=list(MASK_COLOUR))
                 inputs.append(pad)
         with gr.Column(scale=2, min_width=260):
             shown = gr.HTML(elem_id="filled")
 
     def below(item: np.ndarray) -> Any:
-        over = png(bench.pen.picture(item))
+        over = png(bench.renderer.image(item))
         return gr.update(width=item.shape[1], height=item.shape[0], over=over, item=zlib.crc32(item.tobytes()))
 
     if bench.has_pictures:

@@ -16,11 +16,11 @@ from narrows.estimators.autoencoder import Autoencoder
 from narrows.estimators.codec import Codec
 from narrows.estimators.denoiser import Denoiser
 from narrows.estimators.imputer import Imputer
+from narrows.evaluation.rate_distortion import decompress_items, encode_image, peak_signal_to_noise
 from narrows.evaluation.restoration_evaluation import in_floats
-from narrows.render.figures import DIFFERENCE_COLOURS, DOUBT_COLOURS
-from narrows.render.pictures import Pen, picture_of, spread
-from narrows.report.codec_sections import decompressed, encoded, peak_ratio
-from narrows.report.report_page import Card
+from narrows.render.blocks import Card
+from narrows.render.figures import DIFFERENCE_COLOURS, STD_COLOURS
+from narrows.render.item_renderer import ItemRenderer, evenly_spaced, item_to_image
 
 LOOKED_AT = 200  # items from which the ranges of sliders are learnt
 MOST_SLIDERS = 12
@@ -49,9 +49,9 @@ class Workbench:
         self.about = f"{count:,} item{'s' * (count != 1)}. {about}".strip()
         self.tool: Tool = next(iter(tools.values()))
         self.scaling = self.codec.coder_.scaling if self.tool is self.codec else self.tool.scaling_  # type: ignore[union-attr]
-        sample = fetch(spread(count, LOOKED_AT).tolist())
+        sample = fetch(evenly_spaced(count, LOOKED_AT).tolist())
         self.axes, self.dtype = sample.axes, sample.dtype
-        self.pen = Pen.of(sample, self.scaling)
+        self.renderer = ItemRenderer.for_items(sample, self.scaling)
         self.shape = tuple(sample[0].shape)
         self.units: list[int] = []
         self.ranges: dict[int, tuple[float, float, float]] = {}
@@ -86,7 +86,9 @@ class Workbench:
         indices = list(range(first, min(first + count, self.count)))
         items = self.fetch(indices)
         names = items.names or [str(index) for index in indices]
-        return [(index, name, self.pen.picture(item)) for index, name, item in zip(indices, names, items, strict=True)]
+        return [
+            (index, name, self.renderer.image(item)) for index, name, item in zip(indices, names, items, strict=True)
+        ]
 
     def in_words(self, item: np.ndarray) -> str:
         """The size of an item, and for pictures what colours it has."""
@@ -96,7 +98,7 @@ class Workbench:
 
     def from_drawing(self, strokes: np.ndarray) -> np.ndarray:
         """An item from strokes (Y, X) of 0..1: light on dark, over the range of the data."""
-        grey = self.pen.low + strokes * self.pen.span
+        grey = self.renderer.low + strokes * self.renderer.span
         return self._in_type(np.repeat(grey[..., None], self.shape[-1], -1) if self.axes.endswith("C") else grey)
 
     def from_file(self, path: str) -> np.ndarray:
@@ -147,7 +149,7 @@ class Workbench:
 
     def _fitted(self, picture: np.ndarray, axes: str) -> np.ndarray:
         """A picture with the channels, the range and, where it has to be, the size of the others."""
-        seen = picture_of(picture, axes)
+        seen = item_to_image(picture, axes)
         height, width = seen.shape[:2]
         if self._fixed_size:
             size = self.shape[1], self.shape[0]
@@ -164,7 +166,7 @@ class Workbench:
             unit = np.repeat(unit, channels, -1)
         elif unit.shape[-1] != channels:
             raise DataError(f"a picture of {unit.shape[-1]} channels; these tools take {channels}")
-        scaled = self.pen.low + unit * self.pen.span
+        scaled = self.renderer.low + unit * self.renderer.span
         return self._in_type(scaled if self.axes.endswith("C") else scaled[..., 0])
 
     def _in_type(self, values: np.ndarray) -> np.ndarray:
@@ -187,12 +189,14 @@ class Workbench:
         rebuilt = self.autoencoder.decoded(code[None], item.shape[: len(self.axes.strip("NC"))])[0]
         off = rebuilt - self.scaling.forward(item)
         limit = max(float(np.abs(off).max()), 1e-6)
-        own = rebuilt * self.pen.span + self.pen.low if self.scaling.is_range else self.scaling.inverse(rebuilt)
+        own = (
+            rebuilt * self.renderer.span + self.renderer.low if self.scaling.is_range else self.scaling.inverse(rebuilt)
+        )
         pictures = [
-            ("original", self.pen.picture(item)),
+            ("original", self.renderer.image(item)),
             (f"code: {len(code):,} numbers", self.code_picture(code, item)),
-            ("rebuilt", self.pen.picture(own)),
-            (f"error, up to {limit:.2g}", self.pen.mapped(off, -limit, limit, DIFFERENCE_COLOURS)),
+            ("rebuilt", self.renderer.image(own)),
+            (f"error, up to {limit:.2g}", self.renderer.colour_map(off, -limit, limit, DIFFERENCE_COLOURS)),
         ]
         return Card(f"mean squared error {np.mean(off.astype(np.float64) ** 2):.5f}", pictures)
 
@@ -208,19 +212,19 @@ class Workbench:
             sheet = tiled(np.pad(channels, ((0, 0), (0, 1), (0, 1)), constant_values=np.nan))[:-1, :-1]
         else:
             sheet = tiled(numbers[:, None, None])
-        return Pen("NYX", 0.0, 1.0).mapped(sheet, -limit, limit, DIFFERENCE_COLOURS)
+        return ItemRenderer("NYX", 0.0, 1.0).colour_map(sheet, -limit, limit, DIFFERENCE_COLOURS)
 
     def compressed(self, item: np.ndarray, quality: float) -> Card:
         """An item in a file of its own, beside WebP and JPEG of as many bytes where these can hold it."""
         assert self.codec is not None
         blob = self.codec.compress(self.items(item), quality=quality)
-        back = decompressed(self.codec, blob)[0]
+        back = decompress_items(self.codec, blob)[0]
 
         def told(name: str, size: int, one: np.ndarray, other: np.ndarray) -> tuple[str, np.ndarray]:
-            fidelity = in_decibels(peak_ratio([one], [other], self.pen.span))
-            return f"{name}: {size:,} bytes, {fidelity}", self.pen.picture(other)
+            fidelity = in_decibels(peak_signal_to_noise([one], [other], self.renderer.span))
+            return f"{name}: {size:,} bytes, {fidelity}", self.renderer.image(other)
 
-        pictures = [("original", self.pen.picture(item)), told("narrows", len(blob), item, back)]
+        pictures = [("original", self.renderer.image(item)), told("narrows", len(blob), item, back)]
         plain = item[..., 0] if self.axes.endswith("C") and item.shape[-1] == 1 else item
         if self.has_pictures and item.dtype == np.uint8 and (plain.ndim == 2 or plain.shape[-1] == 3):
             for name in ("WebP", "JPEG"):
@@ -236,13 +240,13 @@ class Workbench:
         assert self.denoiser is not None
         clean = in_floats(self.items(item))
         noisy = self.denoiser.with_noise(clean, f"gaussian:{strength:g}", seed=0) if strength > 0 else clean
-        after, doubt = self.denoiser.transform(noisy)[0], self.denoiser.uncertainty(noisy)[0] / self.pen.span
+        after, doubt = self.denoiser.transform(noisy)[0], self.denoiser.uncertainty(noisy)[0] / self.renderer.span
         most = max(float(doubt.max()), 1e-6)
         pictures = [
-            ("original", self.pen.picture(item)),
-            ("with noise", self.pen.picture(noisy[0])),
-            ("denoised", self.pen.picture(after)),
-            (f"doubt, up to {most:.2g}", self.pen.mapped(doubt, 0, most, DOUBT_COLOURS)),
+            ("original", self.renderer.image(item)),
+            ("with noise", self.renderer.image(noisy[0])),
+            ("denoised", self.renderer.image(after)),
+            (f"doubt, up to {most:.2g}", self.renderer.colour_map(doubt, 0, most, STD_COLOURS)),
         ]
         errors = [self._error(item, noisy[0]), self._error(item, after)]
         return Card(f"mean squared error {errors[0]:.5f} before, {errors[1]:.5f} after", pictures)
@@ -260,18 +264,18 @@ class Workbench:
         if not holes.any():
             return Card(
                 "nothing is hidden yet: paint a hole, or hide a share of the values",
-                [("original", self.pen.picture(item))],
+                [("original", self.renderer.image(item))],
             )
         if holes.all():
             raise DataError("all of it is hidden: leave something to go by")
         hidden = Items(right.values, self.axes, mask=holes, source="the item")
-        after, doubt = self.imputer.transform(hidden)[0], self.imputer.uncertainty(hidden)[0] / self.pen.span
+        after, doubt = self.imputer.transform(hidden)[0], self.imputer.uncertainty(hidden)[0] / self.renderer.span
         most = max(float(doubt.max()), 1e-6)
         pictures = [
-            ("hidden", self.pen.picture(np.where(holes[0], np.nan, right[0]))),
-            ("filled", self.pen.picture(after)),
-            ("original", self.pen.picture(item)),
-            (f"doubt, up to {most:.2g}", self.pen.mapped(doubt, 0, most, DOUBT_COLOURS)),
+            ("hidden", self.renderer.image(np.where(holes[0], np.nan, right[0]))),
+            ("filled", self.renderer.image(after)),
+            ("original", self.renderer.image(item)),
+            (f"doubt, up to {most:.2g}", self.renderer.colour_map(doubt, 0, most, STD_COLOURS)),
         ]
         off = self.scaling.forward(after[holes[0]]) - self.scaling.forward(right[0][holes[0]])
         return Card(f"{holes.mean():.0%} hidden; mean squared error there {float((off**2).mean()):.5f}", pictures)
@@ -300,10 +304,10 @@ def slider_range(low: float, high: float) -> tuple[float, float, float]:
 def largest_within(picture: np.ndarray, form: str, size: int) -> bytes:
     """The best quality of JPEG or WebP that takes at most so many bytes, or its worst where none does."""
     low, high = 1, 101
-    best = encoded(picture, form, quality=low)
+    best = encode_image(picture, form, quality=low)
     while high - low > 1:
         middle = (low + high) // 2
-        content = encoded(picture, form, quality=middle)
+        content = encode_image(picture, form, quality=middle)
         if len(content) <= size:
             best, low = content, middle
         else:

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from narrows.data.formats import images as pictures
 from narrows.errors import NarrowsError
-from narrows.report.report_page import Card, Cards, cards_html, inline
+from narrows.render.blocks import Card, Cards
+from narrows.render.html import block_html, png_uri
 from narrows.viewer.session import Workbench
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when Gradio is imported
@@ -180,11 +180,11 @@ def grid_html(bench: Workbench, first: int) -> str:
 
 
 def png(picture: np.ndarray) -> str:
-    return inline("image/png", pictures.encode(picture, "PNG"))
+    return png_uri(picture)
 
 
 def html(card: Card) -> str:
-    return cards_html(Cards([card], ""))
+    return str(block_html(Cards([card])))
 
 
 def warning(text: str) -> str:
