@@ -1,9 +1,11 @@
-# Everything lives in .venv; a stamp file in it says which extras it holds.
-# Debian's Python makes no virtual environment with pip in it by itself, so the pip outside fills it.
+# Everything is installed into .venv; a stamp file in it says which extra or dependency group it holds.
+# Debian's Python cannot put pip into a new virtual environment, so the pip outside installs a current one.
 PYTHON ?= python3
 BIN := .venv/bin
+EXTRAS := report view lessons tables audio
+INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: demo lessons test lint bench bench-codec bench-restore bench-features bench-tables clean
+.PHONY: demo lessons test lint docs dist bench bench-codec bench-restore bench-features bench-tables clean
 
 demo: .venv/report
 	$(BIN)/narrows demo
@@ -11,13 +13,23 @@ demo: .venv/report
 test: .venv/dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
-lessons: .venv/lessons
-	$(BIN)/jupytext --to ipynb --execute lessons/*.py
-
 lint: .venv/dev
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/repo-review .
+	$(BIN)/zizmor --offline --quiet .github
+
+docs: .venv/docs
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs docs/_build/html
+
+dist: .venv/dev
+	rm -rf dist
+	$(BIN)/python -m build
+
+lessons: .venv/lessons
+	$(BIN)/jupytext --to ipynb --execute lessons/*.py
 
 bench: .venv/report
 	$(BIN)/python benchmarks/lessons.py
@@ -35,10 +47,17 @@ bench-tables: .venv/bench
 	$(BIN)/python benchmarks/tables.py
 	$(BIN)/python benchmarks/large_tables.py
 
-.venv/%: pyproject.toml constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv --without-pip .venv
-	$(PYTHON) -m pip --python $(BIN)/python install --quiet --constraint constraints.txt pip --editable '.[$*]'
+.venv/bin/pip:
+	$(PYTHON) -m venv --without-pip .venv
+	$(PYTHON) -m pip --python $(BIN)/python install --quiet 'pip>=25.1'
+
+$(EXTRAS:%=.venv/%): .venv/%: pyproject.toml constraints.txt | .venv/bin/pip
+	$(INSTALL) --editable '.[$*]'
+	touch $@
+
+.venv/dev .venv/docs .venv/bench: .venv/%: pyproject.toml constraints.txt | .venv/bin/pip
+	$(INSTALL) --group $* --editable .
 	touch $@
 
 clean:
-	rm -rf .venv demo
+	rm -rf .venv demo dist docs/_build
