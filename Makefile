@@ -17,8 +17,6 @@ lint: .venv/dev
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	$(BIN)/lint-imports
-	$(BIN)/repo-review .
 	$(BIN)/zizmor --offline --quiet .github
 
 docs: .venv/docs
