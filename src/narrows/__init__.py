@@ -1,4 +1,4 @@
-"""narrows: learn an autoencoder from your own data, and keep what it learnt as working tools."""
+"""Train autoencoders on your own data, and use them as four tools: features, codec, denoiser and imputer."""
 
 import importlib
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ _HOME = {
     "NarrowsError": "narrows.errors",
     "DataError": "narrows.errors",
     "FormatError": "narrows.errors",
+    "ParameterError": "narrows.errors",
     "TrainingError": "narrows.errors",
 }
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "FormatError",
     "Imputer",
     "NarrowsError",
+    "ParameterError",
     "TrainingError",
     "__version__",
     "load",
@@ -33,7 +35,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from narrows.codec.archive import open
-    from narrows.errors import DataError, FormatError, NarrowsError, TrainingError
+    from narrows.errors import DataError, FormatError, NarrowsError, ParameterError, TrainingError
     from narrows.estimators.autoencoder import Autoencoder
     from narrows.estimators.codec import Codec
     from narrows.estimators.denoiser import Denoiser
