@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
-from narrows.corruption.corruption import HOLES, NOISES, Holes, Noise, Part, with_nan
+from narrows.corruption.corruption import HOLES, NOISES, Holes, Noise, Part
+from narrows.training.batches import with_nan
 
 SPACES = [(300,), (28, 28), (9, 10, 11)]
 SHARED = [*HOLES, "mixed"]  # kinds that need no channels

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from narrows.networks import Architecture, build
-from narrows.training.optimizers import WIDEST_FOR_MUON, Muon, optimisers, orthogonal
+from narrows.training.optimizers import WIDEST_FOR_MUON, Muon, build_optimizers, orthogonal
 
 SHAPES = [(5, 5), (3, 40), (40, 3), (1, 9), (9, 1), (1, 1), (64, 200)]
 
@@ -83,7 +83,7 @@ def test_muon_finds_a_minimum():
 )
 def test_each_weight_has_one_optimiser(architecture):
     network = build(architecture)
-    adam, *rest = optimisers(network)
+    adam, *rest = build_optimizers(network)
     groups = [group for optimiser in (adam, *rest) for group in optimiser.param_groups]
     assert all(group["relative"] > 0 for group in groups)
     moved = [id(weight) for group in groups for weight in group["params"]]

@@ -20,8 +20,8 @@ import narrows.training.loop
 from narrows import Autoencoder, FormatError, TrainingError, data
 from narrows.networks import Architecture, build
 from narrows.objectives.reconstruction import difference
+from narrows.training import Settings, TrainingTask, train
 from narrows.training.batches import Batches
-from narrows.training.loop import Settings, train
 
 from .made_up import table, waves
 
@@ -366,7 +366,10 @@ class Watched:
         return difference("mse", network(x), x)
 
     def train(self):
-        return train(lambda seed: build(self.architecture, seed), self.objective, self.batches, self.settings, 0.05)
+        task = TrainingTask(
+            lambda seed: build(self.architecture, seed), self.objective, self.batches, self.settings, 0.05
+        )
+        return train(task)
 
 
 @pytest.mark.parametrize("count", [20, 60, 500])

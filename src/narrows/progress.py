@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
-    from narrows.training.loop import Report
+    from narrows.training.task import TrainingProgress
 
 
 @contextmanager
@@ -34,7 +34,7 @@ def reading_bar() -> Iterator[Callable[[str, int, int | None], None] | None]:
 
 
 @contextmanager
-def training_bar(shown: bool, title: str = "training") -> Iterator[Callable[["Report"], None] | None]:
+def training_bar(shown: bool, title: str = "training") -> Iterator[Callable[["TrainingProgress"], None] | None]:
     """Something to report training's progress to, or None where nothing is to be shown."""
     if not shown:
         yield None
@@ -53,7 +53,7 @@ def training_bar(shown: bool, title: str = "training") -> Iterator[Callable[["Re
     with Progress(*columns, console=Console(stderr=True), transient=True) as display:
         task = display.add_task("", total=1.0)
 
-        def report(now: "Report") -> None:
+        def report(now: "TrainingProgress") -> None:
             losses = (("loss", now.loss), ("held out", now.held_out))
             minutes, seconds = divmod(round(now.seconds_left), 60)
             words = [f"{name} {value:.4f}" for name, value in losses if value is not None]

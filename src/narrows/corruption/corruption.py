@@ -212,11 +212,6 @@ class Holes:
         return hidden.view(shape)
 
 
-def with_nan(x: Tensor, hidden: Tensor) -> Tensor:
-    """x with NaN where it is hidden."""
-    return x.masked_fill(hidden, math.nan)
-
-
 def _torn(part: Part, shape: tuple[int, ...], generator: Generator) -> Tensor:
     """The holes of one kind, of a shape that spreads to `shape`: (N, 1, *S), or (N, C, 1, ...) for channels."""
     if part.kind == "channels":

@@ -18,11 +18,12 @@ from narrows.errors import DataError, ParameterError
 from narrows.estimators.base import VALUES_AT_ONCE, is_list_of_items
 from narrows.estimators.table_rebuilder import TableRebuilder
 from narrows.models import coding_tiles
-from narrows.models.defaults import choose_code, choose_crop, choose_device, choose_kind, describe
+from narrows.models.defaults import choose_code, choose_crop, choose_kind, describe
 from narrows.networks import Architecture, Network, parse_code
 from narrows.objectives.reconstruction import Loss, difference
 from narrows.training.batches import Batches, Scale, as_tensor
-from narrows.training.loop import Report
+from narrows.training.runtime import choose_device
+from narrows.training.task import TrainingProgress
 
 
 class Autoencoder(ClassNamePrefixFeaturesOutMixin, TableRebuilder):
@@ -120,7 +121,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TableRebuilder):
         *,
         checkpoint: str | Path | None = None,
         resume: bool = False,
-        report: Callable[[Report], None] | None = None,
+        report: Callable[[TrainingProgress], None] | None = None,
     ) -> "Autoencoder":
         """Learn from the items X; `y` is ignored.
 

@@ -18,11 +18,13 @@ from narrows.artifacts import model_file
 from narrows.data import Columns, Items, Scaling
 from narrows.data.axes import layout_of
 from narrows.errors import DataError, FormatError
-from narrows.models.defaults import LEARNING_RATE, choose_batch_size, choose_device, choose_epochs, describe
+from narrows.models.defaults import LEARNING_RATE, choose_batch_size, choose_epochs, describe
 from narrows.networks import Architecture, Restoration, TableArchitecture, build
 from narrows.progress import training_bar
 from narrows.training.batches import Batches, Scale
-from narrows.training.loop import Net, Objective, Report, Settings, Trained, train
+from narrows.training.loop import train
+from narrows.training.runtime import choose_device
+from narrows.training.task import Net, Objective, RunOptions, Settings, Trained, TrainingProgress, TrainingTask
 
 VALUES_AT_ONCE = 2**21
 
@@ -67,22 +69,21 @@ class Tool(BaseEstimator, ABC):
         identity: dict[str, Any],
         checkpoint: str | Path | None,
         resume: bool,
-        report: Callable[[Report], None] | None,
+        report: Callable[[TrainingProgress], None] | None,
     ) -> Trained[Net]:
         """Run the loop, and set `history_`, `training_` and `axes_`; the caller keeps the network and looks whether
         the run was interrupted."""
+        task = TrainingTask(
+            build=start,
+            objective=objective,
+            batches=batches,
+            settings=settings,
+            baseline=baseline,
+            identity={"items": len(items), "dtype": str(items.dtype), **identity},
+        )
         with training_bar(self.verbose) as shown:
-            trained = train(
-                start,
-                objective,
-                batches,
-                settings,
-                baseline,
-                identity={"items": len(items), "dtype": str(items.dtype), **identity},
-                checkpoint=None if checkpoint is None else Path(checkpoint),
-                resume=resume,
-                report=report or shown,
-            )
+            run = RunOptions(None if checkpoint is None else Path(checkpoint), resume, report or shown)
+            trained = train(task, run)
         self.axes_ = axes_as_given(self.axes, items)
         self.history_ = trained.state.history
         self.training_ = {
@@ -240,7 +241,7 @@ class Rebuilder(TransformerMixin, Tool):
         identity: dict[str, Any],
         checkpoint: str | Path | None,
         resume: bool,
-        report: Callable[[Report], None] | None,
+        report: Callable[[TrainingProgress], None] | None,
     ) -> bool:
         """Train the network of an architecture from about `mean`, and say whether the run was interrupted.
 

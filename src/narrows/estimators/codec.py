@@ -21,10 +21,11 @@ from narrows.codec.transforms.latent import latent_tensors
 from narrows.data import Scaling
 from narrows.errors import DataError, FormatError
 from narrows.estimators.base import Tool
-from narrows.models.defaults import choose_crop, choose_device
+from narrows.models.defaults import choose_crop
 from narrows.networks import Architecture, build
 from narrows.training.batches import Batches
-from narrows.training.loop import Report
+from narrows.training.runtime import choose_device
+from narrows.training.task import TrainingProgress
 
 
 class Codec(Tool):
@@ -92,7 +93,7 @@ class Codec(Tool):
         *,
         checkpoint: str | Path | None = None,
         resume: bool = False,
-        report: Callable[[Report], None] | None = None,
+        report: Callable[[TrainingProgress], None] | None = None,
     ) -> "Codec":
         """Learn from the items X; `y` is ignored.
 

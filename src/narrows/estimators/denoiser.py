@@ -17,12 +17,13 @@ from narrows.corruption.corruption import Noise
 from narrows.data import Items, Scaling
 from narrows.errors import DataError, ParameterError
 from narrows.estimators.restorer import Restorer, part_of, scaled_mse
-from narrows.models.defaults import choose_device, describe
+from narrows.models.defaults import describe
 from narrows.networks.restoration.mixture import Mixture
 from narrows.networks.restoration.unet import RestoringNetwork
 from narrows.objectives.restoration import AddNoise, BlindObjective, Objective, Pairs, hide_lattice, lattice
 from narrows.training.batches import as_tensor
-from narrows.training.loop import Report
+from narrows.training.runtime import choose_device
+from narrows.training.task import TrainingProgress
 
 LITTLE = 0.005  # of the range or the deviation of the data: noise that is none
 
@@ -105,7 +106,7 @@ class Denoiser(Restorer):
         *,
         checkpoint: str | Path | None = None,
         resume: bool = False,
-        report: Callable[[Report], None] | None = None,
+        report: Callable[[TrainingProgress], None] | None = None,
     ) -> "Denoiser":
         """Learn from items X: clean ones where there is a `noise`, else noisy ones, and from what they should be, y.
 

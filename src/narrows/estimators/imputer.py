@@ -21,11 +21,12 @@ from narrows.estimators.base import axes_count, is_list_of_items
 from narrows.estimators.restorer import part_of, scaled_mse
 from narrows.estimators.table_filler import Strategy
 from narrows.estimators.table_imputer import TableImputer
-from narrows.models.defaults import choose_device, describe
+from narrows.models.defaults import describe
 from narrows.networks.restoration.mixture import Mixture
 from narrows.networks.restoration.unet import RestoringNetwork
 from narrows.objectives.restoration import FillObjective
-from narrows.training.loop import Report
+from narrows.training.runtime import choose_device
+from narrows.training.task import TrainingProgress
 
 ROUNDS = 16  # of drawing a plausible filling
 
@@ -117,7 +118,7 @@ class Imputer(TableImputer):
         *,
         checkpoint: str | Path | None = None,
         resume: bool = False,
-        report: Callable[[Report], None] | None = None,
+        report: Callable[[TrainingProgress], None] | None = None,
     ) -> "Imputer":
         """Learn from what is known of the items X; `y` is ignored.
 

@@ -12,20 +12,20 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
-from narrows.corruption.corruption import with_nan
 from narrows.data import Items, Scaling
 from narrows.data.memory import allocate
 from narrows.errors import DataError, TrainingError
 from narrows.estimators.base import VALUES_AT_ONCE, Rebuilder, axes_count, is_list_of_items
 from narrows.models.calibration import Calibration
-from narrows.models.defaults import choose_crop, choose_device
+from narrows.models.defaults import choose_crop
 from narrows.models.tiles import tiles
 from narrows.networks import Restoration, TableArchitecture
 from narrows.networks.restoration.mixture import NUMBERS, Mixture
 from narrows.networks.restoration.unet import RestoringNetwork, Task
 from narrows.objectives.restoration import Objective, picked
-from narrows.training.batches import Batches, as_tensor
-from narrows.training.loop import Report
+from narrows.training.batches import Batches, as_tensor, with_nan
+from narrows.training.runtime import choose_device
+from narrows.training.task import TrainingProgress
 
 CALIBRATED_ON = 2**21  # values
 Answer = Callable[[RestoringNetwork, Tensor], Tensor]
@@ -47,7 +47,7 @@ class Restorer(Rebuilder):
         identity: dict[str, Any],
         checkpoint: str | Path | None,
         resume: bool,
-        report: Callable[[Report], None] | None,
+        report: Callable[[TrainingProgress], None] | None,
     ) -> None:
         """Train, and find out on the held-out items how far the answers are off. objective: from a seed."""
         if not items.spatial_dims:

@@ -25,11 +25,11 @@ from narrows.estimators import table_filler
 from narrows.estimators.base import axes_count, check_plain, is_list_of_items
 from narrows.estimators.restorer import Restorer
 from narrows.estimators.table_filler import Strategy, TableFiller
-from narrows.models.defaults import choose_device
 from narrows.networks import Restoration, TableArchitecture
 from narrows.objectives.tabular import TableObjective, column_losses
 from narrows.training.batches import Batches
-from narrows.training.loop import Report
+from narrows.training.runtime import choose_device
+from narrows.training.task import TrainingProgress
 
 SHARES_HIDDEN = "pixels:0.05-0.6"  # of the cells of a row
 
@@ -127,7 +127,7 @@ class TableImputer(Restorer):
         items: Items,
         checkpoint: str | Path | None,
         resume: bool,
-        report: Callable[[Report], None] | None,
+        report: Callable[[TrainingProgress], None] | None,
     ) -> None:
         holes, codes = self._holes_of_rows(), self.known(items)
         columns = Columns.of_array(items.values) if items.columns is None else items.columns

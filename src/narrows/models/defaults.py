@@ -2,10 +2,8 @@
 
 import math
 
-import torch
-
 from narrows.data import Items
-from narrows.errors import DataError, ParameterError
+from narrows.errors import DataError
 
 CROP = {1: 1024, 2: 64, 3: 32}  # along each of so many spatial axes
 LARGEST_FLAT = 128  # along one axis, where the code is chosen
@@ -70,15 +68,6 @@ def choose_epochs(kind: str, items: Items, batch_size: int, positions: int) -> i
         min(MOST_EPOCHS, round(VALUES_TO_SEE / items.values.size)),
         math.ceil(FEWEST_STEPS.get(kind, 0) / steps),
     )
-
-
-def choose_device(name: str) -> torch.device:
-    """ "auto" is the GPU where torch sees one."""
-    if name not in ("auto", "cpu", "cuda"):
-        raise ParameterError("expected auto, cpu or cuda", parameter="device", value=name)
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ParameterError("torch sees no such device here; use cpu or auto", parameter="device", value=name)
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
 def describe(items: Items) -> str:

@@ -9,13 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from narrows.corruption.corruption import with_nan
 from narrows.data import Items, Scaling
 from narrows.data.memory import allocate
 from narrows.models.tiles import tiles
 from narrows.networks import RestoringNetwork
 from narrows.networks.restoration.mixture import Mixture
-from narrows.training.batches import Scale, as_tensor
+from narrows.training.batches import Scale, as_tensor, with_nan
 
 VALUES_AT_ONCE = 2**21  # that go through a network in one batch
 Progress = Callable[[int, int], None]

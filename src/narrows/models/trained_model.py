@@ -17,10 +17,10 @@ from narrows.artifacts.model_file import FORMAT, ModelFile
 from narrows.data import Columns, Items, Scaling
 from narrows.data.axes import layout_of
 from narrows.errors import DataError, FormatError
-from narrows.models.defaults import choose_device
 from narrows.networks import build
 from narrows.registry import resolve, tools
 from narrows.training.batches import Scale, as_tensor
+from narrows.training.runtime import choose_device
 
 VALUES_AT_ONCE = 2**21  # that go through a network in one batch
 

@@ -1,1 +1,21 @@
-"""The training loop and what it needs."""
+"""The training loop: tasks, batches, runtime and optimizers.
+
+TrainingTask, RunOptions -> train -> Trained
+"""
+
+from narrows.training.batches import Batches
+from narrows.training.loop import train
+from narrows.training.runtime import choose_device
+from narrows.training.task import Objective, RunOptions, Settings, Trained, TrainingProgress, TrainingTask
+
+__all__ = [
+    "Batches",
+    "Objective",
+    "RunOptions",
+    "Settings",
+    "Trained",
+    "TrainingProgress",
+    "TrainingTask",
+    "choose_device",
+    "train",
+]

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from narrows.corruption.corruption import with_nan
 from narrows.data import Items, Scaling
+from narrows.training.runtime import place_batch, place_items
 
 HELD_OUT_SHARE, MOST_HELD_OUT = 0.05, 4000
 FEWEST_TO_SPLIT = 20
@@ -103,23 +103,22 @@ class Batches:
 
 
 class Values:
-    """The values of items, or of crops of them, wherever they lie."""
+    """The values of items, or of crops of them, in memory, in a memory map or on the device."""
 
     def __init__(self, items: Items, crop: tuple[int, ...] | None, device: torch.device) -> None:
         self.items, self.crop, self.device = items, crop, device
-        self._resident = None
-        if crop is None and (items.values.flags.c_contiguous or not isinstance(items.values, np.memmap)):
-            self._resident = as_tensor(items.values)
-            if device.type == "cuda" and fits(items, device):
-                self._resident = self._resident.to(device)
+        whole = crop is None and (items.values.flags.c_contiguous or not isinstance(items.values, np.memmap))
+        self._resident = place_items(as_tensor(items.values), device) if whole else None
 
     def at(self, indices: np.ndarray, corners: np.ndarray | None) -> Tensor:
-        """Those of items (B,), and of the crops with these corners (B, S), in the items' own layout and type."""
+        """Return items (B,), or crops of them with these corners (B, S), in the items' own layout and type."""
         if self._resident is not None:
-            return self._resident[torch.from_numpy(indices).to(self._resident.device)].to(self.device)
-        if self.crop is None or corners is None:
-            return as_tensor(self.items.batch(indices)).to(self.device)
-        return as_tensor(self.items.crops(indices, corners, self.crop)).to(self.device)
+            batch = self._resident[torch.from_numpy(indices).to(self._resident.device)]
+        elif self.crop is None or corners is None:
+            batch = as_tensor(self.items.batch(indices))
+        else:
+            batch = as_tensor(self.items.crops(indices, corners, self.crop))
+        return place_batch(batch, self.device)
 
 
 class Scale:
@@ -172,18 +171,17 @@ class Scale:
 
 
 def as_tensor(array: np.ndarray) -> Tensor:
-    """A tensor on the array's own memory, which may be read-only: nothing here writes to it."""
+    """Return a tensor that shares the array's memory, which may be read-only: nothing here writes to it."""
     if array.dtype == np.longdouble:
-        array = array.astype(np.float64)  # the most precise that torch has
+        array = array.astype(np.float64)  # the most precise type of torch
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         return torch.from_numpy(np.ascontiguousarray(array))
 
 
-def fits(items: Items, device: torch.device) -> bool:
-    """Whether the items can stay on a GPU: they leave half of its memory, and torch can index their type there."""
-    indexable = items.dtype.kind != "u" or items.dtype.itemsize == 1
-    return indexable and items.values.nbytes < torch.cuda.mem_get_info(device)[0] / 2
+def with_nan(x: Tensor, mask: Tensor) -> Tensor:
+    """Return x with NaN where the mask is True."""
+    return x.masked_fill(mask, math.nan)
 
 
 def crops_to_cover(items: Items, index: int, crop: tuple[int, ...]) -> int:

@@ -1,4 +1,4 @@
-"""What moves the weights: Muon for the matrices inside a network, Adam for the rest."""
+"""Optimizers: Muon for the matrices inside a network, Adam for the other weights."""
 
 from collections import defaultdict
 
@@ -60,7 +60,7 @@ def orthogonal(matrices: Tensor, iterations: int = 5) -> Tensor:
     return x if wide else x.mT
 
 
-def optimisers(network: nn.Module) -> list[torch.optim.Optimizer]:
+def build_optimizers(network: nn.Module) -> list[torch.optim.Optimizer]:
     """Adam, and Muon where the network has matrices inside that are small enough for it.
 
     The first and the last matrix face the data, whose directions are not alike, and stay with Adam; a network of

@@ -1,0 +1,96 @@
+"""Where and how training runs: device, placement of data and networks, and signals to the process.
+
+Whoever adds a device or a process layout for training changes this module alone. The loop asks it for a device, hands
+it networks and data to place, and looks up whether a signal came.
+"""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from narrows.errors import ParameterError
+
+Net = TypeVar("Net", bound=nn.Module)
+NOT_INDEXABLE_ON_GPU = (torch.uint16, torch.uint32, torch.uint64)
+MAX_RESIDENT_SHARE = 0.5  # of the free memory of a GPU, that items may take
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the device of a name.
+
+    Parameters
+    ----------
+    name : {"auto", "cpu", "cuda"}
+        "auto" is the GPU where torch sees one.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such device.
+
+    Examples
+    --------
+    >>> choose_device("cpu")
+    device(type='cpu')
+    """
+    if name not in ("auto", "cpu", "cuda"):
+        raise ParameterError("expected auto, cpu or cuda", parameter="device", value=name)
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ParameterError("torch sees no such device here; use cpu or auto", parameter="device", value=name)
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def place_network(network: Net, device: torch.device) -> Net:
+    """Return the network on the device on which it is trained."""
+    return network.to(device)
+
+
+def place_items(items: Tensor, device: torch.device) -> Tensor:
+    """Return all items, from which batches are taken by an index: on the device where they fit, else where they are."""
+    if device.type == "cuda" and items.dtype not in NOT_INDEXABLE_ON_GPU:
+        free, _ = torch.cuda.mem_get_info(device)
+        if items.nbytes < MAX_RESIDENT_SHARE * free:
+            return items.to(device)
+    return items
+
+
+def place_batch(values: Tensor, device: torch.device) -> Tensor:
+    """Return a batch on the device."""
+    return values.to(device)
+
+
+@contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+    """Note the first SIGINT or SIGTERM within the block instead of ending the process; a second one ends it.
+
+    Yields
+    ------
+    callable
+        Whether a signal came. Always False in other threads than the main one, where Python takes no signals.
+    """
+    came = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield came.is_set
+        return
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in signals}
+
+    def restore() -> None:
+        for number in signals:
+            signal.signal(number, before[number])
+
+    def note(number: int, frame: Any) -> None:
+        came.set()
+        restore()
+
+    for number in signals:
+        signal.signal(number, note)
+    try:
+        yield came.is_set
+    finally:
+        restore()
