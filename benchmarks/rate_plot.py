@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from comparison import NARROWS, Comparison
-from narrows.render.figures import COLOURS, FAINT, INK, STYLE
+from narrows.render.style import COLOURS, FAINT, INK, STYLE
 from rates import Files, Rate
 
 WIDTH, HEIGHT = 6.0, 4.5  # inches of a panel

@@ -26,7 +26,7 @@ import narrows
 from command_line import Parser, announce, write_figures
 from measuring import this_machine
 from narrows.artifacts import atomic
-from narrows.render.figures import DPI
+from narrows.render.item_rows import DPI
 from restoring_figures import digit_rows, photograph_panels
 from restoring_peers import PACKAGES, Tuned, denoisers, fillers, library, spread, tuned
 from restoring_rows import Figure, Unit, header, row

@@ -7,7 +7,8 @@ import numpy as np
 from matplotlib import colormaps, rc_context
 from matplotlib.figure import Figure
 
-from narrows.render.figures import MASK_COLOUR, STYLE, WIDTH
+from narrows.render.item_rows import WIDTH
+from narrows.render.style import MASK_COLOUR, STYLE
 from restoring_tasks import Task
 
 GAP = 2  # pixels between digits

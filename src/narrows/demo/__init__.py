@@ -1,1 +1,1 @@
-"""The guided demo on MNIST."""
+"""The demo on MNIST: the classic lesson on autoencoders."""

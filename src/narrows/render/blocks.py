@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from narrows.evaluation.summary import Summary
+from narrows.render.style import Figure
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,41 @@ class Facts:
     rows: Sequence[tuple[str, str]]
 
 
-Block = str | Summary | Plot | Cards | Facts
+@dataclass(frozen=True)
+class Link:
+    """Text that links to a file beside the page."""
+
+    text: str
+    target: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table; its rows come in groups, with a line between them. note: what stands below it."""
+
+    head: Sequence[str]
+    groups: Sequence[Sequence[Sequence[str | Link]]]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """An image in a file beside the page. size: width and height in pixels. alt: what it shows, in words."""
+
+    file: str
+    size: tuple[int, int]
+    alt: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Definitions:
+    """Terms and their explanations."""
+
+    rows: Sequence[tuple[str, str]]
+
+
+Block = str | Summary | Plot | Cards | Facts | Table | ImageFile | Definitions
 
 
 @dataclass(frozen=True)

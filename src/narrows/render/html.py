@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-from matplotlib import rc_context
-from matplotlib.figure import Figure
 
 from narrows.data.formats import images
 from narrows.render.blocks import Block, Card
+from narrows.render.style import Figure, rc_context
 
 
 @cache

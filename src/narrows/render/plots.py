@@ -1,35 +1,36 @@
-"""Plots of a report: each with axes, units, and colours that colour-blind readers can tell apart."""
+"""Plots of training, codes, errors and rates, with labelled axes and units."""
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from narrows.render.diagram import Stage
-from narrows.render.figures import (
+from narrows.render.style import (
     COLOURS,
     DASHES,
     FAINT,
     INK,
+    MARKERS,
     STYLE,
-    Axes,
+    WIDTH,
     Figure,
-    LogLocator,
+    add_grid,
+    add_legend,
+    add_legend_above,
+    add_title,
+    new_axes,
     rc_context,
+    use_log_scale,
 )
-
-WIDTH = 5.0  # inches: words stay readable where a phone shows less than that
-GRID: dict[str, Any] = {"color": "#e4e4e4", "linewidth": 0.6}
-MARKERS = "os^Dv<>pP*"
 
 
 @rc_context(STYLE)
 def network_diagram(stages: Sequence[Stage]) -> Figure:
     """A bar for each stage, as wide as the numbers that it gives are many; the code in another colour."""
-    figure, ax = plain(0.8 + 0.27 * len(stages))
+    figure, ax = new_axes(0.8 + 0.27 * len(stages))
     sizes = [math.prod(stage.shape) for stage in stages]
     widest = max(sizes)
     for row, (stage, size) in enumerate(zip(stages, sizes, strict=True)):
@@ -59,7 +60,7 @@ def network_diagram(stages: Sequence[Stage]) -> Figure:
 @rc_context(STYLE)
 def loss_curves(history: Mapping[str, Sequence[float]], loss: str, baseline: tuple[str, float] | None) -> Figure:
     """Loss in training, where it has one, and on held-out items over the seconds; and what is had without learning."""
-    figure, ax = plain(3.2)
+    figure, ax = new_axes(3.2)
     kinds = (("training items", "loss", COLOURS[5], "--"), ("held-out items", "held_out", COLOURS[0], "-"))
     curves = [kind for kind in kinds if kind[1] in history]
     values = [value for _, key, *_ in curves for value in history[key] if value is not None and np.isfinite(value)]
@@ -80,18 +81,40 @@ def loss_curves(history: Mapping[str, Sequence[float]], loss: str, baseline: tup
         ax.axhline(baseline[1], color=FAINT, linewidth=1.2, linestyle=":", label=baseline[0])
         values.append(baseline[1])
     if min(values) > 0 and max(values) > 3 * min(values):
-        log_axis(ax, "y")
+        use_log_scale(ax, "y")
     ax.set_xlabel("training time (seconds)")
     ax.set_ylabel(loss)
     ax.set_xlim(left=0)
-    finish(ax)
+    add_grid(ax)
+    add_legend(ax)
+    return figure
+
+
+@rc_context(STYLE)
+def training_curves(title: str, curves: Mapping[str, Mapping[str, list[float]]], levels: Mapping[str, float]) -> Figure:
+    """Draw the held-out losses of several models, {label: history}, over time, and levels to compare them with."""
+    figure, ax = new_axes(4.0, width=6.0)
+    for index, (label, history) in enumerate(curves.items()):
+        colour, dashes = COLOURS[index % len(COLOURS)], DASHES[index % len(DASHES)]
+        ax.plot(history["seconds"], history["held_out"], color=colour, linestyle=dashes, linewidth=2, label=label)
+    right = max(max(history["seconds"]) for history in curves.values())
+    for label, level in levels.items():
+        ax.axhline(level, color=FAINT, linewidth=1, zorder=0)
+        ax.annotate(label, (right, level), (0, 3), textcoords="offset points", ha="right", color=FAINT)
+    use_log_scale(ax, "y")
+    add_grid(ax)
+    ax.set_xlim(0, right)
+    ax.set_xlabel("training time (seconds)")
+    ax.set_ylabel("mean squared error on held-out digits")
+    ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, handlelength=3)
+    add_title(figure, title)
     return figure
 
 
 @rc_context(STYLE)
 def histogram(values: np.ndarray, label: str, marks: Mapping[str, float], of: str = "items") -> Figure:
     """How many items have which value, with lines at the marks."""
-    figure, ax = plain(2.6)
+    figure, ax = new_axes(2.6)
     wide = values.min() > 0 and values.max() > 20 * values.min()
     low, high = values.min(), values.max()
     if not high > low:
@@ -100,7 +123,7 @@ def histogram(values: np.ndarray, label: str, marks: Mapping[str, float], of: st
     bins = np.geomspace(low, high, edges) if wide else np.linspace(low, high, edges)
     ax.hist(values, bins=bins.tolist(), color=COLOURS[5])
     if wide:
-        log_axis(ax, "x")
+        use_log_scale(ax, "x")
     else:
         ax.xaxis.set_major_locator(MaxNLocator(6))
         ax.xaxis.set_major_formatter(lambda value, position: f"{value:,.10g}")
@@ -114,8 +137,8 @@ def histogram(values: np.ndarray, label: str, marks: Mapping[str, float], of: st
     ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     ax.set_xlabel(label)
     ax.set_ylabel(f"number of {of}")
-    finish(ax, legend=False)
-    legend_above(figure, len(marks))
+    add_grid(ax)
+    add_legend_above(figure, len(marks))
     return figure
 
 
@@ -128,7 +151,7 @@ def code_map(
     cells: int = 14,
 ) -> Figure:
     """Items at their places (N, 2), as points, by label where there are labels, and some as thumbnails in frames."""
-    figure, ax = plain(WIDTH * 0.92)
+    figure, ax = new_axes(WIDTH * 0.92)
     colours, edges = np.full(len(places), FAINT), np.full(len(places), "-")
     if labels is None:
         ax.scatter(
@@ -175,7 +198,7 @@ def nearest_to_cells(places: np.ndarray, low: np.ndarray, size: np.ndarray) -> l
 @rc_context(STYLE)
 def bars(names: Sequence[str], columns: Mapping[str, Sequence[float]], label: str) -> Figure:
     """A group of bars for each name, {what: a value for each name}."""
-    figure, ax = plain(1.1 + 0.26 * len(names) * max(1, 0.7 * len(columns)))
+    figure, ax = new_axes(1.1 + 0.26 * len(names) * max(1, 0.7 * len(columns)))
     thickness = 0.8 / len(columns)
     for index, (what, values) in enumerate(columns.items()):
         at = np.arange(len(names)) + (index - (len(columns) - 1) / 2) * thickness
@@ -183,29 +206,28 @@ def bars(names: Sequence[str], columns: Mapping[str, Sequence[float]], label: st
     ax.set_yticks(range(len(names)), names)
     ax.invert_yaxis()
     figure.supxlabel(label, fontsize=10)
-    ax.grid(axis="x", **GRID)
-    ax.set_axisbelow(True)
+    add_grid(ax, "x")
     if len(columns) > 1:
-        legend_above(figure, len(columns))
+        add_legend_above(figure, len(columns))
     return figure
 
 
 @rc_context(STYLE)
 def unit_effects(effects: np.ndarray, label: str) -> Figure:
     """What each number of a code changes, (K,)."""
-    figure, ax = plain(2.4)
+    figure, ax = new_axes(2.4)
     ax.bar(np.arange(len(effects)), effects, width=1.0 if len(effects) > 60 else 0.8, color=COLOURS[0])
     ax.set_xlabel("number of the code")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_ylabel(label)
-    finish(ax, legend=False)
+    add_grid(ax)
     return figure
 
 
 @rc_context(STYLE)
 def rate_distortion(curves: Mapping[str, Sequence[tuple[float, float]]], rate: str, quality: str) -> Figure:
     """Curves of (rate, PSNR), the first of them ours."""
-    figure, ax = plain(3.6)
+    figure, ax = new_axes(3.6)
     for index, (name, points) in enumerate(curves.items()):
         across, up = zip(*sorted(points), strict=True)
         ax.plot(
@@ -218,11 +240,11 @@ def rate_distortion(curves: Mapping[str, Sequence[tuple[float, float]]], rate: s
             linewidth=2,
             label=name,
         )
-    log_axis(ax, "x")
+    use_log_scale(ax, "x")
     ax.set_xlabel(rate)
     ax.set_ylabel(quality)
-    finish(ax, legend=False)
-    legend_above(figure, len(curves))
+    add_grid(ax)
+    add_legend_above(figure, len(curves))
     return figure
 
 
@@ -252,7 +274,7 @@ def told_and_true(panels: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]
 @rc_context(STYLE)
 def effect_map(effects: np.ndarray, rows: Sequence[str], columns: Sequence[int], label: str) -> Figure:
     """Effects (R, C) as dark cells."""
-    figure, ax = plain(1.4 + 0.22 * len(rows))
+    figure, ax = new_axes(1.4 + 0.22 * len(rows))
     image = ax.imshow(effects, cmap="Purples", vmin=0, aspect="auto", interpolation="nearest")
     step = -(-len(columns) // 16)
     ax.set_xticks(range(0, len(columns), step), [str(column) for column in columns[::step]])
@@ -265,7 +287,7 @@ def effect_map(effects: np.ndarray, rows: Sequence[str], columns: Sequence[int],
 @rc_context(STYLE)
 def doubt_curve(points: np.ndarray) -> Figure:
     """Root mean square errors over the deviations that were stated, (G, 2)."""
-    figure, ax = plain(3.0)
+    figure, ax = new_axes(3.0)
     ends = [0, float(points.max()) * 1.05]
     ax.plot(ends, ends, color=FAINT, linewidth=1.2, linestyle=":", label="as large as stated")
     ax.plot(*points.T, color=COLOURS[0], marker="o", markersize=4, linewidth=1.5, label="found")
@@ -273,7 +295,8 @@ def doubt_curve(points: np.ndarray) -> Figure:
     ax.set_ylabel("root mean square error")
     ax.set_xlim(left=0)
     ax.set_ylim(bottom=0)
-    finish(ax)
+    add_grid(ax)
+    add_legend(ax)
     return figure
 
 
@@ -288,31 +311,3 @@ def colour_scale(label: str, low: float, high: float, colours: str) -> Figure:
     ax.tick_params(labelsize=8.5)
     ax.set_xlabel(label, fontsize=9)
     return figure
-
-
-def plain(height: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    return figure, figure.add_subplot()
-
-
-def log_axis(ax: Axes, which: str) -> None:
-    """A logarithmic axis with plain numbers at few places."""
-    axis = ax.xaxis if which == "x" else ax.yaxis
-    (ax.set_xscale if which == "x" else ax.set_yscale)("log")
-    low, high = ax.get_xlim() if which == "x" else ax.get_ylim()
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 200 * low else (1,)))
-    axis.set_major_formatter(lambda value, position: f"{value:g}")
-    ax.minorticks_off()
-
-
-def finish(ax: Axes, legend: bool = True) -> None:
-    ax.grid(axis="y", **GRID)
-    ax.set_axisbelow(True)
-    if legend:
-        ax.legend(frameon=False, handlelength=3, labelcolor=INK)
-
-
-def legend_above(figure: Figure, columns: int) -> None:
-    """A legend in one line above the plot, where it hides nothing."""
-    look: dict[str, Any] = {"frameon": False, "handlelength": 2.5, "columnspacing": 1.2, "labelcolor": INK}
-    figure.legend(loc="outside upper left", ncols=columns, **look)

@@ -13,8 +13,8 @@ from narrows.evaluation.downstream import evaluate_downstream
 from narrows.evaluation.reconstruction_evaluation import evaluate
 from narrows.render import plots
 from narrows.render.blocks import Block, Card, Cards, Plot, Section
-from narrows.render.figures import DIFFERENCE_COLOURS
 from narrows.render.item_renderer import ItemRenderer, best_median_worst, evenly_spaced, item_name
+from narrows.render.style import DIFFERENCE_COLOURS
 from narrows.render.summaries import downstream_summary, rebuilding_summary
 from narrows.report import table_sections as report_tables
 

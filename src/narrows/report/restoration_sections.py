@@ -20,8 +20,8 @@ from narrows.evaluation.restoration_evaluation import (
 )
 from narrows.render import plots
 from narrows.render.blocks import Block, Card, Cards, Plot, Section
-from narrows.render.figures import DIFFERENCE_COLOURS, STD_COLOURS
 from narrows.render.item_renderer import ItemRenderer, best_median_worst, evenly_spaced, item_name
+from narrows.render.style import DIFFERENCE_COLOURS, STD_COLOURS
 from narrows.render.summaries import denoising_summary, filling_summary, quality_rows
 from narrows.report.autoencoder_sections import colour_limit
 

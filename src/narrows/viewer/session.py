@@ -19,8 +19,8 @@ from narrows.estimators.imputer import Imputer
 from narrows.evaluation.rate_distortion import decompress_items, encode_image, peak_signal_to_noise
 from narrows.evaluation.restoration_evaluation import in_floats
 from narrows.render.blocks import Card
-from narrows.render.figures import DIFFERENCE_COLOURS, STD_COLOURS
 from narrows.render.item_renderer import ItemRenderer, evenly_spaced, item_to_image
+from narrows.render.style import DIFFERENCE_COLOURS, STD_COLOURS
 
 LOOKED_AT = 200  # items from which the ranges of sliders are learnt
 MOST_SLIDERS = 12

@@ -8,9 +8,10 @@ import pytest
 from matplotlib.colors import to_rgba
 
 from narrows.data import Items
-from narrows.demo import untrained
-from narrows.render import figures
-from narrows.render.figures import Figure
+from narrows.demo import upsampling_artifacts as artifacts
+from narrows.render.item_rows import difference_rows, item_rows, std_rows
+from narrows.render.plots import training_curves
+from narrows.render.style import MASK_COLOUR, Figure
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,7 @@ def words(figure: Figure) -> str:
 
 
 def test_item_rows_have_a_title_labels_and_ticks(digits: np.ndarray) -> None:
-    figure = figures.item_rows("A title", {"original": digits, "faint": digits / 2}, list("abcde"), "letters")
+    figure = item_rows("A title", {"original": digits, "faint": digits / 2}, ticks=list("abcde"), ticks_label="letters")
     for word in ("A title", "original", "faint", "letters", "a", "e"):
         assert word in words(figure)
     first, second = (ax.get_images()[0].get_array() for ax in figure.axes)
@@ -34,21 +35,29 @@ def test_item_rows_have_a_title_labels_and_ticks(digits: np.ndarray) -> None:
     np.testing.assert_allclose(second[:, -28:], digits[-1] / 2)
 
 
-def test_doubt_rows_colour_holes_and_show_deviations_with_their_unit(digits: np.ndarray) -> None:
+def test_std_rows_colour_masked_pixels_and_show_deviations_with_their_unit(digits: np.ndarray) -> None:
     hidden, deviations = np.where(digits > 0.5, np.nan, digits), np.zeros_like(digits)
     deviations[0, 3, 4] = 0.4
-    figure = figures.doubt_rows("Holes", {"original": digits, "hidden": hidden}, deviations, list("abcde"))
-    for word in ("Holes", "hidden", "deviation", "a", "e", "standard deviation", "pixel values of 0 to 1"):
+    figure = std_rows("Holes", {"original": digits, "hidden": hidden}, deviations, list("abcde"))
+    for word in (
+        "Holes",
+        "hidden",
+        "standard\ndeviation",
+        "a",
+        "e",
+        "predictive standard deviation",
+        "pixel values of 0 to 1",
+    ):
         assert word in words(figure)
     drawn = figure.axes[1].get_images()[0]
     colours = np.asarray(drawn.to_rgba(drawn.get_array()))
-    assert np.isclose(colours, to_rgba(figures.MASK_COLOUR)).all(axis=-1).sum() == np.isnan(hidden).sum()
-    doubt = figure.axes[2].get_images()[0]
-    assert np.asarray(doubt.get_array())[3, 4] == doubt.norm.vmax == 0.4
+    assert np.isclose(colours, to_rgba(MASK_COLOUR)).all(axis=-1).sum() == np.isnan(hidden).sum()
+    std = figure.axes[2].get_images()[0]
+    assert np.asarray(std.get_array())[3, 4] == std.norm.vmax == 0.4
 
 
 def test_difference_rows_show_errors_with_their_unit(digits: np.ndarray) -> None:
-    figure = figures.difference_rows("Lost", digits, {"dark": digits - 0.25})
+    figure = difference_rows("Lost", digits, {"dark": digits - 0.25})
     errors = figure.axes[1].get_images()[0].get_array()
     np.testing.assert_allclose(errors[:, :28], -0.25)
     assert "pixel values of 0 to 1" in words(figure)
@@ -56,7 +65,7 @@ def test_difference_rows_show_errors_with_their_unit(digits: np.ndarray) -> None
 
 def test_training_curves_have_axes_with_units() -> None:
     history = {"seconds": [1.0, 2.0, 4.0], "held_out": [0.1, 0.02, 0.01]}
-    figure = figures.training_curves("Curves", {"linear": history}, {"PCA": 0.0152})
+    figure = training_curves("Curves", {"linear": history}, {"PCA": 0.0152})
     ax = figure.axes[0]
     assert ax.get_xlabel() == "training time (seconds)"
     assert "mean squared error" in ax.get_ylabel()
@@ -66,18 +75,13 @@ def test_training_curves_have_axes_with_units() -> None:
 
 
 def test_checkerboards_come_from_transposed_convolutions_and_unpooling(digits: np.ndarray) -> None:
-    kinds = list(untrained.KINDS)
-    uneven = {kind for kind in kinds if np.ptp(untrained.overlap(kind)) > 0}
+    kinds = list(artifacts.KINDS)
+    uneven = {kind for kind in kinds if np.ptp(artifacts.weight_counts(kind)) > 0}
     assert uneven == {"transpose,\nkernel 3", "unpool"}
-    assert sorted(set(untrained.overlap("transpose,\nkernel 3").ravel())) == [1, 2, 4]
-    flat = {kind for kind in kinds if np.abs(untrained.ripple(kind)).max() < 1e-5}
+    assert sorted(set(artifacts.weight_counts("transpose,\nkernel 3").ravel())) == [1, 2, 4]
+    flat = {kind for kind in kinds if np.abs(artifacts.ripple(kind)).max() < 1e-5}
     assert flat == {"nearest", "bilinear"}
-    figure = figures.upsampling_kinds(
-        "Kinds",
-        {kind: untrained.overlap(kind) for kind in kinds},
-        {kind: untrained.ripple(kind) for kind in kinds},
-        {kind: untrained.average(kind, digits[0]) for kind in kinds},
-    )
+    figure = artifacts.artifact_figure("Kinds", digits[0])
     for word in ("Kinds", *kinds):
         assert word in words(figure)
 
@@ -86,7 +90,7 @@ def test_drawing_leaves_global_settings_alone(digits: np.ndarray) -> None:
     import matplotlib
 
     before = dict(matplotlib.rcParams)
-    figures.item_rows("A title", {"original": digits})
+    item_rows("A title", {"original": digits})
     assert dict(matplotlib.rcParams) == before
 
 

@@ -1,4 +1,4 @@
-"""The whole tour, on few digits and with hardly any training: what it leaves behind and how that hangs together."""
+"""The whole demo on few digits with hardly any training: its files, its page and its output."""
 
 import io
 import math
@@ -12,10 +12,10 @@ from rich.console import Console
 
 import narrows
 from narrows.data import Items
-from narrows.demo import tour, tour_page
-from narrows.demo.chapter import Chapter, Picture, Restored, Result
-from narrows.demo.chapters import SECONDS
-from narrows.demo.workshop import BLOCK, with_blocks, with_noise
+from narrows.demo import tour
+from narrows.demo.demo_context import BLOCK, SECONDS, Result, linked, with_blocks, with_noise
+from narrows.render.blocks import Definitions, ImageFile, Section, Table
+from narrows.render.html import block_html
 
 from ..page_tags import Tags
 
@@ -23,8 +23,8 @@ MINUTES = 0.03
 
 
 @pytest.fixture(scope="module")
-def toured(mnist: tuple[Items, Items], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """The folder that a tour left, in which another file lay already, and what it printed."""
+def finished(mnist: tuple[Items, Items], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The folder that a demo left, with a file that was there before, and what it printed."""
     folder = tmp_path_factory.mktemp("demo")
     (folder / "mine.txt").write_text("mine")
     output = io.StringIO()
@@ -33,12 +33,12 @@ def toured(mnist: tuple[Items, Items], tmp_path_factory: pytest.TempPathFactory)
         # So little training may well end no better than the mean, which is an error elsewhere.
         patch.setattr("narrows.training.loop.MUST_BEAT", math.inf)
         patch.setattr("narrows.objectives.restoration.BlindObjective.baseline", lambda *_: 1e9)
-        tour.show(training, test, folder, Console(file=output), MINUTES)
+        tour.run_on(training, test, folder, Console(file=output), MINUTES)
     return folder, output.getvalue()
 
 
-def test_the_tour_leaves_models_pictures_and_a_page(toured: tuple[Path, str]) -> None:
-    folder, _ = toured
+def test_the_demo_leaves_models_images_and_a_page(finished: tuple[Path, str]) -> None:
+    folder, _ = finished
     names = {path.name for path in folder.iterdir()}
     assert {f"{key}.safetensors" for key in SECONDS} <= names
     assert {"index.html", "overview.png", "training.png", "upsampling.png", "interpolation.png"} <= names
@@ -49,11 +49,11 @@ def test_the_tour_leaves_models_pictures_and_a_page(toured: tuple[Path, str]) ->
     assert narrows.load(folder / "conv-nearest.safetensors").code_shape_ == (7, 7, 4)
     assert narrows.load(folder / "denoiser.safetensors").noise == "gaussian:0.5"
     assert narrows.load(folder / "denoiser-blind.safetensors").noise is None
-    assert narrows.load(folder / "imputer.safetensors").mask == "mixed"
+    assert narrows.load(folder / "imputer.safetensors").holes == "mixed"
 
 
-def test_the_page_stands_on_its_own(toured: tuple[Path, str]) -> None:
-    folder, _ = toured
+def test_the_page_stands_on_its_own(finished: tuple[Path, str]) -> None:
+    folder, _ = finished
     tags = Tags((folder / "index.html").read_text())
     linked = tags.values("a", "href") + tags.values("img", "src")
     assert linked
@@ -68,12 +68,12 @@ def test_the_page_stands_on_its_own(toured: tuple[Path, str]) -> None:
             assert Image.open(folder / str(attributes["src"])).size == size
 
 
-def test_each_step_is_a_line_and_the_table_lines_up(toured: tuple[Path, str]) -> None:
-    _, output = toured
+def test_each_step_is_a_line_and_the_table_lines_up(finished: tuple[Path, str]) -> None:
+    _, output = finished
     steps, table = output[: output.index("\nmodel")].splitlines(), output[output.index("\nmodel") + 1 :].splitlines()
-    autoencoders, pca, denoisers, holes = 5, 4, 3, 3
+    autoencoders, pca, denoisers, masks = 5, 4, 3, 3
     found = [line for line in steps if re.search(r"test MSE 0\.\d{4}", line)]
-    assert len(found) == autoencoders + pca + denoisers + holes
+    assert len(found) == autoencoders + pca + denoisers + masks
     assert len([line for line in steps if "bytes a digit" in line]) == 4
     ends = {match.end() for line in table if (match := re.search(r"\b0\.\d{4}\b", line))}
     assert len(ends) == 1
@@ -81,7 +81,7 @@ def test_each_step_is_a_line_and_the_table_lines_up(toured: tuple[Path, str]) ->
     assert output.isascii()
 
 
-def test_digits_are_spoilt_as_the_page_says(mnist: tuple[Items, Items]) -> None:
+def test_digits_are_corrupted_as_the_page_says(mnist: tuple[Items, Items]) -> None:
     few = mnist[1].select(slice(0, 200))
     noisy = with_noise(few, "gaussian:0.5", seed=1)
     assert noisy.values.dtype == few.values.dtype
@@ -97,17 +97,18 @@ def test_digits_are_spoilt_as_the_page_says(mnist: tuple[Items, Items]) -> None:
 
 def test_the_page_escapes_what_it_is_given() -> None:
     nasty = '<b>&"'
-    picture = Picture(f"{nasty}.png", (1, 1), nasty, nasty)
-    result = Result(nasty, 1, 0.5, 1.0, None, file=nasty)  # type: ignore[arg-type]
-    restored = Restored(nasty, 1.0, 0.5, 1.0, None, nasty)  # type: ignore[arg-type]
-    chapter = Chapter(nasty, (nasty,), (picture,), (result,), ((nasty, nasty),), restored=(restored,))
-    html = tour_page.write(picture, [chapter], [(nasty, nasty)], 60)
+    image = ImageFile(f"{nasty}.png", (1, 1), nasty, nasty)
+    result = Result(nasty, 1, 0.5, np.zeros((1, 1, 1)), file=nasty)
+    table = Table((nasty,), [[(linked(nasty, nasty),)]], nasty)
+    section = Section(nasty, [nasty, image, table, Definitions([(nasty, nasty)])])
+    html = tour.render_page(image, [[result]], [section], [(nasty, nasty)], 60)
     assert "<b>" not in html
     assert Tags(html).values("img", "alt") == [nasty, nasty]
+    assert Tags(block_html(table)).values("a", "href") == [nasty]
 
 
 def test_commands_quote_the_folder() -> None:
-    assert any("'my tour/conv-nearest.safetensors'" in command for _, command in tour.commands(Path("my tour")))
+    assert any("'my demo/conv-nearest.safetensors'" in command for _, command in tour.commands(Path("my demo")))
 
 
 def test_a_folder_that_cannot_be_made_is_an_error_before_any_work(tmp_path: Path) -> None:
