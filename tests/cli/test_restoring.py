@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from narrows import data, load
-from narrows.cli.restoration_verbs import numbered
+from narrows.cli.outputs import numbered
 from narrows.evaluation.restoration_evaluation import evaluate_denoiser
 
 from .conftest import begin, narrows, rest_of, spawned
@@ -66,8 +66,10 @@ def test_training_says_what_came_of_it(denoiser, blind, imputer):
         assert re.search(
             r"899 items in [\d.]+ s; held-out mse 0\.\d+ \([\d.]+ dB\), the mean of the data has 0\.", said
         )
-        assert re.search(r"[\d.]+% of values within one stated deviation, [\d.]+% within two\n$", said)
-    assert re.search(r"noisy items alone; held-out surprise -?[\d.]+, one distribution for every value has", blind[1])
+        assert re.search(r"[\d.]+% of values within one predictive standard deviation, [\d.]+% within two\n$", said)
+    assert re.search(
+        r"noisy items alone; held-out negative log-likelihood -?[\d.]+, one distribution for every value has", blind[1]
+    )
 
 
 def test_denoise(denoiser, place, digits):
@@ -174,8 +176,8 @@ def test_nothing_to_fill(imputer, place, digits):
     ran = narrows("fill", imputer[0], "x.npy", "-o", "y.npy")
     assert ran.code == 0
     assert (
-        ran.err
-        == "narrows: x.npy: has no holes, and is written as it is; --mask or --missing say which values are holes\n"
+        ran.err == "narrows: x.npy: has no missing values, and is written as it is; "
+        "--mask or --missing say which values are missing\n"
     )
     np.testing.assert_array_equal(np.load("y.npy"), digits)
 
@@ -282,28 +284,31 @@ def test_pairs_and_presets(place):
 
 
 USAGE = [
-    ("train denoiser x.npy -o new.safetensors --noise gaussian:0.5 --target x.npy", "--noise and --target"),
+    (
+        "train denoiser x.npy -o new.safetensors --noise gaussian:0.5 --target x.npy",
+        "--noise gaussian:0.5: pairs of items have noise",
+    ),
     ("train denoiser missing.npy -o new.safetensors --noise fog", "--noise fog: "),
     ("train denoiser missing.npy -o new.safetensors --noise gaussian", "gaussian needs a strength"),
-    ("train denoiser x.npy -o new.safetensors --epochs 1 --minutes 1", "--minutes and --epochs"),
+    ("train denoiser x.npy -o new.safetensors --epochs 1 --minutes 1", "either in minutes or in epochs"),
     ("train denoiser s.npy -o new.safetensors --clip --epochs 1", "--clip: needs values of a known range"),
     ("train denoiser x.npy -o new.safetensors --preset hard", "--preset"),
     ("train imputer missing.npy -o new.safetensors --holes moths", "--holes moths: "),
     ("train imputer x.npy -o new.safetensors --holes channels", "--holes channels: needs items with several channels"),
-    ("train imputer x.npy -o new.safetensors --missing some", "--missing some: expected a number or alpha"),
+    ("train imputer x.npy -o new.safetensors --missing some", "--missing some: expected a number, NaN or alpha"),
     ("fill fill.safetensors x.npy --missing some", "--missing some"),
     ("fill fill.safetensors x.npy --samples 2", "--samples"),
     ("fill fill.safetensors x.npy -o new.npy --samples -1", "--samples"),
     ("fill fill.safetensors x.npy -o new.npy --uncertainty new.png", "--uncertainty new.png"),
-    ("evaluate den.safetensors x.npy --holes pixels:0.5", "--holes: is for"),
-    ("evaluate den.safetensors x.npy --noise blur:1 --target x.npy", "--noise and --target"),
+    ("evaluate den.safetensors x.npy --holes pixels:0.5", "--holes is for"),
+    ("evaluate den.safetensors x.npy --noise blur:1 --target x.npy", "give one of --noise and --target"),
     ("evaluate den.safetensors x.npy --noise blur", "--noise blur: "),
-    ("evaluate fill.safetensors x.npy --noise blur:1", "--noise: is for"),
-    ("evaluate fill.safetensors x.npy --labels digits", "--labels: is for"),
-    ("evaluate fill.safetensors x.npy --target x.npy", "--target: is for"),
+    ("evaluate fill.safetensors x.npy --noise blur:1", "--noise is for"),
+    ("evaluate fill.safetensors x.npy --labels digits", "--labels is for"),
+    ("evaluate fill.safetensors x.npy --target x.npy", "--target is for"),
     ("evaluate fill.safetensors x.npy --holes channels", "channels"),
     ("evaluate blind.safetensors x.npy", "give --noise"),
-    ("evaluate m.safetensors digits --noise blur:1", "--noise: is for"),
+    ("evaluate m.safetensors digits --noise blur:1", "--noise is for"),
 ]
 
 FAILURES = [

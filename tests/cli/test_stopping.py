@@ -50,9 +50,13 @@ def test_a_stopped_training_can_go_on(tool, number, tmp_path):
     assert list(tmp_path.iterdir()) == [model]
 
 
-def test_a_checkpoint_about_to_be_lost_is_mentioned(tmp_path):
+def test_the_checkpoint_of_a_stopped_run_is_kept_unless_it_is_to_be_replaced(tmp_path):
     model, checkpoint = tmp_path / "m.safetensors", tmp_path / "m.safetensors.checkpoint"
     checkpoint.write_bytes(b"of another run")
-    ran = narrows("train", "autoencoder", "digits", "-o", model, "--architecture", "linear", "--epochs", 3)
-    assert ran.code == 0
-    assert "m.safetensors.checkpoint: left by a run that was stopped" in ran.err
+    train = ("train", "autoencoder", "digits", "-o", model, "--architecture", "linear", "--epochs", 3)
+    ran = narrows(*train)
+    assert (ran.code, ran.out) == (1, b"")
+    assert "m.safetensors.checkpoint: left by a run that was stopped; --resume goes on with it, --force" in ran.err
+    assert checkpoint.read_bytes() == b"of another run"
+    assert narrows(*train, "--force").code == 0
+    assert list(tmp_path.iterdir()) == [model]

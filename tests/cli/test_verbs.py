@@ -156,7 +156,7 @@ def test_skipped_files_are_counted(digits_model, photos, tmp_path):
     assert ran.code == 0
     assert ran.err.count("skipped z") == 5
     assert "7 of 47 skipped" in ran.err
-    ran = narrows(*train, "--strict")
+    ran = narrows(*train, "--strict", "--force")
     assert ran.code == 1
     assert ran.err.startswith("narrows: error: ")
     assert "z0.png" in ran.err

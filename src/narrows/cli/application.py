@@ -1,10 +1,14 @@
-"""The application: its verbs, and the one place where whatever went wrong becomes one line and an exit code."""
+"""The application: its verbs, and the one place where an exception becomes one line and an exit status."""
 
+import inspect
 import io
+import os
 import sys
 import traceback
-from collections.abc import Sequence
-from contextlib import suppress
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial, update_wrapper
 from typing import Annotated, Any
 
 import typer
@@ -13,48 +17,53 @@ import typer.main
 from typer import TyperException
 
 from narrows import __version__
-from narrows.cli import codec_verbs as compression
-from narrows.cli import evaluate_verb as figures
-from narrows.cli import feature_verbs as codes
-from narrows.cli import info_verbs as facts
-from narrows.cli import restoration_verbs as restoring
-from narrows.cli import show_verbs as showing
-from narrows.cli import train_verbs as training
-from narrows.cli.messages import as_flag, one_line, say
+from narrows.cli.evaluate_verb import evaluate
+from narrows.cli.info_verbs import datasets, info
+from narrows.cli.messages import as_flag, note, one_line, say, verbosity
+from narrows.cli.show_verbs import demo, report, view
+from narrows.cli.train_verbs import train_verb
 from narrows.errors import NarrowsError, ParameterError
+from narrows.registry import ToolSpec, resolve, tools
+
+_COMPLETION = "_NARROWS_COMPLETE"  # set by the shell's completion script
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress and no notes; errors remain.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print more notes: what was chosen, and timings.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Print the traceback of an error.")]
+_GLOBAL_OPTIONS = {"quiet": Quiet, "verbose": Verbose, "debug": Debug}
+
+app = typer.Typer(
+    name="narrows",
+    add_completion=True,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+train = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
-class InOrder(typer.core.TyperGroup):
-    """Verbs in the order in which they are used."""
+class LazyCommands(Mapping[str, Any]):
+    """Commands by name, each built when it is asked for."""
 
-    def list_commands(self, context: Any) -> list[str]:
-        return [
-            *("datasets", "train", "encode", "decode", "compress", "decompress", "preview"),
-            *("denoise", "fill", "evaluate", "report", "view", "info", "demo"),
-        ]
+    def __init__(self, build: Mapping[str, Callable[[], Any]]) -> None:
+        self._build = build
+
+    def __getitem__(self, name: str) -> Any:
+        return self._build[name]()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._build)
+
+    def __len__(self) -> int:
+        return len(self._build)
 
 
-app = typer.Typer(cls=InOrder, add_completion=False, rich_markup_mode=None)
-train = typer.Typer(rich_markup_mode=None, help=training.__doc__)
+@train.callback()
+def _train() -> None:
+    """Train a model on data.
 
-app.command("datasets")(facts.datasets)
-app.add_typer(train, name="train")
-train.command("autoencoder")(training.autoencoder)
-train.command("codec")(training.codec)
-train.command("denoiser")(training.denoiser)
-train.command("imputer")(training.imputer)
-app.command("encode")(codes.encode)
-app.command("decode")(codes.decode)
-app.command("compress")(compression.compress)
-app.command("decompress")(compression.decompress)
-app.command("preview")(compression.preview)
-app.command("denoise")(restoring.denoise)
-app.command("fill")(restoring.fill)
-app.command("evaluate")(figures.evaluate)
-app.command("report")(showing.report)
-app.command("view")(showing.view)
-app.command("info")(facts.info)
-app.command("demo")(showing.demo)
+    \b
+    Example:
+      narrows train autoencoder mnist -o m.safetensors --code 4x7x7 --minutes 3
+    """
 
 
 def _print_version(asked: bool) -> None:
@@ -66,34 +75,94 @@ def _print_version(asked: bool) -> None:
 @app.callback()
 def narrows(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+        bool, typer.Option("--version", "-V", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
-    debug: Annotated[
-        bool, typer.Option("--debug", help="Show the traceback of an error; goes with every verb.")
-    ] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
 ) -> None:
-    """Learn an autoencoder from your own data, and put it to work.
+    """Train autoencoders on your own data, and use them: features, compression, denoising, imputation.
 
     \b
-    DATA is a named data set (mnist, mnist:test, digits), a picture, a folder, a
-    glob or a zip of pictures, a .npy, .npz, IDX or TIFF file, a table as .csv,
-    .tsv or .parquet, or - for standard input. OUT mirrors it.
+    DATA is a named data set (mnist, mnist:test, digits); an image, a recording, or
+    a folder, a glob or a zip of them; a .npy, .npz, IDX or TIFF file; a table as
+    .csv, .tsv or .parquet; or - for standard input. Results are written in the
+    same formats. --quiet, --verbose and --debug may also follow the verb.
 
     \b
     Example:
       narrows train autoencoder photos/ -o photos.safetensors --minutes 5
       narrows evaluate photos.safetensors more-photos/
     """
+    verbosity.set(quiet, verbose, debug)
+
+
+def verbs() -> dict[str, Callable[[], Any]]:
+    """Return what builds the command of each verb, in the order in which they are used."""
+    registered = {name: reference for spec in tools().values() for name, reference in spec.verbs.items()}
+    own: dict[str, Callable[..., None]] = {
+        "evaluate": evaluate,
+        "report": report,
+        "view": view,
+        "info": info,
+        "demo": demo,
+    }
+    return {
+        "datasets": partial(command, "datasets", datasets),
+        "train": train_group,
+        **{name: partial(registered_command, name, reference) for name, reference in registered.items()},
+        **{name: partial(command, name, function) for name, function in own.items()},
+    }
+
+
+def train_group() -> Any:
+    """Return the command ``train``, with a command for each tool."""
+    group: Any = typer.main.get_command(train)
+    group.commands = LazyCommands({name: partial(train_command, spec) for name, spec in tools().items()})
+    return group
+
+
+def train_command(spec: ToolSpec) -> Any:
+    """Return the command ``train NAME``."""
+    return command(spec.name, train_verb(spec))
+
+
+def registered_command(name: str, reference: str) -> Any:
+    """Return the command of a verb that a tool registered."""
+    return command(name, resolve(reference))
+
+
+def command(name: str, function: Callable[..., None]) -> Any:
+    """Return the command of one verb."""
+    single = typer.Typer(add_completion=False, rich_markup_mode=None)
+    single.command(name)(with_global_options(function))
+    return typer.main.get_command(single)
+
+
+def with_global_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Return the function of a verb with the options --quiet, --verbose and --debug."""
+
+    def run(**values: Any) -> None:
+        verbosity.set(**{name: values.pop(name) for name in _GLOBAL_OPTIONS})
+        function(**values)
+
+    signature = inspect.signature(function)
+    added = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=annotation)
+        for name, annotation in _GLOBAL_OPTIONS.items()
+    ]
+    update_wrapper(run, function)
+    run.__signature__ = signature.replace(parameters=[*signature.parameters.values(), *added])  # type: ignore[attr-defined]
+    return run
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command line and exit: 0 where it worked, 1 where it failed or was stopped, 2 where it was wrong."""
+    """Run one command line and exit: 0 where it worked, 1 where it failed or was stopped, 2 for wrong usage."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    debug = "--debug" in arguments
-    arguments = [argument for argument in arguments if argument != "--debug"] or ["--help"]
+    verbosity.reset()
     try:
         set_up_standard_output()
-        run(arguments)
+        run(arguments or ["--help"])
         sys.stdout.flush()
     except typer.Exit as exit:
         sys.exit(exit.exit_code)
@@ -104,13 +173,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 sys.stdout.close()
         if isinstance(error, BrokenPipeError):
             sys.exit(1)  # in silence: the reader has what it wanted
-        if debug:
+        if verbosity.debug:
             traceback.print_exc()
         say("stopped" if isinstance(error, KeyboardInterrupt) else f"error: {explain(error)}")
         sys.exit(2 if isinstance(error, (TyperException, ParameterError)) else 1)
 
 
 def set_up_standard_output() -> None:
+    """Buffer standard output, and let it print names that its encoding does not have."""
     if sys.stdout is None:
         raise NarrowsError("standard output is closed")
     if isinstance(sys.stdout.buffer, io.RawIOBase):  # as PYTHONUNBUFFERED has it: a write to a pipe may be cut short
@@ -119,14 +189,26 @@ def set_up_standard_output() -> None:
 
 
 def run(arguments: list[str]) -> None:
-    """One command line, with whatever it raises."""
-    command = typer.main.get_command(app)
-    with command.make_context("narrows", arguments, obj=arguments) as context:
-        command.invoke(context)
+    """Run one command line, and pass on whatever it raises."""
+    with plugin_warnings():
+        root: Any = typer.main.get_command(app)
+        root.commands = LazyCommands(verbs())
+    if _COMPLETION in os.environ:
+        root(prog_name="narrows")
+    with root.make_context("narrows", arguments, obj=arguments) as context:
+        root.invoke(context)
+
+
+@contextmanager
+def plugin_warnings() -> Iterator[None]:
+    """Print warnings as notes."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_: note(str(message))
+        yield
 
 
 def explain(error: BaseException) -> str:
-    """What went wrong, for its user."""
+    """Return what went wrong, in one line."""
     if isinstance(error, TyperException):
         context = getattr(error, "ctx", None)
         message = one_line(error.format_message()).replace("Value error, ", "").rstrip(".")
@@ -136,5 +218,5 @@ def explain(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename or 'standard output'}: {error.strerror}"
     if isinstance(error, MemoryError):
-        return "the memory of this machine does not suffice"
+        return "not enough memory"
     return f"unexpected {type(error).__name__}: {error} (--debug shows where)"

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from narrows.cli import options
-from narrows.cli.inputs import check_file, check_standard_output, read_items_for, report_skipped
-from narrows.cli.messages import say, smaller
+from narrows.cli.inputs import read_items_for, report_skipped
+from narrows.cli.messages import items_bar, note, smaller
+from narrows.cli.outputs import check_file, check_items_output, check_output, check_standard_output, items_to_come
 from narrows.errors import DataError, ParameterError
-from narrows.progress import items_bar
 
 if TYPE_CHECKING:
     from narrows.codec.archive import Archive
+    from narrows.data import Items
 
 
 def compress(
@@ -38,6 +39,7 @@ def compress(
     axes: options.Axes = None,
     strict: options.Strict = False,
     as_json: options.Json = False,
+    force: options.Force = False,
 ) -> None:
     """Compress items to a file.
 
@@ -50,11 +52,11 @@ def compress(
       narrows compress m.safetensors photos/ -o photos.narrow --psnr 35
     """
     if [lossless or None, max_error, quality, psnr].count(None) != 3:
-        raise ParameterError("compress: give one of --lossless, --max-error E, --quality Q and --psnr P")
+        raise ParameterError("compress: give one of --lossless, --max-error, --quality and --psnr")
     if output == "-":
         check_standard_output()
     else:
-        check_file(output, (".narrow",))
+        check_file(output, (".narrow",), force)
 
     from narrows.artifacts import atomic
     from narrows.codec import compression
@@ -105,21 +107,23 @@ def decompress(
         bool, typer.Option("--keep-going", help="Leave out items that are damaged, rather than stop.")
     ] = False,
     max_pixels: options.MaxPixels = None,
+    force: options.Force = False,
 ) -> None:
-    """Write the items that a compressed file holds, under the names they came with.
+    """Write the items of a compressed file, under their own names.
 
     \b
     Example:
       narrows decompress photos.narrow -o photos/
     """
-    if output == "-":
-        check_standard_output()
+    check_output(output, force)
 
     from narrows import data
 
-    with opened(source, model, max_pixels) as archive, items_bar("decompressing") as progress:
+    with opened(source, model, max_pixels) as archive:
         chosen = None if only is None else parse_only(only, archive)
-        items = archive.read(chosen, keep_going=keep_going, progress=progress)
+        check_items_output(archived_items(archive, chosen), [output], force)
+        with items_bar("decompressing") as progress:
+            items = archive.read(chosen, keep_going=keep_going, progress=progress)
     report_skipped(items)
     data.write(items, output)
 
@@ -135,8 +139,11 @@ def preview(
     ] = None,
     model: options.ItsModel = None,
     max_pixels: options.MaxPixels = None,
+    force: options.Force = False,
 ) -> None:
-    """Draw a contact sheet of the items in a compressed file, from their coarse levels alone.
+    """Draw a contact sheet of a compressed file.
+
+    It decodes the coarse levels of the items alone, which is quick.
 
     \b
     Example:
@@ -146,7 +153,7 @@ def preview(
     from narrows.data.formats import writable_suffixes
     from narrows.render import contact_sheet
 
-    check_file(output, writable_suffixes("image"))
+    check_file(output, writable_suffixes("image"), force)
 
     with opened(source, model, max_pixels) as archive, items_bar("decoding") as progress:
         if level is None:
@@ -154,12 +161,20 @@ def preview(
         shown = range(min(len(archive), contact_sheet.most_items(archive.largest, archive.axes, level)))
         sheet = contact_sheet.contact_sheet(archive.read(shown, level, progress=progress))
     if len(shown) < len(archive):
-        say(
+        note(
             f"{archive.name}: the sheet holds the first {len(shown):,} of {len(archive):,} items; "
             "with a higher --level it holds more"
         )
     data.write(data.Items.from_array(sheet[None]), output)
     print(f"{output}: {len(shown):,} items at level {level}")
+
+
+def archived_items(archive: "Archive", chosen: list[int] | None) -> "Items":
+    """Return stand-ins for the items of an archive, or for those chosen, under the names that they will have."""
+    indices = range(len(archive)) if chosen is None else sorted(set(chosen))
+    names = [archive.names[index] if archive.names else f"{index:05d}" for index in indices]
+    channels = archive.largest[-1] if archive.axes[-1] in "CF" else 1
+    return items_to_come(names, archive.axes, channels, archive.header.dtype or "uint8", archive.codec.rate_)
 
 
 def opened(source: str, model: str | None, max_pixels: int | None) -> "Archive":

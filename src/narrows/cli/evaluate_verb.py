@@ -1,4 +1,4 @@
-"""How good a model is, in figures."""
+"""Measure a model, beside simpler methods."""
 
 import json
 from dataclasses import asdict
@@ -7,36 +7,35 @@ from typing import TYPE_CHECKING, Any
 from narrows.cli import options
 from narrows.cli.inputs import load_tool, read_items_for
 from narrows.cli.messages import aligned
-from narrows.cli.restoration_verbs import check_corruption, check_tool_options
 from narrows.errors import ParameterError
-from narrows.evaluation.summary import Summary
-from narrows.render.summaries import downstream_summary, summarise
+from narrows.registry import tools
 
 if TYPE_CHECKING:
     from narrows.data import Items
     from narrows.evaluation.downstream import Downstream
+    from narrows.evaluation.summary import Summary
 
 
 def evaluate(
     model: options.Model,
     source: options.Data,
-    noise: options.NoiseAdded = None,
-    target: options.RightItems = None,
-    holes: options.HolesMade = None,
+    noise: options.AddedNoise = None,
+    target: options.Target = None,
+    holes: options.HiddenShare = None,
     labels: options.Labels = None,
     axes: options.Axes = None,
     strict: options.Strict = False,
     as_json: options.Json = False,
 ) -> None:
-    """Measure how well items come back, beside simpler ways.
+    """Measure a model on DATA, beside simpler methods.
 
     \b
-    For an autoencoder, beside PCA with as many components as the code has numbers.
-    Each half of the items is rebuilt by the PCA of the other half: it has not seen
-    them either. With --labels, also how well classifiers tell them from the codes,
-    beside the data as they are and PCA. For a denoiser, before and after, once noise was added to DATA. For
-    an imputer, on values that are hidden from it, beside the mean and the nearest
-    of the values that are known.
+    An autoencoder is compared with PCA of as many components as the code has
+    numbers. The PCA of each half of the items reconstructs the other half, so it
+    has not seen them either. With --labels, classifiers on the codes are compared
+    with classifiers on the raw data and on PCA. A denoiser is measured before and
+    after, on DATA with noise added. An imputer is measured on values that are
+    hidden from it, beside the mean and the nearest observed value.
 
     \b
     Examples:
@@ -45,38 +44,62 @@ def evaluate(
       narrows evaluate den.safetensors mnist:test --noise gaussian:0.5
       narrows evaluate fill.safetensors mnist:test --holes pixels:0.75
     """
-    from narrows.evaluation.evaluate import measure
-    from narrows.render.terminal import show_glimpse
-
     check_corruption(noise, target, holes)
-    estimator = load_tool(model, "evaluate", "autoencoder", "denoiser", "imputer")
-    check_tool_options(model, estimator.tool, noise=noise, target=target, holes=holes, labels=labels)
+    estimator = load_tool(model, "evaluate", *(name for name, spec in tools().items() if spec.evaluate))
+    check_evaluate_options(model, estimator.tool, noise=noise, target=target, holes=holes, labels=labels)
     if estimator.tool == "denoiser" and noise is None and target is None and estimator.noise is None:
         raise ParameterError(
-            f"{model}: learnt from data with noise of their own: give --noise to add to clean DATA, "
-            "or --target with what is right where DATA is noisy"
+            "learned from noisy data alone: give --noise to add to clean DATA, "
+            "or --target with the clean items where DATA is noisy",
+            source=model,
         )
+    from narrows.evaluation.evaluate import measure
+    from narrows.render.summaries import downstream_summary, summarise
+    from narrows.render.terminal import show_glimpse
+
     items = read_items_for(estimator, source, axes, strict)
-    right = None if target is None else read_items_for(estimator, target, axes, strict)
-    task = None if labels is None else tell_labels(estimator, items, labels)
-    found = measure(estimator, items, noise, right, holes)
+    clean = None if target is None else read_items_for(estimator, target, axes, strict)
+    task = None if labels is None else evaluate_labels(estimator, items, labels)
+    found = measure(estimator, items, noise, clean, holes)
     if as_json:
         print(json.dumps(asdict(found) | ({} if task is None else {"downstream": asdict(task)})))
         return
     summaries = [summarise(found)] + ([] if task is None else [downstream_summary(task)])
-    print("\n\n".join(map(shown, summaries)))
-    show_glimpse(estimator, items, noise=noise, target=right, holes=holes)
+    print("\n\n".join(map(format_summary, summaries)))
+    show_glimpse(estimator, items, noise=noise, target=clean, holes=holes)
 
 
-def tell_labels(estimator: Any, items: "Items", source: str) -> "Downstream":
-    """How well labels, those in a file or of a named set, are told from codes of the items."""
+def check_corruption(noise: str | None = None, target: str | None = None, holes: str | None = None) -> None:
+    """Raise ParameterError for options that suit no data, before any data are read."""
+    if noise is not None and target is not None:
+        raise ParameterError("pairs of items have noise of their own; give one of --noise and --target")
+    if noise is None and holes is None:
+        return
+    from narrows.corruption.corruption import Holes, Noise
+
+    if noise is not None:
+        Noise.parse(noise)
+    if holes is not None:
+        Holes.parse(holes)
+
+
+def check_evaluate_options(model: str, tool: str, **given: str | None) -> None:
+    """Raise ParameterError where an option is for other tools than that of the model."""
+    for option, value in given.items():
+        takers = [name for name, spec in tools().items() if option in spec.evaluate_options]
+        if value is not None and tool not in takers:
+            raise ParameterError(f"--{option} is for models of the tool {' or '.join(takers)}; {model} is of {tool}")
+
+
+def evaluate_labels(estimator: Any, items: "Items", source: str) -> "Downstream":
+    """Measure how well classifiers predict labels, from a file or a named data set, from the codes of items."""
     from narrows.data.labels import read_labels
     from narrows.evaluation.downstream import evaluate_downstream
 
     return evaluate_downstream(estimator, items, read_labels(source, len(items)))
 
 
-def shown(summary: Summary) -> str:
-    """A summary on a terminal."""
+def format_summary(summary: "Summary") -> str:
+    """Format a summary for a terminal."""
     tables = ([aligned(summary.facts)] if summary.facts else []) + [aligned(summary.rows, right=True)]
     return "\n\n".join([*tables, summary.note])

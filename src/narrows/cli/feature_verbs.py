@@ -1,13 +1,14 @@
 """From items to codes and back."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from narrows.cli import options
-from narrows.cli.inputs import check_file, check_standard_output, in_parts, load_tool, read_items_for
+from narrows.cli.inputs import converts_table, load_tool, read_items_for
+from narrows.cli.messages import items_bar
+from narrows.cli.outputs import check_file, check_items_output, check_output, check_standard_output, items_to_come
 from narrows.data.formats import writable_suffixes
-from narrows.progress import items_bar
 
 
 def encode(
@@ -19,27 +20,27 @@ def encode(
             "--output",
             "-o",
             metavar="CODES",
-            help=f"A file ({', '.join(writable_suffixes('array', 'table'))}), or - for a .npy on standard output, "
-            "the default without --errors.",
+            help="A .npy, .npz, .csv or .parquet, or - for a .npy on standard output, the default without --errors.",
         ),
     ] = None,
     errors: Annotated[
         str | None,
-        typer.Option(metavar="E.csv", help="Also write how badly each item comes back: its mean squared error."),
+        typer.Option(metavar="E.csv", help="Also write the reconstruction error of each item: its mean squared error."),
     ] = None,
     axes: options.Axes = None,
     strict: options.Strict = False,
+    force: options.Force = False,
 ) -> None:
-    """Write the codes of items, or how badly each comes back.
+    """Write the codes of items, or their reconstruction errors.
 
     \b
-    A .npy holds one row of numbers an item. A .npz also keeps names and shapes,
+    A .npy holds one row of numbers per item. A .npz also keeps names and shapes,
     and holds items of different sizes. A .csv or .parquet has the columns code0,
     code1, ..., and the index of a table.
 
     \b
-    Items unlike those that the model learnt from come back badly: the largest
-    errors, in scaled units, are the outliers.
+    Items unlike those of training have large reconstruction errors: the largest,
+    in scaled units, are the outliers.
 
     \b
     Examples:
@@ -53,29 +54,42 @@ def encode(
     if output == "-":
         check_standard_output()
     elif output is not None:
-        check_file(output, writable_suffixes("array", "table"))
+        check_file(output, (".npy", ".npz", *writable_suffixes("table")), force)
     if errors is not None:
-        check_file(errors, (".csv",), "--errors")
+        check_file(errors, (".csv",), force, "--errors")
 
-    from narrows.evaluation.error_files import write_errors, write_table_errors
-    from narrows.models.code_files import encode_items, encode_table, write_codes
-
-    estimator = load_tool(model, "encode", "autoencoder")
-    once = source == "-" and output is not None and errors is not None  # standard input cannot be read again
-    if output is not None and in_parts(estimator, source, output) and not once:
-        with items_bar("encoding") as progress:
-            encode_table(estimator, source, output, progress)
+    autoencoder = load_tool(model, "encode", "autoencoder")
+    read_twice = source != "-" or output is None or errors is None  # standard input can be read once
+    if output is not None and read_twice and converts_table(autoencoder, source, output):
+        encode_rows(autoencoder, source, output)
         output = None
-    if errors is not None and in_parts(estimator, source, errors) and not once:
-        write_table_errors(estimator, source, errors)
+    if errors is not None and read_twice and converts_table(autoencoder, source, errors):
+        from narrows.evaluation.error_files import write_table_errors
+
+        write_table_errors(autoencoder, source, errors)
         errors = None
-    if output is None and errors is None:
-        return
-    items = read_items_for(estimator, source, axes, strict)
+    if output is not None or errors is not None:
+        encode_items(autoencoder, read_items_for(autoencoder, source, axes, strict), output, errors)
+
+
+def encode_rows(autoencoder: Any, source: str, output: str) -> None:
+    """Write the codes of a table's rows, part by part."""
+    from narrows.models import code_files
+
+    with items_bar("encoding") as progress:
+        code_files.encode_table(autoencoder, source, output, progress)
+
+
+def encode_items(autoencoder: Any, items: Any, output: str | None, errors: str | None) -> None:
+    """Write the codes of items, their reconstruction errors, or both."""
+    from narrows.models import code_files
+
     if output is not None:
-        write_codes(encode_items(estimator, items), output)
+        code_files.write_codes(code_files.encode_items(autoencoder, items), output)
     if errors is not None:
-        write_errors(-estimator.score_samples(items), items.names, errors)
+        from narrows.evaluation.error_files import write_errors
+
+        write_errors(-autoencoder.score_samples(items), items.names, errors)
 
 
 def decode(
@@ -84,22 +98,27 @@ def decode(
         str, typer.Argument(metavar="CODES", show_default=False, help="What encode wrote; - for standard input.")
     ],
     output: options.Out = "-",
+    force: options.Force = False,
 ) -> None:
     """Write the items that codes stand for.
 
     \b
     Example:
-      narrows decode m.safetensors codes.npy -o rebuilt/
+      narrows decode m.safetensors codes.npy -o decoded/
     """
-    if output == "-":
-        check_standard_output()
+    check_output(output, force)
 
     from narrows import data
-    from narrows.models.code_files import decode_items, decode_table, read_codes
+    from narrows.models import code_files
 
-    estimator = load_tool(model, "decode", "autoencoder")
-    if in_parts(estimator, codes, output) and codes != "-":
+    autoencoder = load_tool(model, "decode", "autoencoder")
+    if codes != "-" and converts_table(autoencoder, codes, output):
         with items_bar("decoding") as progress:
-            decode_table(estimator, codes, output, progress)
+            code_files.decode_table(autoencoder, codes, output, progress)
         return
-    data.write(decode_items(estimator, read_codes(codes)), output)
+    found = code_files.read_codes(codes)
+    names = found.names or [f"{index:05d}" for index in range(len(found.rows))]
+    dtype = autoencoder.scaling_.dtype
+    coming = items_to_come(names, autoencoder.item_axes_, autoencoder.channels_, dtype, autoencoder.rate_)
+    check_items_output(coming, [output], force)
+    data.write(code_files.decode_items(autoencoder, found), output)

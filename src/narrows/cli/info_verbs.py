@@ -1,4 +1,4 @@
-"""What is there: data sets, and what a model file says about itself."""
+"""List data sets, and describe files."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ _COMPRESSED = b"NRW"
 
 
 def datasets() -> None:
-    """List the data sets that can be named, and where each is.
+    """List the named data sets, and where each is stored.
 
     \b
     Example:
@@ -37,12 +37,10 @@ def info(
     file: Annotated[
         str, typer.Argument(metavar="FILE", show_default=False, help="A model, a checkpoint or a compressed file.")
     ],
-    verify: Annotated[
-        bool, typer.Option("--verify", help="Also check the checksums of all that a compressed file holds.")
-    ] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Also verify the checksums of a compressed file.")] = False,
     as_json: options.Json = False,
 ) -> None:
-    """Show what a file holds: a model and how it was trained, or compressed items.
+    """Describe a model, a checkpoint or a compressed file.
 
     \b
     Example:
@@ -68,7 +66,7 @@ def info(
         raise FormatError(f"{file}: its description is not that of a model ({error!r})") from None
     if verify:
         raise ParameterError(
-            "--verify: is for compressed files; models and checkpoints are checked whenever they are read"
+            "--verify is for compressed files; models and checkpoints are verified whenever they are read"
         )
     if as_json:
         print(json.dumps(document))

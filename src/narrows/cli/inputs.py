@@ -1,13 +1,10 @@
-"""Data and models in, and the check that a result can be put where it is wanted before work begins."""
+"""Reading data and models."""
 
-import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from narrows.cli.messages import say
-from narrows.errors import DataError, ParameterError
-from narrows.progress import reading_bar
+from narrows.cli.messages import note, reading_bar
+from narrows.errors import DataError
 
 if TYPE_CHECKING:
     from narrows.data import Columns, Items
@@ -33,19 +30,19 @@ def read_items(
         items = data.read(
             source, axes=axes, expected_axes=expected_axes, strict=strict, columns=columns, progress=progress
         )
-    for note in items.notes:
-        say(note)
+    for each in items.notes:
+        note(each)
     report_skipped(items)
     return items
 
 
 def report_skipped(items: "Items") -> None:
-    """A word on what could not be read."""
+    """Print what could not be read."""
     for name, reason in items.skipped[:_SKIPPED_SHOWN]:
-        say(f"skipped {name}: {reason}")
+        note(f"skipped {name}: {reason}")
     if items.skipped:
         more = ", the first of them above" if len(items.skipped) > _SKIPPED_SHOWN else ""
-        say(f"{items.source}: {len(items.skipped)} of {len(items) + len(items.skipped)} skipped{more}")
+        note(f"{items.source}: {len(items.skipped)} of {len(items) + len(items.skipped)} skipped{more}")
 
 
 def read_items_for(model: "Tool", source: str, axes: str | None, strict: bool) -> "Items":
@@ -78,15 +75,15 @@ def read_mask(source: str) -> Any:
     return read_items(source, None, strict=True)
 
 
-def in_parts(model: "Tool", source: str, output: str) -> bool:
-    """Whether a model of tables goes from a table's file to another, so that the rows need not be in memory at once."""
+def converts_table(model: "Tool", source: str, output: str) -> bool:
+    """Return whether a model of tables goes from one table file to another, part by part."""
     from narrows.data.conversion import is_table_name
 
     return model.columns_ is not None and is_table_name(output) and (is_table_name(source) or source == "-")
 
 
 def load_tool(path: str, work: str, *tools: str) -> Any:
-    """The model in a file; DataError where it is none of the tools that this work needs."""
+    """Read a model; DataError where it is of none of the tools that a verb needs."""
     import narrows
     from narrows.artifacts.model_file import check_opens
 
@@ -95,32 +92,10 @@ def load_tool(path: str, work: str, *tools: str) -> Any:
     model = narrows.load(path)
     if model.tool not in tools:
         needed = " or ".join([", ".join(map(with_article, tools[:-1])), with_article(tools[-1])][len(tools) == 1 :])
-        raise DataError(f"{path}: {with_article(model.tool)}; {work} needs {needed}")
+        raise DataError(f"{with_article(model.tool)}; {work} needs {needed}", source=path)
     return model
 
 
 def with_article(tool: str) -> str:
+    """Return the name of a tool with "a" or "an"."""
     return f"{'an' if tool[0] in 'aeiou' else 'a'} {tool}"
-
-
-def check_file(path: str, suffixes: tuple[str, ...], option: str = "--output") -> None:
-    """Raise an error where a file with one of these suffixes cannot be written at `path`."""
-    target = Path(path)
-    if not target.name.lower().endswith(suffixes):
-        raise ParameterError(f"{option} {path}: expected a name that ends in {' or '.join(suffixes)}")
-    if target.is_dir():
-        raise DataError(f"{path}: is a folder; name a file in it")
-    if not target.parent.is_dir():
-        raise DataError(f"{path}: there is no folder {target.parent}; make it first")
-    try:
-        # As long as the longest name that is written beside it: that of a checkpoint in the making.
-        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.checkpoint.", suffix=".partial"):
-            pass
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written ({error.strerror})") from None
-
-
-def check_standard_output() -> None:
-    """Raise where standard output is a terminal, which has no use for arrays."""
-    if sys.stdout.isatty():
-        raise ParameterError("standard output is a terminal: name a file with -o, or pipe the result on")

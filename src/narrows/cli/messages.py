@@ -1,11 +1,69 @@
-"""What the command line says beside its results: single lines, on standard error."""
+"""What the command line prints besides results: single lines and progress bars, on standard error."""
 
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
-_FLAGS = {"random_state": "--seed", "missing_values": "--missing"}  # others have the name of the parameter
+from narrows import progress
+
+_FLAGS = {"random_state": "--seed", "missing_values": "--missing"}  # other options are named after the parameter
+
+
+@dataclass
+class Verbosity:
+    """How much the command line prints; set once per command line."""
+
+    quiet: bool = False
+    verbose: bool = False
+    debug: bool = False
+
+    def set(self, quiet: bool = False, verbose: bool = False, debug: bool = False) -> None:
+        """Turn options on; they stay on, since they may stand before the verb or after it."""
+        self.quiet |= quiet
+        self.verbose |= verbose
+        self.debug |= debug
+
+    def reset(self) -> None:
+        """Start again, for another command line in the same process."""
+        self.quiet = self.verbose = self.debug = False
+
+
+verbosity = Verbosity()
+
+
+def say(message: str) -> None:
+    """Print one line on standard error, whatever the verbosity."""
+    print(f"narrows: {one_line(message)}", file=sys.stderr)
+
+
+def note(message: str) -> None:
+    """Print one line on standard error, unless --quiet."""
+    if not verbosity.quiet:
+        say(message)
+
+
+def detail(message: str) -> None:
+    """Print one line on standard error with --verbose."""
+    if verbosity.verbose:
+        note(message)
+
+
+def shows_progress() -> bool:
+    """Return whether progress bars are shown: on terminals only, and not with --quiet."""
+    return sys.stderr.isatty() and not verbosity.quiet
+
+
+def items_bar(title: str) -> AbstractContextManager[Any]:
+    """Return a progress bar of items, or a context that gives None where none is shown."""
+    return progress.items_bar(title) if shows_progress() else nullcontext()
+
+
+def reading_bar() -> AbstractContextManager[Any]:
+    """Return a progress bar of reading, or a context that gives None where none is shown."""
+    return progress.reading_bar() if shows_progress() else nullcontext()
 
 
 def as_flag(name: str, value: Any) -> str:
@@ -18,18 +76,13 @@ def as_flag(name: str, value: Any) -> str:
     return f"{flag} {'x'.join(map(str, value)) if isinstance(value, tuple) else value}"
 
 
-def say(message: str) -> None:
-    """Print one line on standard error."""
-    print(f"narrows: {one_line(message)}", file=sys.stderr)
-
-
 def one_line(message: str) -> str:
-    """A message without line ends and other control characters, which names of files may hold."""
+    """Return a message without line ends and other control characters, which file names may hold."""
     return re.sub(r"[\x00-\x1f\x7f]+", " ", message)
 
 
 def aligned(rows: Iterable[Sequence[str]], right: bool = False) -> str:
-    """Rows of text as a table whose columns line up; with `right`, all but the first are set to the right."""
+    """Format rows of text as columns; with `right`, all but the first are aligned to the right."""
     rows = [[one_line(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
 
@@ -40,7 +93,7 @@ def aligned(rows: Iterable[Sequence[str]], right: bool = False) -> str:
 
 
 def size(count: float) -> str:
-    """A number of bytes in words."""
+    """Format a number of bytes with its unit."""
     for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if count >= factor:
             return f"{count / factor:.1f} {unit}"
@@ -48,5 +101,5 @@ def size(count: float) -> str:
 
 
 def smaller(raw: int, total: int) -> str:
-    """How much smaller than the values a file is."""
+    """Format how much smaller than the uncompressed values a file is."""
     return f"{raw / total:.1f} times smaller" if raw >= total else f"{total / raw:.1f} times larger"

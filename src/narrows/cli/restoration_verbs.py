@@ -1,22 +1,19 @@
-"""Noise out of items, and their holes filled."""
+"""Denoise items, and fill their missing values."""
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from narrows.cli import options
-from narrows.cli.inputs import check_file, check_standard_output, in_parts, load_tool, read_items_for, read_mask
-from narrows.cli.messages import say
+from narrows.cli.inputs import converts_table, load_tool, read_items_for, read_mask
+from narrows.cli.messages import items_bar, note
+from narrows.cli.outputs import check_file, check_items_output, check_new, check_output, numbered
 from narrows.data.formats import writable_suffixes
 from narrows.errors import DataError, ParameterError
-from narrows.progress import items_bar
 
 if TYPE_CHECKING:
     from narrows.data import Items
-
-_SUFFIX = re.compile(r"(\.[^./]+|\.[^./]+\.gz|-ubyte|-ubyte\.gz)?$")
 
 
 def denoise(
@@ -26,20 +23,22 @@ def denoise(
     uncertainty: options.Uncertainty = None,
     axes: options.Axes = None,
     strict: options.Strict = False,
+    force: options.Force = False,
 ) -> None:
-    """Write items without their noise, in the form and under the names they came with.
+    """Write items without their noise, under their own names.
 
     \b
     Example:
       narrows denoise den.safetensors scans/ -o clean/
     """
-    check_outputs(output, uncertainty)
+    check_outputs(output, uncertainty, force)
 
     from narrows import data
 
     denoiser = load_tool(model, "denoise", "denoiser")
     items = read_items_for(denoiser, source, axes, strict)
     check_sizes(items, uncertainty)
+    check_items_output(items, [output], force)
     with items_bar("denoising") as progress:
         clean = denoiser.transform(items, progress=progress)
     data.write(clean, output)
@@ -55,131 +54,119 @@ def fill(
         str | None,
         typer.Option(
             metavar="MASK",
-            help="Pictures or arrays that are not 0 where there is a hole: one for each item, or one for all.",
+            help="Images or arrays that are not 0 where a value is missing: one for each item, or one for all.",
         ),
     ] = None,
     missing: options.Missing = None,
     samples: Annotated[
-        int, typer.Option(min=0, metavar="K", help="Also write so many drawn fillings, as OUT-1, OUT-2, ...")
+        int, typer.Option(min=0, metavar="K", help="Also write K samples of what may be missing, as OUT-1, OUT-2, ...")
     ] = 0,
     strategy: Annotated[
         Literal["mean", "mode"] | None,
-        typer.Option(help="What fills a hole: what is best on average, as by default, or what is most probable."),
+        typer.Option(
+            help="What fills a hole: the best value on average, or the most probable one; by default as in training."
+        ),
     ] = None,
     uncertainty: options.Uncertainty = None,
     axes: options.Axes = None,
     strict: options.Strict = False,
+    force: options.Force = False,
 ) -> None:
-    """Fill holes; every value that is known stays as it is.
+    """Fill missing values; observed values stay as they are.
 
     \b
-    Holes are what the mask says, NaN, what --missing says (if it is not said, what
-    it said in training), and where an alpha channel is 0, which OUT does without.
-    OUT is the filling that is best on average. Drawn ones (--samples) show what
-    else may have been there.
+    Values are missing where the mask says so, where they are NaN or what --missing
+    says (by default, what it said in training), and where an alpha channel is 0,
+    which OUT does without. OUT holds the filling that is best on average. Samples
+    (--samples) show what else may have been there.
 
     \b
     Example:
-      narrows fill fill.safetensors torn.png --mask holes.png -o whole.png
+      narrows fill fill.safetensors damaged.png --mask holes.png -o filled.png
     """
-    check_outputs(output, uncertainty)
+    check_outputs(output, uncertainty, force)
     if samples and output == "-":
         raise ParameterError("--samples: standard output holds one filling; name a file or a folder with -o")
     marks = parse_missing(missing)
-
-    from numpy.random import RandomState
+    outputs = [output, *(numbered(output, number) for number in range(1, samples + 1))]
 
     from narrows import data
-    from narrows.estimators import imputer as imputers
+    from narrows.models.spatial_imputation import missing as missing_values
 
     imputer = load_tool(model, "fill", "imputer")
     if marks is not None:
         imputer.missing_values = marks
     if strategy is not None:
         imputer.strategy = strategy
-    if mask is None and uncertainty is None and in_parts(imputer, source, output) and not (source == "-" and samples):
-        fill_table(imputer, source, output, samples)
+    in_parts = mask is None and uncertainty is None and not (source == "-" and samples)
+    if in_parts and converts_table(imputer, source, output):
+        check_new([Path(path) for path in outputs if path != "-"], force)
+        fill_table(imputer, source, outputs)
         return
     items = imputer.with_mask(read_items_for(imputer, source, axes, strict), None if mask is None else read_mask(mask))
     check_sizes(items, uncertainty)
-    if not imputers.missing(items).any():
-        say(f"{items.source}: has no holes, and is written as it is; --mask or --missing say which values are holes")
+    check_items_output(items, outputs, force)
+    if not missing_values(items).any():
+        note(
+            f"{items.source}: has no missing values, and is written as it is; "
+            "--mask or --missing say which values are missing"
+        )
     with items_bar("filling") as progress:
-        whole = imputer.transform(items, progress=progress)
-    data.write(whole, output)
-    draws = RandomState(0)
-    for number in range(1, samples + 1):
-        data.write(imputer.sample(items, 1, random_state=draws)[0], numbered(output, number))
+        filled = imputer.transform(items, progress=progress)
+    data.write(filled, output)
+    write_samples(imputer, items, outputs[1:])
     if uncertainty is not None:
         data.write(imputer.uncertainty(items), uncertainty)
 
 
-def fill_table(imputer: Any, source: str, output: str, samples: int) -> None:
-    """Fill a table from file to file, part by part."""
+def fill_table(imputer: Any, source: str, outputs: list[str]) -> None:
+    """Fill a table from file to file, part by part; the first output is the best filling, others are samples."""
     from numpy.random import RandomState
 
     from narrows.data.conversion import convert
 
     with items_bar("filling") as progress:
-        convert(source, output, imputer.transform, imputer.columns_, fills=True, progress=progress)
+        convert(source, outputs[0], imputer.transform, imputer.columns_, fills=True, progress=progress)
     draws = RandomState(0)
-    for number in range(1, samples + 1):
 
-        def draw(frame: Any) -> Any:
-            return imputer.sample(frame, 1, random_state=draws)[0]
+    def sample(frame: Any) -> Any:
+        return imputer.sample(frame, 1, random_state=draws)[0]
 
-        convert(source, numbered(output, number), draw, imputer.columns_, fills=True)
+    for output in outputs[1:]:
+        convert(source, output, sample, imputer.columns_, fills=True)
 
 
-def check_outputs(output: str, uncertainty: str | None) -> None:
-    if output == "-":
-        check_standard_output()
+def write_samples(imputer: Any, items: "Items", outputs: list[str]) -> None:
+    """Write a sample of what may be missing to each output."""
+    from numpy.random import RandomState
+
+    from narrows import data
+
+    draws = RandomState(0)
+    for output in outputs:
+        data.write(imputer.sample(items, 1, random_state=draws)[0], output)
+
+
+def check_outputs(output: str, uncertainty: str | None, force: bool) -> None:
+    """Raise where a result cannot be written, or would replace a file."""
+    check_output(output, force)
     if uncertainty is not None:
-        check_file(uncertainty, writable_suffixes("array", "table"), "--uncertainty")
+        check_file(uncertainty, (".npy", ".npz", *writable_suffixes("table")), force, "--uncertainty")
+        if uncertainty == output:
+            raise ParameterError("is the output as well; name another file", source=f"--uncertainty {uncertainty}")
 
 
 def check_sizes(items: "Items", uncertainty: str | None) -> None:
+    """Raise where standard deviations of items of different sizes would go to a single array."""
     if uncertainty is not None and not items.uniform and not uncertainty.lower().endswith(".npz"):
-        raise DataError(f"{uncertainty}: items of different sizes are not one array; write an .npz")
-
-
-def check_tool_options(model: str, tool: str, **given: str | None) -> None:
-    """Raise where an option that is given is for another tool than the model in this file."""
-    of = {"noise": "denoiser", "target": "denoiser", "holes": "imputer", "labels": "autoencoder"}
-    for option, value in given.items():
-        if value is not None and tool != of[option]:
-            raise ParameterError(f"--{option}: is for a model of the tool {of[option]}, and {model} is one of {tool}")
-
-
-def check_corruption(noise: str | None = None, target: str | None = None, holes: str | None = None) -> None:
-    """Raise where these options cannot be meant, before any data are read."""
-    if noise is not None and target is not None:
-        raise ParameterError(
-            "--noise and --target: noise is added to clean data, and pairs have theirs; give one of them"
-        )
-    if noise is None and holes is None:
-        return
-    from narrows.corruption.corruption import Holes, Noise
-
-    if noise is not None:
-        Noise.parse(noise)
-    if holes is not None:
-        Holes.parse(holes)
+        raise DataError("items of different sizes are not one array; write an .npz", source=uncertainty)
 
 
 def parse_missing(text: str | None) -> Any:
-    """What --missing says: a number, or "alpha"."""
+    """Return what --missing says: a number, or "alpha"."""
     if text is None or text == "alpha":
         return text
     try:
         return float(text)
     except ValueError:
-        raise ParameterError(f"--missing {text}: expected a number or alpha") from None
-
-
-def numbered(output: str, number: int) -> str:
-    """The name of a drawn filling: x-1.npy beside x.npy, and folder-1/ beside folder/."""
-    if output.endswith("/") or Path(output).is_dir():
-        return f"{output.rstrip('/')}-{number}/"
-    start = _SUFFIX.search(output).start()  # type: ignore[union-attr]
-    return f"{output[:start]}-{number}{output[start:]}"
+        raise ParameterError("expected a number or alpha", parameter="missing_values", value=text) from None

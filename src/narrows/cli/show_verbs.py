@@ -1,4 +1,4 @@
-"""Look at models: the report, the viewer, and the tour."""
+"""Show models: the report, the viewer and the demo."""
 
 from contextlib import ExitStack
 from pathlib import Path
@@ -8,10 +8,12 @@ import typer
 
 from narrows.cli import options
 from narrows.cli.codec_verbs import opened
-from narrows.cli.inputs import check_file, load_tool, read_items_for
-from narrows.cli.messages import say, size
-from narrows.cli.restoration_verbs import check_corruption, check_tool_options
+from narrows.cli.evaluate_verb import check_corruption, check_evaluate_options
+from narrows.cli.inputs import load_tool, read_items_for
+from narrows.cli.messages import items_bar, note, size
+from narrows.cli.outputs import check_file
 from narrows.errors import DataError, ParameterError
+from narrows.registry import tools
 
 if TYPE_CHECKING:
     from narrows.data import Items
@@ -21,20 +23,21 @@ def report(
     model: options.Model,
     source: options.Data,
     output: Annotated[
-        str, typer.Option("--output", "-o", metavar="R.html", show_default=False, help="Where the page goes.")
+        str, typer.Option("--output", "-o", metavar="R.html", show_default=False, help="The page to write.")
     ],
-    noise: options.NoiseAdded = None,
-    target: options.RightItems = None,
-    holes: options.HolesMade = None,
+    noise: options.AddedNoise = None,
+    target: options.Target = None,
+    holes: options.HiddenShare = None,
     labels: options.Labels = None,
     axes: options.Axes = None,
     strict: options.Strict = False,
+    force: options.Force = False,
 ) -> None:
-    """Write what a model is and what it makes of DATA as one HTML page.
+    """Write an HTML page about a model and its results on DATA.
 
     \b
-    The page needs nothing from elsewhere: mail it, print it, read it on a phone.
-    Of many items, 2,000 are looked at; for a codec 500.
+    The page is one file that loads nothing else: mail it, print it, read it on a
+    phone. It shows at most 2,000 items, or 500 for a codec.
 
     \b
     Examples:
@@ -42,28 +45,27 @@ def report(
       narrows report den.safetensors mnist:test -o den.html --noise gaussian:0.5
     """
     check_corruption(noise, target, holes)
-    check_file(output, (".html", ".htm"))
-    estimator = load_tool(model, "report", "autoencoder", "codec", "denoiser", "imputer")
-    check_tool_options(model, estimator.tool, noise=noise, target=target, holes=holes, labels=labels)
+    check_file(output, (".html", ".htm"), force)
+    estimator = load_tool(model, "report", *(name for name, spec in tools().items() if spec.report))
+    check_evaluate_options(model, estimator.tool, noise=noise, target=target, holes=holes, labels=labels)
     from narrows.artifacts import atomic
     from narrows.data.labels import read_labels
-    from narrows.progress import items_bar
     from narrows.render.description import read_model_document
     from narrows.report.build import report as page
 
     items = read_items_for(estimator, source, axes, strict)
-    right = None if target is None else read_items_for(estimator, target, axes, strict)
-    told = None if labels is None else read_labels(labels, len(items))
-    if told is not None and len(told) != len(items):
-        raise DataError(f"{labels}: {len(told)} labels for {len(items)} items of {source}")
+    clean = None if target is None else read_items_for(estimator, target, axes, strict)
+    classes = None if labels is None else read_labels(labels, len(items))
+    if classes is not None and len(classes) != len(items):
+        raise DataError(f"{labels}: {len(classes)} labels for {len(items)} items of {source}")
     with items_bar("report") as progress:
         html = page(
             estimator,
             read_model_document(model),
             items,
-            labels=told,
+            labels=classes,
             noise=noise,
-            target=right,
+            target=clean,
             holes=holes,
             progress=progress,
         )
@@ -81,7 +83,7 @@ def view(
             help="Models, at most one of each tool, and data to try them on; or a compressed file.",
         ),
     ],
-    host: Annotated[str, typer.Option(help="The address to listen on; the default is for this machine alone.")] = (
+    host: Annotated[str, typer.Option(help="The address to listen on; by default, only this machine can connect.")] = (
         "127.0.0.1"
     ),
     port: Annotated[
@@ -92,10 +94,11 @@ def view(
     axes: options.Axes = None,
     strict: options.Strict = False,
 ) -> None:
-    """Try models in the browser: browse, draw, upload; squeeze, compress, denoise, fill.
+    """Try models in the browser.
 
     \b
-    The page is served to this machine alone, and sends nothing anywhere.
+    Browse, draw and upload items; encode, compress, denoise and fill them.
+    The page is served to this machine alone, and sends no data anywhere.
 
     \b
     Examples:
@@ -119,17 +122,17 @@ def view(
 
     with ExitStack() as stack:
         if models:
-            tools: dict[str, Any] = {}
+            viewed: dict[str, Any] = {}
             for path in models:
-                tool = load_tool(path, "view", "autoencoder", "codec", "denoiser", "imputer")
-                if tools.setdefault(tool.tool, tool) is not tool:
+                tool = load_tool(path, "view", *(name for name, spec in tools().items() if spec.viewer))
+                if viewed.setdefault(tool.tool, tool) is not tool:
                     raise ParameterError(f"{path}: a second model of the tool {tool.tool}; one of each can be viewed")
-            items = read_items_for(next(iter(tools.values())), name, axes, strict)
+            items = read_items_for(next(iter(viewed.values())), name, axes, strict)
             if not items.spatial_dims:
                 raise DataError(f"{name}: rows of a table have no pictures to view; see narrows report")
-            for path, tool in zip(models, tools.values(), strict=True):
+            for path, tool in zip(models, viewed.values(), strict=True):
                 check_suits(tool, path, items)
-            bench = Workbench(tools, len(items), items.select, items.source)
+            bench = Workbench(viewed, len(items), items.select, items.source)
         else:
             archive = stack.enter_context(opened(name, model, None))
             stored = archive.reader.sizes()["total"]
@@ -139,7 +142,7 @@ def view(
             )
             bench = Workbench({"codec": archive.codec}, len(archive), archive.read, archive.name, about)
         try:
-            serve(bench, host, port, browser, say)
+            serve(bench, host, port, browser, note)
         except OSError:
             taken = "7860 to 7959 are taken" if port is None else f"{port} is taken"
             raise DataError(
@@ -157,16 +160,19 @@ def check_suits(tool: Any, path: str, items: "Items") -> None:
 
 
 def demo(
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where the pictures go.")] = Path(
-        "demo"
-    ),
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FOLDER", help="The folder for models, pictures and the page.")
+    ] = Path("demo"),
+    force: options.Force = False,
 ) -> None:
-    """Take the tour: train on MNIST, and show what comes of it.
+    """Train every tool on MNIST, and show the results as a page.
 
     \b
     Example:
-      narrows demo -o tour
+      narrows demo -o demo
     """
+    if not force and output.is_dir() and any(output.iterdir()):
+        raise DataError("is not empty", source=str(output), hint="to replace files in it, use --force")
     from rich.console import Console
 
     from narrows.demo import tour

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from narrows.artifacts import atomic
-from narrows.data.formats import Format, find_by_name, find_format, writable_suffixes
+from narrows.data.formats import Format, find_by_name, find_format, folders, writable_suffixes
 from narrows.data.items import Items
 from narrows.errors import DataError
 
@@ -65,6 +65,25 @@ def write(items: Items, target: str | os.PathLike[str], stdout: BinaryIO | None 
         if text == "-":
             raise  # a closed pipe is the business of whoever opened it
         raise DataError(f"cannot be written ({error.strerror or error})", source=text) from None
+
+
+def output_paths(items: Items, target: str | os.PathLike[str]) -> list[Path]:
+    """Return the files that `write` would write; none for standard output.
+
+    Raises
+    ------
+    DataError
+        If the target cannot hold such items.
+    """
+    text, path = os.fspath(target), Path(target)
+    if text == "-":
+        return []
+    try:
+        format = _choose_format(text, path)
+        return folders.output_paths(items, path) if format.name == "folder" else [path]
+    except DataError as error:
+        error.source = text
+        raise
 
 
 def check_numbers(items: Items) -> None:

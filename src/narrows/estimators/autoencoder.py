@@ -27,7 +27,7 @@ from narrows.training.task import TrainingProgress
 
 
 class Autoencoder(ClassNamePrefixFeaturesOutMixin, TableRebuilder):
-    """Learn a short code for items, and to reconstruct them from it.
+    """Learn a short code for items, and reconstruct them from it.
 
     Items are the rows of a table, signals, pictures or volumes: an array (the axes are guessed, or said with `axes`), a
     list of arrays of different sizes, or `narrows.data.Items`. Integers and floats go in as they are.

@@ -29,7 +29,7 @@ from narrows.training.task import TrainingProgress
 
 
 class Codec(Tool):
-    """Learn what items have in common, to compress others like them.
+    """Learn to compress items that have much in common.
 
     Items are signals, pictures or volumes of integers or real numbers, of any sizes, as `narrows.Autoencoder` takes
     them. Whatever they hold, what is asked of the compression is kept: lossless, or no value off by more than a bound.

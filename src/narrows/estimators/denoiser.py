@@ -29,7 +29,7 @@ LITTLE = 0.005  # of the range or the deviation of the data: noise that is none
 
 
 class Denoiser(Restorer):
-    """Learn to denoise: from clean data, from pairs, or from noisy data alone.
+    """Learn to denoise, from clean or from noisy items.
 
     In one of three ways. With `noise`, from clean items, to which such noise is added in training. With pairs,
     `fit(noisy, clean)`, or `fit(noisy, noisy_again)` of the same scenes. With neither, from noisy items alone, whose

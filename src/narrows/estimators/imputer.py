@@ -32,7 +32,7 @@ ROUNDS = 16  # of drawing a plausible filling
 
 
 class Imputer(TableImputer):
-    """Learn to fill missing values, from data with or without missing values of their own.
+    """Learn to fill missing values in data of any kind.
 
     In training more values are hidden, and the network, which sees which are, learns to tell them. What is known comes
     back bit for bit. A table is an array or a data frame, whose columns may hold numbers, booleans, categories, text

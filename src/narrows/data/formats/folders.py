@@ -21,14 +21,21 @@ def read(content: Content, name: str, options: ReadOptions) -> Items:
 
 def write(items: Items, folder: Path, name: str = "") -> None:
     """Write a file for each item, under its own name where it has one; other files in the folder stay."""
-    module, suffix = _member_format(items)
-    for index, file_name in enumerate(_file_names(items.item_names, suffix)):
-        path = Path(file_name)
-        if path.anchor or ".." in path.parts:
-            raise DataError(f"the item's name {file_name!r} leads out of the folder")
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        with atomic.replacing(folder / path) as temporary, open(temporary, "wb") as file:
-            module.write(items.select([index]), file, file_name.lower())
+    module, _ = _member_format(items)
+    for index, path in enumerate(output_paths(items, folder)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic.replacing(path) as temporary, open(temporary, "wb") as file:
+            module.write(items.select([index]), file, path.name.lower())
+
+
+def output_paths(items: Items, folder: Path) -> list[Path]:
+    """Return the files that `write` would write, one for each item."""
+    _, suffix = _member_format(items)
+    names = _file_names(items.item_names, suffix)
+    for name in names:
+        if Path(name).anchor or ".." in Path(name).parts:
+            raise DataError(f"the item's name {name!r} leads out of the folder")
+    return [folder / name for name in names]
 
 
 def _member_format(items: Items) -> tuple[Any, str]:
