@@ -24,7 +24,7 @@ from command_line import Parser, write_figures
 from comparison import NARROWS, Comparison, document, print_figures, print_rows
 from measuring import this_machine
 from narrows.artifacts import atomic
-from narrows.codec.container.file import Reader
+from narrows.codec.container.archive_file import ArchiveReader
 from picture_sets import PictureSet, chosen
 from rate_plot import rate_plot
 from rates import FILES, Files, Rate, Work, all_rates, distortion, pixels
@@ -57,7 +57,7 @@ def measure_narrows(pictures: PictureSet, codec: Any) -> tuple[list[Rate], float
     few = pictures.spread(OWN_FILES)
     demands = [{"lossless": True}, *({"quality": quality} for quality in OWN_QUALITIES if pictures.targets)]
     own = [together([measured(codec, item[None], [item], "each", demand) for item in few]) for demand in demands]
-    payload = Reader(codec.compress(as_given(few), lossless=True), "archive").sizes()["payload"]
+    payload = ArchiveReader(codec.compress(as_given(few), lossless=True), "archive").sizes()["payload"]
     return rates + own, (own[0].bytes - payload) / len(few)
 
 

@@ -37,8 +37,8 @@ from typing import Any
 import numpy as np
 
 import narrows
+from narrows.codec.container.archive_file import FORMAT, MAGIC, ArchiveReader, write_archive
 from narrows.codec.container.fields import pack_varint
-from narrows.codec.container.file import FORMAT, MAGIC, Reader, write
 from narrows.errors import FormatError
 
 KINDS = ("file", "header", "parameters", "payload", "model")
@@ -69,7 +69,7 @@ class Outcome:
 def damaged(content: bytes, seed: int, case: int) -> tuple[str, bytes]:
     """The kind of damage of a case, and the damaged file."""
     rng = random.Random(f"{seed} {case}")
-    reader = Reader(content, "original", max_pixels=2**99)
+    reader = ArchiveReader(content, "original", max_pixels=2**99)
     header, model = reader.header, reader.model()
     kind = rng.choice(KINDS[: 5 if model else 4])
     if kind == "file":
@@ -88,7 +88,7 @@ def damaged(content: bytes, seed: int, case: int) -> tuple[str, bytes]:
     else:
         model = changed(model or b"", rng)
     target = io.BytesIO()
-    write(
+    write_archive(
         target,
         fingerprint=header.fingerprint,
         mode=header.mode,
@@ -137,7 +137,7 @@ def read(path: Path, task: Task, model: Any, max_pixels: int) -> Iterator[tuple[
     """
     if task.container:
         with open(path, "rb") as file:
-            reader = Reader(file, path.name, max_pixels)
+            reader = ArchiveReader(file, path.name, max_pixels)
             yield "header", reader.header.to_bytes()
             with contextlib.suppress(FormatError):
                 reader.model()
@@ -203,7 +203,7 @@ def decode(connection: Connection, task: Task) -> None:
 
 def values_in(content: bytes, task: Task, model: Any) -> int:
     """The values in the file that is whole, or its items where only a model knows their shape and none is wanted."""
-    header = Reader(content, "original", max_pixels=2**99).header
+    header = ArchiveReader(content, "original", max_pixels=2**99).header
     if header.shapes is None and task.container:
         return header.count
     if header.shapes is None:

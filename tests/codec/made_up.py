@@ -9,7 +9,7 @@ import torch
 
 from narrows.codec.entropy.context import ContextModel
 from narrows.codec.entropy.design import Design
-from narrows.codec.entropy.interlaced import Interlaced
+from narrows.codec.entropy.interlaced import InterlacedCoder
 
 CPU = torch.device("cpu")
 
@@ -33,8 +33,8 @@ def model(design: Design, seed: int = 0) -> ContextModel:
     return made.eval()
 
 
-def interlaced(design: Design, seed: int = 0) -> Interlaced:
-    return Interlaced(design, model(design, seed).tensors(), CPU)
+def interlaced(design: Design, seed: int = 0) -> InterlacedCoder:
+    return InterlacedCoder(design, model(design, seed).tensors(), CPU)
 
 
 def contents(rng: np.random.Generator, shape: tuple[int, ...], most: int) -> Iterator[tuple[str, np.ndarray]]:

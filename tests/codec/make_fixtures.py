@@ -15,7 +15,8 @@ import numpy as np
 import torch
 
 from narrows import Codec
-from narrows.codec.learning import specification
+from narrows.codec.learning import design_networks
+from narrows.codec.model import CodecModel
 from narrows.data import Items
 from narrows.estimators import codec as codec_module
 
@@ -40,19 +41,19 @@ def signals(count: int) -> np.ndarray:
 
 
 def small(*given: object) -> object:
-    found = specification(*given)
+    found = design_networks(*given)
     designs = {name: getattr(found, name) for name in ("lossless", "lossy", "latent")}
     return replace(found, **{name: replace(each, hidden=4, flag_hidden=4) for name, each in designs.items()})
 
 
 def make(name: str, training: np.ndarray, axes: str, test: np.ndarray, modes: dict[str, dict[str, object]]) -> None:
-    with patch.object(codec_module, "specification", small):
+    with patch.object(codec_module, "design_networks", small):
         codec = Codec(epochs=3, axes=axes, device="cpu").fit(training)
     tensors = {
         each: np.round(tensor * GRAIN) / np.float32(GRAIN) if tensor.dtype.kind == "f" else tensor
-        for each, tensor in codec._tensors_.items()
+        for each, tensor in codec.model_.tensors.items()
     }
-    codec._take_on(tensors, {each: value for each, value in codec._document_.items() if each != "tool"})
+    codec = Codec.from_model(CodecModel.from_tensors(codec.model_.manifest, tensors))
     model = FOLDER / f"{name}.safetensors"
     codec.save(model)
     (FOLDER / f"{name}.safetensors.xz").write_bytes(lzma.compress(model.read_bytes(), preset=9))

@@ -12,7 +12,7 @@ from narrows.codec.chunk import decode_chunk, encode_chunk
 from narrows.codec.transforms.quantiser import Quantiser
 from narrows.errors import FormatError
 
-from .stand_in import Coder, Plan
+from .stand_in_coder import Coder, Plan
 
 RNG = np.random.default_rng(0)
 SHAPES = [(15, 17), (15, 17), (1, 1), (18, 13), (15, 17), (18, 13), (30, 30)]
@@ -132,5 +132,5 @@ def test_damaged_payloads_are_refused():
                 assert [item.shape for item in found] == shapes
     only_stored = encode_chunk(Coder(), one, [noise((30, 30))])
     for damaged in (b"", b"\4" + only_stored[1:], only_stored + b"\0"):
-        with pytest.raises(FormatError, match="its payload makes no sense"):
+        with pytest.raises(FormatError, match="its payload is invalid"):
             decode_chunk(Coder(), one, damaged, [(30, 30)], 2)

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from narrows.codec.container.archive_file import FORMAT, MAGIC, ArchiveReader, write_archive
 from narrows.codec.container.fields import MAX_INFLATED, pack_block, pack_number, pack_varint
-from narrows.codec.container.file import FORMAT, MAGIC, Reader, write
 from narrows.codec.container.header import AXES, DTYPES
 from narrows.errors import DataError, FormatError
 
@@ -28,9 +28,9 @@ HOSTILE_NAMES = (
 def written(**fields):
     fields = {"fingerprint": FINGERPRINT, "mode": {"lossless": True}, "chunk_items": [1], "chunks": [b"pay"], **fields}
     target = io.BytesIO()
-    sizes = write(target, **fields)
+    sizes = write_archive(target, **fields)
     content = target.getvalue()
-    assert Reader(content, "x.narrow", max_pixels=2**99).sizes() == sizes
+    assert ArchiveReader(content, "x.narrow", max_pixels=2**99).sizes() == sizes
     assert sizes["total"] == len(content)
     return content
 
@@ -59,7 +59,7 @@ def tried(read):
 
 def everything(content):
     """All that a reader can give: the header, the model and each chunk; None for what is damaged."""
-    reader = tried(lambda: Reader(content, "x.narrow"))
+    reader = tried(lambda: ArchiveReader(content, "x.narrow"))
     if reader is None:
         return None
     chunks = [tried(lambda i=i: reader.chunk(i)) for i in range(len(reader.header.chunk_items))]
@@ -74,7 +74,7 @@ def one_line(message):
 
 def refused(content, words, **options):
     with pytest.raises(FormatError, match=words) as error:
-        Reader(content, "x.narrow", **options)
+        ArchiveReader(content, "x.narrow", **options)
     assert one_line(str(error.value))
 
 
@@ -132,7 +132,7 @@ def contents(draw):
 
 @given(contents())
 def test_what_was_written_is_read(fields):
-    reader = Reader(written(**fields), "x.narrow", max_pixels=2**99)
+    reader = ArchiveReader(written(**fields), "x.narrow", max_pixels=2**99)
     header = reader.header
     assert header.fingerprint == FINGERPRINT[:12]
     assert header.count == sum(fields["chunk_items"])
@@ -153,7 +153,7 @@ def test_from_a_file_as_from_its_bytes(name, tmp_path):
     path = tmp_path / "x.narrow"
     path.write_bytes(content)
     with open(path, "rb") as file:
-        reader = Reader(file, "x.narrow")
+        reader = ArchiveReader(file, "x.narrow")
         assert [reader.model(), reader.chunk(0)] == everything(content)[1:3]
 
 
@@ -184,7 +184,7 @@ def test_what_many_items_cost():
 )
 def test_numbers_are_exact_and_short(number, size):
     assert len(pack_number(number)) == size
-    assert Reader(written(mode={"psnr": number}), "x.narrow").header.mode == {"psnr": number}
+    assert ArchiveReader(written(mode={"psnr": number}), "x.narrow").header.mode == {"psnr": number}
 
 
 def test_names_and_shapes_of_many_pictures_are_short():
@@ -224,10 +224,10 @@ def test_every_flipped_bit_is_noticed_and_harms_its_chunk_alone():
 
 def test_chunks_beside_a_damaged_one(tmp_path):
     content = bytearray(written(**SAMPLES["digits"]))
-    reader = Reader(bytes(content), "x.narrow")
+    reader = ArchiveReader(bytes(content), "x.narrow")
     start = len(content) - sum(reader.header.chunk_lengths[2:])
     content[start + 5] ^= 1
-    reader = Reader(bytes(content), "x.narrow")
+    reader = ArchiveReader(bytes(content), "x.narrow")
     assert reader.verify() == [2]
     assert [reader.chunk(index) for index in (0, 1, 3, 4)] == [PAYLOADS[index] for index in (0, 1, 3, 4)]
     words = f"x.narrow: chunk 3 of 5 fails its checksum at byte {start}; to read the other chunks, use: keep_going=True"
@@ -239,12 +239,12 @@ def test_one_chunk_has_no_others():
     content = bytearray(written())
     content[-1] ^= 1
     with pytest.raises(FormatError, match=r"chunk 1 of 1 fails its checksum at byte 20$"):
-        Reader(bytes(content), "x.narrow").chunk(0)
+        ArchiveReader(bytes(content), "x.narrow").chunk(0)
 
 
 def test_swapped_chunks_are_noticed():
     content = written(chunk_items=[2, 2], chunks=[b"aaaa", b"bbbb"])
-    assert Reader(content[:-8] + content[-4:] + content[-8:-4], "x.narrow").verify() == [0, 1]
+    assert ArchiveReader(content[:-8] + content[-4:] + content[-8:-4], "x.narrow").verify() == [0, 1]
 
 
 def test_thousands_of_headers_that_lie():
@@ -254,7 +254,7 @@ def test_thousands_of_headers_that_lie():
     for fields in SAMPLES.values():
         content = written(**fields)
         header = everything(content)[0].to_bytes()
-        rest = content[Reader(content, "x.narrow").sizes()["header"] :]
+        rest = content[ArchiveReader(content, "x.narrow").sizes()["header"] :]
         for _ in range(2500):
             changed = bytearray(header)
             for _ in range(rng.choice([1, 1, 1, 2, 5])):
@@ -292,9 +292,9 @@ def test_any_flags_with_any_numbers(flags, fields):
         (b"\x89PNG\r\n\x1a\n" + b"\0" * 30, "not a .narrow file"),
         (MAGIC, "not a .narrow file"),
         (MAGIC + b"\0" * 30, "not a .narrow file"),
-        (MAGIC + b"\2" + b"\0" * 30, "of format 2; this narrows reads up to format 1: upgrade it"),
-        (MAGIC + b"\1", "its header makes no sense"),
-        (MAGIC + b"\1" + b"\xff" * 30, "its header makes no sense: a number without an end"),
+        (MAGIC + b"\2" + b"\0" * 30, "of format 2; this narrows reads up to format 1; upgrade it"),
+        (MAGIC + b"\1", "its header is invalid"),
+        (MAGIC + b"\1" + b"\xff" * 30, "its header is invalid: a number without an end"),
         (MAGIC + b"\1" + b"\xff" * 8 + b"\x7f" + b"\0" * 30, "truncated: its 43 bytes end inside its header"),
         (MAGIC + b"\1\x10" + b"\0" * 30, "its header fails its checksum"),
         (sealed(b""), "6 bytes wanted where 0 are left"),
@@ -346,7 +346,7 @@ def test_names_that_lead_out_of_the_folder(name):
     "name", ["a", "..a", "a..", "...", "a b/ü\u3000.png", ".hidden", ":a", "1:2", "日本", "🙂", "-"]
 )
 def test_names_that_stay_inside(name):
-    assert Reader(written(names=[name]), "x.narrow").header.names == [name]
+    assert ArchiveReader(written(names=[name]), "x.narrow").header.names == [name]
 
 
 @pytest.mark.parametrize("names", [["a\0b"], ["a", "b", "a"], ["\udcff"]])
@@ -397,27 +397,27 @@ def test_a_long_hole_at_the_end_is_not_read(tmp_path):
         file.write(content)
         file.truncate(2**32)
     with open(path, "rb") as file, pytest.raises(FormatError, match="too many for what it holds"):
-        Reader(file, "x.narrow").chunk(0)
+        ArchiveReader(file, "x.narrow").chunk(0)
 
 
 def test_the_limit_of_values():
     shapes = np.array([[100, 100], [50, 50]])
     content = written(chunk_items=[2], axes="NYX", dtype="uint8", shapes=shapes)
-    assert Reader(content, "x.narrow", max_pixels=12_500).header.count == 2
+    assert ArchiveReader(content, "x.narrow", max_pixels=12_500).header.count == 2
     refused(content, "12,500 values or more; the limit is 12,499; .* max_pixels=12500", max_pixels=12_499)
 
 
 def test_what_the_model_says_is_filled_in():
-    reader = Reader(written(chunk_items=[3]), "x.narrow", max_pixels=3 * 784)
+    reader = ArchiveReader(written(chunk_items=[3]), "x.narrow", max_pixels=3 * 784)
     reader.complete("NYX", "uint8", (28, 28))
     assert (reader.header.axes, reader.header.dtype, reader.header.shapes) == ("NYX", "uint8", (28, 28))
     assert reader.chunk(0) == b"pay"
     with pytest.raises(FormatError, match="max_pixels="):
-        Reader(written(chunk_items=[3]), "x.narrow", max_pixels=3 * 784 - 1).complete("NYX", "uint8", (28, 28))
+        ArchiveReader(written(chunk_items=[3]), "x.narrow", max_pixels=3 * 784 - 1).complete("NYX", "uint8", (28, 28))
     for axes, shape in (("NYX", ()), ("NYX", (4, 4, 4)), ("NYX", (2**12, 2**12))):
         with pytest.raises(FormatError, match=r"x\.narrow: does not fit its model: "):
-            Reader(written(chunk_items=[3]), "x.narrow").complete(axes, "uint8", shape)
-    own = Reader(written(axes="NT", dtype="int16", shapes=(7,)), "x.narrow")
+            ArchiveReader(written(chunk_items=[3]), "x.narrow").complete(axes, "uint8", shape)
+    own = ArchiveReader(written(axes="NT", dtype="int16", shapes=(7,)), "x.narrow")
     own.complete("NYX", "uint8", (28, 28))
     assert own.header.shapes == (7,)
 
@@ -445,7 +445,7 @@ def test_fields_that_do_not_fit_are_not_written(fields, words):
     target = io.BytesIO()
     fields = {"fingerprint": FINGERPRINT, "mode": {"psnr": 3}, "chunk_items": [1], "chunks": [b"pay"], **fields}
     with pytest.raises(ValueError, match=words):
-        write(target, **fields)
+        write_archive(target, **fields)
     assert target.getvalue() == b""
 
 
@@ -454,7 +454,7 @@ def test_many_threads_read_one_file(tmp_path):
     payloads = [bytes([index]) * 5000 for index in range(64)]
     path.write_bytes(written(chunk_items=[1] * 64, chunks=payloads))
     with open(path, "rb") as file:
-        reader = Reader(file, "x.narrow")
+        reader = ArchiveReader(file, "x.narrow")
         read = [[] for _ in range(4)]
         threads = [
             threading.Thread(target=lambda own=own: own.extend(reader.chunk(index) for index in range(64)))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from narrows.codec.entropy.range_coder import Reader, Writer
+from narrows.codec.entropy.range_coder import SymbolDecoder, SymbolEncoder
 from narrows.errors import FormatError
 
 
@@ -23,7 +23,7 @@ def calls(seed, count, most=200):
 
 
 def written(asked):
-    writer = Writer()
+    writer = SymbolEncoder()
     for kind, parameters, symbols in asked:
         assert getattr(writer, kind)(parameters, symbols) is symbols
     return writer.payload()
@@ -32,7 +32,7 @@ def written(asked):
 @given(st.integers(0, 999), st.integers(0, 6), st.sampled_from([3, 200]))
 def test_write_and_read_undo_each_other(seed, count, most):
     asked = list(calls(seed, count, most))
-    reader = Reader(written(asked))
+    reader = SymbolDecoder(written(asked))
     for kind, parameters, symbols in asked:
         assert np.array_equal(getattr(reader, kind)(parameters), symbols)
 
@@ -45,7 +45,7 @@ def test_the_payload_is_as_long_as_the_symbols_are_unlikely(number):
     bits = np.log2(frequencies.sum(1) / frequencies[np.arange(number), symbols]).sum()
     payload = written([("categorical", frequencies, symbols)])
     assert bits - 8 < 8 * len(payload) < 1.001 * bits + 40
-    assert np.array_equal(Reader(payload).categorical(frequencies), symbols)
+    assert np.array_equal(SymbolDecoder(payload).categorical(frequencies), symbols)
 
 
 def test_nothing_costs_nothing():
@@ -58,7 +58,7 @@ def test_nothing_costs_nothing():
 @example(b"\xff" * 64, 0)
 @example(b"", 1)
 def test_any_bytes_give_symbols_or_a_format_error(payload, seed):
-    reader = Reader(payload)
+    reader = SymbolDecoder(payload)
     try:
         for kind, parameters, _ in calls(seed, 5, 40):
             symbols = getattr(reader, kind)(parameters)
@@ -74,7 +74,7 @@ def test_any_bytes_give_symbols_or_a_format_error(payload, seed):
 def test_truncated_payloads_give_symbols_or_a_format_error(seed, share):
     asked = list(calls(seed, 4, 40))
     payload = written(asked)
-    reader = Reader(payload[: int(share * len(payload))])
+    reader = SymbolDecoder(payload[: int(share * len(payload))])
     try:
         for kind, parameters, symbols in asked:
             assert getattr(reader, kind)(parameters).shape == symbols.shape

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from narrows.codec.container.file import Reader, write
+from narrows.codec.container.archive_file import ArchiveReader, write_archive
 
 PAGE = (Path(__file__).parents[2] / "docs" / "format.md").read_text(encoding="utf-8")
 EXAMPLES = [bytes.fromhex(lines) for lines in re.findall(r"(?m)^((?: {4}(?:[0-9a-f]{2} ?)+\n)+)", PAGE)]
@@ -43,7 +43,7 @@ FIELDS = [
 
 def written(fields):
     target = io.BytesIO()
-    write(target, fingerprint=FINGERPRINT, **fields)
+    write_archive(target, fingerprint=FINGERPRINT, **fields)
     return target.getvalue()
 
 
@@ -68,7 +68,7 @@ def test_the_reader_of_the_page_reads_what_is_written(fields):
 @pytest.mark.parametrize("index", range(2))
 def test_the_examples_of_the_page_are_files(index):
     """Not compared byte by byte: another zlib may deflate names otherwise."""
-    reader, fields = Reader(EXAMPLES[index], "x.narrow"), FIELDS[index]
+    reader, fields = ArchiveReader(EXAMPLES[index], "x.narrow"), FIELDS[index]
     assert (reader.header.mode, reader.header.names) == (fields["mode"], fields.get("names"))
     assert np.array_equal(reader.header.shapes, fields.get("shapes"))
     assert [reader.chunk(i) for i in range(len(fields["chunks"]))] == fields["chunks"]

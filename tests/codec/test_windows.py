@@ -7,7 +7,7 @@ from narrows.codec import windows
 from narrows.codec.transforms.quantiser import Quantiser
 from narrows.errors import FormatError
 
-from .stand_in import Coder, Plan
+from .stand_in_coder import Coder, Plan
 
 PLAN = Plan(Quantiser.bounded(np.int16, 0, -500, 500))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 import narrows
-from narrows.codec.entropy.range_coder import Reader
+from narrows.codec.entropy.range_coder import SymbolDecoder
 
 EXACT = {"lossless": {"lossless": True}, "bounded": {"max_error": 2}}
 ENTRY = 4.0  # of the latent path
@@ -31,7 +31,7 @@ def digests(folder):
         found[f"{model.stem} values of another machine's file"] = digest(lossy)
         coder = codec.coder_
         grid = coder.network.code_shapes(items.shape[1:])[0][1:]
-        payload = Reader(model.with_suffix(".latents").read_bytes())
+        payload = SymbolDecoder(model.with_suffix(".latents").read_bytes())
         symbols = coder.latents.read(payload, len(items), tuple(grid), int(ENTRY), 1)
         found[f"{model.stem} symbols of another machine's latent path"] = digest(symbols.cpu().numpy())
     return found

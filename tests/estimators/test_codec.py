@@ -13,7 +13,7 @@ from sklearn.exceptions import NotFittedError
 import narrows
 from narrows import Codec, data, load
 from narrows.codec.archive import Archive
-from narrows.codec.container.file import Reader
+from narrows.codec.container.archive_file import ArchiveReader
 from narrows.codec.learning import Objective
 from narrows.errors import DataError, FormatError, ParameterError, TrainingError
 
@@ -161,7 +161,11 @@ def test_a_saved_codec_is_the_same_codec(kind, tmp_path):
     made.save(tmp_path / "m.safetensors")
     again = load(tmp_path / "m.safetensors")
     assert again.fingerprint_ == made.fingerprint_
-    assert (again.axes_, again.item_shape_, again.channels_) == (made.axes_, made.item_shape_, made.channels_)
+    assert (again.axes_, again.model_.item_shape, again.channels_) == (
+        made.axes_,
+        made.model_.item_shape,
+        made.channels_,
+    )
     assert again.get_params()["epochs"] == 2
     for demand in ({"max_error": 0.1}, {"quality": 40}):
         blob = made.compress(items, **demand)
@@ -292,7 +296,7 @@ def test_a_file_is_as_small_as_its_model_says(digits_codec):
     made, x = load(digits_codec), data.read("digits:test").values
     plan = made.coder_.pixel_plan(made.coder_.bounded(0, x.dtype))
     bits = made.coder_.encode(plan, x)[1].sum()
-    sizes = Reader(made.compress(x, lossless=True), "archive").sizes()
+    sizes = ArchiveReader(made.compress(x, lossless=True), "archive").sizes()
     assert sizes["header"] < 40
     assert sizes["payload"] < 1.01 * bits / 8 + 4
 

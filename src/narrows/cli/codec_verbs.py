@@ -59,20 +59,20 @@ def compress(
         check_file(output, (".narrow",), force)
 
     from narrows.artifacts import atomic
-    from narrows.codec import compression
     from narrows.codec.container.mode import Mode
-    from narrows.codec.model_lookup import load_codec
+    from narrows.codec.model import CodecModel
+    from narrows.estimators.codec import Codec
 
-    mode, codec = Mode.choose(lossless, max_error, quality, psnr), load_codec(Path(model))
-    items = read_items_for(codec, source, axes, strict)
+    mode, codec = Mode.choose(lossless, max_error, quality, psnr), CodecModel.load(model)
+    items = read_items_for(Codec.from_model(codec), source, axes, strict)
     began = time.perf_counter()
     with items_bar("compressing") as progress:
         if output == "-":
-            compression.compress(codec, items, mode, sys.stdout.buffer, embed_model, progress)
+            codec.compress(items, mode, sys.stdout.buffer, embed_model, progress)
             return
         try:
             with atomic.replacing(output) as temporary, open(temporary, "wb") as file:
-                sizes = compression.compress(codec, items, mode, file, embed_model, progress)
+                sizes = codec.compress(items, mode, file, embed_model, progress)
         except OSError as error:
             raise DataError(f"{output}: cannot be written ({error.strerror or error})") from None
     rate = len(items) / (time.perf_counter() - began)
@@ -180,7 +180,7 @@ def archived_items(archive: "Archive", chosen: list[int] | None) -> "Items":
 def opened(source: str, model: str | None, max_pixels: int | None) -> "Archive":
     """The archive in a file, or on standard input."""
     from narrows.codec import archive
-    from narrows.codec.container.file import MAX_PIXELS
+    from narrows.codec.container.archive_file import MAX_PIXELS
 
     if source == "-":
         content = sys.stdin.buffer.read()

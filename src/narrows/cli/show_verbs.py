@@ -117,6 +117,7 @@ def view(
             if models
             else f"{name}: say which models to try on it, before it; or give a file that ends in .narrow"
         )
+    from narrows.estimators.codec import Codec
     from narrows.viewer.app import view as serve
     from narrows.viewer.session import Workbench
 
@@ -140,7 +141,8 @@ def view(
                 f"The file has {size(stored)}, {size(stored / len(archive))} for each ({archive.mode}); what is shown "
                 "is what comes out of it."
             )
-            bench = Workbench({"codec": archive.codec}, len(archive), archive.read, archive.name, about)
+            codec = Codec.from_model(archive.model)
+            bench = Workbench({"codec": codec}, len(archive), archive.read, archive.name, about)
         try:
             serve(bench, host, port, browser, note)
         except OSError:

@@ -1,54 +1,109 @@
-"""`narrows.open`: the items in a `.narrow` file, decoded when asked for."""
+"""`narrows.open`: the items in a `.narrow` file, decoded when they are asked for."""
 
 import os
-from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import replace
-from itertools import accumulate, groupby
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 
-from narrows.codec import windows
-from narrows.codec.coder import Plan
-from narrows.codec.compression import Progress
-from narrows.codec.container.file import MAX_PIXELS, Reader
-from narrows.codec.container.header import Header
+from narrows.artifacts.lookup import find_model_file
+from narrows.codec.container.archive_file import MAX_PIXELS, ArchiveReader
+from narrows.codec.container.header import ArchiveHeader
 from narrows.codec.container.mode import Mode
-from narrows.codec.model_lookup import Model, find_codec
-from narrows.codec.parallel import in_order
+from narrows.codec.decoding import Decoded
+from narrows.codec.model import CodecModel, Progress
 from narrows.data import Items
-from narrows.data.memory import allocate
+from narrows.data.axes import in_user_order
 from narrows.errors import FormatError
 
 
-def open(path: str | os.PathLike[str], model: Model = None, max_pixels: int = MAX_PIXELS) -> "Archive":
-    """The items in a file that `compress` wrote.
+class FittedCodec(Protocol):
+    """An estimator around a trained codec, such as `narrows.Codec`."""
 
-    model: the Codec that it needs, or its file. By default the model in the file, or else one beside the file or in
-    the current folder. max_pixels: the values that the file may hold. FormatError where the file is damaged, too large
-    or needs another model; OSError where it cannot be read.
+    model_: CodecModel
+
+
+Model = CodecModel | FittedCodec | str | os.PathLike[str] | None
+
+
+def open(path: str | os.PathLike[str], model: Model = None, max_pixels: int = MAX_PIXELS) -> "Archive":
+    """Open a file that `Codec.compress` or ``narrows compress`` wrote.
+
+    Parameters
+    ----------
+    path : str or path
+        The `.narrow` file.
+    model : Codec, CodecModel, str, path or None
+        The codec that the file needs, or its model file. By default the model in the file, or else the one with its
+        fingerprint in the file's folder or in the current folder.
+    max_pixels : int
+        The largest number of values that the file may announce.
+
+    Returns
+    -------
+    Archive
+        A sequence of items, which are decoded when they are asked for.
+
+    Raises
+    ------
+    FormatError
+        If the file is damaged, holds too many values or needs another model.
+    OSError
+        If the file cannot be read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import narrows
+    >>> digits = narrows.data.read("digits").values
+    >>> codec = narrows.Codec(epochs=1).fit(digits[:200])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "digits.narrow")
+    ...     size = path.write_bytes(codec.compress(digits[:100], lossless=True))
+    ...     with narrows.open(path, model=codec) as archive:
+    ...         print(len(archive), archive[17].shape, archive[20:30].shape)
+    100 (8, 8) (10, 8, 8)
     """
     path = Path(path)
     return Archive(path.open("rb"), str(path), model, max_pixels, folders=(path.parent, Path()))
 
 
-class Archive(Sequence):
-    """A sequence of items, each decoded when it is asked for: `archive[17]`, `archive[200:300]`, `for item in archive`.
+class Archive(Sequence[np.ndarray]):
+    """The items in a `.narrow` file: ``archive[17]``, ``archive[200:300]``, ``for item in archive``.
 
-    Items have the axes of the arrays that the model was trained on; a slice, or a list of indices, gives them as one
-    array, or as a list where they have different sizes. Neighbours lie in one chunk and are decoded together.
+    Items have the axes of the arrays that the model was trained on. A slice, or a list of indices, gives an array of
+    several items, or a list if they have different sizes. Items that are stored in one chunk are decoded together.
+
+    Parameters
+    ----------
+    file : binary file or bytes
+        The content of the file, or the file, which the archive closes.
+    name : str
+        What error messages call it.
+    model : Codec, CodecModel, str, path or None
+        As for `narrows.open`.
+    max_pixels : int
+        The largest number of values that the file may announce.
+    folders : iterable of Path
+        Where to look for the model file that the file needs.
 
     Attributes
     ----------
-    header : what the file says of itself
-    name : of the file
-    names : of the items, or None
-    codec : the model
-    mode : what was asked for when it was compressed
-    axes, spatial, largest : of the items; how many axes are spatial; the largest size along each axis
+    header : ArchiveHeader
+        What the file says of itself.
+    names : list of str or None
+        Names of the items.
+    model : CodecModel
+        The codec that it was compressed with.
+    mode : Mode
+        What was asked of the compression.
+
+    Raises
+    ------
+    FormatError
+        If the file is damaged, holds too many values or needs another model.
     """
 
     def __init__(
@@ -59,41 +114,49 @@ class Archive(Sequence):
         max_pixels: int = MAX_PIXELS,
         folders: Iterable[Path] = (),
     ) -> None:
-        """The content of a file, or the file, which the archive closes; `folders` are searched for its model."""
         self._file, self.name = file, name
         try:
-            self.reader = Reader(file, name, max_pixels)
-            self.codec = find_codec(self.reader, name, model, folders)
-            self._check_fit()
-            self.plan = self._plan()
+            self.reader = ArchiveReader(file, name, max_pixels)
+            self.model = find_model(self.reader, name, model, folders)
+            self._decoder = self.model.decoder(self.reader, name)
         except BaseException:
             self.close()
             raise
-        self._starts = list(accumulate(self.header.chunk_items[:-1], initial=0))
-        self._cached: tuple[int, list[Any]] = (-1, [])
+        self._cached: tuple[int, Decoded] = (-1, [])
 
     @property
-    def header(self) -> Header:
+    def header(self) -> ArchiveHeader:
+        """What the file says of itself."""
         return self.reader.header
 
     @property
     def names(self) -> list[str] | None:
+        """Names of the items; None if they have none."""
         return self.header.names
 
     @property
     def mode(self) -> Mode:
+        """What was asked of the compression."""
         return Mode.from_header(self.header.mode)
 
     @property
+    def path(self) -> str:
+        """By which path the file was coded, "pixel" or "latent"."""
+        return self._decoder.plan.path
+
+    @property
     def axes(self) -> str:
-        return str(self.header.axes)
+        """Axes in the order of `Items`."""
+        return self._decoder.axes
 
     @property
     def spatial_dims(self) -> int:
-        return len(self.axes.strip("NCF"))
+        """Number of spatial axes of an item."""
+        return self._decoder.spatial_dims
 
     @property
     def largest(self) -> tuple[int, ...]:
+        """The largest size of an item along each axis."""
         shapes = self.header.shapes
         return tuple(shapes.max(axis=0).tolist()) if isinstance(shapes, np.ndarray) else shapes or ()
 
@@ -104,25 +167,20 @@ class Archive(Sequence):
         if isinstance(index, (int, np.integer)):
             if not -len(self) <= index < len(self):
                 raise IndexError(f"{self.name}: has no item {index}; its items are 0 to {len(self) - 1}")
-            where = int(index) % len(self)
-            chunk = self._chunk_of(where)
-            within = where - self._starts[chunk]
-            if self._cached[0] != chunk or self._cached[1][within] is None:
-                self._cached = chunk, self._decode(chunk, [where])
-            return self.codec._item_as_given(self._cached[1][within])
+            return self._as_given(self._item(int(index) % len(self)))
         chosen = np.arange(len(self))[index]
         if not len(chosen):
             return []
         different, places = np.unique(chosen, return_inverse=True)
         items = self.read(different.tolist()).select(places)
         if items.uniform:
-            return self.codec._as_given(items.values)
-        return [self.codec._item_as_given(item) for item in items]
+            return in_user_order(items.values, self.model.axes)
+        return [self._as_given(item) for item in items]
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        with closing(in_order(self._decode, range(len(self._starts)))) as chunks:
+        with closing(self._decoder.chunks()) as chunks:
             for items in chunks:
-                yield from map(self.codec._item_as_given, items)
+                yield from (self._as_given(item) for item in items if item is not None)
 
     def read(
         self,
@@ -131,47 +189,36 @@ class Archive(Sequence):
         keep_going: bool = False,
         progress: Progress | None = None,
     ) -> Items:
-        """The items, or `only` those at some indices, as `narrows.data.Items` in the order of the file.
+        """Decode items.
 
-        level: of each only every 2**level-th value along its spatial axes, which takes much less time. keep_going:
-        leave out the items of damaged chunks, and name them in `skipped`. FormatError where a chunk is damaged, or
-        with `keep_going` all are. Some items of an archive without names have their indices for names.
+        Parameters
+        ----------
+        only : collection of int, optional
+            Indices of the items to decode; all by default.
+        level : int
+            Decode only every ``2**level``-th value along each spatial axis, which takes much less time.
+        keep_going : bool
+            Leave out the items of damaged chunks, and name them in `Items.skipped`.
+        progress : callable, optional
+            Called with the number of items done and of all items.
+
+        Returns
+        -------
+        Items
+            In the order of the file. Where the file has no names, and only some items are decoded, their names are
+            their indices.
+
+        Raises
+        ------
+        FormatError
+            If a chunk is damaged; with `keep_going`, if all are.
+        IndexError
+            If there is no such item.
         """
-        wanted = range(len(self)) if only is None else sorted(set(only))
-        if not wanted or not 0 <= wanted[0] <= wanted[-1] < len(self):
-            raise IndexError(f"{self.name}: its items are 0 to {len(self) - 1}")
-        by_chunk = {chunk: list(group) for chunk, group in groupby(wanted, self._chunk_of)}
-
-        def decode(chunk: int) -> list[Any] | FormatError:
-            try:
-                return self._decode(chunk, by_chunk[chunk], level)
-            except FormatError as error:
-                if not keep_going:
-                    raise
-                return error
-
-        room, done = self._room(wanted, level), 0
-        good: list[int] = []
-        lost: list[tuple[str, str]] = []
-        with closing(in_order(decode, list(by_chunk))) as chunks:
-            for (chunk, indices), found in zip(by_chunk.items(), chunks, strict=True):
-                if isinstance(found, FormatError):
-                    lost += [(self._item_name(index), str(found)) for index in indices]
-                else:
-                    for place, index in enumerate(indices, start=done):
-                        room[place][...] = found[index - self._starts[chunk]]
-                    good += range(done, done + len(indices))
-                done += len(indices)
-                if progress is not None:
-                    progress(done, len(wanted))
-        if not good:
-            raise FormatError(f"{lost[0][1]}; nor can any other of these items")
-        if self.names or only is not None or lost:
-            room = replace(room, names=[self._item_name(index) for index in wanted])
-        return replace(room.select(good), skipped=lost) if lost else room
+        return self._decoder.read(only, level, keep_going, progress)
 
     def close(self) -> None:
-        """Close the file; `with` does it too."""
+        """Close the file; leaving a `with` block does it too."""
         if not isinstance(self._file, bytes):
             self._file.close()
 
@@ -181,52 +228,45 @@ class Archive(Sequence):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _plan(self) -> Plan:
-        try:
-            return self.codec.coder_.plan_from_bytes(self.header.parameters, np.dtype(self.header.dtype))
-        except FormatError as error:
-            raise FormatError(f"{self.name}: {error}") from None
+    def _item(self, index: int) -> np.ndarray:
+        """Return an item in the layout of `Items`; the last chunk is kept, for the items beside it."""
+        chunk = self._decoder.chunk_of(index)
+        within = index - self._decoder.starts[chunk]
+        if self._cached[0] != chunk or self._cached[1][within] is None:
+            self._cached = chunk, self._decoder.decode_chunk(chunk, [index])
+        item = self._cached[1][within]
+        assert item is not None
+        return item
 
-    def _decode(self, chunk: int, wanted: Sequence[int] | None = None, level: int = 0) -> list[Any]:
-        """The items of a chunk, or those of them that are wanted, by their indices in the file."""
-        start, count = self._starts[chunk], self.header.chunk_items[chunk]
-        shapes = [self._shape(index) for index in range(start, start + count)]
-        within = None if wanted is None else {index - start for index in wanted}
-        payload = self.reader.chunk(chunk)
-        try:
-            return windows.decode(self.codec.coder_, self.plan, payload, shapes, self.spatial_dims, level, within)
-        except FormatError as error:
-            raise FormatError(f"{self.name}: chunk {chunk + 1} of {len(self._starts)}: {error}") from None
+    def _as_given(self, item: np.ndarray) -> np.ndarray:
+        return in_user_order(item, self.model.axes.replace("N", ""))
 
-    def _room(self, indices: Sequence[int], level: int) -> Items:
-        """Items of the shapes that those at `indices` have, their values to be filled in."""
-        one = isinstance(self.header.shapes, tuple)
-        shapes = np.array([self._shape(index) for index in (indices[:1] if one else indices)], np.int64)
-        shapes[:, : self.spatial_dims] = -(-shapes[:, : self.spatial_dims] >> level)
-        total = int(shapes.prod(axis=1).sum()) * (len(indices) if one else 1)
-        values = allocate(total, self.plan.quantiser.dtype)
-        if (shapes == shapes[0]).all():
-            return Items(values.reshape(-1, *shapes[0]), self.axes, source=self.name, rate=self.codec.rate_)
-        return Items.ragged(values, shapes, self.axes, source=self.name, rate=self.codec.rate_)
 
-    def _chunk_of(self, index: int) -> int:
-        return bisect_right(self._starts, index) - 1
+def find_model(reader: ArchiveReader, name: str, model: Model, folders: Iterable[Path] = ()) -> CodecModel:
+    """Return the codec that a file called `name` needs: the one given, else the one in the file, else one in a folder.
 
-    def _shape(self, index: int) -> tuple[int, ...]:
-        shapes = self.header.shapes
-        return tuple(shapes[index].tolist()) if isinstance(shapes, np.ndarray) else shapes or ()
-
-    def _item_name(self, index: int) -> str:
-        return self.names[index] if self.names else f"{index:05d}"
-
-    def _check_fit(self) -> None:
-        """FormatError where the file's items are none that its model can have compressed."""
-        codec = self.codec
-        if codec.item_shape_ is not None:
-            self.reader.complete(codec.item_axes_, str(codec.dtype_), codec.item_shape_)
-        header, channels = self.header, 1
-        if header.shapes is not None and str(header.axes)[-1] == "C":
-            channels = header.shapes[-1] if isinstance(header.shapes, tuple) else int(header.shapes[0, -1])
-        whole = np.dtype(header.dtype).kind != "f"
-        if header.axes != codec.item_axes_ or channels != codec.channels_ or whole != (codec.dtype_.kind != "f"):
-            raise FormatError(f"{self.name}: its header makes no sense: its model has never seen items such as these")
+    Raises
+    ------
+    FormatError
+        If there is none, or if the one given or in the file is another.
+    """
+    needed = reader.header.fingerprint
+    if isinstance(model, (str, os.PathLike)):
+        found, described = CodecModel.load(Path(model)), f"; {model} is"
+    elif model is not None:
+        found, described = model if isinstance(model, CodecModel) else model.model_, "; the one given is"
+    elif (content := reader.model()) is not None:
+        found, described = CodecModel.from_bytes(content, f"{name}: the model in it"), ", but holds"
+    else:
+        path = find_model_file(needed, folders)
+        if path is None:
+            raise FormatError(
+                f"needs the model {needed}, which is not beside it",
+                source=name,
+                hint="specify it",
+                suggestion={"model": "FILE"},
+            )
+        found, described = CodecModel.load(path), ", but beside it is"
+    if not found.fingerprint.startswith(needed):
+        raise FormatError(f"{name}: needs the model {needed}{described} {found.fingerprint[:12]}")
+    return found

@@ -13,17 +13,15 @@ payloads         of the coded items of one shape, the shapes in the order in whi
 
 import math
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from narrows.codec import stored
+from narrows.codec.coder import Coder
+from narrows.codec.coding_plan import CodingPlan
 from narrows.codec.container.fields import Fields, pack_block, pack_varint
 from narrows.codec.transforms.quantiser import Exceptions, pack_exceptions, unpack_exceptions
 from narrows.data import Items
-
-if TYPE_CHECKING:
-    from narrows.codec.coder import Coder, Plan
 
 MOST_ITEMS, MOST_VALUES = 1024, 2**21  # in a chunk
 _STORED, _EXCEPTIONS = 1, 2
@@ -45,7 +43,7 @@ def chunks_of(items: Items) -> list[range]:
     return [*runs, range(start, len(items))]
 
 
-def encode_chunk(coder: "Coder", plan: "Plan", items: Sequence[np.ndarray]) -> bytes:
+def encode_chunk(coder: Coder, plan: CodingPlan, items: Sequence[np.ndarray]) -> bytes:
     """The payload of items of one type; `decode_chunk` undoes it."""
     is_stored = np.zeros(len(items), bool)
     payloads, positions, values, before = [], [], [], 0
@@ -70,8 +68,8 @@ def encode_chunk(coder: "Coder", plan: "Plan", items: Sequence[np.ndarray]) -> b
 
 
 def decode_chunk(
-    coder: "Coder",
-    plan: "Plan",
+    coder: Coder,
+    plan: CodingPlan,
     payload: bytes,
     shapes: Sequence[tuple[int, ...]],
     spatial: int,
@@ -88,7 +86,7 @@ def decode_chunk(
     wanted = range(len(shapes)) if wanted is None else wanted
     there = fields.byte()
     if there & ~(_STORED | _EXCEPTIONS):
-        raise fields.nonsense(f"parts {there} of unknown kinds")
+        raise fields.invalid(f"parts {there} of unknown kinds")
     is_stored = np.zeros(len(shapes), bool)
     if there & _STORED:
         is_stored = _unpack_places(fields, len(shapes))
@@ -116,11 +114,11 @@ def decode_chunk(
                 found[index] = item
         before += math.prod(shape)
     if fields.left:
-        raise fields.nonsense(f"{fields.left} bytes too many")
+        raise fields.invalid(f"{fields.left} bytes too many")
     return found
 
 
-def _encode_group(coder: "Coder", plan: "Plan", items: np.ndarray) -> tuple[np.ndarray, bytes, Exceptions]:
+def _encode_group(coder: Coder, plan: CodingPlan, items: np.ndarray) -> tuple[np.ndarray, bytes, Exceptions]:
     """Which of the items (n, ...) are coded rather than stored, the payload of these, and their exceptions."""
     size, raw = items[0].size, 8 * items[0].nbytes
     x, exceptions = plan.quantiser.without_exceptions(items)
@@ -175,5 +173,5 @@ def _unpack_places(fields: Fields, count: int) -> np.ndarray:
     """Of each item whether it is stored."""
     bitmap = fields.block()
     if len(bitmap) != -(-count // 8):
-        raise fields.nonsense(f"{len(bitmap)} bytes say which of {count} items are stored")
+        raise fields.invalid(f"{len(bitmap)} bytes say which of {count} items are stored")
     return np.unpackbits(np.frombuffer(bitmap, np.uint8), count=count, bitorder="little").astype(bool)

@@ -2,21 +2,21 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from narrows.codec.coder import STEPS_PER_OCTAVE, Grid
+from narrows.codec.codec_manifest import CodecDesign
+from narrows.codec.coder import STEPS_PER_OCTAVE
+from narrows.codec.coding_plan import Grid
 from narrows.codec.entropy import tokens
 from narrows.codec.entropy.context import ContextModel
 from narrows.codec.entropy.design import GROUPS, Design
 from narrows.codec.entropy.plane import near
 from narrows.codec.transforms.dequantiser import Dequantiser
-from narrows.codec.transforms.latent import STEPS, Latent, latent_architecture, latent_design
+from narrows.codec.transforms.latent import STEPS, Latent, latent_architecture, latent_design, latent_tensors
 from narrows.data import Items, Scaling
-from narrows.networks import Architecture
 
 STEP_ENTRIES = 68  # of the table of steps of real numbers
 MOST_BITS = 23
@@ -26,16 +26,6 @@ HELD_OUT = 32  # items of each batch that is measured
 LATENT_BITS = 8.0  # what a value of the code is reckoned to cost before anything is learnt
 SHARES = {"values": (20, 42, 24, 3), "residuals": (36, 0, 8, 20)}  # of the steps: lossless, lossy, dequantiser, latent
 GROUP_SHARES = (5, 2, 2)
-
-
-@dataclass(frozen=True)
-class Specification:
-    """All that says what a codec's networks are; goes into the model's file."""
-
-    lossless: Design
-    lossy: Design
-    latent: Design
-    architecture: Architecture
 
 
 def grid_of(items: Items, scaling: Scaling) -> Grid:
@@ -56,7 +46,7 @@ def grid_of(items: Items, scaling: Scaling) -> Grid:
     return Grid(dtype, low, min(high, low + 2**MOST_BITS - 1))
 
 
-def specification(items: Items, scaling: Scaling, grid: Grid, crop: tuple[int, ...] | None) -> Specification:
+def design_networks(items: Items, scaling: Scaling, grid: Grid, crop: tuple[int, ...] | None) -> CodecDesign:
     """What is to be learnt for the items."""
     axes, channels = items.spatial_dims, items.channels
     placed = crop is None
@@ -72,7 +62,7 @@ def specification(items: Items, scaling: Scaling, grid: Grid, crop: tuple[int, .
         lossless = lossy = Design(
             "residuals", axes, channels, bits, cells, STEPS_PER_OCTAVE * bits + 1 if grid.whole else STEP_ENTRIES
         )
-    return Specification(lossless, lossy, latent, architecture)
+    return CodecDesign(lossless, lossy, latent, architecture)
 
 
 def few_values(items: Items) -> bool:
@@ -97,7 +87,7 @@ def entropy(counts: np.ndarray) -> float:
 class CodecNetwork(nn.Module):
     """All networks of a codec."""
 
-    def __init__(self, specification: Specification, seed: int) -> None:
+    def __init__(self, specification: CodecDesign, seed: int) -> None:
         super().__init__()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -115,6 +105,16 @@ class CodecNetwork(nn.Module):
         inner = [layer.weight for model in models for group in range(len(model.inner)) for layer in model.layers(group)]
         kernels = [weight for weight in self.latent.network.parameters() if weight.ndim > 1]
         return [*inner, *kernels[1:-1]]
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """Return the weights of a `CodecModel`, by name: integers for everything that decides a symbol."""
+        parts = {
+            **{name: model.tensors() for name, model in self.pixels.items()},  # type: ignore[operator]
+            "dequantiser": self.dequantiser.tensors(),
+            "latent": self.latent.context.tensors(),
+            "network": latent_tensors(self.latent.network),
+        }
+        return {f"{name}.{each}": tensor for name, tensors in parts.items() for each, tensor in tensors.items()}
 
 
 class Objective:

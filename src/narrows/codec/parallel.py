@@ -11,7 +11,7 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 
-def in_order(work: Callable[[Job], Result], jobs: Sequence[Job]) -> Generator[Result, None, None]:
+def ordered_parallel_map(work: Callable[[Job], Result], jobs: Sequence[Job]) -> Generator[Result, None, None]:
     """work(job) of each job in turn, a few of them ahead at a time, on as many cores as torch may use.
 
     One job alone has all of torch's threads; of several at once, each has one.

@@ -10,17 +10,15 @@ payloads      of each window, as of a chunk that holds it alone; each but the la
 import math
 from collections.abc import Collection, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from narrows.codec.chunk import MOST_VALUES, decode_chunk, encode_chunk
+from narrows.codec.coder import Coder
+from narrows.codec.coding_plan import CodingPlan
 from narrows.codec.container.fields import Fields, pack_varint
-from narrows.codec.parallel import in_order
+from narrows.codec.parallel import ordered_parallel_map
 from narrows.data.memory import allocate
-
-if TYPE_CHECKING:
-    from narrows.codec.coder import Coder, Plan
 
 _WINDOWS = 4
 FEWEST = 32  # positions along the first axis: what is near is what tells most
@@ -41,19 +39,19 @@ def cut(item: np.ndarray, spatial: int) -> list[np.ndarray]:
     return [item] if length is None else [item[start : start + length] for start in range(0, len(item), length)]
 
 
-def encode(coder: "Coder", plan: "Plan", items: Sequence[np.ndarray], spatial: int) -> bytes:
+def encode(coder: Coder, plan: CodingPlan, items: Sequence[np.ndarray], spatial: int) -> bytes:
     """The payload of the items of a chunk; `decode` undoes it."""
     parts = cut(items[0], spatial)
     if len(items) > 1 or len(parts) == 1:
         return encode_chunk(coder, plan, items)
-    payloads = list(in_order(lambda part: encode_chunk(coder, plan, [part]), parts))
+    payloads = list(ordered_parallel_map(lambda part: encode_chunk(coder, plan, [part]), parts))
     sized = [piece for payload in payloads[:-1] for piece in (pack_varint(len(payload)), payload)]
     return b"".join([bytes([_WINDOWS]), pack_varint(len(parts[0])), *sized, payloads[-1]])
 
 
 def decode(
-    coder: "Coder",
-    plan: "Plan",
+    coder: Coder,
+    plan: CodingPlan,
     payload: bytes,
     shapes: Sequence[tuple[int, ...]],
     spatial: int,
@@ -67,10 +65,10 @@ def decode(
     fields.byte()
     length, shape = fields.varint(), shapes[0]
     if len(shapes) != 1 or not spatial or length & (length - 1) or not 0 < length < shape[0]:
-        raise fields.nonsense(f"windows of {length} positions of {len(shapes)} items of {shape}")
+        raise fields.invalid(f"windows of {length} positions of {len(shapes)} items of {shape}")
     starts = range(0, shape[0], length)
     if len(starts) > len(payload):
-        raise fields.nonsense(f"{len(starts)} windows in {len(payload)} bytes")
+        raise fields.invalid(f"{len(starts)} windows in {len(payload)} bytes")
     payloads = [fields.take(fields.varint()) for _ in starts[1:]] + [fields.rest()]
     finest = min(level, length.bit_length() - 1)  # from where on windows have a value each, or less
 
@@ -84,7 +82,7 @@ def decode(
     coarse = [-(-size // step) for size in shape[:spatial]]
     out = allocate(math.prod(coarse) * math.prod(shape[spatial:]), plan.quantiser.dtype)
     out = out.reshape(*coarse, *shape[spatial:])
-    with closing(in_order(part, range(len(starts)))) as parts:
+    with closing(ordered_parallel_map(part, range(len(starts)))) as parts:
         for start, found in zip(starts, parts, strict=True):
             out[start // step : start // step + len(found)] = found
     return [out[(slice(None, None, 2 ** (level - finest)),) * spatial]]

@@ -98,3 +98,9 @@ def check_axes(axes: str | None, layout: str, source: str) -> None:
 
 def _invalid(axes: str, message: str) -> ParameterError:
     return ParameterError(message, parameter="axes", value=axes)
+
+
+def in_user_order(array: np.ndarray, axes: str) -> np.ndarray:
+    """Return an array, whose axes are in the order of its layout, with them in the order of `axes`, such as "CYX"."""
+    layout = sorted(axes, key=_ORDER.index)
+    return array.transpose([layout.index(axis) for axis in axes])

@@ -2,27 +2,24 @@
 
 import io
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 from sklearn.utils.validation import check_is_fitted
 
-from narrows.artifacts import model_file
-from narrows.codec.coder import Coder, Grid
+from narrows.artifacts.manifest import TrainingRecord
+from narrows.artifacts.model_file import ModelFile
+from narrows.codec.archive import Archive
+from narrows.codec.codec_manifest import CodecManifest
+from narrows.codec.coder import Coder
 from narrows.codec.container.mode import Mode
-from narrows.codec.entropy.design import Design
-from narrows.codec.entropy.interlaced import Interlaced
-from narrows.codec.learning import CodecNetwork, Objective, grid_of, numbers, specification
-from narrows.codec.transforms.dequantiser import ExactDequantiser
-from narrows.codec.transforms.latent import latent_tensors
+from narrows.codec.learning import CodecNetwork, Objective, design_networks, grid_of, numbers
+from narrows.codec.model import CodecModel
 from narrows.data import Scaling
-from narrows.errors import DataError, FormatError
+from narrows.errors import DataError
 from narrows.estimators.base import Tool
 from narrows.models.defaults import choose_crop
-from narrows.networks import Architecture, build
 from narrows.training.batches import Batches
 from narrows.training.runtime import choose_device
 from narrows.training.task import TrainingProgress
@@ -58,6 +55,7 @@ class Codec(Tool):
     Attributes
     ----------
     axes_ : axes of the arrays that come in and go out
+    model_ : the trained model, `narrows.codec.model.CodecModel`
     fingerprint_ : what names the model in files that need it, hexadecimal
     history_ : dict of lists "epoch", "seconds", "loss", "held_out"
     training_ : dict of facts about the training
@@ -112,36 +110,47 @@ class Codec(Tool):
         scaling = Scaling.learn(items)
         crop = choose_crop(items, flat=False)
         grid = grid_of(items, scaling)
-        spec = specification(items, scaling, grid, crop)
+        design = design_networks(items, scaling, grid, crop)
         settings = self._settings(items, "codec")
         batches = Batches(items, scaling, settings.batch_size, settings.seed, choose_device(self.device), crop)
-        objective = Objective(grid, scaling, spec.lossy, settings.seed)
+        objective = Objective(grid, scaling, design.lossy, settings.seed)
         first = [batches.at(step) for step in range(min(batches.per_epoch, 40))]
         objective.learn_units(first)
 
         mean = numbers(batches.mean())
 
         def start(seed: int) -> CodecNetwork:
-            network = CodecNetwork(spec, seed).to(batches.device)
+            network = CodecNetwork(design, seed).to(batches.device)
             network.latent.network.start_at(mean)
             objective.learn_prediction(network, first)
             return network
 
+        untrained = {settings.seed: start(settings.seed)}
         # Even without any training a codec keeps its promises, so that there is nothing to beat.
-        before = objective.measured(start(settings.seed), batches.held_out())
-        identity = {"lossless": spec.lossless.to_dict(), "latent": spec.latent.to_dict(), "before": f"{before:.4g}"}
-        trained = self._train(items, batches, settings, start, objective, 0.0, identity, checkpoint, resume, report)
+        before = objective.measured(untrained[settings.seed], batches.held_out())
+        identity = {"lossless": design.lossless.to_dict(), "latent": design.latent.to_dict(), "before": f"{before:.4g}"}
+        trained = self._train(
+            items,
+            batches,
+            settings,
+            lambda seed: untrained.pop(seed, None) or start(seed),
+            objective,
+            0.0,
+            identity,
+            checkpoint,
+            resume,
+            report,
+        )
         self.training_["mean_loss"] = before
-        placed = crop is None and items.uniform
-        document = {
-            "grid": {**asdict(grid), "dtype": str(grid.dtype)},
-            "scaling": scaling.to_dict(),
-            "axes": self.axes_,
-            "shape": list(items.item_shape) if placed else None,
-            "designs": {name: getattr(spec, name).to_dict() for name in ("lossless", "lossy", "latent")},
-            "architecture": spec.architecture.to_dict(),
-        }
-        self._take_on(tensors_of(trained.network), document)
+        manifest = CodecManifest(
+            grid=grid,
+            scaling=scaling,
+            axes=self.axes_,
+            item_shape=items.item_shape if crop is None and items.uniform else None,
+            design=design,
+            training=TrainingRecord.from_dict(self.training_),
+        )
+        self.model_ = CodecModel.from_tensors(manifest, trained.network.tensors(), self.device)
         if trained.interrupted:
             raise KeyboardInterrupt
         return self
@@ -162,90 +171,49 @@ class Codec(Tool):
         Exactly one of: lossless; max_error, in the data's own unit; quality, 0..100; psnr, in dB, over all values.
         embed_model: whether the file also holds the model. DataError for what cannot be had.
         """
-        from narrows.codec.compression import compress
-
         check_is_fitted(self)
         target = io.BytesIO()
         mode = Mode.choose(lossless, max_error, quality, psnr)
-        compress(self, self._items(X), mode, target, embed_model, progress)
+        self.model_.on(self.device).compress(self._items(X), mode, target, embed_model, progress)
         return target.getvalue()
 
     def decompress(self, blob: bytes) -> Any:
         """The items that `compress` was given: an array, or a list of arrays where they have different sizes."""
-        from narrows.codec.archive import Archive
-
         check_is_fitted(self)
-        with Archive(blob, "the compressed data", model=self) as archive:
+        with Archive(blob, "the compressed data", model=self.model_.on(self.device)) as archive:
             return archive[:]
 
     def save(self, path: str | Path) -> None:
         """Write the model as one safetensors file; `narrows.load` reads it."""
         check_is_fitted(self)
-        model_file.write_model(Path(path), self._tensors_, {**self._document_, "training": self.training_})
+        self.model_.save(path)
+
+    @classmethod
+    def from_model(cls, model: CodecModel) -> "Codec":
+        """Return an estimator fitted with a model."""
+        training = model.training
+        names = ("minutes", "epochs", "batch_size", "learning_rate")
+        self = cls(axes=model.axes, random_state=training.seed, **{name: getattr(training, name) for name in names})
+        self.axes_, self.training_, self.history_ = model.axes, training.to_dict(), training.history
+        self.model_ = model
+        return self
 
     @classmethod
     def from_file(cls, path: str | Path, tensors: dict[str, np.ndarray], document: dict[str, Any]) -> "Codec":
         """The codec that `save` wrote, from what the model file holds; FormatError where that does not fit."""
-        try:
-            training = document["training"]
-            names = ("minutes", "epochs", "batch_size", "learning_rate")
-            self = cls(
-                axes=document["axes"], random_state=training["seed"], **{name: training.get(name) for name in names}
-            )
-            self.axes_, self.training_, self.history_ = document["axes"], training, training["history"]
-            kept = ("grid", "scaling", "axes", "shape", "designs", "architecture")
-            self._take_on(tensors, {name: document[name] for name in kept})
-        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, IndexError) as error:
-            reason = " ".join(str(error).split())
-            raise FormatError(f"{path}: its weights and its description do not fit together ({reason})") from None
-        return self
+        return cls.from_model(CodecModel.from_file(ModelFile(tensors, document, str(path))))
 
-    def _take_on(self, tensors: dict[str, np.ndarray], document: dict[str, Any]) -> None:
-        """Be the codec of these tensors and this document."""
-        device = choose_device(self.device)
-        designs = {name: Design(**design) for name, design in document["designs"].items()}
-        grid = Grid(**{**document["grid"], "dtype": np.dtype(document["grid"]["dtype"])})
-        scaling = Scaling.from_dict(document["scaling"])
-        architecture = Architecture.from_dict(document["architecture"])
+    @property
+    def fingerprint_(self) -> str:
+        """SHA-256 that identifies the model, in hexadecimal."""
+        return self.model_.fingerprint
 
-        def part(name: str) -> dict[str, np.ndarray]:
-            return {each.removeprefix(name): tensor for each, tensor in tensors.items() if each.startswith(name)}
-
-        lossy = Interlaced(designs["lossy"], part("lossy."), device)
-        same = designs["lossless"] == designs["lossy"]
-        lossless = lossy if same else Interlaced(designs["lossless"], part("lossless."), device)
-        with torch.device("meta"):
-            shapes = {name: tensor.shape for name, tensor in build(architecture).state_dict().items()}
-        if shapes != {name: tensor.shape for name, tensor in part("network.").items()}:
-            raise ValueError("networks of other shapes than the architecture says")
-        network = build(architecture)
-        network.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in part("network.").items()})
-        self.coder_ = Coder(
-            grid,
-            scaling,
-            self.item_axes_,
-            {"lossless": lossless, "lossy": lossy},
-            ExactDequantiser(designs["lossy"], part("dequantiser."), device),
-            Interlaced(designs["latent"], part("latent."), device),
-            network.eval().requires_grad_(False).to(device),
-            device,
-        )
-        self.dtype_ = grid.dtype
-        self.item_shape_ = None if document["shape"] is None else tuple(document["shape"])
-        self._tensors_, self._document_ = tensors, {"tool": self.tool, **document}
-        self.fingerprint_ = model_file.fingerprint(tensors, model_file.completed(self._document_))
+    @property
+    def coder_(self) -> Coder:
+        """What codes items of one shape."""
+        return self.model_.coder
 
     @property
     def channels_(self) -> int:
-        return self.coder_.network.architecture.channels
-
-
-def tensors_of(network: CodecNetwork) -> dict[str, np.ndarray]:
-    """What is kept of trained networks: whole numbers for all that decides symbols, and the latent path's own."""
-    parts = {
-        **{name: model.tensors() for name, model in network.pixels.items()},  # type: ignore[operator]
-        "dequantiser": network.dequantiser.tensors(),
-        "latent": network.latent.context.tensors(),
-        "network": latent_tensors(network.latent.network),
-    }
-    return {f"{name}.{each}": tensor for name, tensors in parts.items() for each, tensor in tensors.items()}
+        """Number of channels of an item."""
+        return self.model_.channels

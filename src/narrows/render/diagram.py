@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from narrows.codec.entropy.interlaced import Interlaced
+from narrows.codec.entropy.interlaced import InterlacedCoder
 from narrows.networks import Network
 from narrows.networks.autoencoder.conv import Residual
 from narrows.networks.autoencoder.upsampling import Upsample
@@ -42,7 +42,7 @@ def stages(network: nn.Module) -> list[Stage]:
     return [Stage("row", tuple(x.shape[1:])), *merged([stage for stage, _ in found])]
 
 
-def context_stages(model: Interlaced) -> list[Stage]:
+def context_stages(model: InterlacedCoder) -> list[Stage]:
     """The perceptron of a context model that codes most values: those of the last pass."""
     predictor = model.main
     key = list(predictor.firsts)[-1]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, features
 
-from narrows.codec.container.file import Reader
+from narrows.codec.container.archive_file import ArchiveReader
 from narrows.data import Items
 from narrows.estimators.codec import Codec
 from narrows.evaluation.rate_distortion import decompress_items, encode_image, peak_signal_to_noise
@@ -121,7 +121,7 @@ def items_section(model: Codec, items: Items) -> Section:
 
 def payload(blob: bytes) -> int:
     """Bytes of a file without its header."""
-    return Reader(io.BytesIO(blob), "file").sizes()["payload"]
+    return ArchiveReader(io.BytesIO(blob), "file").sizes()["payload"]
 
 
 def as_peers_take_them(items: Items) -> list[np.ndarray] | None:

@@ -16,8 +16,8 @@ class Fields:
     def __init__(self, data: bytes, name: str, at: int = 0) -> None:
         self.data, self.name, self.at = data, name, at
 
-    def nonsense(self, what: object) -> FormatError:
-        return FormatError(f"{self.name} makes no sense: {what}")
+    def invalid(self, what: object) -> FormatError:
+        return FormatError(f"{self.name} is invalid: {what}")
 
     @property
     def left(self) -> int:
@@ -26,7 +26,7 @@ class Fields:
 
     def take(self, length: int) -> bytes:
         if length > self.left:
-            raise self.nonsense(f"{length:,} bytes wanted where {self.left:,} are left")
+            raise self.invalid(f"{length:,} bytes wanted where {self.left:,} are left")
         self.at += length
         return self.data[self.at - length : self.at]
 
@@ -47,7 +47,7 @@ class Fields:
             value |= (byte & 0x7F) << shift
             if byte < 0x80:
                 return value
-        raise self.nonsense("a number without an end")
+        raise self.invalid("a number without an end")
 
     def number(self) -> int | float:
         """What `pack_number` wrote."""
@@ -68,11 +68,11 @@ class Fields:
         try:
             inflated = inflater.decompress(content, MAX_INFLATED + 1)
         except zlib.error:
-            raise self.nonsense("deflated bytes that cannot be inflated") from None
+            raise self.invalid("deflated bytes that cannot be inflated") from None
         if len(inflated) > MAX_INFLATED:
-            raise self.nonsense(f"{length:,} bytes that inflate to more than the {MAX_INFLATED:,} allowed")
+            raise self.invalid(f"{length:,} bytes that inflate to more than the {MAX_INFLATED:,} allowed")
         if not inflater.eof or inflater.unused_data:
-            raise self.nonsense("deflated bytes that do not end where they should")
+            raise self.invalid("deflated bytes that do not end where they should")
         return inflated
 
 

@@ -38,7 +38,7 @@ Shapes = tuple[int, ...] | np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
-class Header:
+class ArchiveHeader:
     """What a file says of itself.
 
     fingerprint: of the model, its first 12 hex digits.
@@ -119,17 +119,17 @@ class Header:
         return b"".join([*parts, self.parameters])
 
     @classmethod
-    def from_bytes(cls, data: bytes, beyond: int, name: str, max_pixels: int) -> "Header":
+    def from_bytes(cls, data: bytes, beyond: int, name: str, max_pixels: int) -> "ArchiveHeader":
         """The header in `data`, of a file called `name` with `beyond` more bytes after it.
 
-        FormatError where it makes no sense, or where the items have more than `max_pixels` values in all.
+        FormatError where it is invalid, or where the items have more than `max_pixels` values in all.
         """
         fields = Fields(data, f"{name}: its header")
         fingerprint = fields.take(6).hex()
         flags = fields.byte()
         count = fields.varint() if flags & _COUNT else 1
         if count < 1:
-            raise fields.nonsense("it holds no items")
+            raise fields.invalid("it holds no items")
         check_values(count, max_pixels, name)
         items, lengths = [count], []
         if flags & _CHUNKS:
@@ -163,7 +163,7 @@ class Header:
                 model_check=model_check,
             )
         except ValueError as error:
-            raise fields.nonsense(error) from None
+            raise fields.invalid(error) from None
 
 
 def values_of(shapes: Shapes, count: int) -> int:
@@ -229,7 +229,7 @@ def _unpack_chunk_items(fields: Fields, count: int) -> list[int]:
     each = fields.varint()
     chunks = -(-count // each) if each else fields.varint()
     if not 1 <= chunks <= fields.left // _CHECK_BYTES:
-        raise fields.nonsense(f"{chunks:,} chunks where {fields.left:,} bytes are left")
+        raise fields.invalid(f"{chunks:,} chunks where {fields.left:,} bytes are left")
     items = [each or fields.varint() for _ in range(chunks - 1)]
     return [*items, count - sum(items)]
 
@@ -238,7 +238,7 @@ def _unpack_layout(fields: Fields) -> tuple[str, str]:
     code = fields.byte()
     axes, dtype = code & 7, code >> 3
     if axes >= len(AXES) or dtype >= len(DTYPES):
-        raise fields.nonsense(f"unknown axes {axes} or dtype {dtype}")
+        raise fields.invalid(f"unknown axes {axes} or dtype {dtype}")
     return AXES[axes], DTYPES[dtype]
 
 
@@ -254,19 +254,19 @@ def _unpack_shapes(fields: Fields, layout: int, columns: int, count: int) -> Sha
     if layout == _ONE_SHAPE:
         return tuple(fields.varint() for _ in range(columns))
     if layout != _SHAPE_EACH:
-        raise fields.nonsense(f"shapes of kind {layout}")
+        raise fields.invalid(f"shapes of kind {layout}")
     table = fields.block()
     width, over = divmod(len(table), count * columns)
     if over or width not in (1, 2, 4, 8):
-        raise fields.nonsense(f"{len(table):,} bytes for the shapes of {count:,} items")
+        raise fields.invalid(f"{len(table):,} bytes for the shapes of {count:,} items")
     return np.frombuffer(table, f"<u{width}").reshape(count, columns).astype(np.int64)
 
 
 def _unpack_names(fields: Fields, count: int) -> list[str]:
     block = fields.block()
     if block.count(0) != count - 1:
-        raise fields.nonsense(f"{block.count(0) + 1:,} names for {count:,} items")
+        raise fields.invalid(f"{block.count(0) + 1:,} names for {count:,} items")
     try:
         return block.decode().split("\0")
     except UnicodeDecodeError:
-        raise fields.nonsense("names that are not UTF-8") from None
+        raise fields.invalid("names that are not UTF-8") from None

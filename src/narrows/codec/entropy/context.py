@@ -28,7 +28,7 @@ TARGETS, FLAG_TARGETS = 320, 512  # sampled from each pass of a training batch
 
 
 class ContextModel(nn.Module):
-    """Learns the probabilities; `tensors` gives what `Interlaced` codes with."""
+    """Learns the probabilities; `tensors` gives what `InterlacedCoder` codes with."""
 
     def __init__(self, design: Design) -> None:
         super().__init__()

@@ -24,7 +24,7 @@ from narrows.codec.entropy.design import Design
 from narrows.codec.entropy.integer_network import ExactPredictor, check_whole
 from narrows.codec.entropy.lattice import Pass
 from narrows.codec.entropy.plane import Plane, place_cells
-from narrows.codec.entropy.range_coder import Reader, Writer
+from narrows.codec.entropy.range_coder import SymbolDecoder, SymbolEncoder
 
 BLOCK, FLAG_BLOCK = 2**12, 2**13  # values, and flags, whose probabilities are computed at once
 FARTHEST = 2**23  # of an index from 0
@@ -32,7 +32,7 @@ SURE = 0.2  # steps: values so near to the point of their index are coded with i
 
 
 @dataclass(frozen=True)
-class Wanted:
+class EncodeRequest:
     """What a writer is to code: indices k (n, C, *S); or, with a `weight` above 0, indices cheap for their error.
 
     x (n, C, *S): the true values in units of one step of the grid, index 0 at 0. weight: squared steps a bit is worth.
@@ -43,7 +43,7 @@ class Wanted:
     weight: float = 0.0
 
 
-class Interlaced:
+class InterlacedCoder:
     """Codes the indices of items of one shape. step: entry of the model's table of steps; size: width of a cell."""
 
     def __init__(self, design: Design, tensors: dict[str, np.ndarray], device: torch.device) -> None:
@@ -80,13 +80,15 @@ class Interlaced:
             if [self.prediction[key].shape for key in inputs] != [(size,) for size in inputs.values()]:
                 raise ValueError("predictions of other sizes than the design says")
 
-    def write(self, writer: Writer, wanted: Wanted, step: int, size: int) -> tuple[Tensor, np.ndarray]:
+    def write(self, writer: SymbolEncoder, wanted: EncodeRequest, step: int, size: int) -> tuple[Tensor, np.ndarray]:
         """Code items -> the indices (n, C, *S) that stand in the bitstream, and the cost of each item in bits (n,)."""
         n, _, *shape = wanted.k.shape
         walk = Walk(self, writer, n, tuple(shape), step, size, wanted)
         return walk.run(0), walk.costs
 
-    def read(self, reader: Reader, n: int, shape: tuple[int, ...], step: int, size: int, coarsest: int = 0) -> Tensor:
+    def read(
+        self, reader: SymbolDecoder, n: int, shape: tuple[int, ...], step: int, size: int, coarsest: int = 0
+    ) -> Tensor:
         """The indices (n, C, *S), int32; with `coarsest` above 0, of every 2**coarsest-th value along each axis."""
         return Walk(self, reader, n, shape, step, size, None).run(coarsest)
 
@@ -96,13 +98,13 @@ class Walk:
 
     def __init__(
         self,
-        model: Interlaced,
-        coder: Writer | Reader,
+        model: InterlacedCoder,
+        coder: SymbolEncoder | SymbolDecoder,
         n: int,
         shape: tuple[int, ...],
         step: int,
         size: int,
-        wanted: Wanted | None,
+        wanted: EncodeRequest | None,
     ) -> None:
         self.model, self.design, self.coder = model, model.design, coder
         self.n, self.shape, self.step, self.size, self.wanted = n, shape, step, size, wanted

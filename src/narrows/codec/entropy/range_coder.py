@@ -1,6 +1,6 @@
 """The entropy coder: symbols and their frequencies into words, and back. A range coder of `constriction`.
 
-`Writer` and `Reader` take the same calls in the same order, so that one walk over the data serves both ways.
+`SymbolEncoder` and `SymbolDecoder` take the same calls in the same order, so that one loop serves both.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ FEW = 2**17  # numbers in the frequencies of so few symbols that the shortest pa
 SPARED = 8  # bytes at the end of which some may not be needed
 
 
-class Writer:
+class SymbolEncoder:
     """Takes symbols, gives `payload`."""
 
     def __init__(self) -> None:
@@ -58,7 +58,7 @@ class Writer:
         return symbols
 
     def _comes_back(self, payload: bytes) -> bool:
-        reader = Reader(payload)
+        reader = SymbolDecoder(payload)
         try:
             return all(
                 np.array_equal(reader.decode(family, parameters), symbols)
@@ -68,8 +68,8 @@ class Writer:
             return False
 
 
-class Reader:
-    """Gives the symbols that a `Writer` took; FormatError where the payload cannot be what it wrote."""
+class SymbolDecoder:
+    """Gives the symbols that a `SymbolEncoder` took; FormatError where the payload cannot be what it wrote."""
 
     def __init__(self, payload: bytes) -> None:
         padded = payload + bytes(-len(payload) % 4 + SPARED)

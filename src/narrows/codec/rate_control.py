@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from narrows.codec.chunk import BITS_BESIDE_VALUE, chunks_of, groups
-from narrows.codec.coder import Coder, Plan
+from narrows.codec.coder import Coder
+from narrows.codec.coding_plan import CodingPlan
 from narrows.codec.container.mode import Mode
-from narrows.codec.parallel import in_order
+from narrows.codec.parallel import ordered_parallel_map
 from narrows.codec.transforms.latent import STEPS
 from narrows.codec.windows import cut, window_length
 from narrows.data import Items
@@ -29,13 +30,13 @@ FINALISTS = 2
 class Trial:
     """What a plan came to on some items."""
 
-    plan: Plan
+    plan: CodingPlan
     bits: float
     error: float  # mean squared
     values: int
 
 
-def plan(coder: Coder, items: Items, mode: Mode) -> Plan:
+def choose_plan(coder: Coder, items: Items, mode: Mode) -> CodingPlan:
     """The plan that meets a demand with the fewest bits; DataError where it cannot be met."""
     if mode.max_error is not None:
         if mode.max_error == 0 and items.dtype.kind == "f":
@@ -97,14 +98,14 @@ class Search:
     dtype: np.dtype
     sample: list[np.ndarray]
     span: float  # of the values
-    known: dict[Plan, Trial] = field(default_factory=dict)
+    known: dict[CodingPlan, Trial] = field(default_factory=dict)
 
-    def trial(self, plan: Plan) -> Trial:
+    def trial(self, plan: CodingPlan) -> Trial:
         if plan not in self.known:
             self.known[plan] = try_out(self.coder, plan, self.sample)
         return self.known[plan]
 
-    def pixel_plan(self, step: float, weight: float = 0.0) -> Plan:
+    def pixel_plan(self, step: float, weight: float = 0.0) -> CodingPlan:
         """Without a bound; lossless where the step of integers is 1."""
         if self.dtype.kind != "f":
             step = max(1, round(step))
@@ -128,7 +129,7 @@ class Search:
         heavier = [self.heaviest(each.plan, error) for each in good]
         return min((each for each in (found, *good, *heavier) if each), key=lambda each: each.bits)
 
-    def heaviest(self, plan: Plan, error: float) -> Trial | None:
+    def heaviest(self, plan: CodingPlan, error: float) -> Trial | None:
         """The trial of a plan of the pixel path that makes most of a bit, with at most this error."""
         return largest(lambda weight: self.trial(replace(plan, weight=weight)), 0.0, HEAVIEST, error)
 
@@ -136,7 +137,7 @@ class Search:
         """The cheapest trial of the latent path with at most this error; None where there is none."""
         return largest(lambda entry: self.trial(self.coder.latent_plan(entry, self.dtype)), 0, STEPS - 1 / 16, error)
 
-    def adjusted(self, plan: Plan, error: float) -> Trial | None:
+    def adjusted(self, plan: CodingPlan, error: float) -> Trial | None:
         """The cheapest trial near a plan that was found for another error."""
         if plan.path == "latent":
             return self.coarsest_latent(error)
@@ -163,7 +164,7 @@ def largest(trial: Callable[[float], Trial], low: float, high: float, error: flo
     return best
 
 
-def try_out(coder: Coder, plan: Plan, stacks: list[np.ndarray]) -> Trial:
+def try_out(coder: Coder, plan: CodingPlan, stacks: list[np.ndarray]) -> Trial:
     """What a plan comes to on stacks of items of one shape; its error is that of values which are numbers."""
     bits, squares, count = 0.0, 0.0, 0
     for x in stacks:
@@ -179,7 +180,7 @@ def try_out(coder: Coder, plan: Plan, stacks: list[np.ndarray]) -> Trial:
     return Trial(plan, bits, squares / max(count, 1), count)
 
 
-def error_of_all(coder: Coder, plan: Plan, items: Items) -> float:
+def error_of_all(coder: Coder, plan: CodingPlan, items: Items) -> float:
     """The mean squared error of a plan on all items, on all cores."""
 
     def part(run: range) -> tuple[float, int]:
@@ -192,7 +193,7 @@ def error_of_all(coder: Coder, plan: Plan, items: Items) -> float:
         trial = try_out(coder, plan, stacks)
         return trial.error * trial.values, trial.values
 
-    parts = list(in_order(part, chunks_of(items)))
+    parts = list(ordered_parallel_map(part, chunks_of(items)))
     return sum(squares for squares, _ in parts) / max(1, sum(values for _, values in parts))
 
 

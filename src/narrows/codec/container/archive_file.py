@@ -15,7 +15,7 @@ from itertools import accumulate
 from typing import BinaryIO
 
 from narrows.codec.container.fields import VARINT_BYTES, Fields, pack_varint
-from narrows.codec.container.header import Header, Shapes, check_values, values_of
+from narrows.codec.container.header import ArchiveHeader, Shapes, check_values, values_of
 from narrows.errors import DataError, FormatError
 
 MAGIC = b"NRW"
@@ -27,7 +27,7 @@ _MAX_MODEL = 2**32
 _IN_MEMORY = 2**25
 
 
-def write(
+def write_archive(
     target: BinaryIO,
     *,
     fingerprint: str,
@@ -41,13 +41,13 @@ def write(
     parameters: bytes = b"",
     model: bytes | None = None,
 ) -> dict[str, int]:
-    """Write a file, and give the bytes of its parts as `Reader.sizes` does; `Reader` undoes it.
+    """Write a file, and return the bytes of its parts as `ArchiveReader.sizes` does; `ArchiveReader` is the inverse.
 
-    The fields are those of `Header`; of `fingerprint` the first 12 hex digits count. `chunks` yields the payload of
-    each chunk in turn; together they may exceed the memory, and wait in a temporary file until all are there.
-    Raises DataError for names that a file cannot hold and for too many of them, before the first chunk is asked for.
+    The fields are those of `ArchiveHeader`; of `fingerprint` the first 12 hex digits count. `chunks` yields the payload
+    of each chunk in turn; together they may exceed the memory, and wait in a temporary file until all are there.
+    Raises DataError for names that are not allowed in a file, or too many, before the first chunk is asked for.
     """
-    header = Header(
+    header = ArchiveHeader(
         fingerprint=fingerprint[:12],
         mode=mode,
         axes=axes,
@@ -80,7 +80,7 @@ def write(
     return _sizes(len(start), header.model_length, sum(header.chunk_lengths))
 
 
-class Reader:
+class ArchiveReader:
     """A `.narrow` file: its header at once, its model and its chunks when asked for, also by several threads."""
 
     def __init__(self, file: BinaryIO | bytes, name: str, max_pixels: int = MAX_PIXELS) -> None:
@@ -97,19 +97,21 @@ class Reader:
         if not start.startswith(MAGIC) or version == 0:
             raise FormatError(f"{name}: not a .narrow file")
         if version > FORMAT:
-            raise FormatError(f"{name}: of format {version}; this narrows reads up to format {FORMAT}: upgrade it")
+            raise FormatError(
+                f"of format {version}; this narrows reads up to format {FORMAT}", source=name, hint="upgrade it"
+            )
         fields = Fields(start, f"{name}: its header", len(MAGIC) + 1)
         length = fields.varint()
         end = fields.at + length
         if end + _CHECK_BYTES > self._size:
             raise FormatError(f"{name}: truncated: its {self._size:,} bytes end inside its header")
         if length > _MAX_HEADER:
-            raise fields.nonsense(f"it has {length:,} bytes, and {_MAX_HEADER:,} are allowed")
+            raise fields.invalid(f"it has {length:,} bytes, and {_MAX_HEADER:,} are allowed")
         header = self._read(0, end)
         if zlib.crc32(header).to_bytes(_CHECK_BYTES, "little") != self._read(end, _CHECK_BYTES):
             raise FormatError(f"{name}: damaged: its header fails its checksum")
         self._header_end = end + _CHECK_BYTES
-        self.header = Header.from_bytes(header[fields.at :], self._size - self._header_end, name, max_pixels)
+        self.header = ArchiveHeader.from_bytes(header[fields.at :], self._size - self._header_end, name, max_pixels)
         first = self._header_end + self.header.model_length
         self._starts = list(accumulate(self.header.chunk_lengths[:-1], initial=first))
         self._longest = _longest(self.header, max_pixels)
@@ -130,7 +132,10 @@ class Reader:
         content = self._read(self._header_end, length) if length <= _MAX_MODEL else b""
         if len(content) < length or zlib.crc32(content) != self.header.model_check:
             raise FormatError(
-                f"{self._name}: the model in it is damaged; give model {self.header.fingerprint} itself with -m"
+                "the model in it is damaged",
+                source=self._name,
+                hint=f"give the model {self.header.fingerprint} itself",
+                suggestion={"model": "FILE"},
             )
         return content or None
 
@@ -177,7 +182,7 @@ class Reader:
             return self._file.read(min(length, self._size - start))
 
 
-def _longest(header: Header, max_pixels: int) -> int:
+def _longest(header: ArchiveHeader, max_pixels: int) -> int:
     """Bytes that no chunk exceeds: generous, and yet a limit to what is read into memory."""
     return 2**16 + 16 * (max_pixels if header.shapes is None else values_of(header.shapes, header.count))
 

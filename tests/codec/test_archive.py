@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-from narrows.codec import archive, planning
-from narrows.codec import model_lookup as needed_model
+from narrows.artifacts import lookup
+from narrows.codec import archive, rate_control
 from narrows.codec.archive import Archive
 from narrows.codec.chunk import MOST_ITEMS, MOST_VALUES, chunks_of
-from narrows.codec.compression import compress
-from narrows.codec.container.file import Reader
+from narrows.codec.container.archive_file import ArchiveReader
 from narrows.codec.container.mode import Mode
+from narrows.codec.model import CodecModel
 from narrows.data import Items
 from narrows.errors import DataError, FormatError
 
-from .stand_in_codec import PlainCodec
+from .stand_in_model import StandInModel
 
 LOSSLESS = Mode("lossless")
 SIZES = [(12, 12), (9, 14), (12, 12), (1, 1), (40, 3)]
@@ -47,14 +47,14 @@ def ragged(count=30, **details):
 
 def blob_of(items, mode=LOSSLESS, codec=None, **options):
     target = io.BytesIO()
-    sizes = compress(codec or PlainCodec(), items, mode, target, **options)
+    sizes = (codec or StandInModel()).compress(items, mode, target, **options)
     assert sizes["total"] == len(target.getvalue()) == sizes["header"] + sizes["model"] + sizes["payload"]
     assert sizes["raw"] == sum(item.nbytes for item in items)
     return target.getvalue()
 
 
 def opened(blob, codec=None, **options):
-    return Archive(blob, "x.narrow", codec or PlainCodec(), **options)
+    return Archive(blob, "x.narrow", codec or StandInModel(), **options)
 
 
 def same(found, expected):
@@ -98,8 +98,8 @@ def test_a_bound_is_kept():
 
 
 def test_one_item_such_as_the_model_knows_costs_24_bytes_beside_its_payload():
-    codec, items = PlainCodec(), uniform(1)
-    payload, _ = codec.coder_.encode(planning.plan(codec.coder_, items, LOSSLESS), items.values)
+    codec, items = StandInModel(), uniform(1)
+    payload, _ = codec.coder.encode(rate_control.choose_plan(codec.coder, items, LOSSLESS), items.values)
     assert len(blob_of(items)) - len(payload) <= 24
     assert len(blob_of(uniform(1, np.uint16))) > len(blob_of(items))
 
@@ -138,16 +138,16 @@ def test_what_is_asked_for_is_what_is_given(items):
 
 
 def test_only_the_chunks_that_are_needed_are_decoded():
-    codec = PlainCodec()
+    codec = StandInModel()
     archived = opened(blob_of(uniform()), codec)
     archived[2400], archived[2401], archived[2400]
-    assert [shape[0] for shape, _ in codec.coder_.decoded] == [452]
+    assert [shape[0] for shape, _ in codec.coder.decoded] == [452]
     archived.read([0, 1500])
-    assert [shape[0] for shape, _ in codec.coder_.decoded[1:]] == [MOST_ITEMS] * 2
+    assert [shape[0] for shape, _ in codec.coder.decoded[1:]] == [MOST_ITEMS] * 2
 
 
 def test_axes_are_those_of_the_arrays_that_the_model_was_trained_on():
-    items, codec = uniform(4), PlainCodec(axes="XNY")
+    items, codec = uniform(4), StandInModel(axes="XNY")
     archived = opened(blob_of(items, codec=codec), codec)
     np.testing.assert_array_equal(archived[:], items.values.transpose(2, 0, 1))
     np.testing.assert_array_equal(archived[2], items[2].T)
@@ -161,7 +161,7 @@ def test_coarse_items(items):
 
 
 def damaged(blob, chunk):
-    lengths = Reader(blob, "x").header.chunk_lengths
+    lengths = ArchiveReader(blob, "x").header.chunk_lengths
     at = len(blob) - sum(lengths[chunk:]) + lengths[chunk] // 2
     return bytes([*blob[:at], blob[at] ^ 1, *blob[at + 1 :]])
 
@@ -170,7 +170,7 @@ def damaged(blob, chunk):
 def test_whole_chunks_of_a_damaged_archive(names, threads):
     items = Items.from_array(uniform().values, names=names)
     archived = opened(damaged(blob_of(items), 1))
-    with pytest.raises(FormatError, match=r"x\.narrow: chunk 2 of 3 fails its checksum .* --keep-going"):
+    with pytest.raises(FormatError, match=r"x\.narrow: chunk 2 of 3 fails its checksum .* keep_going=True"):
         archived.read()
     found = archived.read(keep_going=True)
     good = [*range(MOST_ITEMS), *range(2 * MOST_ITEMS, 2500)]
@@ -185,8 +185,8 @@ def test_whole_chunks_of_a_damaged_archive(names, threads):
 
 
 def test_a_payload_that_does_not_fit_is_named():
-    codec = PlainCodec()
-    codec.coder_.encode = lambda plan, x: (b"no payload", np.ones(len(x)))
+    codec = StandInModel()
+    codec.coder.encode = lambda plan, x: (b"no payload", np.ones(len(x)))
     with pytest.raises(FormatError, match=r"x\.narrow: chunk 1 of 1: a payload that does not fit"):
         opened(blob_of(uniform(3), codec=codec)).read()
 
@@ -203,7 +203,7 @@ def test_progress(threads):
 
 def test_another_model_is_refused():
     with pytest.raises(FormatError, match=r"x\.narrow: needs the model 0123456789ab; the one given is fedcba987654"):
-        opened(blob_of(uniform(2)), PlainCodec("fedcba9876543210"))
+        opened(blob_of(uniform(2)), StandInModel("fedcba9876543210"))
 
 
 def test_a_model_that_is_not_there_is_named():
@@ -215,67 +215,64 @@ def test_a_model_that_is_not_there_is_named():
 def loadable(monkeypatch):
     """Models that the stand-in saved can be loaded."""
 
-    def load(path):
-        if not path.read_bytes().startswith(b"model "):
-            raise FormatError(f"{path}: not a model")
-        return PlainCodec(path.read_bytes()[6:].decode())
+    def from_bytes(content, source):
+        if not content.startswith(b"model "):
+            raise FormatError("not a model", source=source)
+        return StandInModel(content[6:].decode())
 
-    monkeypatch.setattr(needed_model, "load_codec", load)
+    monkeypatch.setattr(CodecModel, "from_bytes", from_bytes)
+    monkeypatch.setattr(CodecModel, "load", lambda path: from_bytes(path.read_bytes(), str(path)))
 
 
 def test_a_model_in_the_file_is_used(loadable):
     items = uniform(2)
     blob = blob_of(items, embed_model=True)
     same(Archive(blob, "x.narrow").read(), items)
-    assert Reader(blob, "x").sizes()["model"] == 6 + 16
+    assert ArchiveReader(blob, "x").sizes()["model"] == 6 + 16
 
 
-def test_a_file_that_holds_another_model_is_refused(loadable, monkeypatch):
-    codec = PlainCodec()
+def test_a_file_that_holds_another_model_is_refused(loadable):
     for content, words in (
         (b"model fedcba9876543210", "but holds fedcba987654"),
         (b"what", "model in it: not a model"),
     ):
-        monkeypatch.setattr(codec, "save", lambda path, content=content: path.write_bytes(content))
+        codec = StandInModel(content=content)
         with pytest.raises(FormatError, match=rf"x\.narrow.*{words}"):
             Archive(blob_of(uniform(2), codec=codec, embed_model=True), "x.narrow")
 
 
 def test_open_finds_the_model_beside_the_file_or_in_the_current_folder(loadable, tmp_path, monkeypatch):
     stated = lambda path: path.read_bytes()[6:].decode()  # noqa: E731
-    monkeypatch.setattr(needed_model.model_file, "stated_fingerprint", stated)
+    monkeypatch.setattr(lookup, "stored_fingerprint", stated)
     beside, here = tmp_path / "beside", tmp_path / "here"
     for folder in (beside, here):
         folder.mkdir()
-        PlainCodec("f" * 16).save(folder / "a.safetensors")
+        StandInModel("f" * 16).save(folder / "a.safetensors")
     (beside / "x.narrow").write_bytes(blob_of(uniform(2)))
     monkeypatch.chdir(here)
     with pytest.raises(FormatError, match="needs the model 0123456789ab"):
         archive.open("../beside/x.narrow")
     for folder in (beside, here):
-        PlainCodec().save(folder / "b.safetensors")
+        StandInModel().save(folder / "b.safetensors")
         with archive.open(beside / "x.narrow") as archived:
             assert len(archived) == 2
         (folder / "b.safetensors").unlink()
     with pytest.raises(FormatError, match=r"needs the model 0123456789ab; .*a\.safetensors is ffffffffffff"):
         archive.open(beside / "x.narrow", beside / "a.safetensors")
-    PlainCodec().save(tmp_path / "c.safetensors")
+    StandInModel().save(tmp_path / "c.safetensors")
     same(archive.open(str(beside / "x.narrow"), str(tmp_path / "c.safetensors"))[:], uniform(2))
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"item_axes_": "NZYX"}, "never seen items such as these"),
-        ({"channels_": 3}, "never seen items such as these"),
-        ({"dtype_": np.dtype(np.float32)}, "never seen items such as these"),
-        ({"item_shape_": None}, "never seen items such as these"),
+        ({"axes": "NZYX"}, "does not take items such as these"),
+        ({"channels": 3}, "does not take items such as these"),
+        ({"dtype": np.dtype(np.float32)}, "does not take items such as these"),
+        ({"item_shape": None}, "does not take items such as these"),
     ],
 )
 def test_a_header_that_does_not_go_with_its_model_is_refused(change, words):
-    codec = PlainCodec()
-    for name, value in change.items():
-        setattr(codec, name, value)
-    blob = blob_of(uniform(2) if "item_shape_" in change else ragged(3))
+    blob = blob_of(uniform(2) if "item_shape" in change else ragged(3))
     with pytest.raises(FormatError, match=words):
-        opened(blob, codec)
+        opened(blob, StandInModel(**change))

@@ -5,7 +5,7 @@ import threading
 import pytest
 import torch
 
-from narrows.codec.parallel import in_order
+from narrows.codec.parallel import ordered_parallel_map
 
 
 @pytest.fixture(params=[1, 4])
@@ -18,14 +18,14 @@ def threads(request):
 
 
 def test_results_are_in_order(threads):
-    assert list(in_order(lambda job: job * job, range(100))) == [job * job for job in range(100)]
-    assert list(in_order(abs, [-1])) == [1]
-    assert list(in_order(abs, [])) == []
+    assert list(ordered_parallel_map(lambda job: job * job, range(100))) == [job * job for job in range(100)]
+    assert list(ordered_parallel_map(abs, [-1])) == [1]
+    assert list(ordered_parallel_map(abs, [])) == []
 
 
 def test_only_a_few_jobs_are_ahead(threads):
     begun = []
-    results = in_order(begun.append, range(100))
+    results = ordered_parallel_map(begun.append, range(100))
     next(results)
     assert len(begun) <= threads + 1
     results.close()
@@ -34,7 +34,7 @@ def test_only_a_few_jobs_are_ahead(threads):
 
 def test_an_error_reaches_whoever_asked(threads):
     with pytest.raises(ZeroDivisionError):
-        list(in_order(lambda job: 1 // (5 - job), range(100)))
+        list(ordered_parallel_map(lambda job: 1 // (5 - job), range(100)))
 
 
 def test_several_jobs_have_one_thread_each():
@@ -46,6 +46,6 @@ def test_several_jobs_have_one_thread_each():
         meeting.wait()
         return torch.get_num_threads()
 
-    assert list(in_order(both, range(2))) == [1, 1]
-    assert list(in_order(lambda job: torch.get_num_threads(), [1])) == [2]
+    assert list(ordered_parallel_map(both, range(2))) == [1, 1]
+    assert list(ordered_parallel_map(lambda job: torch.get_num_threads(), [1])) == [2]
     torch.set_num_threads(before)
