@@ -15,7 +15,7 @@ from command_line import Parser, announce, write_figures
 from measuring import this_machine
 from narrows import Autoencoder, data
 from narrows.evaluation.downstream import Accuracy, accuracy
-from narrows.evaluation.reconstruction_evaluation import fit_pca
+from narrows.evaluation.peers import fit_pca
 
 SEED = 0
 CODE = 30

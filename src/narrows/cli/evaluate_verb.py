@@ -1,8 +1,7 @@
 """Measure a model, beside simpler methods."""
 
 import json
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from narrows.cli import options
 from narrows.cli.inputs import load_tool, read_items_for
@@ -11,8 +10,6 @@ from narrows.errors import ParameterError
 from narrows.registry import tools
 
 if TYPE_CHECKING:
-    from narrows.data import Items
-    from narrows.evaluation.downstream import Downstream
     from narrows.evaluation.summary import Summary
 
 
@@ -53,20 +50,23 @@ def evaluate(
             "or --target with the clean items where DATA is noisy",
             source=model,
         )
-    from narrows.evaluation.evaluate import measure
-    from narrows.render.summaries import downstream_summary, summarise
+    from narrows.data.labels import read_labels
+    from narrows.evaluation import evaluate as evaluate_model
     from narrows.render.terminal import show_glimpse
 
     items = read_items_for(estimator, source, axes, strict)
-    clean = None if target is None else read_items_for(estimator, target, axes, strict)
-    task = None if labels is None else evaluate_labels(estimator, items, labels)
-    found = measure(estimator, items, noise, clean, holes)
+    given = {
+        "noise": noise,
+        "target": None if target is None else read_items_for(estimator, target, axes, strict),
+        "holes": holes,
+        "labels": None if labels is None else read_labels(labels, len(items)),
+    }
+    found = evaluate_model(estimator, items, **{name: each for name, each in given.items() if each is not None})
     if as_json:
-        print(json.dumps(asdict(found) | ({} if task is None else {"downstream": asdict(task)})))
+        print(json.dumps(found.to_dict()))
         return
-    summaries = [summarise(found)] + ([] if task is None else [downstream_summary(task)])
-    print("\n\n".join(map(format_summary, summaries)))
-    show_glimpse(estimator, items, noise=noise, target=clean, holes=holes)
+    print("\n\n".join(map(format_summary, found.summaries())))
+    show_glimpse(estimator, items, noise=noise, target=given["target"], holes=holes)
 
 
 def check_corruption(noise: str | None = None, target: str | None = None, holes: str | None = None) -> None:
@@ -89,14 +89,6 @@ def check_evaluate_options(model: str, tool: str, **given: str | None) -> None:
         takers = [name for name, spec in tools().items() if option in spec.evaluate_options]
         if value is not None and tool not in takers:
             raise ParameterError(f"--{option} is for models of the tool {' or '.join(takers)}; {model} is of {tool}")
-
-
-def evaluate_labels(estimator: Any, items: "Items", source: str) -> "Downstream":
-    """Measure how well classifiers predict labels, from a file or a named data set, from the codes of items."""
-    from narrows.data.labels import read_labels
-    from narrows.evaluation.downstream import evaluate_downstream
-
-    return evaluate_downstream(estimator, items, read_labels(source, len(items)))
 
 
 def format_summary(summary: "Summary") -> str:

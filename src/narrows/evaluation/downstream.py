@@ -1,4 +1,4 @@
-"""How much of a simple task survives the squeeze: labels told from codes, from PCA of the same size, from raw data."""
+"""How well labels can be predicted from codes, compared with PCA of the same size and with the raw data."""
 
 import math
 import warnings
@@ -13,31 +13,43 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from narrows.data import Items
 from narrows.errors import DataError
-from narrows.estimators.autoencoder import Autoencoder
-from narrows.evaluation.reconstruction_evaluation import LARGEST_PCA, PCA_VALUES, fit_pca, why_no_pca
+from narrows.evaluation import peers, trained_model
+from narrows.evaluation.summary import Summary
+from narrows.models.autoencoder_model import AutoencoderModel
 
-MOST_ITEMS = 10_000
+MAX_ITEMS = 10_000
+MAX_VALUES = 2**26  # of codes and raw data of all items together
 NEIGHBOURS = 5
 SQUARED_NORM = 10.0
-STEPS = 300
+MAX_ITERATIONS = 300
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Share of the items whose label is told right by a linear classifier, and by the 5 nearest neighbours."""
+    """Share of correctly predicted labels, by a linear classifier and by the 5 nearest neighbours."""
 
     linear: float
     neighbours: float
 
 
 @dataclass(frozen=True)
-class Downstream:
-    """How well labels are told; None where items are too large for it.
+class DownstreamEvaluation:
+    """Accuracy of predicted labels; None where items are too large for it.
 
-    items: how many were classified, drawn at random where there were more than 10,000, or than memory would hold.
-    classes, majority: different labels, and the share of the most frequent one, which needs no look at an item.
-    codes, raw: accuracy on codes, and on the items' own values.
-    pca, components, no_pca: accuracy on PCA of so many components as a code has numbers, or the reason for none.
+    Parameters
+    ----------
+    items : int
+        Number of classified items, drawn at random if there were more than 10,000 or than fit in memory.
+    classes : int
+        Number of different labels.
+    majority : float
+        Share of the most frequent label: the accuracy of always predicting it.
+    codes, raw, pca : Accuracy or None
+        Accuracy with codes, with the items' own values, and with PCA.
+    components : int
+        Number of components of the PCA, as many as a code has numbers.
+    no_pca : str or None
+        Why there is no PCA.
     """
 
     items: int
@@ -49,99 +61,136 @@ class Downstream:
     components: int
     no_pca: str | None
 
+    def summary(self) -> Summary:
+        """Return the figures as tables."""
+        columns = {"codes": self.codes, f"PCA-{self.components}": self.pca, "raw data": self.raw}
+        shown = {name: column for name, column in columns.items() if column is not None}
+        kinds = (("linear", "linear classifier"), ("neighbours", "5 nearest"))
+        rows = [
+            ("right labels", *shown, "most frequent"),
+            *(
+                (name, *(f"{getattr(column, kind):.2%}" for column in shown.values()), f"{self.majority:.2%}")
+                for kind, name in kinds
+            ),
+        ]
+        note = f"{self.classes} labels of {self.items:,} items; trained on one half, tested on the other"
+        return Summary([], rows, note)
 
-def evaluate_downstream(model: Autoencoder, items: Items, labels: Any) -> Downstream:
-    """Tell the labels (N,), integers or text, of the items from their codes, beside raw data and PCA.
 
-    The items are cut into two halves with the labels in equal shares. Classifiers and PCA are fit on either half, and
-    asked about the other. DataError where the items have different sizes, where labels do not fit them or are missing,
-    and where there is one label alone or fewer than 5 items of one.
+def evaluate_downstream(model: AutoencoderModel, items: Items, labels: Any) -> DownstreamEvaluation:
+    """Predict the labels of items from their codes, from PCA of the same size and from raw data.
+
+    The items are divided into two halves with the labels in equal shares. Classifiers and PCA are fitted to each half
+    and tested on the other.
+
+    Parameters
+    ----------
+    model : AutoencoderModel or fitted Autoencoder
+        The model.
+    items : Items
+        N items of one size.
+    labels : array-like of shape (N,)
+        Integers or text.
+
+    Returns
+    -------
+    DownstreamEvaluation
+        The accuracies.
+
+    Raises
+    ------
+    DataError
+        If the items have different sizes, labels are missing or do not fit the items, all labels are equal, or a label
+        has fewer than 5 items.
     """
+    model = trained_model(model)
     if not items.uniform:
         raise DataError(
-            f"{items.source}: its items have different sizes, and so have their codes; "
-            f"classifiers need as many numbers of each item"
+            "its items have different sizes, and so have their codes; classifiers need as many numbers of each item",
+            source=items.source,
         )
     checked = check_labels(items, labels)
     first = items.select([0])
-    values, size = math.prod(model.seen(first).item_shape), model.transform(first).shape[1]
-    with_raw = values <= LARGEST_PCA
-    count = max(1, min(len(items), MOST_ITEMS, PCA_VALUES // (size + values * with_raw)))
+    values, size = math.prod(model.network_inputs(first).item_shape), np.asarray(model.encode(first)).shape[1]
+    with_raw = values <= peers.LARGEST_PCA
+    count = max(1, min(len(items), MAX_ITEMS, MAX_VALUES // (size + values * with_raw)))
     chosen = np.sort(np.random.default_rng(0).permutation(len(items))[:count])
     names, classes, counts = np.unique(checked[chosen], return_inverse=True, return_counts=True)
     check_classes(items, names, counts)
     items = items.select(chosen)
-    seen = model.seen(items)
+    inputs = model.network_inputs(items)
     halves = list(StratifiedKFold(2, shuffle=True, random_state=0).split(classes, classes))
-    no_pca = why_no_pca(seen, size, count)
+    no_pca = peers.pca_obstacle(inputs, size, count)
     codes, raw, pca = [], [], []
-    rows = model.transform(items)
-    pixels = model.scaling_.forward(seen.values).reshape(count, values) if with_raw else None
-    for fit, test in halves:
-        task = classes[fit], classes[test]
-        codes.append(accuracy(rows[fit], rows[test], *task))
+    rows = np.asarray(model.encode(items))
+    pixels = model.scaling.forward(inputs.values).reshape(count, values) if with_raw else None
+    for train, test in halves:
+        task = classes[train], classes[test]
+        codes.append(accuracy(rows[train], rows[test], *task))
         if pixels is not None:
-            raw.append(accuracy(pixels[fit], pixels[test], *task))
+            raw.append(accuracy(pixels[train], pixels[test], *task))
             if no_pca is None:
-                components = fit_pca(pixels[fit], size)
-                pca.append(accuracy(components.transform(pixels[fit]), components.transform(pixels[test]), *task))
+                fitted = peers.fit_pca(pixels[train], size)
+                pca.append(accuracy(fitted.transform(pixels[train]), fitted.transform(pixels[test]), *task))
     shares = [len(test) / count for _, test in halves]
-    return Downstream(
+    return DownstreamEvaluation(
         items=count,
         classes=len(names),
         majority=float(counts.max() / count),
-        codes=mean(codes, shares),
-        raw=mean(raw, shares) if raw else None,
-        pca=mean(pca, shares) if pca else None,
+        codes=weighted_mean(codes, shares),
+        raw=weighted_mean(raw, shares) if raw else None,
+        pca=weighted_mean(pca, shares) if pca else None,
         components=size,
         no_pca=no_pca,
     )
 
 
 def check_labels(items: Items, labels: Any) -> np.ndarray:
-    """The labels as an array (N,); DataError where there is not one for each item."""
+    """Return the labels as an array (N,); DataError if there is not one for each item."""
     labels = np.asarray(labels)
     if labels.shape != (len(items),):
         skipped = f" ({len(items.skipped)} more could not be read)" * bool(items.skipped)
         found = f"{len(labels)} labels" if labels.ndim == 1 else f"labels of shape {labels.shape}"
-        raise DataError(f"{items.source}: {found} for {len(items)} items{skipped}; expected one for each")
+        raise DataError(f"{found} for {len(items)} items{skipped}; expected one for each", source=items.source)
     for index, label in enumerate(labels.tolist()):
         if label is None or label != label or label == "":
-            raise DataError(f"{items.source}: the label of item {index} is missing; leave such items out")
-    return labels.astype(str) if labels.dtype.kind == "O" else labels
+            raise DataError(f"the label of item {index} is missing; leave such items out", source=items.source)
+    checked: np.ndarray = labels.astype(str) if labels.dtype.kind == "O" else labels
+    return checked
 
 
 def check_classes(items: Items, names: np.ndarray, counts: np.ndarray) -> None:
-    """DataError where labels, each on so many items, leave nothing to learn."""
+    """Raise DataError if labels, each of so many items, leave nothing to learn."""
     if len(names) == 1:
-        raise DataError(f"{items.source}: all items have the label {names[0]}; telling labels takes two of them")
+        raise DataError(f"all items have the label {names[0]}; classifiers need two or more", source=items.source)
     rarest = counts.argmin()
     if counts[rarest] < NEIGHBOURS:
         raise DataError(
-            f"{items.source}: the label {names[rarest]} is on {counts[rarest]} of {counts.sum()} items; "
-            f"expected at least {NEIGHBOURS} of each label"
+            f"the label {names[rarest]} is on {counts[rarest]} of {counts.sum()} items; "
+            f"expected at least {NEIGHBOURS} of each label",
+            source=items.source,
         )
 
 
-def accuracy(fit: np.ndarray, test: np.ndarray, fit_labels: np.ndarray, test_labels: np.ndarray) -> Accuracy:
-    """Of classifiers fit on the features `fit` (N, F) and their labels (N,), when asked about `test` (M, F).
+def accuracy(train: np.ndarray, test: np.ndarray, train_labels: np.ndarray, test_labels: np.ndarray) -> Accuracy:
+    """Return the accuracy of classifiers trained on features (N, F) and tested on features (M, F).
 
-    The features are centred and divided by one number, so that what one weighs beside another stays as it is. The
-    number gives them a mean squared norm at which scikit-learn's penalty on large weights costs little accuracy on
-    digits, be they codes, components of PCA or pixels.
+    The features are centred and divided by one number, so that their relative scales stay. The number gives them a
+    mean squared norm at which scikit-learn's penalty on large weights costs little accuracy on digits, whether from
+    codes, PCA or pixels.
     """
-    centre = fit.mean(axis=0)
-    squared_norm = float(np.square(fit - centre).sum(axis=1).mean())
+    centre = train.mean(axis=0)
+    squared_norm = float(np.square(train - centre).sum(axis=1).mean())
     scale = math.sqrt(SQUARED_NORM / squared_norm) if squared_norm else 1.0
-    fit, test = (fit - centre) * scale, (test - centre) * scale
+    train, test = (train - centre) * scale, (test - centre) * scale
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # after so many steps accuracy does not change
-        linear = LogisticRegression(max_iter=STEPS, tol=1e-3).fit(fit, fit_labels)
-    neighbours = KNeighborsClassifier(NEIGHBOURS).fit(fit, fit_labels)
+        warnings.simplefilter("ignore", ConvergenceWarning)  # further iterations do not change the accuracy
+        linear = LogisticRegression(max_iter=MAX_ITERATIONS, tol=1e-3).fit(train, train_labels)
+    neighbours = KNeighborsClassifier(NEIGHBOURS).fit(train, train_labels)
     return Accuracy(float(linear.score(test, test_labels)), float(neighbours.score(test, test_labels)))
 
 
-def mean(accuracies: list[Accuracy], shares: list[float]) -> Accuracy:
-    """Over parts of the items, each with its share of them."""
+def weighted_mean(accuracies: list[Accuracy], shares: list[float]) -> Accuracy:
+    """Return the accuracy over parts of the items, each with its share of them."""
     pairs = list(zip(accuracies, shares, strict=True))
     return Accuracy(sum(a.linear * share for a, share in pairs), sum(a.neighbours * share for a, share in pairs))

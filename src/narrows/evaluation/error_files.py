@@ -1,4 +1,4 @@
-"""The file that says how badly each item comes back."""
+"""Files of reconstruction errors."""
 
 import csv
 from collections.abc import Sequence
@@ -12,13 +12,26 @@ from narrows.data.conversion import convert
 from narrows.data.tables import frames as tables
 from narrows.data.tables.cells import require
 from narrows.errors import DataError
-from narrows.estimators.autoencoder import Autoencoder
+from narrows.evaluation import trained_model
+from narrows.models.autoencoder_model import AutoencoderModel
 
 
 def write_errors(errors: np.ndarray, names: Sequence[str] | None, target: str) -> None:
-    """Write reconstruction errors (N,) as a CSV with the columns item and mse, in the order of the items.
+    """Write reconstruction errors (N,) as a CSV file with the columns item and mse, in the order of the items.
 
-    An item without a name goes by its index. DataError where the target cannot be written.
+    Parameters
+    ----------
+    errors : ndarray of shape (N,)
+        Mean squared errors.
+    names : sequence of str or None
+        Names of the items; None for their indices.
+    target : str
+        The file.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be written.
     """
     try:
         with atomic.replacing(target) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
@@ -30,13 +43,26 @@ def write_errors(errors: np.ndarray, names: Sequence[str] | None, target: str) -
         raise DataError(f"{target}: cannot be written ({error.strerror or error})") from None
 
 
-def write_table_errors(model: Autoencoder, source: str, target: str) -> None:
-    """As `write_errors`, of the rows of a table's file, part by part."""
-    numbers = count()
+def write_table_errors(model: AutoencoderModel, source: str, target: str) -> None:
+    """Write the reconstruction errors of the rows of a table's file, chunk by chunk.
+
+    Parameters
+    ----------
+    model : AutoencoderModel or fitted Autoencoder
+        A model for tables.
+    source, target : str
+        The file of the table, and the file to write.
+
+    Raises
+    ------
+    DataError
+        If the rows do not fit the model, or the file cannot be written.
+    """
+    model, indices = trained_model(model), count()
 
     def errors(frame: Any) -> Any:
-        found = -model.score_samples(tables.frame_to_items(frame, model.columns_, source))
-        items = [next(numbers) for _ in range(len(found))]
+        found = model.item_errors(tables.frame_to_items(frame, model.columns, source))
+        items = [next(indices) for _ in range(len(found))]
         return require("pandas").DataFrame({"item": items, "mse": found})
 
-    convert(source, target, errors, model.columns_)
+    convert(source, target, errors, model.columns)

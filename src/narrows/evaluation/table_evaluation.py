@@ -1,6 +1,7 @@
-"""How well an imputer fills tables, where what is right is known."""
+"""How well an imputer fills cells of tables whose true values are known."""
 
 import time
+from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,15 +9,31 @@ import numpy as np
 from narrows.data import Items
 from narrows.data.tables.columns import Column
 from narrows.errors import DataError
-from narrows.estimators.imputer import Imputer
+from narrows.evaluation import trained_model
+from narrows.evaluation.metrics import CoverageSum
+from narrows.evaluation.peers import TablePeer, peers
+from narrows.evaluation.summary import Evaluation, Summary, data_facts, describe_coverage
+from narrows.models.imputer_model import ImputerModel
+from narrows.models.table_imputation import TableImputation, observed_codes
+
+BASELINE = "mean or most frequent"
 
 
 @dataclass(frozen=True)
-class ColumnFilling:
-    """How far off the hidden cells of a column are, and with the mean or the most frequent category in them.
+class ColumnEvaluation:
+    """Figures of one column of a table.
 
-    kind: as of `narrows.data.Column`. Of booleans and categories the share that is wrong; of others the root mean
-    square of the errors, where the deviation of the column is 1.
+    Parameters
+    ----------
+    name, kind : str
+        Of the column; see `narrows.data.Column`.
+    hidden : int
+        Number of hidden cells.
+    off : float
+        Of booleans and categories the share that is wrong; of others the root mean squared error in standard
+        deviations of the column.
+    usual : float
+        The same of the peer that fills in the mean or the most frequent category.
     """
 
     name: str
@@ -27,21 +44,29 @@ class ColumnFilling:
 
 
 @dataclass(frozen=True)
-class TableFilling:
+class TableEvaluation(Evaluation):
     """Figures of an imputer on a table of which some cells were hidden, over the hidden cells.
 
-    data, items: what was filled, and its rows. seconds: what filling took. holes: what was hidden. hidden: which share
-    of the cells it was.
-    rmse: root mean square of the errors of numbers and dates, each column's deviation being 1. wrong: share of wrong
-        booleans and categories. None where there are none.
-    usual_rmse, usual_wrong: of filling with the mean, or the most frequent category, of what is known.
-    within: the shares of right numbers at most one stated deviation off, and at most two.
-    columns: of each column with hidden cells.
+    Parameters
+    ----------
+    data, items, seconds
+        See `Evaluation`.
+    holes : str
+        What was hidden.
+    hidden : float
+        The share of the cells that was hidden.
+    rmse : float or None
+        Root mean squared error of numbers and dates in standard deviations of their columns; None if there are none.
+    wrong : float or None
+        Share of wrong booleans and categories; None if there are none.
+    usual_rmse, usual_wrong : float or None
+        The same of the peer that fills in the mean or the most frequent category.
+    within : tuple of float or None
+        Shares of true numbers within one and two predictive standard deviations.
+    columns : tuple of ColumnEvaluation
+        Each column with hidden cells.
     """
 
-    data: str
-    items: int
-    seconds: float
     holes: str
     hidden: float
     rmse: float | None
@@ -49,66 +74,103 @@ class TableFilling:
     usual_rmse: float | None
     usual_wrong: float | None
     within: tuple[float, float] | None
-    columns: tuple[ColumnFilling, ...]
+    columns: tuple[ColumnEvaluation, ...]
+
+    def summary(self) -> Summary:
+        """Return the figures as tables."""
+        (source, (_, rows)) = data_facts(self.data, self.items, self.seconds, 0)
+        facts = [source, ("rows", rows), ("holes", f"{self.holes}; {self.hidden:.1%} of the cells hidden")]
+        if self.within is not None:
+            facts.append(("uncertainty", describe_coverage(self.within)))
+        table = [("column", "kind", "hidden", "model", BASELINE)]
+        for each in self.columns:
+            table.append((each.name, each.kind, f"{each.hidden:,}", f"{each.off:.4f}", f"{each.usual:.4f}"))
+        for kind, error, usual in (
+            ("rmse", self.rmse, self.usual_rmse),
+            ("wrong", self.wrong, self.usual_wrong),
+        ):
+            if error is not None and usual is not None:
+                table.append(("all", kind, "", f"{error:.4f}", f"{usual:.4f}"))
+        unit = "numbers and dates: root mean squared error in deviations of the column; others: the share that is wrong"
+        return Summary(facts, table, unit)
 
 
-def evaluate_table(model: Imputer, items: Items, holes: str | None = None) -> TableFilling:
-    """Hide cells of a table, as in training by default, and fill them; DataError where nothing can be hidden."""
-    right = model.with_mask(items)
-    hidden = model.with_holes(right, holes)
+def evaluate_table(model: ImputerModel, items: Items, holes: str | None = None) -> TableEvaluation:
+    """Hide cells of a table, fill them and compare.
+
+    Parameters
+    ----------
+    model : ImputerModel or fitted Imputer
+        A model for tables.
+    items : Items
+        Rows of a table.
+    holes : str, optional
+        Which cells to hide, such as "pixels:0.2"; by default as in training.
+
+    Returns
+    -------
+    TableEvaluation
+        The figures.
+
+    Raises
+    ------
+    DataError
+        If the rows do not fit the model, or nothing can be hidden.
+    """
+    model = trained_model(model)
+    backend, original = model.backend, model.check(items)
+    assert isinstance(backend, TableImputation)
+    corrupted = model.check(model.hide(original, holes))
     began = time.perf_counter()
-    answer = model.codes(hidden)
+    filled = backend.filled_codes(corrupted, model.strategy)
     seconds = time.perf_counter() - began
-    known, doubts = model.known(right), model.doubts(hidden)
-    assert hidden.mask is not None
-    assert model.columns_ is not None
-    asked = hidden.mask & ~np.isnan(known)
-    found, sums, inside = [], {True: np.zeros(3), False: np.zeros(3)}, np.zeros(3)
-    for place, column in enumerate(model.columns_):
-        where, left = asked[:, place], known[~hidden.mask[:, place], place]
-        left = left[~np.isnan(left)]
-        if not where.any() or not len(left):
+    truth, std = observed_codes(original), backend.std_of_codes(corrupted)
+    assert corrupted.mask is not None
+    hidden = corrupted.mask & ~np.isnan(truth)
+    columns, coverage = [], CoverageSum()
+    sums: dict[bool, np.ndarray] = defaultdict(lambda: np.zeros(3))
+    for place, column in enumerate(backend.features.columns):
+        chosen, observed = hidden[:, place], truth[~corrupted.mask[:, place], place]
+        observed = observed[~np.isnan(observed)]
+        if not chosen.any() or not len(observed):
             continue
-        truth, told = known[where, place], answer[where, place]
-        sorts = column.kind in ("category", "boolean")
-        guess = np.full(len(truth), usual_value(left, column))
-        off, usual = (mistakes(truth, values, known[:, place], sorts) for values in (told, guess))
-        sums[sorts] += off.sum(), usual.sum(), len(truth)
-        mean = (off.mean(), usual.mean()) if sorts else (np.sqrt(off.mean()), np.sqrt(usual.mean()))
-        found.append(ColumnFilling(column.name, column.kind, len(truth), float(mean[0]), float(mean[1])))
-        if not sorts:
-            far = np.abs(truth - told)
-            inside += *((far <= times * doubts[where, place]).sum() for times in (1, 2)), len(truth)
-    if not found:
-        raise DataError(f"{items.source}: too little of it is known for anything to be hidden")
+        expected, found = truth[chosen, place], filled[chosen, place]
+        guess = np.full(len(expected), peers(TablePeer)[BASELINE].value(observed, column))
+        errors = [cell_errors(expected, values, truth[:, place], column) for values in (found, guess)]
+        categorical = is_categorical(column)
+        sums[categorical] += errors[0].sum(), errors[1].sum(), len(expected)
+        off, usual = (float(each.mean() if categorical else np.sqrt(each.mean())) for each in errors)
+        columns.append(ColumnEvaluation(column.name, column.kind, len(expected), off, usual))
+        if not categorical:
+            coverage.add(found, expected, std[chosen, place])
+    if not columns:
+        raise DataError("too few observed cells to hide any", source=items.source)
     (wrong, usual_wrong), (squares, usual_squares) = (
-        (sums[sorts][:2] / sums[sorts][2]).tolist() if sums[sorts][2] else (None, None) for sorts in (True, False)
+        (sums[kind][:2] / sums[kind][2]).tolist() if kind in sums else (None, None) for kind in (True, False)
     )
-    return TableFilling(
+    return TableEvaluation(
         data=items.source,
         items=len(items),
         seconds=round(seconds, 3),
-        holes=holes or model.holes,
-        hidden=float(asked.mean()),
+        holes=holes or model.manifest.holes,
+        hidden=float(hidden.mean()),
         rmse=None if squares is None else squares**0.5,
         wrong=wrong,
         usual_rmse=None if usual_squares is None else usual_squares**0.5,
         usual_wrong=usual_wrong,
-        within=(float(inside[0] / inside[2]), float(inside[1] / inside[2])) if inside[2] else None,
-        columns=tuple(found),
+        within=coverage.shares() if coverage.n_values else None,
+        columns=tuple(columns),
     )
 
 
-def mistakes(truth: np.ndarray, told: np.ndarray, column: np.ndarray, sorts: bool) -> np.ndarray:
-    """1 where a category is wrong; the squared error of a number, in deviations of its column."""
-    if sorts:
-        return (truth != told).astype(float)
-    return ((truth - told) / (np.nanstd(column) or 1.0)) ** 2
+def is_categorical(column: Column) -> bool:
+    """Return whether cells of a column are right or wrong, with nothing in between."""
+    return column.kind in ("category", "boolean")
 
 
-def usual_value(left: np.ndarray, column: Column) -> float:
-    """What a column is filled with by who knows nothing else: the most frequent category, or the mean."""
-    if column.kind not in ("category", "boolean"):
-        return float(left.mean())
-    values, counts = np.unique(left, return_counts=True)
-    return float(values[counts.argmax()])
+def cell_errors(expected: np.ndarray, found: np.ndarray, cells: np.ndarray, column: Column) -> np.ndarray:
+    """Return 1 where a category is wrong; the squared error of a number in standard deviations of its column."""
+    if is_categorical(column):
+        return np.asarray(expected != found, float)
+    squares: np.ndarray = ((expected - found) / (np.nanstd(cells) or 1.0)) ** 2
+    return squares

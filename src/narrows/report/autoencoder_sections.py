@@ -15,7 +15,6 @@ from narrows.render import plots
 from narrows.render.blocks import Block, Card, Cards, Plot, Section
 from narrows.render.item_renderer import ItemRenderer, best_median_worst, evenly_spaced, item_name
 from narrows.render.style import DIFFERENCE_COLOURS
-from narrows.render.summaries import downstream_summary, rebuilding_summary
 from narrows.report import table_sections as report_tables
 
 NEIGHBOURS_MAPPED = 2000
@@ -34,8 +33,8 @@ def steps(model: Autoencoder, items: Items, labels: np.ndarray | None) -> list[C
 
 def figures_section(model: Autoencoder, items: Items, labels: np.ndarray | None) -> Section:
     found = evaluate(model, items)
-    blocks: list[Block] = [rebuilding_summary(found)]
-    if found.pca is not None:
+    blocks: list[Block] = [found.summary()]
+    if not isinstance(found.peers.get("PCA"), str):
         blocks.insert(
             0,
             "PCA with as many components as the code has numbers is the best that any linear code can do. Each half of "
@@ -45,7 +44,7 @@ def figures_section(model: Autoencoder, items: Items, labels: np.ndarray | None)
         told = evaluate_downstream(model, items, labels)
         blocks += [
             "How much of the labels is left in the codes, told by two simple classifiers:",
-            downstream_summary(told),
+            told.summary(),
         ]
     return Section("Figures", blocks)
 

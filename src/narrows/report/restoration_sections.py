@@ -10,19 +10,13 @@ from scipy.ndimage import gaussian_filter, median_filter
 from narrows.data import Items
 from narrows.estimators.denoiser import Denoiser
 from narrows.estimators.imputer import Imputer, missing
-from narrows.evaluation.restoration_evaluation import (
-    Quality,
-    Sums,
-    comparable,
-    evaluate_denoiser,
-    evaluate_imputer,
-    in_floats,
-)
+from narrows.evaluation.metrics import Quality, QualitySum, has_ssim
+from narrows.evaluation.restoration_evaluation import as_floats, evaluate_denoiser, evaluate_imputer
+from narrows.evaluation.summary import quality_rows
 from narrows.render import plots
 from narrows.render.blocks import Block, Card, Cards, Plot, Section
 from narrows.render.item_renderer import ItemRenderer, best_median_worst, evenly_spaced, item_name
 from narrows.render.style import DIFFERENCE_COLOURS, STD_COLOURS
-from narrows.render.summaries import denoising_summary, filling_summary, quality_rows
 from narrows.report.autoencoder_sections import colour_limit
 
 SHOWN_WITHOUT_TRUTH = 6
@@ -39,7 +33,7 @@ def denoiser_steps(
     right = items if target is None else target
 
     def noisy() -> Items:
-        return model.with_noise(items, noise) if target is None else in_floats(items)
+        return model.with_noise(items, noise) if target is None else as_floats(items)
 
     return [
         lambda: [denoiser_figures(model, items, noise, target)],
@@ -49,7 +43,7 @@ def denoiser_steps(
 
 def removed_section(model: Denoiser, items: Items) -> Section:
     """Before and after, where nobody knows what is right."""
-    some = in_floats(items.select(evenly_spaced(len(items), SHOWN_WITHOUT_TRUTH)))
+    some = as_floats(items.select(evenly_spaced(len(items), SHOWN_WITHOUT_TRUTH)))
     after, doubts = model.transform(some), model.uncertainty(some)
     renderer = ItemRenderer.for_items(some, model.scaling_)
     off = [(a.astype(np.float64) - b) / renderer.span for a, b in zip(some, after, strict=True)]
@@ -78,10 +72,10 @@ def removed_section(model: Denoiser, items: Items) -> Section:
 
 
 def denoiser_figures(model: Denoiser, items: Items, noise: str | None, target: Items | None) -> Section:
-    summary = denoising_summary(evaluate_denoiser(model, items, noise, target))
+    summary = evaluate_denoiser(model, items, noise, target).summary()
     few = evenly_spaced(len(items), FILTERED)
     some, right = items.select(few), (items if target is None else target).select(few)
-    noisy = model.with_noise(some, noise) if target is None else in_floats(some)
+    noisy = model.with_noise(some, noise) if target is None else as_floats(some)
     columns: dict[str, Quality] = {
         "before": quality(model, noisy, right),
         "model": quality(model, model.transform(noisy), right),
@@ -97,7 +91,7 @@ def denoiser_figures(model: Denoiser, items: Items, noise: str | None, target: I
 
 
 def quality(model: Denoiser, answer: Iterable[np.ndarray], right: Items) -> Quality:
-    sums = Sums(model.scaling_, comparable(right, model.scaling_))
+    sums = QualitySum(model.scaling_, has_ssim(right, model.scaling_))
     for one, other in zip(answer, right, strict=True):
         sums.add(model.scaling_.forward(one[None]), model.scaling_.forward(other[None]))
     return sums.quality()
@@ -189,10 +183,10 @@ def trust(span: float, answer: Items, doubts: Items, right: Items, asked: Items 
 
 def imputer_steps(model: Imputer, items: Items, holes: str | None) -> list[Callable[[], Iterable[Section]]]:
     def filled() -> list[Section]:
-        right = in_floats(model.with_mask(items))
+        right = as_floats(model.with_mask(items))
         return [restored_section(model, model.with_holes(right, holes), right, "hidden", "true")]
 
-    return [lambda: [Section("Figures", [filling_summary(evaluate_imputer(model, items, holes))])], filled]
+    return [lambda: [Section("Figures", [evaluate_imputer(model, items, holes).summary()])], filled]
 
 
 def scales(renderer: ItemRenderer, limit: float, most: float, error: str) -> list[plots.Figure]:

@@ -10,7 +10,6 @@ from narrows.estimators.imputer import Imputer
 from narrows.evaluation.table_evaluation import evaluate_table
 from narrows.render import plots
 from narrows.render.blocks import Block, Plot, Section
-from narrows.render.summaries import completing_summary
 
 MOST_BARS, MOST_PANELS, MOST_POINTS = 40, 6, 150
 
@@ -76,9 +75,7 @@ def figures_section(model: Imputer, items: Items, holes: str | None) -> Section:
     label = "error (deviations of the column; of categories the wrong share)"
     says = "Cells were hidden and filled in: the shorter the dark bar beside the light one, the more the others tell."
     names = [each.name for each in columns]
-    return Section(
-        "Figures", [completing_summary(found), Plot(plots.bars(names, bars, label), "errors by column", says)]
-    )
+    return Section("Figures", [found.summary(), Plot(plots.bars(names, bars, label), "errors by column", says)])
 
 
 def cells_sections(model: Imputer, items: Items, holes: str | None) -> list[Section]:

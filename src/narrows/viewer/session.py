@@ -17,7 +17,7 @@ from narrows.estimators.codec import Codec
 from narrows.estimators.denoiser import Denoiser
 from narrows.estimators.imputer import Imputer
 from narrows.evaluation.rate_distortion import decompress_items, encode_image, peak_signal_to_noise
-from narrows.evaluation.restoration_evaluation import in_floats
+from narrows.evaluation.restoration_evaluation import as_floats
 from narrows.render.blocks import Card
 from narrows.render.item_renderer import ItemRenderer, evenly_spaced, item_to_image
 from narrows.render.style import DIFFERENCE_COLOURS, STD_COLOURS
@@ -238,7 +238,7 @@ class Workbench:
     def denoised(self, item: np.ndarray, strength: float) -> Card:
         """An item, with Gaussian noise of this strength, and without noise again."""
         assert self.denoiser is not None
-        clean = in_floats(self.items(item))
+        clean = as_floats(self.items(item))
         noisy = self.denoiser.with_noise(clean, f"gaussian:{strength:g}", seed=0) if strength > 0 else clean
         after, doubt = self.denoiser.transform(noisy)[0], self.denoiser.uncertainty(noisy)[0] / self.renderer.span
         most = max(float(doubt.max()), 1e-6)
@@ -254,7 +254,7 @@ class Workbench:
     def filled(self, item: np.ndarray, painted: np.ndarray | None, share: float) -> Card:
         """An item with holes where they are painted, (Y, X), and at a share of all values, filled."""
         assert self.imputer is not None
-        right = in_floats(self.items(item))
+        right = as_floats(self.items(item))
         hidden = (
             self.imputer.with_holes(right, f"pixels:{share:g}", seed=0) if share > 0 else self.imputer.with_mask(right)
         )

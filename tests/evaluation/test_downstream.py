@@ -76,7 +76,7 @@ def test_cells_that_are_no_numbers(tmp_path):
 
 def test_more_items_than_are_needed(model, digits, monkeypatch):
     """In whatever order they come: here by label."""
-    monkeypatch.setattr(downstream, "MOST_ITEMS", 300)
+    monkeypatch.setattr(downstream, "MAX_ITEMS", 300)
     order = np.argsort(digits.labels, kind="stable")
     found = evaluate_downstream(model, digits.select(order), digits.labels[order])
     assert (found.items, found.classes) == (300, 10)
@@ -84,8 +84,7 @@ def test_more_items_than_are_needed(model, digits, monkeypatch):
 
 
 def test_items_too_large_for_all_but_their_codes(model, digits, monkeypatch):
-    monkeypatch.setattr(downstream, "LARGEST_PCA", 63)
-    monkeypatch.setattr("narrows.evaluation.reconstruction_evaluation.LARGEST_PCA", 63)
+    monkeypatch.setattr("narrows.evaluation.peers.LARGEST_PCA", 63)
     found = evaluate_downstream(model, digits, digits.labels)
     assert found.raw is found.pca is None
     assert found.no_pca == "items of 64 values are too large for it (at most 63)"

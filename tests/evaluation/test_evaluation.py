@@ -1,12 +1,16 @@
 """The figures of an evaluation agree with those of others."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 from sklearn.decomposition import PCA
 
 from narrows import Autoencoder, data
-from narrows.evaluation.reconstruction_evaluation import beside_pca, code_sizes, evaluate, ssim
+from narrows.evaluation.metrics import ssim
+from narrows.evaluation.peers import ReconstructionPeer, peers
+from narrows.evaluation.reconstruction_evaluation import code_sizes, evaluate, evaluate_peer
 from narrows.networks import Architecture, build
 
 
@@ -40,30 +44,30 @@ def test_mse_and_psnr(model):
     assert (found.values, found.code, found.positions) == (64, 6, 0)
 
 
-def test_pca_has_not_seen_what_it_rebuilds():
+def evaluate_pca(items, components):
+    return evaluate_peer(peers(ReconstructionPeer)["PCA"], items, data.Scaling.learn(items), components)
+
+
+def test_pca_has_not_seen_what_it_reconstructs():
     items = data.read("digits:test")
     rows = items.values.reshape(-1, 64) / 31
     expected = 0.0
     for fitted, rebuilt in ((rows[::2], rows[1::2]), (rows[1::2], rows[::2])):
         pca = PCA(6, svd_solver="full").fit(fitted)
         expected += ((pca.inverse_transform(pca.transform(rebuilt)).clip(0, 1) - rebuilt) ** 2).sum() / rows.size
-    found, _ = beside_pca(items, data.Scaling.learn(items), 6)
-    assert found.mse == pytest.approx(expected, rel=1e-4)
+    assert evaluate_pca(items, 6).mse == pytest.approx(expected, rel=1e-4)
 
 
 def test_no_pca_and_why():
     few = data.Items.from_array(np.random.default_rng(0).random((20, 12, 12)))
     for components, reason in ((11, "half of 20 items"), (145, "144 values")):
-        pca, why = beside_pca(few, data.Scaling.learn(few), components)
-        assert pca is None
-        assert reason in why
+        assert reason in evaluate_pca(few, components)
     large = data.Items.from_array(np.zeros((4, 200, 200), np.uint8))
-    assert "too large" in beside_pca(large, data.Scaling.learn(large), 1)[1]
+    assert "too large" in evaluate_pca(large, 1)
 
 
 def test_positions_count_as_code():
-    model = Autoencoder()
-    model.network_ = build(Architecture("conv", 1, (8, 8), (4, 2, 2), upsampling="unpool"))
+    model = SimpleNamespace(network=build(Architecture("conv", 1, (8, 8), (4, 2, 2), upsampling="unpool")))
     code, positions = code_sizes(model, data.read("digits"))
     assert code == 16 + positions
     assert positions > 0
