@@ -2,11 +2,10 @@
 
 import sys
 from pathlib import Path
-
-import click
-import typer.main
+from typing import Any
 
 import narrows
+from narrows.cli.application import root_command
 
 FOLDER = Path(__file__).parent
 sys.path.insert(0, str(FOLDER))
@@ -48,21 +47,16 @@ html_show_sourcelink = False
 
 def command_line_reference() -> str:
     """Return a page with the help of every verb, as the program prints it."""
-    from narrows.cli.application import app
+    lines = ["# Command line reference", "", "This is the output of `--help`."]
 
-    lines = ["# Command line reference", "", "Generated from `narrows --help`.", ""]
+    def add(command: Any, path: list[str]) -> None:
+        context = command.make_context(" ".join(path), [], resilient_parsing=True, terminal_width=100)
+        lines.extend(["", f"## {' '.join(path)}", "", "```text", command.get_help(context).rstrip(), "```"])
+        for name in getattr(command, "commands", ()):
+            add(command.get_command(context, name), [*path, name])
 
-    def add(command: click.Command, path: list[str]) -> None:
-        context = click.Context(command, info_name=" ".join(path), max_content_width=100, terminal_width=100)
-        lines.extend([f"## {' '.join(path)}", "", "```text", command.get_help(context).rstrip(), "```", ""])
-        if isinstance(command, click.Group):
-            for name in command.list_commands(context):
-                child = command.get_command(context, name)
-                assert child is not None
-                add(child, [*path, name])
-
-    add(typer.main.get_command(app), ["narrows"])
-    return "\n".join(lines)
+    add(root_command(), ["narrows"])
+    return "\n".join(lines) + "\n"
 
 
 def write_if_changed(path: Path, text: str) -> None:

@@ -97,6 +97,13 @@ def narrows(
     verbosity.set(quiet, verbose, debug)
 
 
+def root_command() -> Any:
+    """Return the command ``narrows``, with all verbs."""
+    root: Any = typer.main.get_command(app)
+    root.commands = LazyCommands(verbs())
+    return root
+
+
 def verbs() -> dict[str, Callable[[], Any]]:
     """Return what builds the command of each verb, in the order in which they are used."""
     registered = {name: reference for spec in tools().values() for name, reference in spec.verbs.items()}
@@ -191,8 +198,7 @@ def set_up_standard_output() -> None:
 def run(arguments: list[str]) -> None:
     """Run one command line, and pass on whatever it raises."""
     with plugin_warnings():
-        root: Any = typer.main.get_command(app)
-        root.commands = LazyCommands(verbs())
+        root = root_command()
     if _COMPLETION in os.environ:
         root(prog_name="narrows")
     with root.make_context("narrows", arguments, obj=arguments) as context:
