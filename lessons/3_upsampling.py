@@ -10,10 +10,10 @@
 # ---
 
 # %% [markdown]
-# # 3. Upsampling, and where the checkerboard comes from
+# # 3. Upsampling and checkerboard artifacts
 #
-# The encoder makes the grid smaller, so the decoder has to make it larger. There are several ways to do that, and they
-# leave different traces in what they draw.
+# The encoder reduces the grid, so the decoder has to enlarge it. There are several ways to do that, and they leave
+# different artifacts in their outputs.
 
 # %%
 import os
@@ -38,14 +38,14 @@ np.set_printoptions(precision=2, suppress=True)
 z = np.array([1.0, 3.0, 2.0, 0.0])
 
 nearest = np.repeat(z, 2)
-places = (np.arange(8) + 0.5) / 2 - 0.5
-linear = np.interp(places, np.arange(4), z)
+positions = (np.arange(8) + 0.5) / 2 - 0.5
+linear = np.interp(positions, np.arange(4), z)
 print("nearest neighbours  ", nearest)
 print("linear interpolation", linear)
 
 # %% [markdown]
-# **Unpooling** puts each number back to where its maximum was, and zeros elsewhere. It has to be told those places by
-# the encoder: they belong to the code.
+# **Unpooling** puts each number back where its maximum was, and zeros elsewhere. It needs these positions from the
+# encoder: they are part of the code.
 
 # %%
 x = np.array([1.0, 0.0, 2.0, 3.0, 2.0, 1.0, 0.0, 0.0])
@@ -61,8 +61,8 @@ print("unpooled ", unpooled.ravel())
 # ## The transposed convolution does not undo the convolution
 #
 # A convolution with a stride of 2 is a matrix $C$ with half as many rows as columns. The *transposed* convolution
-# multiplies by $C^\top$. It turns the shapes around, 4 numbers to 8, but not the values: $C^\top C$ is not the
-# identity, so it is not strictly undoing. (It is sometimes called deconvolution, which it is not.)
+# multiplies by $C^\top$. It restores the shape, 4 numbers to 8, but not the values: $C^\top C$ is not the identity, so
+# it is not the inverse. (It is sometimes called deconvolution, which it is not.)
 
 # %%
 kernel = np.array([0.25, 0.5, 0.25])
@@ -78,8 +78,8 @@ print("C' C x / x where x is not 0:", (C.T @ C @ x)[x != 0] / x[x != 0], " not e
 
 # %% [markdown]
 # What is lost is lost: $C$ maps 8 numbers to 4, so many different x have the same $Cx$, and nothing can tell them
-# apart. What undoes as much as can be undone is the pseudo-inverse, which is another matrix. Of all that have the same
-# $Cx$ it gives the one with the smallest sum of squares:
+# apart. The closest thing to an inverse is the pseudo-inverse, which is another matrix. Of all x with the same $Cx$ it
+# gives the one with the smallest sum of squares:
 
 # %%
 back = np.linalg.pinv(C) @ C @ x
@@ -89,30 +89,29 @@ other = x + np.linalg.svd(C)[2][-1]
 print("another x with the same C x:", other, C @ other)
 
 # %% [markdown]
-# A *learnt* transposed convolution has its own weights, not those of any encoder. It is called transposed for its
-# shape alone.
+# A *learned* transposed convolution has its own weights, not those of any encoder. Only its shape is transposed.
 #
-# ## Where the checkerboard comes from
+# ## The cause of checkerboards
 #
-# Count how many weights reach each place when a transposed convolution with stride 2 draws a flat line of ones.
+# Count how many weights reach each position when a transposed convolution with stride 2 enlarges a line of ones.
 
 
 # %%
 def transposed(z, kernel, stride=2):
     out = np.zeros(stride * (len(z) - 1) + len(kernel))
-    for place, value in enumerate(z):
-        out[stride * place : stride * place + len(kernel)] += value * kernel
+    for position, value in enumerate(z):
+        out[stride * position : stride * position + len(kernel)] += value * kernel
     return out
 
 
 for size in (2, 3, 4, 5):
-    drawn = transposed(np.ones(8), np.ones(size))
-    print(f"kernel {size}, stride 2: {drawn.astype(int)}")
+    enlarged = transposed(np.ones(8), np.ones(size))
+    print(f"kernel {size}, stride 2: {enlarged.astype(int)}")
 
 # %% [markdown]
-# With kernels of 3 or 5, every other place gets one weight more: a flat patch becomes a pattern, and in two dimensions
-# a checkerboard. A network can learn weights that cancel it, but it has to learn them. Kernels whose size is a multiple
-# of the stride do not start with it; nor do nearest neighbours followed by a convolution.
+# With kernels of 3 or 5, every other position gets one weight more: a flat patch becomes a pattern, in two dimensions a
+# checkerboard. A network can learn weights that cancel it, but it has to learn them. Kernels whose size is a multiple
+# of the stride do not start with it; neither do nearest neighbours followed by a convolution.
 
 # %%
 flat = np.ones((6, 6))
@@ -127,8 +126,8 @@ plt.show()
 # %% [markdown]
 # ## Five decoders
 #
-# The same small encoder, five ways of upsampling, the same time for each. Unpooling has the places of the maxima as
-# part of its code, so its code is longer and its error smaller: compare it with care.
+# The same small encoder, five ways of upsampling, and the same training time for each. Unpooling has the positions of
+# the maxima as part of its code, so its code is longer and its error smaller: compare it with care.
 
 # %%
 kinds = ("nearest", "bilinear", "transpose", "pixelshuffle", "unpool")
@@ -143,33 +142,33 @@ for kind in kinds:
 figure, axes = plt.subplots(len(kinds) + 1, 8, figsize=(8, 6.6))
 for line, label in zip(axes, ("original", *kinds), strict=True):
     shown = test.values[:8] if label == "original" else models[label].reconstruct(test.values[:8])
-    for ax, picture in zip(line, shown, strict=True):
-        ax.imshow(picture, cmap="gray", interpolation="nearest")
+    for ax, image in zip(line, shown, strict=True):
+        ax.imshow(image, cmap="gray", interpolation="nearest")
         ax.set(xticks=[], yticks=[])
     line[0].set_ylabel(label, rotation=0, ha="right", va="center")
 plt.show()
 
 # %% [markdown]
-# A trace can be too faint for the eye and still be there. The errors of many digits, averaged by whether a pixel's row
-# and column are even or odd, show what repeats every second pixel: all four numbers should be alike.
+# An artifact can be too faint to see. The errors of many digits, averaged by whether a pixel's row and column are even
+# or odd, show what repeats every second pixel: all four numbers should be equal.
 
 # %%
 for kind, model in models.items():
-    off = (model.reconstruct(test).astype(float) - test.values) / 255
-    print(f"{kind:13}", off.reshape(-1, 14, 2, 14, 2).mean(axis=(0, 1, 3)).ravel() * 1000, "thousandths")
+    errors = (model.reconstruct(test).astype(float) - test.values) / 255
+    print(f"{kind:13}", errors.reshape(-1, 14, 2, 14, 2).mean(axis=(0, 1, 3)).ravel() * 1000, "thousandths")
 
 # %% [markdown]
 # ## Your experiment
 #
-# Decode noise: codes with the right mean and deviation for each number, but of no digit. What each kind of upsampling
-# draws by itself shows best where there is nothing to draw.
+# Decode random codes, with the mean and standard deviation of each number but of no digit. The artifacts of each kind
+# of upsampling show best where there is nothing to draw.
 
 # %%
 rng = np.random.default_rng(0)
 figure, axes = plt.subplots(1, 4, figsize=(10, 2.7))
 for ax, kind in zip(axes, kinds[:4], strict=True):
     codes = models[kind].transform(test)
-    made = models[kind].inverse_transform(rng.normal(codes.mean(0), codes.std(0), (1, codes.shape[1])))
-    ax.imshow(made[0], cmap="gray", interpolation="nearest")
+    decoded = models[kind].inverse_transform(rng.normal(codes.mean(0), codes.std(0), (1, codes.shape[1])))
+    ax.imshow(decoded[0], cmap="gray", interpolation="nearest")
     ax.set(xticks=[], yticks=[], title=kind)
 plt.show()

@@ -10,10 +10,10 @@
 # ---
 
 # %% [markdown]
-# # 5. Taking noise away, with and without clean data
+# # 5. Denoising, with and without clean data
 #
-# Give a network noisy pictures, and ask for the clean ones: to rebuild them it must learn what pictures look like. The
-# surprise comes in the second half: it can learn that without ever seeing a clean one.
+# Train a network to turn noisy images into clean ones: for that it has to learn what images look like. The second half
+# shows that it can learn this without ever seeing a clean one.
 
 # %%
 import os
@@ -32,85 +32,88 @@ clean = test.values[:1000].astype(np.float32)
 
 
 def show(rows, columns=10, title=""):
-    """Rows of pictures of 0..255, {label: (N, Y, X)}."""
+    """Show rows of images of 0..255, {label: (N, Y, X)}."""
     figure, axes = plt.subplots(len(rows), columns, figsize=(columns, 1.1 * len(rows)), squeeze=False)
-    for line, (label, pictures) in zip(axes, rows.items(), strict=True):
-        for ax, picture in zip(line, pictures, strict=False):
-            ax.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    for line, (label, images) in zip(axes, rows.items(), strict=True):
+        for ax, image in zip(line, images, strict=False):
+            ax.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
             ax.set(xticks=[], yticks=[])
         line[0].set_ylabel(label, rotation=0, ha="right", va="center")
     figure.suptitle(title)
     plt.show()
 
 
-def error(pictures):
+def error(images):
     """Mean squared error where black is 0 and white is 1."""
-    return np.mean(((pictures - clean) / 255) ** 2)
+    return np.mean(((images - clean) / 255) ** 2)
 
 
 # %% [markdown]
 # ## With clean data
 #
-# Noise is drawn anew in every step of training, so the network never sees the same noisy picture twice.
+# Every training step draws new noise, so the network never sees the same noisy image twice.
 
 # %%
 model = narrows.Denoiser(noise="gaussian:0.5", minutes=2.5 * PACE, random_state=0).fit(training)
 noisy = model.with_noise(clean, seed=1)
 denoised = model.transform(noisy)
-blurred = np.stack([gaussian_filter(picture, 1.0) for picture in noisy])
-medians = np.stack([median_filter(picture, 3) for picture in noisy])
-for name, pictures in (
+blurred = np.stack([gaussian_filter(image, 1.0) for image in noisy])
+medians = np.stack([median_filter(image, 3) for image in noisy])
+for name, images in (
     ("noisy", noisy),
     ("Gaussian blur", blurred),
     ("median of 3x3", medians),
     ("network", denoised),
 ):
-    print(f"{name:14} {error(pictures):.4f}")
-show({"clean": clean, "noisy": noisy, "blurred": blurred, "network": denoised}, title="Half of the range as noise")
+    print(f"{name:14} {error(images):.4f}")
+show({"clean": clean, "noisy": noisy, "blurred": blurred, "network": denoised}, title="Noise of half the range")
 
 # %% [markdown]
-# A blur averages neighbours: noise shrinks, and so do edges. The network knows strokes.
+# A blur averages neighbours: it reduces noise, and edges too. The network has learned about strokes.
 #
-# It also says how sure it is. Where the stated deviation is large, it could not tell: at the borders of strokes,
-# where a pixel may be in or out. Of normally distributed errors two thirds lie within one deviation. Here there are
-# more, since most pixels are black, and it knows that:
+# It also predicts how far off it may be. The predictive standard deviation is large at the borders of strokes, where a
+# pixel may be in or out. Of normally distributed errors two thirds are within one standard deviation. Here there are
+# more, since most pixels are certainly black:
 
 # %%
-doubt = model.uncertainty(noisy)
-print(f"within one stated deviation: {np.mean(np.abs(denoised - clean) <= doubt):.1%}")
-show({"network": denoised, "doubt": doubt * 255 / doubt.max()}, title="Where it is in doubt")
+std = model.uncertainty(noisy)
+print(f"within one standard deviation: {np.mean(np.abs(denoised - clean) <= std):.1%}")
+show({"network": denoised, "std": std * 255 / std.max()}, title="Predictive standard deviation")
 
 # %% [markdown]
 # ## Without clean data
 #
-# Suppose all pictures you ever had were noisy. Noise that is independent from pixel to pixel cannot be guessed from the
-# neighbours; the picture can. So hide a pixel, and let the network guess it from those around it. It can do no better
-# than the *clean* value, for the noise of the hidden pixel is unknown to it. Then its own noisy value, which was kept
-# out, is weighed against the guess.
+# Suppose that all your images are noisy. Noise that is independent from pixel to pixel cannot be predicted from the
+# neighbours; the image can. So hide a pixel, and let the network predict it from those around it. The best prediction
+# is the *clean* value, since the noise of the hidden pixel is unknown. Finally the prediction is combined with the
+# pixel's own noisy value (Laine et al. 2019).
 
 # %%
 only_noisy = model.with_noise(training.values[:20000].astype(np.float32), seed=2)
 blind = narrows.Denoiser(minutes=4.0 * PACE, random_state=0).fit(only_noisy)
 without_clean = blind.transform(noisy)
-print(f"learnt with clean digits    {error(denoised):.4f}")
-print(f"learnt from noisy ones only {error(without_clean):.4f}")
-print(f"noisy                       {error(noisy):.4f}")
-show({"clean": clean, "noisy": noisy, "with clean": denoised, "without": without_clean}, title="Nothing clean was seen")
+print(f"trained on clean digits      {error(denoised):.4f}")
+print(f"trained on noisy digits only {error(without_clean):.4f}")
+print(f"noisy                        {error(noisy):.4f}")
+show(
+    {"clean": clean, "noisy": noisy, "with clean": denoised, "without": without_clean},
+    title="Trained with and without clean digits",
+)
 
 # %% [markdown]
-# ## What was taken away?
+# ## What was removed?
 #
-# The difference should look like noise. If you can see the digit in it, some of the digit was taken for noise; or, as
-# here, the noise was clipped, so that it could only brighten what is black and darken what is white.
+# The difference should look like noise. If the digit shows in it, some of the digit was taken for noise; or, as here,
+# the noise was clipped, so that it could only brighten black and darken white.
 
 # %%
-show({"taken away": 127 + (noisy - without_clean) / 2, "error": 127 + (without_clean - clean) / 2})
+show({"removed": 127 + (noisy - without_clean) / 2, "error": 127 + (without_clean - clean) / 2})
 
 # %% [markdown]
 # ## Your experiment
 #
-# The denoiser learnt with noise of strength 0.5. What does it do to weaker and stronger noise, or to another kind? And
-# if it learns from a range, `noise="gaussian:0.1-0.8"`, what does it lose at 0.5?
+# The denoiser was trained with noise of strength 0.5. How does it handle weaker and stronger noise, or another kind?
+# And if it is trained on a range, `noise="gaussian:0.1-0.8"`, what does it lose at 0.5?
 
 # %%
 for noise in ("gaussian:0.2", "gaussian:0.5", "gaussian:0.8", "salt-pepper:0.2"):

@@ -41,7 +41,7 @@ class ToolSpec:
     evaluate_options : tuple of str
         The options of ``narrows evaluate`` that `evaluate` takes, of ``noise``, ``target``, ``holes`` and ``labels``.
     report : str, optional
-        ``sections(context) -> list of steps``, the sections of ``narrows report``.
+        ``sections(context: ReportContext) -> ToolReport``, the sections of ``narrows report``.
     viewer : str, optional
         The tab of ``narrows view``.
     verbs : mapping

@@ -1,4 +1,4 @@
-"""What a terminal shows beside words: only where it can, and what is right."""
+"""Loss curves and thumbnails on terminals that can show them, and nothing elsewhere."""
 
 import io
 
@@ -8,6 +8,7 @@ from rich.console import Console
 
 import narrows
 from narrows.data import Items
+from narrows.evaluation import trained_model
 from narrows.render import terminal
 
 from ..made_up import waves
@@ -15,7 +16,7 @@ from ..made_up import waves
 
 @pytest.fixture
 def screen(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
-    """What a terminal of many colours is sent."""
+    """What is sent to a terminal with many colours."""
     sent = io.StringIO()
     console = Console(file=sent, force_terminal=True, color_system="truecolor", width=100, legacy_windows=False)
     monkeypatch.setattr(terminal, "Console", lambda: console)
@@ -42,13 +43,13 @@ def test_models_of_every_tool_show_what_they_do(screen: io.StringIO, monkeypatch
     monkeypatch.setattr("narrows.training.loop.MUST_BEAT", np.inf)
     items = Items.from_array(waves(30, 16, 16))
     for model, labels in (
-        (narrows.Autoencoder("linear", code=3, epochs=1), ("original", "rebuilt")),
+        (narrows.Autoencoder("linear", code=3, epochs=1), ("original", "reconstruction")),
         (narrows.Codec(epochs=1), ("original", "quality")),
         (narrows.Denoiser(noise="gaussian:0.2", epochs=1), ("noisy", "denoised", "clean")),
-        (narrows.Imputer(holes="pixels:0.5", epochs=1), ("hidden", "filled", "true")),
+        (narrows.Imputer(holes="pixels:0.5", epochs=1), ("hidden", "filled", "original")),
     ):
         screen.truncate(0)
-        terminal.show_glimpse(model.fit(items), items)
+        terminal.show_preview(trained_model(model.fit(items)), items)
         shown = screen.getvalue()
         assert all(label in shown for label in labels)
         assert "▀" in shown
@@ -56,7 +57,7 @@ def test_models_of_every_tool_show_what_they_do(screen: io.StringIO, monkeypatch
     assert "held out" in screen.getvalue()
 
 
-def test_a_thumbnail_has_the_colours_of_the_picture() -> None:
+def test_a_thumbnail_has_the_colours_of_the_image() -> None:
     text = terminal.thumbnails("x", [np.array([[[255, 0, 0]], [[0, 0, 255]]] * 10, np.uint8)])
     assert any("#ff0000 on #0000ff" in str(span.style) for span in text.spans)
 
@@ -69,7 +70,7 @@ def test_thumbnails_of_any_size_fit() -> None:
         ((20, 15), (20, 15)),
         ((1, 90), (1, 20)),
     ):
-        assert terminal.shrunk(np.zeros(size, np.uint8)).shape == (*shown, 3)
+        assert terminal.shrink(np.zeros(size, np.uint8)).shape == (*shown, 3)
 
 
 def test_nothing_but_words_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:

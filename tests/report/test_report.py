@@ -1,4 +1,4 @@
-"""Reports of small models of every tool, on every kind of data: complete, and nothing in them from elsewhere."""
+"""Reports of small models of every tool, on every kind of data: complete and self-contained."""
 
 import re
 from collections.abc import Callable
@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 import narrows
-from narrows.artifacts.model_file import read_model
 from narrows.data import Items
-from narrows.report import autoencoder_sections as report_autoencoder
-from narrows.report.build import report
+from narrows.evaluation import trained_model
+from narrows.report.autoencoder_sections import N_SWEPT
+from narrows.report.report_context import ReportContext
+from narrows.report.report_page import render_report
 
 from ..browser import opened_page
 from ..cli.conftest import narrows as command
@@ -33,15 +34,14 @@ def reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Report:
             model.fit(X)
         model.save(tmp_path / "m.safetensors")
         model = narrows.load(tmp_path / "m.safetensors")
-        tensors, document = read_model(tmp_path / "m.safetensors")
-        document["parameters"] = sum(tensor.size for tensor in tensors.values())
-        return report(model, document, X if isinstance(X, Items) else model._items(X), **options)
+        items = X if isinstance(X, Items) else model._items(X)
+        return render_report(ReportContext(trained_model(model), items, **options))
 
     return made
 
 
 def headings(html: str) -> list[str]:
-    """All sections of a page that is whole by itself: it names nothing elsewhere, and says what each picture is."""
+    """Return the headings of a page, and check that it loads nothing and that every image has an alternative text."""
     tags = Tags(html)
     assert all(source.startswith("data:image/") for source in tags.values("img", "src"))
     assert len(tags.values("img", "alt")) == len(tags.values("img", "src"))
@@ -51,17 +51,17 @@ def headings(html: str) -> list[str]:
     return re.findall("<h2>(.*?)</h2>", html)
 
 
-def test_of_an_autoencoder_of_pictures(reported: Report, mnist: tuple[Items, Items]) -> None:
+def test_of_an_autoencoder_of_images(reported: Report, mnist: tuple[Items, Items]) -> None:
     some = mnist[0].select(slice(0, 300))
     html = reported(narrows.Autoencoder("conv", code="4x7x7", epochs=1), some, labels=some.labels)
     assert headings(html) == [
-        *("The network", "Training", "Figures", "What comes back", "The code space"),
+        *("The network", "Training", "Metrics", "Reconstructions", "The code space"),
         "What each number of the code does",
     ]
     assert "t-SNE" in html or "UMAP" in html
     assert "5 nearest" in html
     assert "PCA-196" in html or "fewer than the code" in html
-    assert html.count('class="card"') == 9 + report_autoencoder.SWEPT
+    assert html.count('class="card"') == 9 + N_SWEPT
 
 
 @pytest.mark.parametrize(
@@ -81,13 +81,13 @@ def test_of_autoencoders_of_all_kinds_of_items(reported: Report, X: np.ndarray, 
     if options.get("upsampling") == "unpool":
         code = "2x4x4"
     found = headings(reported(narrows.Autoencoder(**{"code": code, "epochs": 1, **options}), X))
-    assert found[-3:] == ["What comes back", "The code space", "What each number of the code does"]
+    assert found[-3:] == ["Reconstructions", "The code space", "What each number of the code does"]
 
 
 def test_of_items_of_different_sizes(reported: Report) -> None:
-    pictures = [waves(1, 16 + size, 24)[0] for size in range(6)]
-    found = headings(reported(narrows.Autoencoder(epochs=1, axes="NYX"), pictures))
-    assert found[-2:] == ["What comes back", "The code space"]
+    images = [waves(1, 16 + size, 24)[0] for size in range(6)]
+    found = headings(reported(narrows.Autoencoder(epochs=1, axes="NYX"), images))
+    assert found[-2:] == ["Reconstructions", "The code space"]
 
 
 @pytest.mark.parametrize(
@@ -101,21 +101,21 @@ def test_of_items_of_different_sizes(reported: Report) -> None:
     ids=lambda model: model.tool,
 )
 def test_of_many_items_is_one_of_some_of_them(reported: Report, model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("narrows.report.build.MOST_ITEMS", 4)
-    monkeypatch.setattr("narrows.report.build.CODEC_ITEMS", 4)
-    pictures = [waves(1, 16 + index, 24, channels=3)[0] for index in range(10)]
+    sample = ReportContext.sample
+    monkeypatch.setattr(ReportContext, "sample", lambda context, *_: sample(context, 4))
+    images = [waves(1, 16 + index, 24, channels=3)[0] for index in range(10)]
 
     def shown(indices: list[int]) -> str:
-        names = [f"picture {index}" for index in indices]
-        html = reported(model, Items.from_list([pictures[index] for index in indices], "YXC", "waves", names=names))
+        names = [f"image {index}" for index in indices]
+        html = reported(model, Items.from_list([images[index] for index in indices], "YXC", "waves", names=names))
         return re.sub(r"in \d+\.\d+ s|: [^:]* were looked at", "", html)
 
     html = shown(list(range(10)))
     assert html == shown([0, 3, 6, 9])
-    assert "picture 3" in html
+    assert "image 3" in html
     if model.tool == "denoiser":  # of pairs it is the noisy item that is named
-        noisy = Items.from_list(pictures, "YXC", names=[f"noisy {index}" for index in range(10)])
-        assert "noisy 3, MSE" in reported(model, noisy, target=Items.from_list(pictures, "YXC"))
+        noisy = Items.from_list(images, "YXC", names=[f"noisy {index}" for index in range(10)])
+        assert "noisy 3, MSE" in reported(model, noisy, target=Items.from_list(images, "YXC"))
 
 
 def test_of_a_codec(reported: Report, mnist: tuple[Items, Items]) -> None:
@@ -135,17 +135,17 @@ def test_of_a_codec_of_real_signals(reported: Report) -> None:
 def test_of_denoisers(reported: Report) -> None:
     X = waves(40, 16, 16, dtype=np.float32)
     html = reported(narrows.Denoiser(noise="gaussian:0.2", epochs=1), X)
-    assert headings(html)[-2:] == ["Figures", "Before, after, clean"]
+    assert headings(html)[-2:] == ["Metrics", "Noisy, denoised, clean"]
     assert "median filter" in html
     blind = narrows.Denoiser(epochs=1)
     assert headings(reported(blind, X))[-1] == "Before and after"
     right = blind._items(X)
-    assert headings(reported(blind, X, target=right))[-1] == "Before, after, clean"
+    assert headings(reported(blind, X, target=right))[-1] == "Noisy, denoised, clean"
 
 
 def test_of_imputers(reported: Report) -> None:
     html = reported(narrows.Imputer(holes="pixels:0.5", epochs=1), waves(40, 16, 16, dtype=np.float32))
-    assert headings(html)[-2:] == ["Figures", "Hidden, filled, true"]
+    assert headings(html)[-2:] == ["Metrics", "Hidden, filled, original"]
 
 
 def test_of_tables(reported: Report) -> None:
@@ -156,7 +156,7 @@ def test_of_tables(reported: Report) -> None:
         {"size": size, "weight": 2 * size + rng.normal(0, 0.1, 200), "kind": np.where(size > 5, "large", "<small>")}
     )
     html = reported(narrows.Imputer(epochs=2), frame)
-    assert headings(html)[-2:] == ["Figures", "Filled cells"]
+    assert headings(html)[-2:] == ["Metrics", "Filled cells"]
     assert "<small>" not in html
     html = reported(narrows.Autoencoder(code=2, epochs=2), frame)
     assert headings(html)[-1] == "What each number of the code does"
@@ -164,7 +164,7 @@ def test_of_tables(reported: Report) -> None:
 
 def test_the_verb_writes_one_page_or_says_why_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("narrows.training.loop.MUST_BEAT", np.inf)
-    model, data, page = tmp_path / "m.safetensors", tmp_path / "x.npy", tmp_path / "r.html"
+    model, data, page, new = (tmp_path / name for name in ("m.safetensors", "x.npy", "r.html", "new.html"))
     np.save(data, waves(30, 16, 16))
     narrows.Autoencoder("linear", code=3, epochs=1).fit(waves(30, 16, 16)).save(model)
     ran = command("report", model, data, "-o", page)
@@ -172,9 +172,10 @@ def test_the_verb_writes_one_page_or_says_why_not(tmp_path: Path, monkeypatch: p
     assert page.read_text().endswith("</html>\n")
     for wrong, words in (
         ((model, data, "-o", tmp_path / "r.pdf"), "ends in .html"),
-        ((model, data, "-o", page, "--noise", "gaussian:0.5"), "--noise: is for a model of the tool denoiser"),
-        ((model, data, "-o", page, "--labels", tmp_path / "no.npy"), "No such file"),
-        ((data, data, "-o", page), "not a model"),
+        ((model, data, "-o", new, "--noise", "gaussian:0.5"), "--noise is for models of the tool denoiser"),
+        ((model, data, "-o", new, "--labels", tmp_path / "no.npy"), "No such file"),
+        ((data, data, "-o", new), "not a model"),
+        ((model, data, "-o", page), "already exists"),
     ):
         ran = command("report", *wrong)
         assert ran.code in (1, 2)

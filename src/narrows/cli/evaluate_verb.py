@@ -52,7 +52,8 @@ def evaluate(
         )
     from narrows.data.labels import read_labels
     from narrows.evaluation import evaluate as evaluate_model
-    from narrows.render.terminal import show_glimpse
+    from narrows.evaluation import trained_model
+    from narrows.render.terminal import show_preview
 
     items = read_items_for(estimator, source, axes, strict)
     given = {
@@ -66,7 +67,7 @@ def evaluate(
         print(json.dumps(found.to_dict()))
         return
     print("\n\n".join(map(format_summary, found.summaries())))
-    show_glimpse(estimator, items, noise=noise, target=given["target"], holes=holes)
+    show_preview(trained_model(estimator), items, noise=noise, target=given["target"], holes=holes)
 
 
 def check_corruption(noise: str | None = None, target: str | None = None, holes: str | None = None) -> None:

@@ -50,8 +50,9 @@ def report(
     check_evaluate_options(model, estimator.tool, noise=noise, target=target, holes=holes, labels=labels)
     from narrows.artifacts import atomic
     from narrows.data.labels import read_labels
-    from narrows.render.description import read_model_document
-    from narrows.report.build import report as page
+    from narrows.evaluation import trained_model
+    from narrows.report.report_context import ReportContext
+    from narrows.report.report_page import render_report
 
     items = read_items_for(estimator, source, axes, strict)
     clean = None if target is None else read_items_for(estimator, target, axes, strict)
@@ -59,16 +60,7 @@ def report(
     if classes is not None and len(classes) != len(items):
         raise DataError(f"{labels}: {len(classes)} labels for {len(items)} items of {source}")
     with items_bar("report") as progress:
-        html = page(
-            estimator,
-            read_model_document(model),
-            items,
-            labels=classes,
-            noise=noise,
-            target=clean,
-            holes=holes,
-            progress=progress,
-        )
+        html = render_report(ReportContext(trained_model(estimator), items, classes, noise, clean, holes), progress)
     with atomic.replacing(output) as path:
         path.write_text(html, encoding="utf-8")
     print(f"{output}: {size(len(html))}")

@@ -115,11 +115,12 @@ def learn(spec: ToolSpec, parameters: dict[str, Any], request: TrainingRequest, 
     detail(f"trained in {time.perf_counter() - began:.1f} s; {facts(estimator.training_)}")
     save(estimator, request)
     request.checkpoint.unlink(missing_ok=True)
-    from narrows.render.terminal import show_glimpse, show_history
+    from narrows.evaluation import trained_model
+    from narrows.render.terminal import show_history, show_preview
 
     print(f"{request.output}: {size(Path(request.output).stat().st_size)}; {summary(request.output, estimator)}")
     show_history(estimator.history_)
-    show_glimpse(estimator, items, **({} if target is None else {"target": target}))
+    show_preview(trained_model(estimator), items, **({} if target is None else {"target": target}))
 
 
 def check_checkpoint(request: TrainingRequest, force: bool) -> None:

@@ -53,6 +53,8 @@ def evaluate(model: Any, items: "Items", **options: Any) -> "Evaluation":
 
 def trained_model(model: Any) -> Any:
     """Return the trained model of a fitted estimator, with the estimator's options; a trained model as it is."""
+    if hasattr(model, "model_"):
+        return model.model_
     if hasattr(model, "_document"):
         from narrows.artifacts.model_file import ModelFile
         from narrows.models.trained_model import model_of

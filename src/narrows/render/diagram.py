@@ -1,4 +1,4 @@
-"""What a network is: its stages in the order of the work, with the shape that each gives."""
+"""The stages of a network in the order of computation, with their output shapes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,17 +20,28 @@ UNITS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, Upsample, Residual, Side)
 
 @dataclass(frozen=True)
 class Stage:
-    """What a part of a network does, and the shape that it gives, channels first. skips_from: the index of the stage
-    whose result is added to it."""
+    """A part of a network.
 
-    what: str
+    Parameters
+    ----------
+    name : str
+        What it computes.
+    shape : tuple of int
+        Shape of its output, channels first.
+    is_code : bool
+        Whether its output is the code of an autoencoder.
+    skips_from : int, optional
+        Index of the stage whose output is added to its output.
+    """
+
+    name: str
     shape: tuple[int, ...]
     is_code: bool = False
     skips_from: int | None = None
 
 
 def stages(network: nn.Module) -> list[Stage]:
-    """The stages of any network of the package, for an item of the shape that it is best for."""
+    """Return the stages of any network of the package, for an item of the shape that it was designed for."""
     if isinstance(network, Network):
         return autoencoder_stages(network)
     if isinstance(network, RestoringNetwork):
@@ -43,67 +54,70 @@ def stages(network: nn.Module) -> list[Stage]:
 
 
 def context_stages(model: InterlacedCoder) -> list[Stage]:
-    """The perceptron of a context model that codes most values: those of the last pass."""
+    """Return the stages of the perceptron that predicts most values of the pixel path: those of the last pass."""
     predictor = model.main
     key = list(predictor.firsts)[-1]
     first, *rest = predictor.firsts[key], *predictor.rest[predictor.groups[key]]
-    answer = "value" if model.design.alphabet == "values" else "size of surprise"
+    output = "value" if model.design.alphabet == "values" else "residual's size"
     return [
-        Stage("known values around it", (len(first.weight),)),
-        *(Stage("linear, whole numbers", tuple(layer.bias.shape)) for layer in (first, *rest[:-1])),
-        Stage(f"linear: each {answer}", tuple(rest[-1].bias.shape)),
+        Stage("decoded values around it", (len(first.weight),)),
+        *(Stage("linear, integers", tuple(layer.bias.shape)) for layer in (first, *rest[:-1])),
+        Stage(f"linear: each {output}", tuple(rest[-1].bias.shape)),
     ]
 
 
 def autoencoder_stages(network: Network) -> list[Stage]:
+    """Return the stages of an encoder and a decoder."""
     architecture = network.architecture
-    x = example(network, architecture.channels, architecture.shape)
+    x = example_input(network, architecture.channels, architecture.shape)
     with torch.no_grad():
         with recorded(network) as down:
             code = network.encode(x)
         with recorded(network) as up:
-            rebuilt = network.decode(code)
+            decoded = network.decode(code)
     shape = tuple(code[0].shape[1:])
     before = merged([stage for stage, _ in down])
     if before and before[-1].shape == shape:
         last = before.pop()
-        before.append(Stage(f"{last.what}: the code", shape, is_code=True))
+        before.append(Stage(f"{last.name}: the code", shape, is_code=True))
     else:
         before.append(Stage("max pooling: the code", shape, is_code=True))
     after = merged([stage for stage, _ in up])
-    if after[-1].shape != tuple(rebuilt.shape[1:]):
-        after.append(Stage("cut to the item" if len(shape) > 1 else "item", tuple(rebuilt.shape[1:])))
+    if after[-1].shape != tuple(decoded.shape[1:]):
+        after.append(Stage("crop to the item" if len(shape) > 1 else "item", tuple(decoded.shape[1:])))
     return [Stage("item", tuple(x.shape[1:])), *before, *after]
 
 
 def restoring_stages(network: RestoringNetwork) -> list[Stage]:
+    """Return the stages of a restoration network, with the skip connections of a U-Net."""
     architecture = network.architecture
-    x = example(network, network.inputs, architecture.shape)
+    x = example_input(network, network.inputs, architecture.shape)
     with torch.no_grad(), recorded(network) as found:
         network(x)
-    kept: dict[int, int] = {}
+    last_of_level: dict[int, int] = {}
     ups: dict[int, int] = {}
     if isinstance(network, UNet):
-        kept = {id(list(block.children())[-1]): level for level, block in enumerate(network.before)}
+        last_of_level = {id(list(block.children())[-1]): level for level, block in enumerate(network.before)}
         ups = {id(up): level for level, up in enumerate(network.ups)}
-    first = "item" if architecture.task == "denoise" else "item, and which values are known"
+    first = "item" if architecture.task == "denoise" else "item and mask"
     shown, levels = [Stage(first, tuple(x.shape[1:]))], dict[int, int]()
     for stage, module in found:
         skips_from = levels.get(ups.get(id(module), -1))
-        shown.append(Stage(stage.what, stage.shape, skips_from=skips_from))
-        if id(module) in kept:
-            levels[kept[id(module)]] = len(shown) - 1
+        shown.append(Stage(stage.name, stage.shape, skips_from=skips_from))
+        if id(module) in last_of_level:
+            levels[last_of_level[id(module)]] = len(shown) - 1
     return shown
 
 
-def example(network: nn.Module, channels: int, shape: tuple[int, ...]) -> Tensor:
+def example_input(network: nn.Module, channels: int, shape: tuple[int, ...]) -> Tensor:
+    """Return zeros on the device and in the precision of a network."""
     parameter = next(network.parameters())
     return torch.zeros((1, channels, *shape), dtype=parameter.dtype, device=parameter.device)
 
 
 @contextmanager
 def recorded(network: nn.Module) -> Iterator[list[tuple[Stage, nn.Module]]]:
-    """The stages that are run while this lasts, each with its module."""
+    """Record the stages that run within the context, each with its module."""
     found: list[tuple[Stage, nn.Module]] = []
 
     def record(module: nn.Module, _: Any, output: Tensor) -> None:
@@ -121,7 +135,7 @@ def recorded(network: nn.Module) -> Iterator[list[tuple[Stage, nn.Module]]]:
 
 
 def units(module: nn.Module) -> Iterator[nn.Module]:
-    """The parts that are stages; what is inside them is not."""
+    """Yield the modules that are stages, without those inside them."""
     for child in module.children():
         if isinstance(child, UNITS):
             yield child
@@ -130,6 +144,7 @@ def units(module: nn.Module) -> Iterator[nn.Module]:
 
 
 def describe(module: nn.Module) -> str:
+    """Return the name of a stage."""
     if isinstance(module, Residual):
         return "residual block"
     if isinstance(module, Upsample):
@@ -143,11 +158,11 @@ def describe(module: nn.Module) -> str:
 
 
 def merged(found: list[Stage]) -> list[Stage]:
-    """Equal stages that follow one another as one."""
+    """Return stages with equal neighbours joined, such as "2 x residual block"."""
     shown: list[tuple[Stage, int]] = []
     for stage in found:
         if shown and shown[-1][0] == stage:
             shown[-1] = (stage, shown[-1][1] + 1)
         else:
             shown.append((stage, 1))
-    return [Stage(f"{count} x {stage.what}" if count > 1 else stage.what, stage.shape) for stage, count in shown]
+    return [Stage(f"{count} x {stage.name}" if count > 1 else stage.name, stage.shape) for stage, count in shown]

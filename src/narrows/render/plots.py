@@ -29,7 +29,7 @@ from narrows.render.style import (
 
 @rc_context(STYLE)
 def network_diagram(stages: Sequence[Stage]) -> Figure:
-    """A bar for each stage, as wide as the numbers that it gives are many; the code in another colour."""
+    """Draw a bar for each stage, as wide as the number of its values; the code in another colour."""
     figure, ax = new_axes(0.8 + 0.27 * len(stages))
     sizes = [math.prod(stage.shape) for stage in stages]
     widest = max(sizes)
@@ -45,12 +45,12 @@ def network_diagram(stages: Sequence[Stage]) -> Figure:
             rows = [stage.skips_from, stage.skips_from, row, row]
             ax.plot([ends[0], reach, reach, ends[1]], rows, color=INK, linewidth=0.8)
             ax.plot(ends[1], row, marker="<", color=INK, markersize=4)
-    ax.set_yticks(range(len(stages)), [stage.what for stage in stages], fontsize=8.5)
+    ax.set_yticks(range(len(stages)), [stage.name for stage in stages], fontsize=8.5)
     ax.set_ylim(len(stages) - 0.4, -0.6)
     ax.set_xlim(-0.51 * widest, (0.62 if any(stage.skips_from is not None for stage in stages) else 0.51) * widest)
     tick = max(tick for tick in MaxNLocator(3, integer=True).tick_values(0, widest) if tick <= widest)
     ax.set_xticks([-tick / 2, 0, tick / 2], ["", f"← {tick:,.0f} →", ""])
-    ax.set_xlabel("how many numbers each stage gives: the width of its bar", fontsize=9)
+    ax.set_xlabel("number of values of each stage: the width of its bar", fontsize=9)
     ax.tick_params(axis="y", length=0)
     ax.tick_params(axis="x", labelsize=8)
     ax.spines[["left", "bottom"]].set_visible(False)
@@ -58,8 +58,8 @@ def network_diagram(stages: Sequence[Stage]) -> Figure:
 
 
 @rc_context(STYLE)
-def loss_curves(history: Mapping[str, Sequence[float]], loss: str, baseline: tuple[str, float] | None) -> Figure:
-    """Loss in training, where it has one, and on held-out items over the seconds; and what is had without learning."""
+def loss_curves(history: Mapping[str, Sequence[float]], loss: str, baseline: tuple[str, float]) -> Figure:
+    """Draw the losses on training items, where they are given, and on held-out items over time, and a baseline."""
     figure, ax = new_axes(3.2)
     kinds = (("training items", "loss", COLOURS[5], "--"), ("held-out items", "held_out", COLOURS[0], "-"))
     curves = [kind for kind in kinds if kind[1] in history]
@@ -77,7 +77,7 @@ def loss_curves(history: Mapping[str, Sequence[float]], loss: str, baseline: tup
     if np.isfinite(held_out).any():
         best = int(np.nanargmin(held_out))
         ax.plot(history["seconds"][best], held_out[best], "o", color=COLOURS[0], markersize=7, label="kept")
-    if baseline is not None and np.isfinite(baseline[1]):
+    if np.isfinite(baseline[1]):
         ax.axhline(baseline[1], color=FAINT, linewidth=1.2, linestyle=":", label=baseline[0])
         values.append(baseline[1])
     if min(values) > 0 and max(values) > 3 * min(values):
@@ -113,7 +113,7 @@ def training_curves(title: str, curves: Mapping[str, Mapping[str, list[float]]],
 
 @rc_context(STYLE)
 def histogram(values: np.ndarray, label: str, marks: Mapping[str, float], of: str = "items") -> Figure:
-    """How many items have which value, with lines at the marks."""
+    """Draw a histogram of values, with lines at the marks."""
     figure, ax = new_axes(2.6)
     wide = values.min() > 0 and values.max() > 20 * values.min()
     low, high = values.min(), values.max()
@@ -144,40 +144,47 @@ def histogram(values: np.ndarray, label: str, marks: Mapping[str, float], of: st
 
 @rc_context(STYLE)
 def code_map(
-    places: np.ndarray,
+    positions: np.ndarray,
     names: tuple[str, str],
     thumbnails: Sequence[np.ndarray] | None,
     labels: np.ndarray | None,
     cells: int = 14,
 ) -> Figure:
-    """Items at their places (N, 2), as points, by label where there are labels, and some as thumbnails in frames."""
+    """Draw items at positions (N, 2) as points, coloured by label, and some of them as framed thumbnails."""
     figure, ax = new_axes(WIDTH * 0.92)
-    colours, edges = np.full(len(places), FAINT), np.full(len(places), "-")
+    colours, edges = np.full(len(positions), FAINT), np.full(len(positions), "-")
     if labels is None:
         ax.scatter(
-            places[:, 0], places[:, 1], s=5 if len(places) > 500 else 16, color=COLOURS[0], alpha=0.5, linewidths=0
+            positions[:, 0],
+            positions[:, 1],
+            s=5 if len(positions) > 500 else 16,
+            color=COLOURS[0],
+            alpha=0.5,
+            linewidths=0,
         )
     else:
         for index, label in enumerate(np.unique(labels)):
             colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index // len(COLOURS) % len(MARKERS)]
-            here = places[labels == label]
+            here = positions[labels == label]
             colours[labels == label], edges[labels == label] = colour, ("-", ":")[index // len(COLOURS) % 2]
             ax.scatter(here[:, 0], here[:, 1], s=9, color=colour, marker=marker, linewidths=0, label=str(label))
         ax.legend(
             frameon=False, loc="upper left", bbox_to_anchor=(1, 1), handletextpad=0.1, markerscale=2, title="label"
         )
-    low, high = places.min(0), places.max(0)
+    low, high = positions.min(0), positions.max(0)
     size = (high - low + 1e-9) / cells
     if thumbnails is not None:
-        for index in nearest_to_cells(places, low, size):
+        for index in nearest_to_cell_centres(positions, low, size):
             picture = thumbnails[index]
             tall, wide = picture.shape[:2]
             half = 0.36 * size * np.array([wide, tall]) / max(wide, tall)
-            x, y = places[index]
+            x, y = positions[index]
             extent = (x - half[0], x + half[0], y - half[1], y + half[1])
             ax.imshow(picture, cmap="gray", vmin=0, vmax=255, extent=extent, aspect="auto", zorder=3)
             frame = {"edgecolor": colours[index], "linewidth": 1.0 if labels is None else 1.6, "fill": False}
-            ax.add_patch(Rectangle(tuple(places[index] - half), *(2 * half), zorder=3, linestyle=edges[index], **frame))
+            ax.add_patch(
+                Rectangle(tuple(positions[index] - half), *(2 * half), zorder=3, linestyle=edges[index], **frame)
+            )
     ax.set_xlim(low[0] - size[0], high[0] + size[0])
     ax.set_ylim(low[1] - size[1], high[1] + size[1])
     ax.set_xlabel(names[0])
@@ -185,10 +192,10 @@ def code_map(
     return figure
 
 
-def nearest_to_cells(places: np.ndarray, low: np.ndarray, size: np.ndarray) -> list[int]:
-    """In each cell of a grid the item that is nearest to its middle."""
-    cells = ((places - low) / size - 1e-9).astype(int)
-    off = (((places - low) / size - cells - 0.5) ** 2).sum(1)
+def nearest_to_cell_centres(positions: np.ndarray, low: np.ndarray, size: np.ndarray) -> list[int]:
+    """Return the item nearest to the centre of each cell of a grid."""
+    cells = ((positions - low) / size - 1e-9).astype(int)
+    off = (((positions - low) / size - cells - 0.5) ** 2).sum(1)
     best: dict[tuple[int, ...], int] = {}
     for index in np.argsort(off).tolist():
         best.setdefault(tuple(cells[index].tolist()), index)
@@ -197,7 +204,7 @@ def nearest_to_cells(places: np.ndarray, low: np.ndarray, size: np.ndarray) -> l
 
 @rc_context(STYLE)
 def bars(names: Sequence[str], columns: Mapping[str, Sequence[float]], label: str) -> Figure:
-    """A group of bars for each name, {what: a value for each name}."""
+    """Draw a group of bars for each name, {series: a value for each name}."""
     figure, ax = new_axes(1.1 + 0.26 * len(names) * max(1, 0.7 * len(columns)))
     thickness = 0.8 / len(columns)
     for index, (what, values) in enumerate(columns.items()):
@@ -214,7 +221,7 @@ def bars(names: Sequence[str], columns: Mapping[str, Sequence[float]], label: st
 
 @rc_context(STYLE)
 def unit_effects(effects: np.ndarray, label: str) -> Figure:
-    """What each number of a code changes, (K,)."""
+    """Draw the effects of the numbers of a code, (K,)."""
     figure, ax = new_axes(2.4)
     ax.bar(np.arange(len(effects)), effects, width=1.0 if len(effects) > 60 else 0.8, color=COLOURS[0])
     ax.set_xlabel("number of the code")
@@ -226,7 +233,7 @@ def unit_effects(effects: np.ndarray, label: str) -> Figure:
 
 @rc_context(STYLE)
 def rate_distortion(curves: Mapping[str, Sequence[tuple[float, float]]], rate: str, quality: str) -> Figure:
-    """Curves of (rate, PSNR), the first of them ours."""
+    """Draw curves of (rate, PSNR)."""
     figure, ax = new_axes(3.6)
     for index, (name, points) in enumerate(curves.items()):
         across, up = zip(*sorted(points), strict=True)
@@ -249,8 +256,8 @@ def rate_distortion(curves: Mapping[str, Sequence[tuple[float, float]]], rate: s
 
 
 @rc_context(STYLE)
-def told_and_true(panels: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Figure:
-    """Filled values over true ones, {column: (true, filled, deviation)}, with bars of one stated deviation."""
+def filled_and_true(panels: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Figure:
+    """Draw filled values over true ones, {column: (true, filled, deviation)}, with bars of one standard deviation."""
     across = min(3, len(panels))
     down = -(-len(panels) // across)
     figure = Figure(figsize=(WIDTH, 0.4 + 2.0 * down), layout="constrained")
@@ -267,13 +274,13 @@ def told_and_true(panels: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]
     for ax in axes[len(panels) :]:
         ax.set_visible(False)
     figure.supxlabel("true value (unit of the column)", fontsize=9)
-    figure.supylabel("filled in", fontsize=9)
+    figure.supylabel("filled value", fontsize=9)
     return figure
 
 
 @rc_context(STYLE)
 def effect_map(effects: np.ndarray, rows: Sequence[str], columns: Sequence[int], label: str) -> Figure:
-    """Effects (R, C) as dark cells."""
+    """Draw effects (R, C) as cells, the larger the darker."""
     figure, ax = new_axes(1.4 + 0.22 * len(rows))
     image = ax.imshow(effects, cmap="Purples", vmin=0, aspect="auto", interpolation="nearest")
     step = -(-len(columns) // 16)
@@ -285,14 +292,14 @@ def effect_map(effects: np.ndarray, rows: Sequence[str], columns: Sequence[int],
 
 
 @rc_context(STYLE)
-def doubt_curve(points: np.ndarray) -> Figure:
-    """Root mean square errors over the deviations that were stated, (G, 2)."""
+def calibration_curve(points: np.ndarray) -> Figure:
+    """Draw root mean squared errors over predictive standard deviations, (G, 2)."""
     figure, ax = new_axes(3.0)
     ends = [0, float(points.max()) * 1.05]
-    ax.plot(ends, ends, color=FAINT, linewidth=1.2, linestyle=":", label="as large as stated")
-    ax.plot(*points.T, color=COLOURS[0], marker="o", markersize=4, linewidth=1.5, label="found")
-    ax.set_xlabel("stated deviation (1 is the whole range)")
-    ax.set_ylabel("root mean square error")
+    ax.plot(ends, ends, color=FAINT, linewidth=1.2, linestyle=":", label="as large as predicted")
+    ax.plot(*points.T, color=COLOURS[0], marker="o", markersize=4, linewidth=1.5, label="measured")
+    ax.set_xlabel("predictive standard deviation (1 is the whole range)")
+    ax.set_ylabel("root mean squared error")
     ax.set_xlim(left=0)
     ax.set_ylim(bottom=0)
     add_grid(ax)
@@ -302,7 +309,7 @@ def doubt_curve(points: np.ndarray) -> Figure:
 
 @rc_context(STYLE)
 def colour_scale(label: str, low: float, high: float, colours: str) -> Figure:
-    """What the colours of a map mean."""
+    """Draw the legend of a colour map."""
     figure = Figure(figsize=(WIDTH, 0.75), layout="constrained")
     ax = figure.add_subplot()
     ax.imshow(np.linspace(0, 1, 256)[None], aspect="auto", cmap=colours, extent=(low, high, 0, 1))

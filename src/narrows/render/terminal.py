@@ -1,10 +1,11 @@
-"""Small plots and pictures on a terminal that can show them; nothing anywhere else."""
+"""Loss curves and thumbnails on a terminal that can show them; nothing anywhere else."""
 
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PIL import Image
 from rich.color import Color
 from rich.console import Console
 from rich.style import Style
@@ -14,17 +15,17 @@ from narrows.data import Items
 from narrows.render.item_renderer import ItemRenderer, evenly_spaced
 
 if TYPE_CHECKING:
-    from narrows.estimators.base import Tool
+    from narrows.models import TrainedModel
 
-PLOT = (56, 8)  # characters of the loss over time
-THUMBNAIL = 20  # characters of a picture's longer side, at most
-LARGEST = 2**18  # values of an item of which thumbnails are made
-QUALITY = 30  # at which a codec is shown
-DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # of a braille character, row by row
+PLOT_SIZE = (56, 8)  # characters of the loss curve
+THUMBNAIL_SIDE = 20  # pixels, at most; two rows of pixels are one line of text
+MAX_THUMBNAILS = 6
+MAX_VALUES = 2**18  # of an item of which thumbnails are made
+BRAILLE_DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # of a braille character, row by row
 
 
 def terminal() -> Console | None:
-    """The terminal on standard output; None where there is none, or it shows no more than plain text."""
+    """Return the terminal on standard output; None if there is none, or it shows no more than plain text."""
     console = Console()
     if not console.is_terminal or console.is_dumb_terminal or not (console.encoding or "").startswith("utf"):
         return None
@@ -32,119 +33,86 @@ def terminal() -> Console | None:
 
 
 def show_history(history: Mapping[str, Sequence[float]]) -> None:
-    """The held-out loss over the time of training."""
+    """Show the held-out loss over the time of training."""
     console = terminal()
     if console is not None and len(history["seconds"]) > 1:
         console.print()
         console.print(loss_plot(history["seconds"], history["held_out"]), style="cyan", highlight=False)
 
 
-def show_glimpse(model: "Tool", items: Items, **options: Any) -> None:
-    """What the model makes of a few items, as thumbnails. options: as of `glimpse`."""
+def show_preview(model: "TrainedModel", items: Items, **options: Any) -> None:
+    """Show what a model does with a few items as thumbnails; see `TrainedModel.preview` for the options."""
     console = terminal()
     if console is None or console.color_system is None or items.spatial_dims < 2:
         return
-    if max(items[index].size for index in evenly_spaced(len(items), 8)) > LARGEST:
+    count = max(1, min(MAX_THUMBNAILS, (console.width - 17) // (THUMBNAIL_SIDE + 1)))
+    chosen = evenly_spaced(len(items), count)
+    if max(items[index].size for index in chosen) > MAX_VALUES:
         return
+    rows = model.preview(
+        items.select(chosen),
+        **{name: value.select(chosen) if isinstance(value, Items) else value for name, value in options.items()},
+    )
+    renderer = ItemRenderer.for_items(items.select(chosen), model.scaling)
     console.print()
-    across = max(1, min(6, (console.width - 11) // (THUMBNAIL + 1)))
-    for label, pictures in glimpse(model, items, evenly_spaced(len(items), across), **options).items():
-        console.print(thumbnails(label, pictures))
+    for label, row in rows.items():
+        console.print(thumbnails(label, [renderer.image(item) for item in with_nan(row)]))
 
 
 def loss_plot(seconds: Sequence[float], losses: Sequence[float]) -> str:
-    """Losses over time in braille, with their range at the left; on a logarithmic axis where all are above 0."""
-    width, height = PLOT
+    """Return losses over time as text, with their range at the left; on a logarithmic axis if all are above 0."""
+    width, height = PLOT_SIZE
     values = np.array(losses, float)
-    known = np.isfinite(values)
-    if known.sum() < 2:
+    finite = np.isfinite(values)
+    if finite.sum() < 2:
         return ""
-    scale = np.log if values[known].min() > 0 else np.asarray
+    scale = np.log if values[finite].min() > 0 else np.asarray
     times = np.linspace(0, seconds[-1], 2 * width)
-    levels = np.interp(times, np.array(seconds)[known], scale(values[known]))
+    levels = np.interp(times, np.array(seconds)[finite], scale(values[finite]))
     low, high = levels.min(), levels.max()
     rows = np.rint((high - levels) / ((high - low) or 1) * (4 * height - 1)).astype(int)
     cells = np.zeros((height, width), int)
     for column, row in enumerate(rows):
         before = rows[max(0, column - 1)]
         for each in range(min(row, before + (row > before)), max(row, before - (row < before)) + 1):
-            cells[each // 4, column // 2] |= DOTS[each % 4][column % 2]
-    first, last = (f"{value:.3g}" for value in (values[known].max(), values[known].min()))
-    names = {0: first, height - 1: last, height // 2: "held out"}
+            cells[each // 4, column // 2] |= BRAILLE_DOTS[each % 4][column % 2]
+    labels = {0: f"{values[finite].max():.3g}", height - 1: f"{values[finite].min():.3g}", height // 2: "held out"}
     lines = [
-        f"{names.get(row, ''):>9} ┤" + "".join(chr(0x2800 + cell) for cell in line) for row, line in enumerate(cells)
+        f"{labels.get(row, ''):>9} ┤" + "".join(chr(0x2800 + cell) for cell in line) for row, line in enumerate(cells)
     ]
     end = f"{seconds[-1]:.0f} s"
     return "\n".join([*lines, f"{'':>9} └{'─' * width}", f"{'':>11}0 s{end:>{width - 3}}"])
 
 
-def thumbnails(label: str, pictures: Sequence[np.ndarray]) -> Text:
-    """Pictures side by side, two rows of pixels in a row of characters."""
+def thumbnails(label: str, images: Sequence[np.ndarray]) -> Text:
+    """Return images side by side, two rows of pixels in a line of text."""
     text = Text()
-    small = [shrunk(picture) for picture in pictures]
-    height = max(picture.shape[0] for picture in small)
-    for top in range(0, height, 2):
-        text.append(f"{label if top == 0 else '':10} ")
-        for picture in small:
-            for column in range(picture.shape[1]):
-                pair = [picture[row, column] if row < picture.shape[0] else None for row in (top, top + 1)]
-                colours = [None if each is None else Color.from_rgb(*map(float, each)) for each in pair]
-                text.append("▀" if colours[0] else " ", Style(color=colours[0], bgcolor=colours[1]))
+    small = [shrink(image) for image in images]
+    for top in range(0, max(len(image) for image in small), 2):
+        text.append(f"{label if top == 0 else '':16} ")
+        for image in small:
+            for column in range(image.shape[1]):
+                pair = [Color.from_rgb(*map(float, pixel)) for pixel in image[top : top + 2, column]]
+                upper, lower = [*pair, None, None][:2]
+                text.append("▀" if upper else " ", Style(color=upper, bgcolor=lower))
             text.append(" ")
         text.append("\n")
     text.rstrip()
     return text
 
 
-def shrunk(picture: np.ndarray) -> np.ndarray:
-    """A picture of bytes as at most 20 x 20 pixels of colours, (Y, X, 3); a small one with each pixel some times."""
-    from PIL import Image
-
-    height, width = picture.shape[:2]
-    times = THUMBNAIL / max(height, width)
-    times = math.floor(times) if times > 1 else times
-    size = max(1, math.floor(width * times)), max(1, math.floor(height * times))
-    return np.asarray(Image.fromarray(picture).convert("RGB").resize(size, Image.Resampling.BOX))
+def shrink(image: np.ndarray) -> np.ndarray:
+    """Return an image as at most 20 x 20 pixels, (Y, X, 3); a small one magnified by a whole number."""
+    height, width = image.shape[:2]
+    factor = THUMBNAIL_SIDE / max(height, width)
+    factor = math.floor(factor) if factor > 1 else factor
+    size = max(1, math.floor(width * factor)), max(1, math.floor(height * factor))
+    return np.asarray(Image.fromarray(image).convert("RGB").resize(size, Image.Resampling.BOX))
 
 
-def glimpse(
-    model: Any,
-    items: Items,
-    indices: np.ndarray,
-    noise: str | None = None,
-    target: Items | None = None,
-    holes: str | None = None,
-) -> dict[str, list[np.ndarray]]:
-    """Rows of pictures of some items: what went in, what came out, and what is right."""
-    some = items.select(indices)
-    if model.tool == "codec":
-        rows = {"original": some, f"quality {QUALITY}": model.decompress(model.compress(some, quality=QUALITY))}
-        renderer = ItemRenderer.for_items(some, model.coder_.scaling)
-    elif model.tool == "autoencoder":
-        rows, renderer = (
-            {"original": some, "rebuilt": model.reconstruct(some)},
-            ItemRenderer.for_items(some, model.scaling_),
-        )
-    elif model.tool == "denoiser":
-        right = target.select(indices) if target is not None else some
-        with_noise = target is None and (noise or model.noise) is not None
-        noisy = model.with_noise(some, noise) if with_noise else some
-        rows, renderer = (
-            {"noisy": noisy, "denoised": model.transform(noisy)},
-            ItemRenderer.for_items(right, model.scaling_),
-        )
-        rows |= {"clean": right} if with_noise or target is not None else {}
-    else:
-        marked = model.with_mask(some)
-        hidden = model.with_holes(marked, holes)
-        rows, renderer = (
-            {"hidden": with_gaps(hidden), "filled": model.transform(hidden), "true": marked},
-            ItemRenderer.for_items(some, model.scaling_),
-        )
-    return {label: [renderer.image(item) for item in row] for label, row in rows.items()}
-
-
-def with_gaps(items: Items) -> list[np.ndarray]:
-    """The items with NaN where a value is not known."""
-    holes = items.mask_items()
-    return [np.where(gaps, np.nan, item.astype(np.float32)) for item, gaps in zip(items, holes, strict=True)]
+def with_nan(items: Items) -> list[np.ndarray]:
+    """Return the items with NaN where values are masked."""
+    if items.mask is None:
+        return list(items)
+    pairs = zip(items, items.mask_items(), strict=True)
+    return [np.where(mask, np.nan, item.astype(np.float32)) for item, mask in pairs]

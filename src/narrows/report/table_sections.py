@@ -1,99 +1,94 @@
-"""What a report shows of tables: columns, and cells."""
+"""Plots and sections about the columns and cells of tables."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from narrows.data import Items
-from narrows.estimators.autoencoder import Autoencoder
-from narrows.estimators.imputer import Imputer
-from narrows.evaluation.table_evaluation import evaluate_table
+from narrows.evaluation import evaluate
+from narrows.models.autoencoder_model import AutoencoderModel
+from narrows.models.imputer_model import ImputerModel
+from narrows.models.table_imputation import observed_codes
 from narrows.render import plots
-from narrows.render.blocks import Block, Plot, Section
+from narrows.render.blocks import Plot, Section
 
-MOST_BARS, MOST_PANELS, MOST_POINTS = 40, 6, 150
+MAX_BARS, MAX_PANELS, MAX_POINTS = 40, 6, 150
 
 
-def feature_names(model: Autoencoder) -> list[str]:
-    """Of each feature that the network sees, the column that it is of."""
-    if model.features_ is None:
-        names = getattr(model, "feature_names_in_", None)
-        return (
-            [f"column {place}" for place in range(model.channels_)] if names is None else [str(name) for name in names]
-        )
-    columns = zip(model.features_.columns, model.features_.features, strict=True)
+def feature_columns(model: AutoencoderModel) -> list[str]:
+    """Return the name of the column of each feature that the network sees."""
+    manifest = model.manifest
+    if manifest.features is None:
+        return list(manifest.feature_names) or [f"column {place}" for place in range(model.channels)]
+    columns = zip(manifest.features.columns, manifest.features.features, strict=True)
     return [column.name for column, feature in columns for _ in feature.mean]
 
 
-def by_column(model: Autoencoder, squares: np.ndarray) -> dict[str, float]:
-    """The root of the mean of squares (D,) over the features of each column."""
-    names = feature_names(model)
+def rms_by_column(columns: Sequence[str], squares: np.ndarray) -> dict[str, float]:
+    """Return the root mean square over the features of each column, of squares (D,)."""
     groups: dict[str, list[float]] = {}
-    for name, square in zip(names, squares.tolist(), strict=True):
+    for name, square in zip(columns, squares.tolist(), strict=True):
         groups.setdefault(name, []).append(square)
     return {name: float(np.sqrt(np.mean(group))) for name, group in groups.items()}
 
 
-def column_errors(model: Autoencoder, items: Items) -> list[Block]:
-    squares = np.concatenate([((rebuilt - x) ** 2).double().cpu().numpy() for x, rebuilt in model.pairs(items)])
-    errors = by_column(model, squares.mean(axis=0))
-    shown = dict(sorted(errors.items(), key=lambda pair: -pair[1])[:MOST_BARS])
-    few = "" if len(shown) == len(errors) else f" The {len(shown)} of {len(errors)} columns that are furthest off."
-    return [
-        Plot(
-            plots.bars(
-                list(shown), {"model": list(shown.values())}, "root mean square error (deviations of the column)"
-            ),
-            "errors by column",
-            f"What the code keeps of each column: 0 is all of it, and 1 no more than the mean.{few}",
-        )
-    ]
+def column_errors_plot(model: AutoencoderModel, items: Items) -> Plot:
+    """Return the reconstruction errors by column."""
+    pairs = model.reconstruction_pairs(items)
+    squares = np.concatenate([((found - x) ** 2).double().cpu().numpy() for x, found in pairs])
+    errors = rms_by_column(feature_columns(model), squares.mean(axis=0))
+    shown = dict(sorted(errors.items(), key=lambda pair: -pair[1])[:MAX_BARS])
+    few = "" if len(shown) == len(errors) else f" The {len(shown)} of {len(errors)} columns with the largest errors."
+    label = "root mean squared error (standard deviations of the column)"
+    return Plot(
+        plots.bars(list(shown), {"model": list(shown.values())}, label),
+        "errors by column",
+        f"How much of each column the code keeps: at 0 everything, at 1 no more than the mean.{few}",
+    )
 
 
-def unit_columns(model: Autoencoder, units: np.ndarray, spans: np.ndarray) -> list[Block]:
-    """Which columns each number of the code moves. units: (U,). spans: (U, D), changes in scaled units."""
-    effects = [by_column(model, span**2) for span in spans]
-    names = list(effects[0])[:MOST_BARS]
+def unit_columns_plot(model: AutoencoderModel, units: np.ndarray, changes: np.ndarray) -> Plot:
+    """Return which columns each number of the code changes. units: (U,). changes: (U, D) in scaled units."""
+    columns = feature_columns(model)
+    effects = [rms_by_column(columns, change**2) for change in changes]
+    names = list(effects[0])[:MAX_BARS]
     table = np.array([[effect[name] for name in names] for effect in effects])
-    return [
-        Plot(
-            plots.effect_map(table.T, names, units.tolist(), "change (deviations of the column)"),
-            "what each number of the code changes in each column",
-            "Dark cells tie a number of the code to a column: columns that darken together vary together.",
-        )
-    ]
+    return Plot(
+        plots.effect_map(table.T, names, units.tolist(), "change (standard deviations of the column)"),
+        "what each number of the code changes in each column",
+        "Dark cells tie a number of the code to a column: columns that are dark in the same places vary together.",
+    )
 
 
-def imputer_steps(model: Imputer, items: Items, holes: str | None) -> list[Callable[[], Iterable[Section]]]:
-    return [lambda: [figures_section(model, items, holes)], lambda: cells_sections(model, items, holes)]
-
-
-def figures_section(model: Imputer, items: Items, holes: str | None) -> Section:
-    found = evaluate_table(model, items, holes)
-    columns = found.columns[:MOST_BARS]
+def table_metrics_section(model: ImputerModel, items: Items, holes: str | None) -> Section:
+    """Return the errors on hidden cells, in all and by column, beside filling with the mean."""
+    found: Any = evaluate(model, items, holes=holes)
+    columns = found.columns[:MAX_BARS]
     bars = {"model": [each.off for each in columns], "mean or most frequent": [each.usual for each in columns]}
-    label = "error (deviations of the column; of categories the wrong share)"
-    says = "Cells were hidden and filled in: the shorter the dark bar beside the light one, the more the others tell."
-    names = [each.name for each in columns]
-    return Section("Figures", [found.summary(), Plot(plots.bars(names, bars, label), "errors by column", says)])
+    label = "error (standard deviations of the column; share of wrong categories)"
+    caption = "Cells were hidden and filled: a short dark bar beside a long light one means that the others predict it."
+    figure = plots.bars([each.name for each in columns], bars, label)
+    return Section("Metrics", [found.summary(), Plot(figure, "errors by column", caption)])
 
 
-def cells_sections(model: Imputer, items: Items, holes: str | None) -> list[Section]:
-    """Filled cells beside true ones, with the deviations that the model states."""
-    right = model.with_mask(items)
-    hidden = model.with_holes(right, holes)
-    known, told, doubts = model.known(right), model.codes(hidden), model.doubts(hidden)
+def filled_cells_sections(model: ImputerModel, items: Items, holes: str | None) -> list[Section]:
+    """Return filled cells beside true ones, with their predictive standard deviations."""
+    original = model.check(items)
+    hidden = model.hide(original, holes)
+    backend: Any = model.backend
+    true, filled, deviations = observed_codes(original), backend.filled_codes(hidden), backend.std_of_codes(hidden)
     assert hidden.mask is not None
-    assert model.columns_ is not None
+    assert model.columns is not None
     panels: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
-    for place, column in enumerate(model.columns_):
-        rows = np.flatnonzero(hidden.mask[:, place] & ~np.isnan(known[:, place]))[:MOST_POINTS]
-        if column.kind in ("number", "integer") and len(rows) and len(panels) < MOST_PANELS:
-            panels[column.name] = known[rows, place], told[rows, place], doubts[rows, place]
+    for place, column in enumerate(model.columns):
+        rows = np.flatnonzero(hidden.mask[:, place] & ~np.isnan(true[:, place]))[:MAX_POINTS]
+        if column.kind in ("number", "integer") and len(rows) and len(panels) < MAX_PANELS:
+            panels[column.name] = true[rows, place], filled[rows, place], deviations[rows, place]
     if not panels:
         return []
-    says = (
-        "Each point is a cell that was hidden; its bar is one stated deviation each way. Points on the line are right, "
-        "and about two bars in three should touch it."
+    caption = (
+        "Each point is a hidden cell; its bar is one predictive standard deviation each way. Points on the line are "
+        "exact, and about two bars in three should touch it."
     )
-    return [Section("Filled cells", [Plot(plots.told_and_true(panels), "filled cells beside true ones", says)])]
+    return [Section("Filled cells", [Plot(plots.filled_and_true(panels), "filled cells beside true ones", caption)])]
