@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from narrows.codec.entropy.context import ContextModel
+from narrows.codec.entropy.context_model import ContextModel
 from narrows.codec.entropy.design import Design
 from narrows.codec.entropy.interlaced import InterlacedCoder
 
@@ -24,10 +24,10 @@ def model(design: Design, seed: int = 0) -> ContextModel:
     made = ContextModel(design)
     with torch.no_grad():
         for name, parameter in made.named_parameters():
-            parameter.add_(torch.randn(parameter.shape) * (0.5 if "quiet" in name or "bonus" in name else 0.05))
-        for key in made.kinds if design.alphabet == "residuals" else ():
+            parameter.add_(torch.randn(parameter.shape) * (0.5 if "zero_logit" in name or "bonus" in name else 0.05))
+        for key in made.keys if design.alphabet == "residuals" else ():
             weights = made.get_buffer(f"prediction-{key}")
-            own = [index for index, tap in enumerate(design.taps(*made.kinds[key][:2])) if tap[0] == 0]
+            own = [index for index, tap in enumerate(design.taps(*made.keys[key])) if tap[0] == 0]
             weights[own] = torch.rand(len(own))
             weights[own] /= weights[own].sum()
     return made.eval()

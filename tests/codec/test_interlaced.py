@@ -8,8 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from narrows.codec.entropy.interlaced import FARTHEST, EncodeRequest
+from narrows.codec.entropy.interlaced import EncodeRequest
 from narrows.codec.entropy.range_coder import SymbolDecoder, SymbolEncoder
+from narrows.codec.entropy.residual_coding import LARGEST_INDEX
 from narrows.errors import FormatError
 
 from .made_up import contents, design, interlaced, model
@@ -35,7 +36,7 @@ def cases(draw):
 
 def write(made, step, size, k, **more):
     writer = SymbolEncoder()
-    found, costs = interlaced(made).write(writer, EncodeRequest(k, **more), step, size)
+    found, costs = interlaced(made).encode(writer, EncodeRequest(k, **more), step, size)
     return writer.payload(), found, costs
 
 
@@ -47,7 +48,7 @@ def test_write_and_read_undo_each_other(case):
     assert torch.equal(found, k)
     assert 8 * len(payload) < 1.002 * costs.sum() + 72
     n, _, *shape = k.shape
-    read = interlaced(made).read(SymbolDecoder(payload), n, tuple(shape), step, size)
+    read = interlaced(made).decode(SymbolDecoder(payload), n, tuple(shape), step, size)
     assert read.dtype == torch.int32
     assert torch.equal(read, k)
 
@@ -58,7 +59,7 @@ def test_the_coarse_levels_alone_are_every_so_many_th_value(case, level):
     made, step, size, k = case
     payload, *_ = write(made, step, size, k)
     n, _, *shape = k.shape
-    coarse = interlaced(made).read(SymbolDecoder(payload), n, tuple(shape), step, size, level)
+    coarse = interlaced(made).decode(SymbolDecoder(payload), n, tuple(shape), step, size, level)
     assert torch.equal(coarse, k[(..., *(slice(None, None, 2**level) for _ in shape))])
 
 
@@ -69,7 +70,7 @@ def test_cheaper_indices_come_back_as_they_were_chosen(case, weight):
     x = k + 0.8 * (torch.rand(k.shape, generator=torch.Generator().manual_seed(0)) - 0.5)
     payload, found, _ = write(made, step, size, k, x=x, weight=weight)
     n, _, *shape = k.shape
-    assert torch.equal(interlaced(made).read(SymbolDecoder(payload), n, tuple(shape), step, size), found)
+    assert torch.equal(interlaced(made).decode(SymbolDecoder(payload), n, tuple(shape), step, size), found)
     if weight < 1e-6:
         assert torch.equal(found, k)
     elif made.alphabet == "residuals":
@@ -85,7 +86,7 @@ def test_residuals_of_any_size_have_tokens():
         k = torch.from_numpy(rng.choice(ends, (2, 1, 9, 9)).astype(np.int32))
         payload, found, _ = write(made, 0, 1, k)
         assert torch.equal(found, k)
-        assert torch.equal(interlaced(made).read(SymbolDecoder(payload), 2, (9, 9), 0, 1), k)
+        assert torch.equal(interlaced(made).decode(SymbolDecoder(payload), 2, (9, 9), 0, 1), k)
 
 
 @pytest.mark.parametrize("alphabet", ["values", "residuals"])
@@ -116,8 +117,8 @@ def test_what_training_measures_is_what_coding_costs(alphabet):
 def test_any_payload_gives_indices_or_a_format_error(alphabet, payload, seed):
     made = design(alphabet, 2, 1)
     try:
-        k = interlaced(made, seed).read(SymbolDecoder(payload), 1, (12, 7), 0, 1)
+        k = interlaced(made, seed).decode(SymbolDecoder(payload), 1, (12, 7), 0, 1)
     except FormatError:
         return
     assert k.shape == (1, 1, 12, 7)
-    assert int(k.abs().max()) <= (made.top if alphabet == "values" else FARTHEST)
+    assert int(k.abs().max()) <= (made.top if alphabet == "values" else LARGEST_INDEX)

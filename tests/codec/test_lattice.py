@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from narrows.codec.entropy.context import ContextModel
+from narrows.codec.entropy.context_model import ContextModel
 from narrows.codec.entropy.design import Design
 from narrows.codec.entropy.lattice import known_taps, parities, passes, reflected
 from narrows.codec.entropy.plane import context_taps, full_taps, place_cells
@@ -75,17 +75,18 @@ def test_windows_do_not_depend_on_what_comes_later(alphabet, shape, channels, se
     model = ContextModel(design)
     k = torch.from_numpy(rng.integers(0, 8, (2, channels, *shape)).astype(np.float32))
     order = torch.zeros(channels, *shape)
-    for number, (turn, channel) in enumerate(design.turns(shape)):
+    for number, (turn, channel) in enumerate(design.passes(shape)):
         order[(channel, *turn.places(shape))] = number
     number = int(rng.integers(order.max() + 1))
     otherwise = torch.from_numpy(rng.integers(0, 8, k.shape).astype(np.float32))
-    view, other = (
-        next(islice(model.views(each), number, None)) for each in (k, torch.where(order >= number, otherwise, k))
-    )
-    windows = view.plane.windows(view.bases, view.offsets)
-    assert (windows == other.plane.windows(other.bases, other.offsets)).all()
-    assert (view.before == other.before).all()
-    assert (view.here == k[(slice(None), *(order == number).nonzero().T)].reshape(-1)).all()
+    altered = torch.where(order >= number, otherwise, k)
+    context, other = (next(islice(model.contexts(each), number, None)) for each in (k, altered))
+    everything = torch.arange(len(context.bases))
+    assert (context.windows(everything) == other.windows(everything)).all()
+    coarser = (..., *context.lattice_pass.coarser_places())
+    assert (k[coarser] == altered[coarser]).all()
+    values = k[context.item_index(shape)].reshape(-1)
+    assert (values == k[(slice(None), *(order == number).nonzero().T)].reshape(-1)).all()
 
 
 @given(shapes, st.data())

@@ -32,7 +32,7 @@ def digests(folder):
         coder = codec.coder_
         grid = coder.network.code_shapes(items.shape[1:])[0][1:]
         payload = SymbolDecoder(model.with_suffix(".latents").read_bytes())
-        symbols = coder.latents.read(payload, len(items), tuple(grid), int(ENTRY), 1)
+        symbols = coder.latents.decode(payload, len(items), tuple(grid), int(ENTRY), 1)
         found[f"{model.stem} symbols of another machine's latent path"] = digest(symbols.cpu().numpy())
     return found
 

@@ -97,34 +97,36 @@ class Coder:
 
     def try_out(self, plan: CodingPlan, x: np.ndarray) -> tuple[bytes, np.ndarray, Callable[[], np.ndarray]]:
         """As `encode`; and what gives the items as they will be decoded."""
-        writer = SymbolEncoder()
+        encoder = SymbolEncoder()
         if plan.path == "latent":
             z = self.network.encode(self._scale(x.dtype)(torch.from_numpy(np.ascontiguousarray(x)).to(self.device)))[0]
             steps = torch.full((len(z),), step_of(plan.entry, self.scaling.is_range), device=self.device)
-            k, costs = self.latents.write(writer, EncodeRequest(indices(z, steps).to(torch.int32)), int(plan.entry), 1)
-            return writer.payload(), costs, lambda: self._from_latents(plan, k, x.shape[1:])
+            k, costs = self.latents.encode(
+                encoder, EncodeRequest(indices(z, steps).to(torch.int32)), int(plan.entry), 1
+            )
+            return encoder.payload(), costs, lambda: self._from_latents(plan, k, x.shape[1:])
         model, step = self._interlaced(plan.quantiser), plan.quantiser.step
-        wanted = EncodeRequest(self._channels_first(plan.quantiser.indices(x)[0]))
+        request = EncodeRequest(self._channels_first(plan.quantiser.indices(x)[0]))
         if plan.weight:
             start = self.grid.low if self.grid.whole else self.grid.origin
             true = self._channels_first(((x.astype(np.float64) - start) / step).astype(np.float32))
-            wanted = replace(wanted, x=true, weight=plan.weight)
-        k, costs = model.write(writer, wanted, int(plan.entry), int(step) if self.grid.whole else 1)
-        return writer.payload(), costs, lambda: self._from_pixels(plan, k)
+            request = replace(request, x=true, weight=plan.weight)
+        k, costs = model.encode(encoder, request, int(plan.entry), int(step) if self.grid.whole else 1)
+        return encoder.payload(), costs, lambda: self._from_pixels(plan, k)
 
     def decode(self, plan: CodingPlan, payload: bytes, shape: tuple[int, ...], level: int = 0) -> np.ndarray:
         """The items (n, *S[, C]), or of each every 2**level-th value along an axis; FormatError for a wrong payload."""
         n, *rest = shape
         spatial = tuple(rest[:-1]) if self.has_channels else tuple(rest)
-        reader = SymbolDecoder(payload)
+        decoder = SymbolDecoder(payload)
         if plan.path == "latent":
             grid = self.network.code_shapes(spatial)[0][1:]
-            k = self.latents.read(reader, n, tuple(grid), int(plan.entry), 1)
+            k = self.latents.decode(decoder, n, tuple(grid), int(plan.entry), 1)
             whole = self._from_latents(plan, k, tuple(rest))
             return whole[(slice(None), *(slice(None, None, 2**level) for _ in spatial))]
         model, step = self._interlaced(plan.quantiser), plan.quantiser.step
         size = int(step) if self.grid.whole else 1
-        k = model.read(reader, n, spatial, int(plan.entry), size, level)
+        k = model.decode(decoder, n, spatial, int(plan.entry), size, level)
         return self._from_pixels(plan, k, exact=level == 0)
 
     def _from_pixels(self, plan: CodingPlan, k: Tensor, exact: bool = True) -> np.ndarray:

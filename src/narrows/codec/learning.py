@@ -11,9 +11,9 @@ from narrows.codec.codec_manifest import CodecDesign
 from narrows.codec.coder import STEPS_PER_OCTAVE
 from narrows.codec.coding_plan import Grid
 from narrows.codec.entropy import tokens
-from narrows.codec.entropy.context import ContextModel
+from narrows.codec.entropy.context_model import ContextModel
 from narrows.codec.entropy.design import GROUPS, Design
-from narrows.codec.entropy.plane import near
+from narrows.codec.entropy.plane import near_taps
 from narrows.codec.transforms.dequantiser import Dequantiser
 from narrows.codec.transforms.latent import STEPS, Latent, latent_architecture, latent_design, latent_tensors
 from narrows.data import Items, Scaling
@@ -226,19 +226,18 @@ class Objective:
         if model.design.alphabet == "values":
             return
         generator = torch.Generator(device=batches[0].device).manual_seed(self.seed)
-        samples: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
+        samples: dict[str, list[tuple[np.ndarray, ...]]] = {}
         for x in batches:
             k = self._values(numbers(x))
-            for view in model.views(k):
+            for context in model.contexts(k):
+                values = k[context.item_index(tuple(k.shape[2:]))].reshape(-1)
                 count = max(64, PREDICTED_FROM // len(batches) // 4)
-                chosen = torch.randint(len(view.here), (count,), generator=generator, device=k.device)
-                around, here = view.plane.windows(view.bases[chosen], view.offsets), view.here[chosen]
-                pair = around.double().cpu().numpy(), here.double().cpu().numpy()
-                samples.setdefault(view.key, []).append(pair)
+                chosen = torch.randint(len(values), (count,), generator=generator, device=k.device)
+                pair = (each.double().cpu().numpy() for each in (context.windows(chosen), values[chosen]))
+                samples.setdefault(context.key, []).append(tuple(pair))
         for key, pairs in samples.items():
             windows, wanted = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
-            turn, channel, _ = model.kinds[key]
-            weights = linear_prediction(windows, wanted, model.design.taps(turn, channel))
+            weights = linear_prediction(windows, wanted, model.design.taps(*model.keys[key]))
             model.get_buffer(f"prediction-{key}").copy_(torch.from_numpy(weights))
 
 
@@ -256,7 +255,7 @@ def linear_prediction(windows: np.ndarray, wanted: np.ndarray, taps: tuple[tuple
     ahead = np.array([tap[0] for tap in taps])
     if not (ahead == 0).any():
         return weights
-    used = np.array(near(taps))
+    used = np.array(near_taps(taps))
     means = {other: windows[:, used[ahead[used] == other]].mean(1) for other in np.unique(ahead[used]).tolist()}
     centred = windows[:, used] - np.stack([means[other] for other in ahead[used].tolist()], 1)
     target = wanted - means[0]

@@ -20,6 +20,7 @@ from narrows.codec.coder import Coder
 from narrows.codec.container.archive_file import ArchiveReader, write_archive
 from narrows.codec.container.mode import Mode
 from narrows.codec.decoding import ArchiveDecoder
+from narrows.codec.entropy.integer_network import part
 from narrows.codec.entropy.interlaced import InterlacedCoder
 from narrows.codec.parallel import ordered_parallel_map
 from narrows.codec.rate_control import choose_plan
@@ -173,19 +174,18 @@ class CodecModel:
     def coder(self) -> Coder:
         """What codes items of one shape."""
         device, design = choose_device(self.device), self.manifest.design
-        lossy = InterlacedCoder(design.lossy, self._part("lossy."), device)
-        same = design.lossless == design.lossy
+        lossy = InterlacedCoder(design.lossy, part(self.tensors, "lossy."), device)
+        lossless = lossy
+        if design.lossless != design.lossy:
+            lossless = InterlacedCoder(design.lossless, part(self.tensors, "lossless."), device)
         return Coder(
             self.manifest.grid,
             self.scaling,
             self.item_axes,
-            {
-                "lossless": lossy if same else InterlacedCoder(design.lossless, self._part("lossless."), device),
-                "lossy": lossy,
-            },
-            ExactDequantiser(design.lossy, self._part("dequantiser."), device),
-            InterlacedCoder(design.latent, self._part("latent."), device),
-            latent_network(design.architecture, self._part("network.")).to(device),
+            {"lossless": lossless, "lossy": lossy},
+            ExactDequantiser(design.lossy, part(self.tensors, "dequantiser."), device),
+            InterlacedCoder(design.latent, part(self.tensors, "latent."), device),
+            latent_network(design.architecture, part(self.tensors, "network.")).to(device),
             device,
         )
 
@@ -325,9 +325,6 @@ class CodecModel:
         target = io.BytesIO()
         self.compress(items, Mode("quality", quality), target)
         return {"original": items, f"quality {quality:g}": self.decompress(target.getvalue())}
-
-    def _part(self, prefix: str) -> dict[str, np.ndarray]:
-        return {name.removeprefix(prefix): each for name, each in self.tensors.items() if name.startswith(prefix)}
 
     def __getstate__(self) -> dict[str, Any]:
         return {"manifest": self.manifest, "tensors": self.tensors, "device": self.device}

@@ -1,4 +1,4 @@
-"""What a context model is made for: its sizes, its passes and their names, and what its windows look at."""
+"""The design of a context model: sizes, keys of passes, and windows."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -8,22 +8,38 @@ import numpy as np
 
 from narrows.codec.entropy import tokens
 from narrows.codec.entropy.integer_network import LARGEST
-from narrows.codec.entropy.lattice import RADIUS, Pass, passes
-from narrows.codec.entropy.plane import channel_kind, context_taps, near
+from narrows.codec.entropy.lattice import RADIUS, LatticePass, passes
+from narrows.codec.entropy.plane import channel_kind, context_taps, near_taps
 
-KINDS, GROUPS = 5, 3  # levels that have first layers, and inner layers, of their own; coarser ones share the last
-FEATURES = 1  # inputs of residuals beside the windows: the prediction
+KEYED_LEVELS, GROUPS = 5, 3  # levels with first layers, and inner layers, of their own; coarser ones share the last
+FEATURES = 1  # inputs of residuals besides the windows: the prediction
 
 
 @dataclass(frozen=True)
 class Design:
-    """What a context model is made for.
+    """The design of a context model.
 
-    top: for "values", the largest value, 1..255; for "residuals", the bits of the largest index.
-    shape: that of the training items, where place matters; () where they are crops.
-    cells: into how many cells the table of places divides each axis.
-    steps: entries of the table of steps.
-    hidden, flag_hidden: units of each layer, of the main perceptron and of the one that asks "is it zero?".
+    Parameters
+    ----------
+    alphabet : {"values", "residuals"}
+        Whether indices are coded themselves, for data of few values, or as differences from a prediction.
+    axes : {1, 2, 3}
+        Number of spatial axes.
+    channels : int
+        Number of channels.
+    top : int
+        For "values", the largest value, 1..255; for "residuals", the bits of the largest index.
+    cells : tuple of int
+        Number of cells into which the table of positions divides each axis.
+    steps : int
+        Number of rows of the table of steps.
+    hidden, flag_hidden : int
+        Units of each layer, of the main perceptron and of the one that predicts whether a value is zero.
+
+    Raises
+    ------
+    ValueError
+        If a size is out of bounds.
     """
 
     alphabet: Literal["values", "residuals"]
@@ -49,49 +65,57 @@ class Design:
 
     @property
     def places(self) -> int:
+        """Number of rows of the table of positions."""
         return int(np.prod(self.cells))
 
     @property
     def radius(self) -> int:
+        """Radius of the windows, in steps of the lattice."""
         return RADIUS[self.axes]
 
     @property
     def outputs(self) -> int:
-        """Of the main perceptron: the values above zero and a gate, or the tokens."""
+        """Number of outputs of the main perceptron: the values above zero and a gate, or the tokens."""
         return self.top + 1 if self.alphabet == "values" else tokens.alphabet(self.top + 1)
 
-    def turns(self, shape: tuple[int, ...], coarsest: int = 0) -> Iterator[tuple[Pass, int]]:
-        """Each pass with each of its channels, in the order of coding."""
-        return ((turn, channel) for turn in passes(shape, coarsest) for channel in range(self.channels))
+    def passes(self, shape: tuple[int, ...], coarsest: int = 0) -> Iterator[tuple[LatticePass, int]]:
+        """Iterate over each pass with each of its channels, in coding order."""
+        return ((each, channel) for each in passes(shape, coarsest) for channel in range(self.channels))
 
-    def key(self, turn: Pass, channel: int) -> str:
-        """Names the first layer of a pass and channel."""
-        level = "first" if turn.first else min(turn.level, KINDS - 1)
-        return f"{level}-{''.join(map(str, turn.parity))}-{channel_kind(channel, self.channels)}"
+    def key(self, lattice_pass: LatticePass, channel: int) -> str:
+        """Return the name of the first layer for a pass and channel."""
+        level = "first" if lattice_pass.is_origin else min(lattice_pass.level, KEYED_LEVELS - 1)
+        return f"{level}-{''.join(map(str, lattice_pass.parity))}-{channel_kind(channel, self.channels)}"
 
-    def kinds(self) -> dict[str, tuple[Pass, int, int]]:
-        """For each key one pass that has it, its channel, and its group."""
-        turns = self.turns((2**KINDS,) * self.axes)
-        return {
-            self.key(turn, channel): (turn, channel, GROUPS - 1 if turn.first else min(turn.level, GROUPS - 1))
-            for turn, channel in turns
-        }
+    def group(self, lattice_pass: LatticePass) -> int:
+        """Return the group of inner layers for a pass."""
+        return GROUPS - 1 if lattice_pass.is_origin else min(lattice_pass.level, GROUPS - 1)
 
-    def taps(self, turn: Pass, channel: int) -> tuple[tuple[int, ...], ...]:
-        return context_taps(turn.parity, channel, self.channels, self.radius)
+    def keys(self) -> dict[str, tuple[LatticePass, int]]:
+        """Return for each key one pass and channel that have it."""
+        return {self.key(*each): each for each in self.passes((2**KEYED_LEVELS,) * self.axes)}
+
+    def groups(self) -> dict[str, int]:
+        """Return the group of each key."""
+        return {key: self.group(lattice_pass) for key, (lattice_pass, _) in self.keys().items()}
+
+    def taps(self, lattice_pass: LatticePass, channel: int) -> tuple[tuple[int, ...], ...]:
+        """Return the taps of a window."""
+        return context_taps(lattice_pass.parity, channel, self.channels, self.radius)
 
     def window_sizes(self) -> dict[str, int]:
-        """How many taps a window has, by key."""
-        return {key: len(self.taps(turn, channel)) for key, (turn, channel, _) in self.kinds().items()}
+        """Return the number of taps of a window, by key."""
+        return {key: len(self.taps(*each)) for key, each in self.keys().items()}
 
     def input_sizes(self) -> dict[str, int]:
-        """How many inputs the main perceptron has, by key: the window, and beside residuals their prediction."""
+        """Return the number of inputs of the main perceptron, by key: the window, and for residuals the prediction."""
         more = FEATURES if self.alphabet == "residuals" else 0
         return {key: size + more for key, size in self.window_sizes().items()}
 
-    def beside(self, turn: Pass, channel: int) -> list[int]:
-        """Which of the taps make a value quiet where all of them are zero: the nearest ones, of coarse levels all."""
-        return near(self.taps(turn, channel), 2 if turn.level < GROUPS - 1 else self.radius)
+    def near_taps(self, lattice_pass: LatticePass, channel: int) -> list[int]:
+        """Return which taps make a context active if they are not zero: the nearest ones, on coarse levels all."""
+        return near_taps(self.taps(lattice_pass, channel), 2 if lattice_pass.level < GROUPS - 1 else self.radius)
 
     def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
         return asdict(self)

@@ -9,6 +9,7 @@ from 0 to 255. The shift of each layer is the largest at which no sum of its pro
 with any number of threads and any order of summation, finds the same sums, and from them the same outputs.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -109,6 +110,11 @@ def check_whole(tensors: dict[str, np.ndarray]) -> None:
     """ValueError for tensors that do not hold whole numbers."""
     if any(tensor.dtype.kind != "i" for tensor in tensors.values()):
         raise ValueError("weights that are no whole numbers")
+
+
+def part(tensors: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    """Return the tensors whose names begin with a prefix, without it."""
+    return {name.removeprefix(prefix): each for name, each in tensors.items() if name.startswith(prefix)}
 
 
 def largest_shift(weight: np.ndarray, bias: np.ndarray, unit: int) -> int:

@@ -1,4 +1,4 @@
-"""The interlaced order: which values are coded when, and which are known by then.
+"""The interlaced coding order: lattice passes from coarse to fine.
 
     level 2:  0 . . .     level 1:  0 . 3 .     level 0:  0 5 3 5        0 the origin; then each level halves the
               . . . .               . . . .               6 4 6 4        distance between known values in as many
@@ -6,7 +6,7 @@
               . . . .               . . . .               6 4 6 4        odd along both axes, then along one
 
 All values of a pass are predicted at once from what is known before it, so that the number of passes grows with the
-logarithm of an item's size, and the first passes alone are a coarse picture of it.
+logarithm of an item's size, and the first passes alone are a coarse version of it.
 """
 
 import math
@@ -22,22 +22,34 @@ RADIUS = {1: 12, 2: 4, 3: 2}  # of the window of known values, by the number of 
 
 
 @dataclass(frozen=True)
-class Pass:
-    """The values at parity + 2 x index on the lattice of every 2**level-th value along each axis.
+class LatticePass:
+    """The values at parity + 2 x index on the lattice of every ``2**level``-th value along each axis.
 
-    first: this is the origin, before which nothing is known.
+    Parameters
+    ----------
+    level : int
+        Level of the lattice, 0 the finest.
+    parity : tuple of {0, 1}
+        Whether the positions on the lattice are even or odd along each axis; all even is the origin alone, before
+        which nothing is known.
     """
 
     level: int
     parity: tuple[int, ...]
 
     @property
-    def first(self) -> bool:
+    def is_origin(self) -> bool:
+        """Whether the pass holds the value at the origin alone."""
         return not any(self.parity)
 
+    @property
+    def lattice(self) -> tuple[int, bool]:
+        """What identifies the lattice: its level, and whether it is the origin alone."""
+        return self.level, self.is_origin
+
     def count(self, shape: Sequence[int]) -> tuple[int, ...]:
-        """How many values the pass has along each axis of an item of this shape."""
-        if self.first:
+        """Return the number of values along each axis of an item of this shape."""
+        if self.is_origin:
             return (1,) * len(self.parity)
         step = 2**self.level
         return tuple(
@@ -45,31 +57,43 @@ class Pass:
         )
 
     def places(self, shape: Sequence[int]) -> tuple[slice, ...]:
-        """Where its values stand in an item, one slice an axis."""
-        if self.first:
+        """Return where its values are in an item, one slice for each axis."""
+        if self.is_origin:
             return (slice(0, 1),) * len(self.parity)
         step = 2**self.level
         return tuple(slice(odd * step, size, 2 * step) for size, odd in zip(shape, self.parity, strict=True))
 
+    def on_lattice(self) -> tuple[slice, ...]:
+        """Return where its values are among those of its lattice."""
+        return tuple(slice(odd, None, 2) for odd in self.parity)
+
+    def lattice_places(self) -> tuple[slice, ...]:
+        """Return where all values of its lattice are in an item."""
+        return (slice(0, 1 if self.is_origin else None, 2**self.level),) * len(self.parity)
+
+    def coarser_places(self) -> tuple[slice, ...]:
+        """Return where the values of the next coarser lattice are in an item: all that is known before its level."""
+        return (slice(0, 0 if self.is_origin else None, 2 ** (self.level + 1)),) * len(self.parity)
+
 
 def parities(axes: int) -> list[tuple[int, ...]]:
-    """Of the passes of one level, in their order."""
+    """Return the parities of the passes of one level, in coding order."""
     return sorted((parity for parity in product((0, 1), repeat=axes) if any(parity)), key=lambda odd: (-sum(odd), odd))
 
 
-def passes(shape: Sequence[int], coarsest: int = 0) -> list[Pass]:
-    """The passes over an item of this spatial shape that have any values, in order, down to the level `coarsest`."""
+def passes(shape: Sequence[int], coarsest: int = 0) -> list[LatticePass]:
+    """Return the passes over an item of this spatial shape that hold any values, down to the level `coarsest`."""
     levels = math.ceil(math.log2(max(shape)))
-    order = [Pass(max(levels - 1, 0), (0,) * len(shape))]
-    order += [Pass(level, odd) for level in range(levels - 1, coarsest - 1, -1) for odd in parities(len(shape))]
+    order = [LatticePass(max(levels - 1, 0), (0,) * len(shape))]
+    order += [LatticePass(level, odd) for level in range(levels - 1, coarsest - 1, -1) for odd in parities(len(shape))]
     return [each for each in order if all(each.count(shape))]
 
 
 @cache
 def known_taps(parity: tuple[int, ...], radius: int, same: bool = False) -> tuple[tuple[int, ...], ...]:
-    """Offsets within `radius`, in steps of the pass's lattice, of what is known when the pass begins.
+    """Return the offsets within `radius`, in steps of the pass's lattice, of values known when the pass begins.
 
-    same: also what the pass itself sets, for channels of it that are known already.
+    With `same`, those of the pass itself are among them, as for channels of it that are known already.
     """
     earlier = [(0,) * len(parity), *parities(len(parity))]
     known = earlier[: earlier.index(parity) + same] if any(parity) else earlier[:same]
@@ -83,7 +107,7 @@ def known_taps(parity: tuple[int, ...], radius: int, same: bool = False) -> tupl
 
 @cache
 def reflected(size: int, radius: int) -> Tensor:
-    """Indices -radius .. size - 1 + radius of an axis, those outside reflected at its ends: parity stays as it is."""
+    """Return indices -radius .. size - 1 + radius of an axis, those outside reflected at its ends, of equal parity."""
     index = torch.arange(-radius, size + radius).abs()
     if size == 1:
         return torch.zeros_like(index)

@@ -4,7 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from narrows.codec.entropy.context import any_near, features_of_residuals, features_of_values, sample
+from narrows.codec.entropy.context_features import features_of_residuals, features_of_values
+from narrows.codec.entropy.context_model import sample
 from narrows.codec.entropy.design import Design
 from narrows.codec.entropy.integer_network import INPUT_UNIT, ExactPredictor, Predictor
 from narrows.codec.entropy.plane import Plane, channel_kind, full_taps, place_cells
@@ -51,7 +52,7 @@ class Dequantiser(nn.Module):
             key = channel_kind(channel, self.design.channels)
             there = torch.arange(len(bases), device=k.device)
             if values:
-                there = any_near(plane, bases, offsets).nonzero()[:, 0]
+                there = plane.any_nonzero(bases, offsets).nonzero()[:, 0]
             chosen, _ = sample(there, TARGETS // self.design.channels, generator)
             items = chosen // len(place)
             windows = features(plane.windows(bases[chosen], offsets), self.design)
@@ -86,7 +87,7 @@ class ExactDequantiser:
                 plane.offsets(taps(self.design, channel)),
             )
             key = channel_kind(channel, self.design.channels)
-            there = any_near(plane, bases, offsets) if values else torch.ones_like(bases, dtype=torch.bool)
+            there = plane.any_nonzero(bases, offsets) if values else torch.ones_like(bases, dtype=torch.bool)
             here = torch.zeros(len(bases), dtype=torch.int64, device=self.device)
             for block in there.nonzero()[:, 0].split(BLOCK):
                 windows = features(plane.windows(bases[block], offsets), self.design)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from narrows.codec.entropy.context import ContextModel
+from narrows.codec.entropy.context_model import ContextModel
 from narrows.codec.entropy.design import Design
 from narrows.networks import Architecture, build, cut
 from narrows.networks.autoencoder.network import Network

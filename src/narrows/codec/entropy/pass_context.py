@@ -1,0 +1,135 @@
+"""One traversal of the lattice passes, which both training and coding use, so that they see the same contexts.
+
+iterate_passes -> PassContext for each pass and channel: where its values are, and the windows around them
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from narrows.codec.entropy.design import Design
+from narrows.codec.entropy.lattice import LatticePass, parities
+from narrows.codec.entropy.plane import Plane, place_cells
+
+
+@dataclass(frozen=True, eq=False)
+class PassContext:
+    """All values of one pass and channel of some items, with the known values around them.
+
+    Parameters
+    ----------
+    lattice_pass : LatticePass
+        The pass.
+    channel : int
+        The channel.
+    key, group : str and int
+        Names of the first layer and of the inner layers that predict the values.
+    plane : Plane
+        The known values on the lattice of the pass.
+    bases : Tensor (n x count,)
+        Where the values are in the plane, item by item.
+    offsets, near_offsets : Tensor (T,) and (T',)
+        Offsets of the taps of a window, and of those near a value.
+    cells : Tensor (count,)
+        Rows of the table of positions for the values of one item.
+    """
+
+    lattice_pass: LatticePass
+    channel: int
+    key: str
+    group: int
+    plane: Plane
+    bases: Tensor
+    offsets: Tensor
+    near_offsets: Tensor
+    cells: Tensor
+
+    def split(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the items of chosen values, and their rows of the table of positions."""
+        count = len(self.cells)
+        return chosen // count, self.cells[chosen % count]
+
+    def windows(self, chosen: Tensor) -> Tensor:
+        """Return the windows of chosen values, (len(chosen), T)."""
+        return self.plane.windows(self.bases[chosen], self.offsets)
+
+    @cached_property
+    def active(self) -> Tensor:
+        """Whether any known value near each value is not zero, (n x count,)."""
+        return self.plane.any_nonzero(self.bases, self.near_offsets)
+
+    def item_index(self, shape: tuple[int, ...]) -> tuple[slice | int, ...]:
+        """Return the index of the values in items (n, C, *S)."""
+        return (slice(None), self.channel, *self.lattice_pass.places(shape))
+
+    @property
+    def lattice_index(self) -> tuple[slice | int, ...]:
+        """Index of the values among those of the lattice, (n, C, *S)."""
+        return (slice(None), self.channel, *self.lattice_pass.on_lattice())
+
+
+def iterate_passes(
+    design: Design,
+    shape: tuple[int, ...],
+    lattice_values: Callable[[LatticePass], Tensor],
+    coarsest: int = 0,
+    group: int | None = None,
+    changing: bool = False,
+) -> Iterator[PassContext]:
+    """Iterate over the passes and channels of items in coding order.
+
+    Parameters
+    ----------
+    design : Design
+        The design of the context model.
+    shape : tuple of int
+        Spatial shape of the items.
+    lattice_values : callable
+        From a pass to the features of the values on its lattice, (n, C, *S).
+    coarsest : int
+        The last level.
+    group : int, optional
+        Only passes of this group.
+    changing : bool
+        Whether the values change between the passes of a lattice, as while they are decoded, rather than between
+        lattices only.
+    """
+    lattice, values, plane = None, torch.empty(0), None
+    for lattice_pass, channel in design.passes(shape, coarsest):
+        if group not in (None, design.group(lattice_pass)):
+            continue
+        if changing or lattice != lattice_pass.lattice:
+            lattice, values, plane = lattice_pass.lattice, lattice_values(lattice_pass), None
+        if not lattice_pass.is_origin and 1 in values.shape[2:]:
+            # Reflection at the ends of an axis of one value does not keep parity, so taps reach unknown values.
+            plane = Plane(known_before(values, lattice_pass.parity, channel), design.radius)
+        elif plane is None:
+            plane = Plane(values, design.radius)
+        offsets = plane.offsets(design.taps(lattice_pass, channel))
+        yield PassContext(
+            lattice_pass=lattice_pass,
+            channel=channel,
+            key=design.key(lattice_pass, channel),
+            group=design.group(lattice_pass),
+            plane=plane,
+            bases=plane.bases(
+                lattice_pass.parity, lattice_pass.count(shape), channel, 1 if lattice_pass.is_origin else 2
+            ),
+            offsets=offsets,
+            near_offsets=offsets[design.near_taps(lattice_pass, channel)],
+            cells=place_cells(shape, design.cells, lattice_pass).to(values.device),
+        )
+
+
+def known_before(values: Tensor, parity: tuple[int, ...], channel: int) -> Tensor:
+    """Return values (n, C, *S) on the lattice of a pass, zero from this channel of the pass on, as in decoding."""
+    order = [(0,) * len(parity), *parities(len(parity))]
+    known = torch.zeros_like(values)
+    for odd in order[: order.index(parity) + 1]:
+        end = channel if odd == parity else None
+        where = (slice(None), slice(end), *(slice(start, None, 2) for start in odd))
+        known[where] = values[where]
+    return known
