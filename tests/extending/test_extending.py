@@ -1,54 +1,43 @@
-"""Extensions defined outside the package, registered through the public interface, used from the command line.
+"""Extensions defined outside the package, found by their entry points and used from the command line.
 
 docs/extending.md shows the files beside this one.
 """
 
-import lzma
-import sys
-from pathlib import Path
+import json
 
 import numpy as np
-import pytest
 
 from narrows import data
-from narrows.cli import main
-from narrows.data.formats import unregister_format
-
-FIXTURES = Path(__file__).parents[1] / "fixtures"
-sys.path.insert(0, str(Path(__file__).parent))
 
 
-@pytest.fixture
-def model(tmp_path):
-    """The file of a small autoencoder of 8x8 digits."""
-    path = tmp_path / "model.safetensors"
-    path.write_bytes(lzma.decompress((FIXTURES / "autoencoder-conv.safetensors.xz").read_bytes()))
-    return path
+def starfield_of(digits: data.Items) -> bytes:
+    return b"STARFIELD %d 8 8\n" % len(digits) + digits.values.tobytes()
 
 
-@pytest.fixture
-def starfield():
-    """The example format, registered."""
-    import starfield
-
-    starfield.register()
-    yield starfield
-    unregister_format("starfield")
-
-
-def test_a_format_is_read_and_written_by_the_command_line(starfield, model, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_a_format_is_read_and_written(narrows, model, tmp_path):
     digits = data.read("digits:test").select(slice(5))
-    data.write(digits, "digits.star")
-    np.testing.assert_array_equal(data.read("digits.star").values, digits.values)
-    main(["encode", str(model), "digits.star", "-o", "codes.npy"])
-    main(["decode", str(model), "codes.npy", "-o", "decoded.star"])
-    assert data.read("decoded.star").values.shape == digits.values.shape
+    (tmp_path / "digits.star").write_bytes(starfield_of(digits))
+    narrows("encode", model, "digits.star", "-o", "codes.npy")
+    narrows("decode", model, "codes.npy", "-o", "decoded.star")
+    assert len(np.load(tmp_path / "codes.npy")) == 5
+    assert (tmp_path / "decoded.star").read_bytes().startswith(b"STARFIELD 5 8 8\n")
+    narrows("encode", model, "decoded.star", "-o", "again.npy")
 
 
-def test_errors_of_a_format_are_one_line(starfield, model, tmp_path, capsys):
+def test_errors_of_a_format_are_one_line(narrows, model, tmp_path):
     (tmp_path / "cut.star").write_bytes(b"STARFIELD 2 8 8\n1234")
-    with pytest.raises(SystemExit) as ended:
-        main(["encode", str(model), str(tmp_path / "cut.star"), "-o", str(tmp_path / "codes.npy")])
-    assert ended.value.code == 1
-    assert "cut.star: not a complete starfield file" in capsys.readouterr().err
+    said = narrows("encode", model, "cut.star", "-o", "codes.npy", fails=True)
+    assert "cut.star: not a complete starfield file" in said
+    assert said.count("\n") == 1
+
+
+def test_a_peer_is_compared_with(narrows, model):
+    found = json.loads(narrows("evaluate", model, "digits:test", "--json"))
+    assert 0 < found["nmf"]["mse"] < 1
+    assert found["nmf"]["components"] == found["pca"]["components"]
+    assert "NMF-" in narrows("evaluate", model, "digits:test")
+
+
+def test_plugins_are_found_from_python_too(narrows, tmp_path):
+    (tmp_path / "digits.star").write_bytes(starfield_of(data.read("digits:test").select(slice(2))))
+    assert narrows("digits.star", program="from narrows import data; import sys; print(data.read(sys.argv[1]))")

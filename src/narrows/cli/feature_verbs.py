@@ -54,7 +54,7 @@ def encode(
     if output == "-":
         check_standard_output()
     elif output is not None:
-        check_file(output, (".npy", ".npz", *writable_suffixes("table")), force)
+        check_file(output, writable_suffixes("array", "table"), force)
     if errors is not None:
         check_file(errors, (".csv",), force, "--errors")
 

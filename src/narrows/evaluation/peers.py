@@ -16,6 +16,7 @@ from PIL import Image, features
 
 from narrows.data import Items
 from narrows.data.tables.columns import Column
+from narrows.registry import load_plugins
 
 LARGEST_EXACT_PCA = 2_000  # values of an item: above, the components are found by random projection
 LARGEST_PCA = 20_000  # values of an item
@@ -190,6 +191,7 @@ def peers(kind: type[P]) -> dict[str, P]:
     dict of str to peer
         Without image codecs whose libraries are missing.
     """
+    load_plugins()
     found = {name: peer for (_, name), peer in _PEERS.items() if isinstance(peer, kind)}
     return {name: peer for name, peer in found.items() if not isinstance(peer, ImagePeer) or peer.available()}
 

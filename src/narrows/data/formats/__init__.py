@@ -36,6 +36,7 @@ from narrows.data.formats.content import Content, first_bytes
 from narrows.data.formats.signatures import TIFF_MAGIC, Sniff, anything, is_idx, is_npz, is_text, is_wav, magic
 from narrows.data.progress import Progress, no_progress
 from narrows.errors import DataError
+from narrows.registry import load_plugins
 
 if TYPE_CHECKING:
     from narrows.data.items import Items
@@ -162,11 +163,13 @@ def unregister_format(name: str) -> None:
 
 def registered_formats() -> list[Format]:
     """Return all formats, the latest registered first."""
+    load_plugins()
     return list(reversed(_FORMATS.values()))
 
 
 def find_format(name: str) -> Format:
     """Return the format that is registered under a name."""
+    load_plugins()
     return _FORMATS[name]
 
 
