@@ -340,7 +340,7 @@ def test_settings_say_what_is_wrong():
         ({"epochs": 1.5}, "epochs=1.5: expected a whole number above 0"),
         ({"epochs": None, "minutes": float("inf")}, "minutes=inf: expected"),
         ({"batch_size": -1}, "batch_size=-1: expected a whole number above 0"),
-        ({"learning_rate": "fast"}, "learning_rate=fast: expected a number above 0"),
+        ({"learning_rate": "fast"}, "learning_rate='fast': expected a number above 0"),
         ({"seed": -1}, "random_state=-1: expected a whole number from 0"),
         ({"learning_rate": float("nan")}, "learning_rate=nan: expected"),
     ):

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from narrows.corruption.corruption import Holes, Noise
+from narrows.corruption import Masks, Noise
 from narrows.errors import DataError
 from narrows.networks.restoration.mixture import Mixture
 from narrows.networks.restoration.unet import RestoringNetwork
@@ -69,7 +69,7 @@ class Pairs:
 class HideSome:
     """Items with some of their known values hidden, which are asked for."""
 
-    holes: Holes
+    holes: Masks
 
     def __call__(self, x: Tensor, generator: torch.Generator) -> Example:
         known = x.isfinite()
@@ -164,7 +164,7 @@ class FillObjective(Objective):
     So it knows what to do with holes that sampling has filled partly.
     """
 
-    def __init__(self, holes: Holes, seed: int) -> None:
+    def __init__(self, holes: Masks, seed: int) -> None:
         super().__init__(HideSome(holes), seed)
 
     def example(self, x: Tensor, step: int | None) -> Example:

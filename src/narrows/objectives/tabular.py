@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from narrows.corruption.corruption import Holes
+from narrows.corruption import Masks
 from narrows.networks.tabular.ensemble import TableNetwork, Told
 from narrows.objectives.restoration import DESCRIBED, HEAD_WEIGHT
 
@@ -19,7 +19,7 @@ class TableObjective:
     and is what counts as held out (`step` None).
     """
 
-    def __init__(self, holes: Holes, seed: int) -> None:
+    def __init__(self, holes: Masks, seed: int) -> None:
         self.holes, self.seed = holes, seed
 
     def hidden(self, network: TableNetwork, x: Tensor, step: int | None) -> Tensor:

@@ -9,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
-from narrows.corruption.corruption import HOLES, NOISES, Holes, Noise, Part
+from narrows.corruption import Masks, Noise, Part, mask_kinds, noise_kinds
 from narrows.training.batches import with_nan
 
+NOISES = {name: kind.limits for name, kind in noise_kinds().items()}
+SHARES = {name: kind.share for name, kind in mask_kinds().items() if kind.share}
 SPACES = [(300,), (28, 28), (9, 10, 11)]
-SHARED = [*HOLES, "mixed"]  # kinds that need no channels
+WITHOUT_CHANNELS = [*SHARES, "mixed"]  # kinds that need no channels
 
 
 def seeded(seed=0):
@@ -25,7 +27,7 @@ def noisy(text, x, clip=False, seed=0):
 
 
 def drawn(text, shape, seed=0):
-    return Holes.parse(text).draw(shape, seeded(seed))
+    return Masks.parse(text).draw(shape, seeded(seed))
 
 
 def shares(hidden):
@@ -42,7 +44,7 @@ def parts(kinds, bare):
     return st.sampled_from(sorted(kinds)).flatmap(of)
 
 
-@given(st.lists(parts({kind: limits for kind, (_, *limits) in NOISES.items()}, bare=False), min_size=1, max_size=3))
+@given(st.lists(parts(NOISES, bare=False), min_size=1, max_size=3))
 def test_noise_is_read_back_from_its_text(chosen):
     noise = Noise(tuple(chosen))
     assert Noise.parse(str(noise)) == noise
@@ -50,14 +52,14 @@ def test_noise_is_read_back_from_its_text(chosen):
 
 @given(
     st.lists(
-        parts(dict.fromkeys(HOLES, (0, 0.99)), bare=True) | st.sampled_from([Part("channels"), Part("mixed")]),
+        parts(dict.fromkeys(SHARES, (0, 0.99)), bare=True) | st.sampled_from([Part("channels"), Part("mixed")]),
         min_size=1,
         max_size=3,
     )
 )
 def test_holes_are_read_back_from_their_text(chosen):
-    holes = Holes(tuple(chosen))
-    assert Holes.parse(str(holes)) == holes
+    holes = Masks(tuple(chosen))
+    assert Masks.parse(str(holes)) == holes
 
 
 @pytest.mark.parametrize(
@@ -69,7 +71,7 @@ def test_texts_of_noise_stay(text):
 
 @pytest.mark.parametrize("text", ["pixels", "blocks:0.25", "lines:0.1-0.3", "strokes+channels", "mixed"])
 def test_texts_of_holes_stay(text):
-    assert str(Holes.parse(text)) == text
+    assert str(Masks.parse(text)) == text
 
 
 @pytest.mark.parametrize(
@@ -114,7 +116,7 @@ def test_wrong_noise(text, because):
 )
 def test_wrong_holes(text, because):
     with pytest.raises(ValueError, match=rf"^holes='{re.escape(text)}': .*{re.escape(because)}.*; possible are .*$"):
-        Holes.parse(text)
+        Masks.parse(text)
 
 
 @pytest.mark.parametrize("space", [(), *SPACES], ids=len)
@@ -212,7 +214,7 @@ def test_noise_is_the_seeds_and_leaves_x_alone(text):
 
 
 @pytest.mark.parametrize("space", SPACES, ids=len)
-@pytest.mark.parametrize("kind", HOLES)
+@pytest.mark.parametrize("kind", SHARES)
 def test_shares(kind, space):
     for share in (0.1, 0.25, 0.4):
         found = shares(drawn(f"{kind}:{share}", (200, 2, *space)))
@@ -224,15 +226,17 @@ def test_shares(kind, space):
     assert float(found.max()) > 0.53
 
 
-@pytest.mark.parametrize("kind", HOLES)
+@pytest.mark.parametrize("kind", SHARES)
 def test_default_shares(kind):
-    low, high = HOLES[kind][1].strength
+    low, high = SHARES[kind]
     found = shares(drawn(kind, (500, 1, 28, 28)))
     assert float(found.mean()) == pytest.approx((low + high) / 2, abs=0.03)
 
 
 @pytest.mark.parametrize("space", [(1,), (2,), (7,), (1, 9), (3, 2), (28, 28), (4, 5, 6), (2, 1, 2)], ids=str)
-@pytest.mark.parametrize("text", [*SHARED, *(f"{kind}:0.99" for kind in HOLES), "strokes:0-0.01", "pixels:0.9+lines"])
+@pytest.mark.parametrize(
+    "text", [*WITHOUT_CHANNELS, *(f"{kind}:0.99" for kind in SHARES), "strokes:0-0.01", "pixels:0.9+lines"]
+)
 def test_something_is_hidden_and_something_known(text, space):
     for channels in (1, 3):
         hidden = drawn(text, (40, channels, *space))
@@ -243,14 +247,14 @@ def test_something_is_hidden_and_something_known(text, space):
 
 
 @pytest.mark.parametrize("space", SPACES, ids=len)
-@pytest.mark.parametrize("kind", HOLES)
+@pytest.mark.parametrize("kind", SHARES)
 def test_channels_of_a_position_are_alike(kind, space):
     hidden = drawn(kind, (50, 3, *space))
     assert (hidden == hidden[:, :1]).all()
 
 
 @pytest.mark.parametrize("space", SPACES, ids=len)
-@pytest.mark.parametrize("text", [*SHARED, "channels", "pixels:0.2+lines"])
+@pytest.mark.parametrize("text", [*WITHOUT_CHANNELS, "channels", "pixels:0.2+lines"])
 def test_holes_are_the_seeds(text, space):
     hidden = drawn(text, (20, 3, *space))
     assert torch.equal(hidden, drawn(text, (20, 3, *space)))
@@ -258,7 +262,7 @@ def test_holes_are_the_seeds(text, space):
     assert len(hidden.flatten(1).unique(dim=0)) > 3
 
 
-@pytest.mark.parametrize("kind", HOLES)
+@pytest.mark.parametrize("kind", SHARES)
 def test_everywhere_can_be_hidden(kind):
     often = drawn(f"{kind}:0.3", (2000, 1, 12, 16)).float().mean((0, 1))
     assert float(often.min()) > 0.01
