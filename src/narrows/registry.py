@@ -36,6 +36,9 @@ class ToolSpec:
         Help of the option ``--target``, for an estimator whose ``fit(X, y)`` learns from pairs of items.
     python_only : tuple of str
         Parameters of the constructor that are no options of ``narrows train``.
+    describe : str, optional
+        ``describe(document) -> rows``, what ``narrows info`` says about models of this tool alone. The document is that
+        of a model file, or the identity of a checkpoint.
     evaluate : str, optional
         ``evaluate(model, items, **options) -> Evaluation``, which ``narrows evaluate`` calls.
     evaluate_options : tuple of str
@@ -60,6 +63,7 @@ class ToolSpec:
     examples: tuple[str, ...] = ()
     target: str | None = None
     python_only: tuple[str, ...] = ()
+    describe: str | None = None
     evaluate: str | None = None
     evaluate_options: tuple[str, ...] = ()
     report: str | None = None
@@ -113,6 +117,7 @@ for _spec in (
         name="autoencoder",
         estimator="narrows.estimators.autoencoder:Autoencoder",
         model="narrows.models.autoencoder_model:AutoencoderModel",
+        describe="narrows.artifacts.description:describe_autoencoder",
         examples=(
             "narrows train autoencoder mnist -o m.safetensors --code 4x7x7 --minutes 3",
             "narrows train autoencoder people.parquet -o ae.safetensors --code 8",
@@ -127,6 +132,7 @@ for _spec in (
         name="codec",
         estimator="narrows.estimators.codec:Codec",
         model="narrows.codec.model:CodecModel",
+        describe="narrows.artifacts.description:describe_codec",
         examples=("narrows train codec mnist -o m.safetensors --minutes 5",),
         report="narrows.report.codec_sections:sections",
         viewer="narrows.viewer.codec_tab:CodecTab",
@@ -140,6 +146,7 @@ for _spec in (
         name="denoiser",
         estimator="narrows.estimators.denoiser:Denoiser",
         model="narrows.models.denoiser_model:DenoiserModel",
+        describe="narrows.artifacts.description:describe_denoiser",
         examples=(
             "narrows train denoiser mnist -o den.safetensors --noise gaussian:0.5",
             "narrows train denoiser noisy/ -o den.safetensors --target clean/",
@@ -156,6 +163,7 @@ for _spec in (
         name="imputer",
         estimator="narrows.estimators.imputer:Imputer",
         model="narrows.models.imputer_model:ImputerModel",
+        describe="narrows.artifacts.description:describe_imputer",
         examples=("narrows train imputer mnist -o fill.safetensors --holes pixels:0.75",),
         python_only=("add_indicator",),
         evaluate="narrows.evaluation.restoration_evaluation:evaluate_imputer",

@@ -244,9 +244,12 @@ def test_evaluate_pictures_of_different_sizes(denoiser, imputer, ragged):
 
 def test_info(denoiser, blind, imputer):
     for (model, _), words in (
-        (denoiser, ("denoiser", "clean items and the noise gaussian:0.5", "clipped to the range", "within one stated")),
+        (
+            denoiser,
+            ("denoiser", "clean items and the noise gaussian:0.5", "clipped to the range", "within one predictive"),
+        ),
         (blind, ("noisy items alone", "clipped to the range", "one distribution for every value")),
-        (imputer, ("imputer", "holes pixels:0.5", "NaN", "U-Net", "best 8x8", "within one stated")),
+        (imputer, ("imputer", "holes pixels:0.5", "NaN", "U-Net", "best 8x8", "within one predictive")),
     ):
         ran = narrows("info", model)
         assert (ran.code, ran.err) == (0, "")

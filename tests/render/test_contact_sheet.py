@@ -5,11 +5,11 @@ import pytest
 
 from narrows.data import Items
 from narrows.render.contact_sheet import (
+    BACKGROUND,
     GAP,
-    LARGEST_SHEET,
-    LARGEST_THUMBNAIL,
-    PAPER,
-    SMALLEST_THUMBNAIL,
+    MAX_SHEET,
+    MAX_THUMBNAIL,
+    MIN_THUMBNAIL,
     choose_level,
     contact_sheet,
     most_items,
@@ -26,14 +26,14 @@ def test_items_stand_in_rows():
     for index in range(6):
         top, left = GAP + index // 3 * (40 + GAP), GAP + index % 3 * (50 + GAP)
         assert (sheet[top : top + 40, left : left + 50] == index).all()
-    assert (sheet == PAPER).sum() == sheet.size - 6 * 2000
+    assert (sheet == BACKGROUND).sum() == sheet.size - 6 * 2000
 
 
 def test_small_items_are_magnified_where_there_is_room():
     few = sheet_of(np.zeros((4, 8, 8), np.uint8))
-    assert few.shape == (2 * (SMALLEST_THUMBNAIL + GAP) + GAP,) * 2
+    assert few.shape == (2 * (MIN_THUMBNAIL + GAP) + GAP,) * 2
     many = sheet_of(np.zeros((100_000, 8, 8), np.uint8))
-    assert many.size < LARGEST_SHEET
+    assert many.size < MAX_SHEET
     assert (many == 0).sum() == 100_000 * 64
 
 
@@ -49,13 +49,13 @@ def test_small_items_are_magnified_where_there_is_room():
         ((1, 80, 5), "NTC", (5, 80)),
     ],
 )
-def test_every_kind_of_items_has_a_picture(shape, axes, expected):
+def test_every_kind_of_items_has_an_image(shape, axes, expected):
     sheet = sheet_of(np.zeros(shape, np.uint8), axes)
     assert sheet.shape == (expected[0] + 2 * GAP, expected[1] + 2 * GAP, *expected[2:])
 
 
 @pytest.mark.parametrize("dtype", ["uint16", "int16", "float32", "bool"])
-def test_values_are_stretched(dtype):
+def test_values_are_scaled(dtype):
     array = np.zeros((1, 40, 40), dtype)
     array[0, :20] = 1 if dtype == "bool" else 1000
     if dtype == "float32":
@@ -75,13 +75,13 @@ def test_different_sizes():
 def test_levels_make_thumbnails():
     for size in (1, 28, 96, 97, 192, 193, 5000):
         level = choose_level((size, 3, 900), spatial=2)
-        assert -(-size >> level) <= LARGEST_THUMBNAIL
-        assert level == 1 or -(-size >> level - 1) > LARGEST_THUMBNAIL
+        assert -(-size >> level) <= MAX_THUMBNAIL
+        assert level == 1 or -(-size >> level - 1) > MAX_THUMBNAIL
 
 
 @pytest.mark.parametrize("level", [0, 1, 4])
 def test_a_sheet_holds_as_many_as_fit(level):
     side = -(-27 >> level)
     most = most_items((27, 27, 3), "NYXC", level)
-    assert most * (side + GAP) ** 2 <= LARGEST_SHEET < (most + 1) * (side + GAP) ** 2
+    assert most * (side + GAP) ** 2 <= MAX_SHEET < (most + 1) * (side + GAP) ** 2
     assert most_items((10**7, 10**7), "NYX", level) == 1

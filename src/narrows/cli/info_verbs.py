@@ -9,7 +9,6 @@ import typer
 from narrows.cli import options
 from narrows.cli.messages import aligned, size
 from narrows.errors import FormatError, ParameterError
-from narrows.render.description import describe_checkpoint, describe_model, read_model_document
 
 _CHECKPOINT = "narrows.checkpoint"
 _COMPRESSED = b"NRW"
@@ -53,10 +52,12 @@ def info(
 
         archives.info(file, verify, as_json)
         return
+    from narrows.artifacts.description import describe_checkpoint, describe_model, read_document
+
     try:
         checkpoint = read_checkpoint_document(file)
         document: dict[str, Any] = {"file": file, "bytes": Path(file).stat().st_size} | (
-            checkpoint or read_model_document(file)
+            checkpoint or read_document(file)
         )
         rows = [
             ("file", f"{file}, {size(document['bytes'])}"),

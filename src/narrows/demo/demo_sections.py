@@ -313,7 +313,7 @@ def rows_of(context: DemoContext, *results: Result) -> dict[str, np.ndarray]:
 def fade(pair: np.ndarray, shares: np.ndarray) -> np.ndarray:
     """Interpolate linearly from pair[0] to pair[1]: (len(shares), *shape)."""
     shares = shares.reshape(-1, *(1 for _ in pair.shape[1:]))
-    return ((1 - shares) * pair[0] + shares * pair[1]).astype(np.float32)
+    return np.asarray((1 - shares) * pair[0] + shares * pair[1], np.float32)
 
 
 SECTIONS: tuple[Callable[[DemoContext], Section], ...] = (

@@ -64,8 +64,8 @@ class ItemRenderer:
         grey = (255 * np.nan_to_num(image).clip(0, 1)).round().astype(np.uint8)
         missing = np.isnan(image).any(axis=2) if image.ndim == 3 else np.isnan(image)
         if missing.any():
-            return np.where(missing[..., None], np.array(MASK_COLOUR, np.uint8), np.atleast_3d(grey))
-        return grey
+            grey = np.where(missing[..., None], np.array(MASK_COLOUR, np.uint8), np.atleast_3d(grey))
+        return np.asarray(grey)
 
     def colour_map(self, values: np.ndarray, low: float, high: float, colours: str) -> np.ndarray:
         """Return errors or standard deviations, shaped as an item, in a matplotlib colour map as (Y, X, 3) uint8."""

@@ -80,7 +80,7 @@ def item_rows(
         bar = figure.colorbar(
             image, ax=axes, location="bottom", aspect=50, shrink=0.75, extend=scale.extend, pad=0.02, label=scale.label
         )
-        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.outline.set_visible(False)
     return figure
 
 

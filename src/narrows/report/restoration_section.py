@@ -9,7 +9,7 @@ from narrows.data import Items, Scaling
 from narrows.render import plots
 from narrows.render.blocks import Card, Cards, Plot, Section
 from narrows.render.item_renderer import ItemRenderer, best_median_worst, item_name
-from narrows.render.style import DIFFERENCE_COLOURS, STD_COLOURS
+from narrows.render.style import DIFFERENCE_COLOURS, STD_COLOURS, Figure
 from narrows.report.autoencoder_sections import colour_limit
 
 MAX_VALUES = 2**21  # whose errors are compared with their predictive standard deviations
@@ -94,7 +94,7 @@ def deviation_image(renderer: ItemRenderer, deviations: np.ndarray, most: float)
     return renderer.colour_map(deviations / renderer.span, 0, most, STD_COLOURS)
 
 
-def colour_scales(renderer: ItemRenderer, limit: float, most: float, error: str) -> list[plots.Figure]:
+def colour_scales(renderer: ItemRenderer, limit: float, most: float, error: str) -> list[Figure]:
     """Return the legends of errors and of predictive standard deviations; none for signals, drawn as lines."""
     if renderer.is_signal:
         return []
