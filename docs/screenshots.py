@@ -48,9 +48,9 @@ def main(demo: Path) -> None:
             assert address, said
             show_viewer(page, address[0])
             phone.goto(address[0])
-            phone.locator("#squeezed img").first.wait_for()
+            phone.locator("#reconstruction img").first.wait_for()
             phone.wait_for_timeout(1500)
-            phone.locator("#squeezed").evaluate("element => element.scrollIntoView({block: 'center'})")
+            phone.locator("#reconstruction").evaluate("element => element.scrollIntoView({block: 'center'})")
             shoot(phone, "viewer-phone")
         finally:
             viewer.send_signal(signal.SIGINT)
@@ -59,9 +59,9 @@ def main(demo: Path) -> None:
 
 
 def show_viewer(page: Any, address: str) -> None:
-    """A drawn digit squeezed, a hole filled, and an item compressed."""
+    """Reconstruct a drawn digit, fill a painted mask, and compress an item."""
     page.goto(address)
-    page.locator("#squeezed img").first.wait_for()
+    page.locator("#reconstruction img").first.wait_for()
     page.get_by_role("tab", name="Draw").click()
     stroke(page, "#draw", (0.3, 0.28), (0.45, 0.2), (0.62, 0.26), (0.66, 0.42), (0.3, 0.78), (0.5, 0.74), (0.7, 0.78))
     page.wait_for_timeout(2000)

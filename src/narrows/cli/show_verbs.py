@@ -109,9 +109,8 @@ def view(
             if models
             else f"{name}: say which models to try on it, before it; or give a file that ends in .narrow"
         )
-    from narrows.estimators.codec import Codec
     from narrows.viewer.app import view as serve
-    from narrows.viewer.session import Workbench
+    from narrows.viewer.session import Session
 
     with ExitStack() as stack:
         if models:
@@ -125,7 +124,7 @@ def view(
                 raise DataError(f"{name}: rows of a table have no pictures to view; see narrows report")
             for path, tool in zip(models, viewed.values(), strict=True):
                 check_suits(tool, path, items)
-            bench = Workbench(viewed, len(items), items.select, items.source)
+            session = Session(viewed, len(items), items.select, items.source)
         else:
             archive = stack.enter_context(opened(name, model, None))
             stored = archive.reader.sizes()["total"]
@@ -133,10 +132,9 @@ def view(
                 f"The file has {size(stored)}, {size(stored / len(archive))} for each ({archive.mode}); what is shown "
                 "is what comes out of it."
             )
-            codec = Codec.from_model(archive.model)
-            bench = Workbench({"codec": codec}, len(archive), archive.read, archive.name, about)
+            session = Session({"codec": archive.model}, len(archive), archive.read, archive.name, about)
         try:
-            serve(bench, host, port, browser, note)
+            serve(session, host, port, browser, note)
         except OSError:
             taken = "7860 to 7959 are taken" if port is None else f"{port} is taken"
             raise DataError(

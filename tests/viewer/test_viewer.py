@@ -93,7 +93,7 @@ def page(address: str) -> Iterator[Any]:
     """The viewer on a page of its own; nothing may go wrong on it, or leave this machine."""
     with opened_page(1280, 800) as (page, wrong):
         page.goto(address)
-        page.locator("#squeezed img").first.wait_for()
+        page.locator("#reconstruction img").first.wait_for()
         page.wait_for_timeout(SETTLED)
         yield page
         assert not wrong
@@ -136,28 +136,28 @@ def press(page: Any, name: str) -> None:
 
 def test_items_are_browsed_and_the_code_is_moved(page: Any) -> None:
     assert marked(page) == ["0"]
-    changed(page, "#squeezed .card", page.locator("#grid button").nth(3).click)
+    changed(page, "#reconstruction .card", page.locator("#grid button").nth(3).click)
     assert marked(page) == ["3"]
     changed(page, "#grid .grid", lambda: page.locator("#first input[type=number]").fill("120"))
     assert marked(page) == []
-    changed(page, "#squeezed .card", page.locator("#grid button").nth(4).click)
+    changed(page, "#reconstruction .card", page.locator("#grid button").nth(4).click)
     assert marked(page) == ["124"]
     knob = page.locator(".unit input[type=range]").first
-    rebuilt = "#squeezed .strip div:nth-child(3) img"
+    reconstruction = "#reconstruction .strip div:nth-child(3) img"
 
     def move() -> None:
         knob.focus()
         for key in ("Home", *["ArrowRight"] * 8):
             page.keyboard.press(key)
 
-    changed(page, rebuilt, move, "src")
+    changed(page, reconstruction, move, "src")
     page.wait_for_timeout(1000)  # the answers to all steps but the last may come yet
-    changed(page, rebuilt, page.get_by_role("button", name="Back to the item's own code").click, "src")
+    changed(page, reconstruction, page.get_by_role("button", name="Back to the item's own code").click, "src")
 
 
-def test_a_drawn_digit_is_squeezed_denoised_and_filled(page: Any) -> None:
+def test_a_drawn_digit_is_reconstructed_denoised_and_filled(page: Any) -> None:
     press(page, "Draw")
-    changed(page, "#squeezed .card", lambda: stroke(page, "#draw", (0.5, 0.2), (0.55, 0.5), (0.5, 0.8)))
+    changed(page, "#reconstruction .card", lambda: stroke(page, "#draw", (0.5, 0.2), (0.55, 0.5), (0.5, 0.8)))
     page.wait_for_function("!document.querySelector('#grid [aria-pressed=true]')")
     press(page, "Denoise")
     page.locator("#denoised img").first.wait_for()
@@ -183,7 +183,7 @@ def test_quality_changes_the_bytes(page: Any) -> None:
     coarse = page.locator("#compressed b").inner_text()
     assert int(coarse.split()[0]) < int(fine.split()[0])
     page.locator("#quality input[type=number]").fill("500")  # is taken for the end of the range
-    page.wait_for_function("document.querySelector('#compressed').innerText.includes('kept exactly')")
+    page.wait_for_function("document.querySelector('#compressed').innerText.includes('lossless')")
     assert "WebP" in page.locator("#compressed").inner_text()
     assert "JPEG" in page.locator("#compressed").inner_text()
 
@@ -200,7 +200,7 @@ def test_uploads_are_shown_or_refused_in_words(page: Any, tmp_path: Path) -> Non
     page.get_by_label("Clear").or_(page.get_by_label("Remove this file")).first.click()
     picture = tmp_path / "own.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (60, 40, 3), np.uint8)).save(picture)
-    changed(page, "#squeezed .card", lambda: page.locator("#file input[type=file]").set_input_files(picture))
+    changed(page, "#reconstruction .card", lambda: page.locator("#file input[type=file]").set_input_files(picture))
     alert.wait_for(state="detached")
 
 
@@ -226,7 +226,7 @@ def test_no_page_from_elsewhere_gets_in_by_another_name(address: str) -> None:
 def test_the_page_fits_a_phone(address: str) -> None:
     with opened_page(390, 844, "dark") as (page, wrong):
         page.goto(address)
-        page.locator("#squeezed img").first.wait_for()
+        page.locator("#reconstruction img").first.wait_for()
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         assert not wrong
 
