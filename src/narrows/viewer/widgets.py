@@ -46,14 +46,11 @@ def drawing_pad(name: str, shape: tuple[int, ...], soft: bool, brush: float, col
     """Return a pad to draw on, as wide and high as an item; the radius of the brush is a share of the longer side."""
     return gr.HTML(
         "",
-        html_template=static("pad.html"),
+        html_template=rendered("pad.html", soft=soft, brush=brush, colour=colour),
         js_on_load=static("pad.js"),
         elem_id=name,
         width=shape[1],
         height=shape[0],
-        soft=soft,
-        brush=brush,
-        colour=list(colour),
         over="",
         item=0,
     )

@@ -1,6 +1,7 @@
 // Strokes are kept as they are painted, a byte for each pixel of the item; `over` is an image below them.
 const canvas = element.querySelector('canvas'), context = canvas.getContext('2d', {willReadFrequently: true});
-const {soft, brush: size, colour} = props;
+const {soft, brush, colour} = element.querySelector('.pad').dataset;
+const bands = colour.split(' ').map(Number);
 let strokes = new Float32Array(0), under = null, last = null, shown = '';
 function draw() {
   context.fillStyle = '#000';
@@ -10,7 +11,7 @@ function draw() {
   strokes.forEach((stroke, place) => {
     for (let band = 0; band < 3; band++) {
       const at = 4 * place + band;
-      image.data[at] = image.data[at] * (1 - stroke) + colour[band] * stroke;
+      image.data[at] = image.data[at] * (1 - stroke) + bands[band] * stroke;
     }
   });
   context.putImageData(image, 0, 0);
@@ -26,7 +27,7 @@ function load() {
   if (over) { const image = new Image(); image.onload = () => { under = image; draw(); }; image.src = over; }
 }
 function stamp(x, y) {
-  const radius = size * Math.max(canvas.width, canvas.height);
+  const radius = Number(brush) * Math.max(canvas.width, canvas.height);
   for (let row = Math.floor(y - radius - 1); row <= y + radius + 1; row++)
     for (let column = Math.floor(x - radius - 1); column <= x + radius + 1; column++)
       if (row >= 0 && column >= 0 && row < canvas.height && column < canvas.width) {
