@@ -6,14 +6,13 @@ import re
 import shutil
 import subprocess
 import sys
-from typing import get_args
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from narrows import __version__, data, load
-from narrows.networks.autoencoder import architecture
+from narrows.networks import architecture_kinds, upsampling_kinds
 
 from .conftest import NARROWS, narrows, spawned
 
@@ -219,10 +218,10 @@ def test_version_and_help():
 
 
 @pytest.mark.parametrize(
-    ("option", "choices"), [("upsampling", architecture.Upsampling), ("architecture", architecture.Kind)]
+    ("option", "choices"), [("upsampling", upsampling_kinds()), ("architecture", architecture_kinds())]
 )
 def test_train_offers_what_networks_can_do(option, choices, tmp_path):
-    for choice in get_args(choices):
+    for choice in choices:
         ran = narrows(
             "train", "autoencoder", tmp_path / "none", "-o", tmp_path / "m.safetensors", f"--{option}", choice
         )

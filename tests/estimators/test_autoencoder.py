@@ -2,14 +2,13 @@
 
 import math
 from functools import cache
-from typing import get_args
 
 import numpy as np
 import pytest
 
 import narrows
 from narrows import Autoencoder, DataError, data
-from narrows.networks import Upsampling
+from narrows.networks import upsampling_kinds
 
 from ..made_up import table, waves
 
@@ -19,7 +18,7 @@ GRIDS = {1: (4,), 2: (3, 4), 3: (2, 2, 2)}  # of two halvings
 COUNTS = {1: 60, 2: 60, 3: 40}
 
 NETWORKS = [
-    *(("conv", preset, upsampling) for preset in ("default", "lesson") for upsampling in get_args(Upsampling)),
+    *(("conv", preset, upsampling) for preset in ("default", "lesson") for upsampling in upsampling_kinds()),
     ("linear", "default", "nearest"),
     ("dense", "default", "nearest"),
 ]
@@ -70,7 +69,7 @@ def test_codes_and_reconstructions(kind, preset, upsampling, spatial, channels, 
     assert (decoded != rebuilt).mean() < 0.01
 
 
-@pytest.mark.parametrize("upsampling", get_args(Upsampling))
+@pytest.mark.parametrize("upsampling", upsampling_kinds())
 @pytest.mark.parametrize("preset", ["default", "lesson"])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_items_of_other_sizes_through_a_grid_code(upsampling, preset, channels):

@@ -2,14 +2,13 @@
 
 import math
 from itertools import product
-from typing import get_args
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from narrows.networks import Architecture, Upsampling, build, flatten_code, unflatten_code
+from narrows.networks import Architecture, build, flatten_code, unflatten_code, upsampling_kinds
 
 SHAPES = {1: (13,), 2: (11, 14), 3: (5, 7, 6)}
 GRIDS = {1: (4,), 2: (3, 4), 3: (2, 2, 2)}  # of two halvings
@@ -28,7 +27,7 @@ def every_architecture():
             yield Architecture("linear", channels, shape, 6)
             yield Architecture("dense", channels, shape, 6)
             for preset in ("default", "lesson"):
-                for upsampling in get_args(Upsampling):
+                for upsampling in upsampling_kinds():
                     for code in (6, (4, *GRIDS[spatial])):
                         yield Architecture("conv", channels, shape, code, upsampling, preset, ranged=channels == 1)
 
@@ -68,7 +67,7 @@ def test_shapes_ranges_and_pairs(architecture):
 
 
 @pytest.mark.parametrize("preset", ["default", "lesson"])
-@pytest.mark.parametrize("upsampling", get_args(Upsampling))
+@pytest.mark.parametrize("upsampling", upsampling_kinds())
 @pytest.mark.parametrize("spatial", [1, 2, 3])
 def test_a_grid_code_takes_items_of_any_size(spatial, upsampling, preset):
     architecture = Architecture("conv", 2, SHAPES[spatial], (4, *GRIDS[spatial]), upsampling, preset)
@@ -84,7 +83,7 @@ def test_a_grid_code_takes_items_of_any_size(spatial, upsampling, preset):
 
 @pytest.mark.parametrize(
     "network",
-    [("linear",), ("dense",), *product(["conv"], get_args(Upsampling), ["default", "lesson"])],
+    [("linear",), ("dense",), *product(["conv"], upsampling_kinds(), ["default", "lesson"])],
     ids="-".join,
 )
 @pytest.mark.parametrize("ranged", [True, False])

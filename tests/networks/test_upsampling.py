@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812
 
-from narrows.networks.autoencoder.upsampling import CONV, MAX_POOL, Upsample, pool, shuffle_pixels, unpool
+from narrows.networks.autoencoder.upsampling import CONV, MAX_POOL, build_upsampling, pool, shuffle_pixels, unpool
 
 FACTORS = [(2,), (1,), (2, 2), (1, 2), (2, 1), (2, 2, 2), (1, 2, 2), (2, 1, 1)]
 
@@ -21,7 +21,7 @@ def grids(channels, spatial, count=2):
 @pytest.mark.parametrize("factor", FACTORS)
 @pytest.mark.parametrize("kind", ["nearest", "bilinear", "transpose", "pixelshuffle"])
 def test_each_kind_enlarges_by_the_factor(kind, factor):
-    up = Upsample(kind, 3, 5, factor)
+    up = build_upsampling(kind, 3, 5, factor)
     for z in grids(3, len(factor)):
         expected = (2, 5, *(size * step for size, step in zip(z.shape[2:], factor, strict=True)))
         assert up(z).shape == expected
@@ -30,7 +30,7 @@ def test_each_kind_enlarges_by_the_factor(kind, factor):
 @pytest.mark.parametrize("factor", FACTORS)
 def test_nearest_is_repeating_and_then_convolving(factor):
     torch.manual_seed(0)
-    up = Upsample("nearest", 3, 5, factor)
+    up = build_upsampling("nearest", 3, 5, factor)
     scale = tuple(map(float, factor))
     for z in grids(3, len(factor)):
         repeated = F.interpolate(z, scale_factor=scale, mode="nearest")
@@ -40,7 +40,7 @@ def test_nearest_is_repeating_and_then_convolving(factor):
 @pytest.mark.parametrize("factor", FACTORS)
 def test_nearest_learns_as_repeating_and_then_convolving(factor):
     torch.manual_seed(0)
-    up = Upsample("nearest", 3, 5, factor).double()
+    up = build_upsampling("nearest", 3, 5, factor).double()
     z = next(grids(3, len(factor))).double().requires_grad_()
     inputs = (z, *up.parameters())
     repeated = F.interpolate(z, scale_factor=tuple(map(float, factor)), mode="nearest")
@@ -55,7 +55,7 @@ def test_nearest_learns_as_repeating_and_then_convolving(factor):
 
 @pytest.mark.parametrize("spatial", [1, 2, 3])
 def test_bilinear_keeps_what_is_even(spatial):
-    up = Upsample("bilinear", 1, 1, (2,) * spatial)
+    up = build_upsampling("bilinear", 1, 1, (2,) * spatial)
     with torch.no_grad():
         up.conv.weight.zero_()
         up.conv.weight[(0, 0, *[1] * spatial)] = 1
@@ -69,7 +69,7 @@ def test_bilinear_keeps_what_is_even(spatial):
 def test_transpose_is_that_of_torch():
     torch.manual_seed(0)
     for kernel, padding in ((1, 0), (2, 1)):
-        up = Upsample("transpose", 3, 5, (2, 2), kernel)
+        up = build_upsampling("transpose", 3, 5, (2, 2), kernel)
         assert tuple(up.conv.weight.shape) == (3, 5, 2 * kernel, 2 * kernel)
         for z in grids(3, 2):
             expected = F.conv_transpose2d(z, up.conv.weight, up.conv.bias, stride=2, padding=padding)
@@ -123,4 +123,4 @@ def test_positions_mean_the_same_whatever_the_size():
 
 @pytest.mark.parametrize("spatial", [1, 2, 3])
 def test_upsampling_has_one_convolution(spatial):
-    assert isinstance(Upsample("nearest", 2, 2, (2,) * spatial).conv, CONV[spatial])
+    assert isinstance(build_upsampling("nearest", 2, 2, (2,) * spatial).conv, CONV[spatial])

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from narrows.networks.autoencoder.upsampling import Upsample, pool, unpool
+from narrows.networks.autoencoder.upsampling import build_upsampling, pool, unpool
 from narrows.render.style import DIFFERENCE_COLOURS, STYLE, Figure, add_title, rc_context
 
 FACTOR = (2, 2)
@@ -34,11 +34,11 @@ class UnpoolConv(nn.Module):
 
 
 KINDS: dict[str, Callable[[int], nn.Module]] = {
-    "nearest": lambda outputs: Upsample("nearest", 1, outputs, FACTOR),
-    "bilinear": lambda outputs: Upsample("bilinear", 1, outputs, FACTOR),
+    "nearest": lambda outputs: build_upsampling("nearest", 1, outputs, FACTOR),
+    "bilinear": lambda outputs: build_upsampling("bilinear", 1, outputs, FACTOR),
     "transpose,\nkernel 3": lambda outputs: nn.ConvTranspose2d(1, outputs, 3, stride=2, padding=1, output_padding=1),
-    "transpose,\nkernel 4": lambda outputs: Upsample("transpose", 1, outputs, FACTOR),
-    "pixel\nshuffle": lambda outputs: Upsample("pixelshuffle", 1, outputs, FACTOR),
+    "transpose,\nkernel 4": lambda outputs: build_upsampling("transpose", 1, outputs, FACTOR),
+    "pixel\nshuffle": lambda outputs: build_upsampling("pixelshuffle", 1, outputs, FACTOR),
     "unpool": UnpoolConv,
 }
 

@@ -1,71 +1,155 @@
-"""What a network is, in numbers: enough to build it again, and nothing learnt."""
+"""Architectures of autoencoders: their registry, and the description that a model file holds."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from operator import index
-from typing import Any, Literal, get_args
+from typing import Any
 
-from narrows.errors import ParameterError
+from narrows.errors import DataError, ParameterError
+from narrows.networks.autoencoder.upsampling import upsampling_kinds
+from narrows.registry import load_plugins
 
-Kind = Literal["linear", "dense", "conv"]
-Upsampling = Literal["nearest", "bilinear", "transpose", "pixelshuffle", "unpool"]
 Code = int | tuple[int, ...]
+PRESETS = ("default", "lesson")
+
+
+@dataclass(frozen=True)
+class ArchitectureKind:
+    """A kind of autoencoder network. Adding one is a call of `register_architecture`.
+
+    Parameters
+    ----------
+    name : str
+        The value of the parameter ``architecture``.
+    build : callable
+        ``build(architecture) -> Network``, with random weights.
+    spatial : bool
+        Whether it needs items with spatial axes, and may have a code of channels and grid.
+    presets : tuple of str
+        The presets that it has.
+    """
+
+    name: str
+    build: Callable[["Architecture"], Any]
+    spatial: bool = False
+    presets: tuple[str, ...] = PRESETS
+
+
+_KINDS: dict[str, ArchitectureKind] = {}
+
+
+def register_architecture(kind: ArchitectureKind) -> None:
+    """Add a kind of autoencoder network, or replace one.
+
+    Examples
+    --------
+    >>> from narrows.networks.autoencoder.network import FlatNetwork
+    >>> register_architecture(ArchitectureKind("wide", lambda architecture: FlatNetwork(architecture, [4096])))
+    >>> Architecture("wide", channels=1, shape=(28, 28), code=32).values
+    784
+    >>> del _KINDS["wide"]
+    """
+    _KINDS[kind.name] = kind
+
+
+def architecture_kinds() -> dict[str, ArchitectureKind]:
+    """Return all kinds of autoencoder networks by name."""
+    load_plugins()
+    return dict(_KINDS)
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """An encoder, its code and its decoder.
+    """What an autoencoder network is: enough to build it, without its weights.
 
-    kind        "linear" (one layer each way), "dense" (a perceptron each way) or "conv"
-    channels    channels of an item; its features where it has no spatial axes
-    shape       spatial shape of the items it is trained on, () for tables; from 1 axis (signals) to 3 (volumes)
-    code        K, a flat code, which fixes the size of the items; or (channels, *grid) of a convolutional code, whose
-                grid grows with the item
-    upsampling  how a convolutional decoder doubles its grid
-    preset      "default", or "lesson": the small networks of the classic lesson on autoencoders
-    ranged      the values lie in 0..1, so the decoder ends in a sigmoid
+    Parameters
+    ----------
+    kind : str
+        A registered kind: "linear" (one layer each way), "dense" (a perceptron each way) or "conv".
+    channels : int
+        Channels of an item; its features where it has no spatial axes.
+    shape : tuple of int
+        Spatial shape of the items that it is trained on: () for tables, else 1 axis (signals) to 3 (volumes).
+    code : int or tuple of int
+        K for a flat code, which fixes the size of the items; or (channels, *grid) of a convolutional code, whose grid
+        grows with the item.
+    upsampling : str
+        A registered kind of upsampling in a convolutional decoder.
+    preset : {"default", "lesson"}
+        "lesson" stands for the small networks of the classic lesson on autoencoders.
+    ranged : bool
+        Whether the values are in 0..1, so that the decoder ends in a sigmoid.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such network.
+
+    Examples
+    --------
+    >>> architecture = Architecture("conv", channels=1, shape=(28, 28), code=(4, 7, 7))
+    >>> architecture.factors()
+    [(2, 2), (2, 2)]
+    >>> Architecture.from_dict(architecture.to_dict()) == architecture
+    True
     """
 
-    kind: Kind
+    kind: str
     channels: int
     shape: tuple[int, ...]
     code: Code
-    upsampling: Upsampling = "nearest"
-    preset: Literal["default", "lesson"] = "default"
+    upsampling: str = "nearest"
+    preset: str = "default"
     ranged: bool = True
 
     def __post_init__(self) -> None:
+        kinds = architecture_kinds()
         for name, value, options in (
-            ("architecture", self.kind, get_args(Kind)),
-            ("upsampling", self.upsampling, get_args(Upsampling)),
-            ("preset", self.preset, ("default", "lesson")),
+            ("architecture", self.kind, kinds),
+            ("upsampling", self.upsampling, upsampling_kinds()),
+            ("preset", self.preset, PRESETS),
         ):
             if value not in options:
                 raise ParameterError(f"expected one of {', '.join(options)}", parameter=name, value=value)
-        if self.preset == "lesson" and self.kind == "dense":
-            raise ParameterError("has no dense network; use linear or conv", parameter="preset", value=self.preset)
-        if self.kind == "conv" and not self.shape:
+        kind = kinds[self.kind]
+        if self.preset not in kind.presets:
+            others = [name for name, other in kinds.items() if self.preset in other.presets]
             raise ParameterError(
-                "needs items with spatial axes; for tables, use dense or linear", parameter="architecture", value="conv"
+                f"has no {self.kind} network; use {' or '.join(others)}", parameter="preset", value=self.preset
+            )
+        if kind.spatial and not self.shape:
+            raise ParameterError(
+                "needs items with spatial axes; for tables, use dense or linear",
+                parameter="architecture",
+                value=self.kind,
             )
         if len(self.shape) > 3:
-            raise ValueError(f"items with {len(self.shape)} spatial axes: at most 3 are supported")
+            raise DataError(f"items with {len(self.shape)} spatial axes: at most 3 are supported")
+        self._check_code(kind)
+
+    def _check_code(self, kind: ArchitectureKind) -> None:
         numbers = self.code if isinstance(self.code, tuple) else (self.code,)
         if any(not isinstance(number, int) or number < 1 for number in numbers):
             raise ParameterError(
                 "expected a whole number from 1, or channels and grid like 4x7x7", parameter="code", value=self.code
             )
-        if not self.flat:
-            if self.kind != "conv":
-                raise ParameterError(f"a {self.kind} code is one number, like 32", parameter="code", value=self.code)
-            if len(numbers) != 1 + len(self.shape):
-                raise ParameterError(
-                    f"expected channels and {len(self.shape)} grid sizes for items of shape {self.shape}",
-                    parameter="code",
-                    value=self.code,
-                )
-            self.halvings()
+        if self.flat:
+            return
+        if not kind.spatial:
+            raise ParameterError(f"a {self.kind} code is one number, like 32", parameter="code", value=self.code)
+        if len(numbers) != 1 + len(self.shape):
+            raise ParameterError(
+                f"expected channels and {len(self.shape)} grid sizes for items of shape {self.shape}",
+                parameter="code",
+                value=self.code,
+            )
+        self.halvings()
+
+    @property
+    def unpools(self) -> bool:
+        """Whether positions of maxima are part of the code."""
+        return upsampling_kinds()[self.upsampling].unpools
 
     @property
     def flat(self) -> bool:
@@ -74,13 +158,13 @@ class Architecture:
 
     @property
     def values(self) -> int:
-        """Values of one training item."""
+        """Number of values of a training item."""
         return self.channels * math.prod(self.shape)
 
     def halvings(self) -> tuple[int, ...]:
-        """How often the encoder halves each spatial axis.
+        """Return how often the encoder halves each spatial axis.
 
-        A grid says so itself; before a flat code, an axis is halved once, and on until at most 8 positions are left.
+        A grid determines it. Before a flat code, an axis is halved at least once, until at most 8 positions are left.
         """
         if isinstance(self.code, int):
             if self.preset == "lesson":
@@ -102,7 +186,7 @@ class Architecture:
         return tuple(halvings)
 
     def factors(self) -> list[tuple[int, ...]]:
-        """By how much each level of the encoder divides each spatial axis: 2 or 1. There is at least one level."""
+        """Return by how much each level, at least one, of the encoder divides each spatial axis: 2 or 1."""
         halvings = self.halvings()
         return [tuple(2 if level < n else 1 for n in halvings) for level in range(max(1, *halvings))]
 
@@ -122,7 +206,13 @@ class Architecture:
 
 
 def parse_code(text: str | int | Sequence[int]) -> Code:
-    """A code size from what a user writes: 32, "32", "4x7x7" or (4, 7, 7)."""
+    """Return a code size from what a user writes: 32, "32", "4x7x7" or (4, 7, 7).
+
+    Examples
+    --------
+    >>> parse_code("4x7x7")
+    (4, 7, 7)
+    """
     try:
         sequence = [int(part) for part in text.lower().split("x")] if isinstance(text, str) else text
         numbers = [index(number) for number in sequence] if isinstance(sequence, Sequence) else [index(sequence)]
@@ -134,5 +224,5 @@ def parse_code(text: str | int | Sequence[int]) -> Code:
 
 
 def format_code(code: Code) -> str:
-    """The way back from `parse_code`."""
+    """Return a code size as text, which `parse_code` reads."""
     return str(code) if isinstance(code, int) else "x".join(map(str, code))

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from narrows.networks.autoencoder.architecture import Architecture
+from narrows.networks.autoencoder.architecture import Architecture, ArchitectureKind, register_architecture
 from narrows.networks.autoencoder.network import Code, Network
-from narrows.networks.autoencoder.upsampling import CONV, MAX_POOL, Upsample, pool, unpool
+from narrows.networks.autoencoder.upsampling import CONV, MAX_POOL, Upsample, build_upsampling, pool, unpool
 
 
 class ConvNetwork(Network):
@@ -26,20 +26,18 @@ class ConvNetwork(Network):
     def __init__(self, architecture: Architecture, widths: list[int], blocks: list[int]) -> None:
         """widths, blocks: channels and residual blocks of each level, the largest grid first."""
         super().__init__(architecture)
-        spatial, kind = len(architecture.shape), architecture.upsampling
+        spatial = len(architecture.shape)
         conv = CONV[spatial]
         self.factors = architecture.factors()
         self.stride = tuple(math.prod(steps) for steps in zip(*self.factors, strict=True))
-        self.unpools = kind == "unpool"
+        self.unpools = architecture.unpools
         self.widths = widths
         inputs = [architecture.channels, *widths[:-1]]
         levels = list(zip(inputs, widths, self.factors, strict=True))
-        if self.unpools:
-            self.downs = nn.ModuleList(conv(a, b, 3, padding=1) for a, b, _ in levels)
-            self.ups = nn.ModuleList(conv(b, a, 3, padding=1) for a, b, _ in levels)
-        else:
-            self.downs = nn.ModuleList(strided(conv, a, b, factor) for a, b, factor in levels)
-            self.ups = nn.ModuleList(Upsample(kind, b, a, factor) for a, b, factor in levels)
+        self.downs = nn.ModuleList(
+            conv(a, b, 3, padding=1) if self.unpools else strided(conv, a, b, factor) for a, b, factor in levels
+        )
+        self.ups = nn.ModuleList(build_upsampling(architecture.upsampling, b, a, factor) for a, b, factor in levels)
         self.encoder_blocks = nn.ModuleList(residuals(*each, spatial) for each in zip(widths, blocks, strict=True))
         self.decoder_blocks = nn.ModuleList(residuals(*each, spatial) for each in zip(widths, blocks, strict=True))
         if isinstance(architecture.code, int):
@@ -110,7 +108,7 @@ class LessonNetwork(Network):
         super().__init__(architecture)
         spatial, code, kind = len(architecture.shape), architecture.code, architecture.upsampling
         conv = CONV[spatial]
-        self.factor, self.unpools = (2,) * spatial, kind == "unpool"
+        self.factor, self.unpools = (2,) * spatial, architecture.unpools
         self.stride = (4,) * spatial
         # A convolution of the item and one of its half each way; doubling may see 2 cells.
         self.encoder_reach, self.decoder_reach = (4,) * spatial, (12,) * spatial
@@ -122,7 +120,7 @@ class LessonNetwork(Network):
             through_vector((channels, *grid), code) if isinstance(code, int) else (nn.Identity(), nn.Identity())
         )
         self.ups = nn.ModuleList(
-            conv(a, b, 3, padding=1) if self.unpools else Upsample(kind, a, b, self.factor, kernel=1)
+            build_upsampling(kind, a, b, self.factor, kernel=1)
             for a, b in ((channels, 16), (16, architecture.channels))
         )
 
@@ -217,6 +215,20 @@ def pad_to_multiple(x: Tensor, stride: tuple[int, ...]) -> Tensor:
 def code_shapes(architecture: Architecture, grids: list[tuple[int, ...]], pooled: list[int]) -> list[tuple[int, ...]]:
     """The code's own shape, and for unpooling that of the positions of each level: its channels and its grid."""
     code = (architecture.code,) if isinstance(architecture.code, int) else (architecture.code[0], *grids[-1])
-    if architecture.upsampling != "unpool":
+    if not architecture.unpools:
         return [code]
     return [code, *((channels, *grid) for channels, grid in zip(pooled, grids, strict=True))]
+
+
+def build_conv(architecture: Architecture) -> Network:
+    """Return an untrained convolutional network."""
+    if architecture.preset == "lesson":
+        return LessonNetwork(architecture)
+    levels = len(architecture.factors())
+    # Few channels where the grid is large and each costs much; residual blocks where it is small.
+    widths = [min(128, 16 * 2**level) for level in range(levels)]
+    blocks = [int(level > 0 or levels == 1) for level in range(levels)]
+    return ConvNetwork(architecture, widths, blocks)
+
+
+register_architecture(ArchitectureKind("conv", build_conv, spatial=True))

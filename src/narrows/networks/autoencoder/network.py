@@ -7,7 +7,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from narrows.networks.autoencoder.architecture import Architecture
+from narrows.networks.autoencoder.architecture import Architecture, ArchitectureKind, register_architecture
 
 Code = list[Tensor]
 
@@ -121,3 +121,18 @@ def unflatten_code(rows: Tensor, shapes: list[tuple[int, ...]]) -> Code:
     parts = zip(rows.split(sizes, 1), shapes, strict=True)
     code, *windows = [part.unflatten(1, (*shape[1:], shape[0])).movedim(-1, 1) for part, shape in parts]
     return [code, *(window.long() for window in windows)]
+
+
+def build_linear(architecture: Architecture) -> Network:
+    """Return an untrained network of one layer each way."""
+    return FlatNetwork(architecture, [])
+
+
+def build_dense(architecture: Architecture) -> Network:
+    """Return an untrained network of perceptrons: wide for images, and for small tables as wide as they can use."""
+    width = max(64, min(1024, 8 * architecture.values))
+    return FlatNetwork(architecture, [width, width // 2])
+
+
+register_architecture(ArchitectureKind("linear", build_linear))
+register_architecture(ArchitectureKind("dense", build_dense, presets=("default",)))

@@ -14,7 +14,7 @@ from torch.nn import functional as F  # noqa: N812
 from narrows.errors import ParameterError
 from narrows.networks.autoencoder.conv import pad_to_multiple, residuals, set_bias, strided
 from narrows.networks.autoencoder.network import cut
-from narrows.networks.autoencoder.upsampling import AVERAGE_POOL, CONV, LINEAR, MAX_POOL, Upsample
+from narrows.networks.autoencoder.upsampling import AVERAGE_POOL, CONV, LINEAR, MAX_POOL, TransposeUpsample
 
 Preset = Literal["default", "lesson"]
 Task = Literal["denoise", "fill", "blind"]
@@ -181,15 +181,15 @@ class UNet(RestoringNetwork):
         levels = list(zip([self.inputs, *widths[:-1]], widths, self.steps, strict=True))
         self.downs = nn.ModuleList([strided(conv, *levels[0])])
         self.downs.extend(conv(a, b, step, stride=step) for a, b, step in levels[1:])
-        self.ups = nn.ModuleList(Upsample("transpose", b, a, step, kernel=1) for a, b, step in levels[1:])
+        self.ups = nn.ModuleList(TransposeUpsample(b, a, step, kernel=1) for a, b, step in levels[1:])
         self.before, self.after = (
             nn.ModuleList(residuals(width, BLOCKS, spatial) for width in widths) for _ in range(2)
         )
-        self.restored = Upsample("transpose", widths[0], channels, self.steps[0])
+        self.restored = TransposeUpsample(widths[0], channels, self.steps[0])
         self.beside = nn.Sequential(
             conv(widths[0], widths[0], 3, padding=1),
             nn.ReLU(),
-            Upsample("transpose", widths[0], channels * architecture.numbers, self.steps[0]),
+            TransposeUpsample(widths[0], channels * architecture.numbers, self.steps[0]),
         )
 
     def features(self, x: Tensor) -> Tensor:
@@ -229,7 +229,7 @@ class LessonDenoiser(RestoringNetwork):
         self.downs = nn.ModuleList(conv(a, b, 3, padding=1) for a, b in zip(widths, LESSON_WIDTHS, strict=False))
         widths = [LESSON_WIDTHS[-1], *reversed(LESSON_WIDTHS)]
         self.ups = nn.ModuleList(
-            Upsample("transpose", a, b, factor, kernel=1)
+            TransposeUpsample(a, b, factor, kernel=1)
             for (a, b), factor in zip(pairwise(widths), self.factors, strict=True)
         )
         self.restored = conv(widths[-1], channels, 3, padding=1)
