@@ -11,8 +11,9 @@ from typing import Any, BinaryIO, ClassVar
 import numpy as np
 import torch
 
+from narrows.artifacts.description import describe_model, full_document
 from narrows.artifacts.manifest import TrainingRecord
-from narrows.artifacts.model_file import FORMAT, ModelFile
+from narrows.artifacts.model_file import ModelFile
 from narrows.codec import windows
 from narrows.codec.chunk import chunks_of
 from narrows.codec.codec_manifest import CodecManifest
@@ -302,18 +303,7 @@ class CodecModel:
 
     def describe(self) -> list[tuple[str, str]]:
         """Return rows for ``narrows info``: what is described, and how it is."""
-        shape, scaling, file = self.item_shape, self.scaling, self.to_file()
-        sizes = "any size" if shape is None else f"best {'x'.join(map(str, shape))}, of any size"
-        scaled = f"{scaling.low:g} to {scaling.high:g}" if scaling.is_range else "scaled by mean and standard deviation"
-        return [
-            ("tool", f"{self.tool}, format {FORMAT}, written by narrows {self.manifest.written_by}"),
-            ("items", f"{sizes}, {self.channels} channel(s)"),
-            ("parameters", f"{file.n_parameters:,}"),
-            ("data", f"axes {self.axes}, {scaling.dtype}, {scaled}"),
-            ("fingerprint", file.fingerprint),
-            *self.training.describe("before training it was"),
-            ("seed", str(self.training.seed)),
-        ]
+        return describe_model(full_document(self.to_file()))
 
     def training_summary(self) -> str:
         """Return what came of the training, in one line."""

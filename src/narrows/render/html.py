@@ -35,7 +35,13 @@ def environment(package: str = "narrows.render") -> Environment:
 
 
 def block_html(block: Block | Card) -> Markup:
-    """Return the HTML of a block, by the macro that is named like its class."""
+    """Return the HTML of a block, by the macro that is named like its class.
+
+    Examples
+    --------
+    >>> print(block_html("1 < 2"))
+    <p>1 &lt; 2</p>
+    """
     macros: Any = environment().get_template("blocks.html").module
     return Markup(getattr(macros, type(block).__name__)(block).strip())
 

@@ -175,12 +175,12 @@ def code_map(
     size = (high - low + 1e-9) / cells
     if thumbnails is not None:
         for index in nearest_to_cell_centres(positions, low, size):
-            picture = thumbnails[index]
-            tall, wide = picture.shape[:2]
+            image = thumbnails[index]
+            tall, wide = image.shape[:2]
             half = 0.36 * size * np.array([wide, tall]) / max(wide, tall)
             x, y = positions[index]
             extent = (x - half[0], x + half[0], y - half[1], y + half[1])
-            ax.imshow(picture, cmap="gray", vmin=0, vmax=255, extent=extent, aspect="auto", zorder=3)
+            ax.imshow(image, cmap="gray", vmin=0, vmax=255, extent=extent, aspect="auto", zorder=3)
             frame = {"edgecolor": colours[index], "linewidth": 1.0 if labels is None else 1.6, "fill": False}
             ax.add_patch(
                 Rectangle(tuple(positions[index] - half), *(2 * half), zorder=3, linestyle=edges[index], **frame)

@@ -59,7 +59,7 @@ class ReportContext:
 
 @dataclass(frozen=True)
 class ToolReport:
-    """What a tool adds to a report.
+    """What a tool adds to a report: the result of the function that `narrows.registry.ToolSpec.report` names.
 
     Parameters
     ----------
@@ -67,6 +67,16 @@ class ToolReport:
         The sample of items that is looked at.
     steps : sequence of callable
         Make the sections, in their order.
+
+    Examples
+    --------
+    >>> def sections(context: ReportContext) -> ToolReport:
+    ...     sample = context.sample(max_items=10)
+    ...     return ToolReport(sample, [lambda: [Section("Items", [f"{len(sample.items)} items"])]])
+    >>> from narrows import data
+    >>> report = sections(ReportContext(None, data.read("digits")))
+    >>> [section.blocks for step in report.steps for section in step()]
+    [['10 items']]
     """
 
     context: ReportContext
