@@ -102,10 +102,10 @@ def test_weights_too_large_are_refused_where_they_are_read(name):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.uint8, np.bool_])
-def test_weights_that_are_no_whole_numbers_are_refused(dtype):
+def test_weights_that_are_no_integers_are_refused(dtype):
     tensors = predictor(0).tensors()
     tensors["place"] = tensors["place"].astype(dtype)
-    with pytest.raises(ValueError, match="whole numbers"):
+    with pytest.raises(ValueError, match="no integers"):
         ExactPredictor(tensors, GROUPS, torch.device("cpu"))
 
 

@@ -14,7 +14,7 @@ import narrows
 from narrows import Codec, data, load
 from narrows.codec.archive import Archive
 from narrows.codec.container.archive_file import ArchiveReader
-from narrows.codec.learning import Objective
+from narrows.codec.learning import CodecObjective
 from narrows.errors import DataError, FormatError, ParameterError, TrainingError
 
 from .codecs import AXES, codec, items_like, training_data
@@ -216,7 +216,7 @@ def test_training_goes_on_where_it_was_stopped(tmp_path):
 
 def interrupted_fit(codec, x, checkpoint, after):
     """A codec whose training got SIGINT after so many steps."""
-    plain, left = Objective.__call__, [after]
+    plain, left = CodecObjective.__call__, [after]
 
     def counting(self, network, batch, step):
         if step is not None:
@@ -226,7 +226,7 @@ def interrupted_fit(codec, x, checkpoint, after):
         return plain(self, network, batch, step)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Objective, "__call__", counting)
+        patch.setattr(CodecObjective, "__call__", counting)
         with pytest.raises(KeyboardInterrupt):
             codec.fit(x, checkpoint=checkpoint)
     return codec

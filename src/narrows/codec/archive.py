@@ -161,9 +161,11 @@ class Archive(Sequence[np.ndarray]):
         return tuple(shapes.max(axis=0).tolist()) if isinstance(shapes, np.ndarray) else shapes or ()
 
     def __len__(self) -> int:
+        """Return the number of items."""
         return self.header.count
 
     def __getitem__(self, index: Any) -> Any:
+        """Decode one item by its index, or several by a slice or a list of indices."""
         if isinstance(index, (int, np.integer)):
             if not -len(self) <= index < len(self):
                 raise IndexError(f"{self.name}: has no item {index}; its items are 0 to {len(self) - 1}")
@@ -178,6 +180,7 @@ class Archive(Sequence[np.ndarray]):
         return [self._as_given(item) for item in items]
 
     def __iter__(self) -> Iterator[np.ndarray]:
+        """Decode item after item, on all cores."""
         with closing(self._decoder.chunks()) as chunks:
             for items in chunks:
                 yield from (self._as_given(item) for item in items if item is not None)
@@ -223,9 +226,11 @@ class Archive(Sequence[np.ndarray]):
             self._file.close()
 
     def __enter__(self) -> "Archive":
+        """Return the archive, which leaving the block closes."""
         return self
 
     def __exit__(self, *_: object) -> None:
+        """Close the file."""
         self.close()
 
     def _item(self, index: int) -> np.ndarray:

@@ -1,8 +1,8 @@
-"""A chunk: the payload of a run of items, through the coder where that is smaller and stored as they are elsewhere.
+"""A chunk: the payload of a run of items, each coded or, where that is smaller, stored as it is.
 
-what is there | stored items | exceptions | coder's payload of the 1st group | ... | of the last group
+parts | stored items | exceptions | coder's payload of the 1st group | ... | of the last group
 
-what is there    1 byte; bit 0: stored items, bit 1: exceptions
+parts            1 byte; bit 0: stored items, bit 1: exceptions
 stored items     a block of one bit an item, the lowest of a byte first: whether it is stored; the length (varint)
                  of the rest; the values of the stored items, as `stored.pack_values` packs them
 exceptions       length (varint); the values that the quantiser's grid does not hold, as `pack_exceptions` packs
@@ -30,7 +30,7 @@ BITS_BESIDE_VALUE = 8  # what an exception costs, roughly, beside its value
 
 
 def chunks_of(items: Items) -> list[range]:
-    """Runs of items that make a chunk each: as many as the limits allow, and one item at least."""
+    """Return the runs of items that make up the chunks: as many items as the limits allow, and one at least."""
     if items.shapes is None:
         each = max(1, min(MOST_ITEMS, MOST_VALUES // items[0].size))
         return [range(start, min(start + each, len(items))) for start in range(0, len(items), each)]
@@ -44,7 +44,7 @@ def chunks_of(items: Items) -> list[range]:
 
 
 def encode_chunk(coder: Coder, plan: CodingPlan, items: Sequence[np.ndarray]) -> bytes:
-    """The payload of items of one type; `decode_chunk` undoes it."""
+    """Return the payload of items of one type; `decode_chunk` is the inverse."""
     is_stored = np.zeros(len(items), bool)
     payloads, positions, values, before = [], [], [], 0
     for members in groups([item.shape for item in items]):
@@ -76,19 +76,38 @@ def decode_chunk(
     level: int = 0,
     wanted: Collection[int] | None = None,
 ) -> list[np.ndarray | None]:
-    """The items of a chunk, whose shapes are known; FormatError for a payload that does not fit them.
+    """Return the items of a chunk.
 
-    spatial: how many of an item's axes are. level: of each item only every 2**level-th value along these. wanted: the
-    items that are; None stands for others that would have cost time.
+    Parameters
+    ----------
+    coder : Coder
+        The coder of the file's model.
+    plan : CodingPlan
+        How the file is coded.
+    payload : bytes
+        What `encode_chunk` returned.
+    shapes : sequence of tuple
+        Shapes of the items.
+    spatial : int
+        Number of spatial axes of an item.
+    level : int
+        Decode only every ``2**level``-th value along each spatial axis.
+    wanted : collection of int, optional
+        Items to decode; all by default. In the place of others there may be None.
+
+    Raises
+    ------
+    FormatError
+        If the payload does not fit the shapes.
     """
     fields, dtype = Fields(payload, "its payload"), plan.quantiser.dtype
     found: list[np.ndarray | None] = [None] * len(shapes)
     wanted = range(len(shapes)) if wanted is None else wanted
-    there = fields.byte()
-    if there & ~(_STORED | _EXCEPTIONS):
-        raise fields.invalid(f"parts {there} of unknown kinds")
+    parts = fields.byte()
+    if parts & ~(_STORED | _EXCEPTIONS):
+        raise fields.invalid(f"parts {parts} of unknown kinds")
     is_stored = np.zeros(len(shapes), bool)
-    if there & _STORED:
+    if parts & _STORED:
         is_stored = _unpack_places(fields, len(shapes))
         block = fields.take(fields.varint())
         kept = np.flatnonzero(is_stored).tolist()
@@ -101,7 +120,7 @@ def decode_chunk(
     coded = [members for members in coded if members]
     total = sum(len(members) * math.prod(shapes[members[0]]) for members in coded)
     exceptions = Exceptions(np.empty(0, np.int64), np.empty(0, dtype))
-    if there & _EXCEPTIONS:
+    if parts & _EXCEPTIONS:
         exceptions = unpack_exceptions(fields.take(fields.varint()), dtype, total)
     before = 0
     for number, members in enumerate(coded):
@@ -119,7 +138,7 @@ def decode_chunk(
 
 
 def _encode_group(coder: Coder, plan: CodingPlan, items: np.ndarray) -> tuple[np.ndarray, bytes, Exceptions]:
-    """Which of the items (n, ...) are coded rather than stored, the payload of these, and their exceptions."""
+    """Return which of the items (n, ...) are coded rather than stored, the payload of these, and their exceptions."""
     size, raw = items[0].size, 8 * items[0].nbytes
     x, exceptions = plan.quantiser.without_exceptions(items)
     holders = exceptions.positions // size
@@ -129,8 +148,8 @@ def _encode_group(coder: Coder, plan: CodingPlan, items: np.ndarray) -> tuple[np
         payload, bits = coder.encode(plan, x[coded])
         cost = beside[coded] + bits + max(0, 8 * len(payload) - bits.sum()) / len(bits)
         alternative = np.full(len(cost), np.inf)
-        dear = cost * _SUSPICIOUS > raw
-        alternative[dear] = stored.bits(items[coded][dear])
+        costly = cost * _SUSPICIOUS > raw
+        alternative[costly] = stored.bits(items[coded][costly])
         kept = cost <= alternative
         if not kept.all():
             coded[coded] = kept
@@ -144,7 +163,7 @@ def _encode_group(coder: Coder, plan: CodingPlan, items: np.ndarray) -> tuple[np
 
 
 def _put(exceptions: Exceptions, x: np.ndarray, shape: tuple[int, ...], spatial: int, level: int) -> None:
-    """Put exceptions, whose positions are in an array of this shape, into the coarse values of that array."""
+    """Write exceptions, whose positions are in an array of this shape, to the coarse values of that array."""
     places = list(np.unravel_index(exceptions.positions, shape))
     held = np.ones(len(exceptions), bool)
     for axis in range(1, 1 + spatial):
@@ -158,7 +177,7 @@ def _coarse(spatial: int, level: int) -> tuple[slice, ...]:
 
 
 def groups(shapes: Sequence[tuple[int, ...]]) -> list[list[int]]:
-    """The indices of the items of each shape, the shapes in the order in which they first come."""
+    """Return the indices of the items of each shape, the shapes in the order in which they first occur."""
     groups: dict[tuple[int, ...], list[int]] = {}
     for index, shape in enumerate(shapes):
         groups.setdefault(tuple(shape), []).append(index)
@@ -170,7 +189,7 @@ def _sized(content: bytes) -> list[bytes]:
 
 
 def _unpack_places(fields: Fields, count: int) -> np.ndarray:
-    """Of each item whether it is stored."""
+    """Return for each item whether it is stored."""
     bitmap = fields.block()
     if len(bitmap) != -(-count // 8):
         raise fields.invalid(f"{len(bitmap)} bytes say which of {count} items are stored")

@@ -1,4 +1,4 @@
-"""A trained codec at work: items of one shape into bytes and back, by the pixel path or by the latent path."""
+"""Coding of items of one shape, by the pixel path or by the latent path."""
 
 import math
 from collections.abc import Callable
@@ -23,7 +23,27 @@ STEPS_PER_OCTAVE = 4  # of the pixel path's tables of steps
 
 
 class Coder:
-    """Codes items with what a codec has learnt. Every number that decides a symbol is exact."""
+    """Codes items with the networks of a codec. Every number that decides a symbol is exact.
+
+    Parameters
+    ----------
+    grid : Grid
+        What values the data have.
+    scaling : Scaling
+        How values are scaled on their way into the latent networks.
+    axes : str
+        Axes in the order of `Items`.
+    pixels : dict of str to InterlacedCoder
+        Context models of the pixel path, "lossless" and "lossy".
+    dequantiser : ExactDequantiser
+        Predicts where in its cell a value lies.
+    latents : InterlacedCoder
+        Context model of the latent path.
+    network : Network
+        Encoder and decoder of the latent path.
+    device : torch.device
+        Where to compute.
+    """
 
     def __init__(
         self,
@@ -36,12 +56,12 @@ class Coder:
         network: Network,
         device: torch.device,
     ) -> None:
-        """pixels: context models by name, "lossless" and "lossy". network: encoder and decoder of the latent path."""
         self.grid, self.scaling, self.axes, self.device = grid, scaling, axes, device
         self.pixels, self.dequantiser, self.latents, self.network = pixels, dequantiser, latents, network
         self.has_channels, self.channels = axes.endswith("C"), network.architecture.channels
 
     def pixel_plan(self, quantiser: Quantiser, weight: float = 0.0) -> CodingPlan:
+        """Return the plan to code quantised values."""
         if quantiser.whole:
             entry = (int(quantiser.step) ** STEPS_PER_OCTAVE).bit_length() - 1
         else:
@@ -49,22 +69,22 @@ class Coder:
         return CodingPlan("pixel", quantiser, min(entry, self._interlaced(quantiser).design.steps - 1), weight)
 
     def latent_plan(self, entry: float, dtype: np.dtype) -> CodingPlan:
-        """entry: kept in sixteenths."""
+        """Return the plan to code latents with a row of the table of steps, kept in sixteenths."""
         return CodingPlan(
             "latent", self.quantiser(1.0 if self.grid.whole else self.grid.unit, dtype), round(16 * entry) / 16
         )
 
     def quantiser(self, step: float, dtype: np.dtype) -> Quantiser:
-        """Of values of a type, without a bound."""
+        """Return a quantiser of values of a type without an error bound."""
         grid = self.grid
         return Quantiser(dtype, min(int(step), LARGEST_STEP) if grid.whole else step, grid.low, grid.high, grid.origin)
 
     def bounded(self, max_error: float, dtype: np.dtype) -> Quantiser:
-        """Of values of a type, none off by more than `max_error`."""
+        """Return the quantiser of values of a type that keeps every error within `max_error`."""
         return Quantiser.bounded(dtype, max_error, self.grid.low, self.grid.high, self.grid.origin)
 
     def plan_from_bytes(self, content: bytes, dtype: np.dtype) -> CodingPlan:
-        """The plan that `CodingPlan.to_bytes` wrote, without its weight; FormatError where it is none."""
+        """Return the plan that `CodingPlan.to_bytes` wrote, without its weight; FormatError where it is none."""
         if not content and self.grid.whole and dtype.kind != "f":
             return self.pixel_plan(self.bounded(0, dtype))
         fields = Fields(content, "its plan")
@@ -91,12 +111,12 @@ class Coder:
         return plan
 
     def encode(self, plan: CodingPlan, x: np.ndarray) -> tuple[bytes, np.ndarray]:
-        """Items (n, *S[, C]) of one shape -> their payload, and what each costs in bits (n,)."""
+        """Return the payload of items (n, *S[, C]) of one shape, and the cost of each in bits (n,)."""
         payload, costs, _ = self.try_out(plan, x)
         return payload, costs
 
     def try_out(self, plan: CodingPlan, x: np.ndarray) -> tuple[bytes, np.ndarray, Callable[[], np.ndarray]]:
-        """As `encode`; and what gives the items as they will be decoded."""
+        """Encode items, and also return a function that returns them as they will be decoded."""
         encoder = SymbolEncoder()
         if plan.path == "latent":
             z = self.network.encode(self._scale(x.dtype)(torch.from_numpy(np.ascontiguousarray(x)).to(self.device)))[0]
@@ -115,7 +135,7 @@ class Coder:
         return encoder.payload(), costs, lambda: self._from_pixels(plan, k)
 
     def decode(self, plan: CodingPlan, payload: bytes, shape: tuple[int, ...], level: int = 0) -> np.ndarray:
-        """The items (n, *S[, C]), or of each every 2**level-th value along an axis; FormatError for a wrong payload."""
+        """Return the items (n, *S[, C]), of each every ``2**level``-th value along an axis; FormatError if corrupt."""
         n, *rest = shape
         spatial = tuple(rest[:-1]) if self.has_channels else tuple(rest)
         decoder = SymbolDecoder(payload)
@@ -130,7 +150,7 @@ class Coder:
         return self._from_pixels(plan, k, exact=level == 0)
 
     def _from_pixels(self, plan: CodingPlan, k: Tensor, exact: bool = True) -> np.ndarray:
-        """Values of indices (n, C, *S); without `exact` the middles of their cells."""
+        """Return the values of indices (n, C, *S); without `exact` the middles of their cells."""
         quantiser, fraction = plan.quantiser, None
         if exact and quantiser.step != 1:
             size = int(quantiser.step) if self.grid.whole else 1
@@ -142,7 +162,7 @@ class Coder:
         scale = self._scale(plan.quantiser.dtype)
         parts = [
             scale.back(cut(self.network.decode([part * step_of(plan.entry, self.scaling.is_range)]), spatial))
-            for part in k.float().split(max(1, 2**22 // math.prod(shape)))
+            for part in torch.split(k.float(), max(1, 2**22 // math.prod(shape)))
         ]
         return np.concatenate(parts)
 

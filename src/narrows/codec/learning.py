@@ -1,4 +1,4 @@
-"""What a codec learns: context models, the dequantiser and the latent path, task by task, in one training."""
+"""Training of a codec: context models, dequantiser and latent networks learn in turn, as tasks of one objective."""
 
 import math
 from collections.abc import Iterable
@@ -23,13 +23,13 @@ MOST_BITS = 23
 CELLS = {1: 1024, 2: 32, 3: 10}  # at most so many of the table of places along each axis
 PREDICTED_FROM = 20_000  # values, to learn a linear prediction
 HELD_OUT = 32  # items of each batch that is measured
-LATENT_BITS = 8.0  # what a value of the code is reckoned to cost before anything is learnt
+LATENT_BITS = 8.0  # assumed cost of a value of the code before training
 SHARES = {"values": (20, 42, 24, 3), "residuals": (36, 0, 8, 20)}  # of the steps: lossless, lossy, dequantiser, latent
 GROUP_SHARES = (5, 2, 2)
 
 
 def grid_of(items: Items, scaling: Scaling) -> Grid:
-    """Where the values of the items lie."""
+    """Return what values the items have."""
     dtype = items.dtype
     if dtype.kind == "f":
         if scaling.is_range:
@@ -47,7 +47,7 @@ def grid_of(items: Items, scaling: Scaling) -> Grid:
 
 
 def design_networks(items: Items, scaling: Scaling, grid: Grid, crop: tuple[int, ...] | None) -> CodecDesign:
-    """What is to be learnt for the items."""
+    """Return the networks for the items."""
     axes, channels = items.spatial_dims, items.channels
     placed = crop is None
     shape = items.item_shape[:axes] if crop is None else crop
@@ -66,7 +66,7 @@ def design_networks(items: Items, scaling: Scaling, grid: Grid, crop: tuple[int,
 
 
 def few_values(items: Items) -> bool:
-    """Whether the values themselves are easier to tell than their differences from neighbours, by their entropies."""
+    """Return whether the values have less entropy than their differences from neighbours."""
     own, differences, seen = np.zeros(256), np.zeros(511), 0
     for chunk in items.chunks():
         x = (chunk if items.uniform else chunk[None]).astype(np.int64)
@@ -79,7 +79,7 @@ def few_values(items: Items) -> bool:
 
 
 def entropy(counts: np.ndarray) -> float:
-    """In bits."""
+    """Return the entropy in bits of a distribution given by counts."""
     shares = counts[counts > 0] / max(counts.sum(), 1)
     return float(-(shares * np.log2(shares)).sum())
 
@@ -98,7 +98,7 @@ class CodecNetwork(nn.Module):
             self.latent = Latent(specification.architecture, specification.latent, seed)
 
     def inner_matrices(self) -> list[Tensor]:
-        """Those that Muon moves: square ones inside perceptrons, and kernels inside the latent path's networks."""
+        """Return the weights for Muon: square matrices inside perceptrons, and kernels inside the latent networks."""
         pixels = [model for model in self.pixels.values() if isinstance(model, ContextModel)]
         models = [model.main for model in pixels] + [self.latent.context.main, self.dequantiser.places]
         models += [model.flags for model in pixels if model.design.alphabet == "values"]
@@ -117,8 +117,8 @@ class CodecNetwork(nn.Module):
         return {f"{name}.{each}": tensor for name, tensors in parts.items() for each, tensor in tensors.items()}
 
 
-class Objective:
-    """The loss of a codec: network, batch (N, C, *S) in scaled units and step -> a scalar, about 1 before learning.
+class CodecObjective:
+    """The loss of a codec: network, batch (N, C, *S) in scaled units and step -> a scalar, about 1 before training.
 
     Each step serves one task, weighted so that the mean over all tasks is the loss that is measured on
     held-out items.
@@ -144,7 +144,7 @@ class Objective:
         self.mixed = not values
 
     def learn_units(self, batches: list[Tensor]) -> None:
-        """Measure what the tasks cost where nothing but the frequencies of values is known."""
+        """Measure the cost of each task where only the frequencies of values are known."""
         x = numbers(torch.cat(batches))
         self.variance = float(x.var()) or 1.0
         generator = torch.Generator(device=x.device).manual_seed(self.seed)
@@ -155,6 +155,7 @@ class Objective:
         self.units["dequantiser"], self.units["latent"] = 1 / 12, 1.0
 
     def __call__(self, network: CodecNetwork, x: Tensor, step: int | None) -> Tensor:
+        """Return the loss of the task of a step, or of all tasks on held-out items where the step is None."""
         x = numbers(x)
         if step is not None:
             task = self.tasks[step % len(self.tasks)]
@@ -167,7 +168,7 @@ class Objective:
         return torch.stack(losses).sum() / len(self.names)
 
     def measured(self, network: CodecNetwork, batches: Iterable[Tensor]) -> float:
-        """The loss of a network as it is, over batches."""
+        """Return the loss of a network over batches."""
         with torch.no_grad():
             parts = [(float(self(network.eval(), x, None)), len(x)) for x in batches]
         return sum(loss * count for loss, count in parts) / sum(count for _, count in parts)
@@ -187,7 +188,7 @@ class Objective:
     def _quantised(
         self, x: Tensor, lossless: bool, generator: torch.Generator
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Indices (N, C, *S) by steps drawn at random for each item, true values in steps, entries (N,), sizes (N,)."""
+        """Return indices (N, C, *S) for a random step of each item, true values in steps, entries (N,), sizes (N,)."""
         draw = torch.rand(len(x), generator=generator, device=x.device)
         v = self._values(x)
         if not self.grid.whole:
@@ -210,7 +211,7 @@ class Objective:
         return k, v / wide, entry * (not lossless), size
 
     def _values(self, x: Tensor) -> Tensor:
-        """Scaled units -> distance from index 0 in the data's own unit, whole for integers."""
+        """Return the distance of scaled values from index 0 in the data's own unit, an integer for integers."""
         if self.scaling.is_range:
             v = x * (self.scaling.high - self.scaling.low) + self.scaling.low
         else:
@@ -220,7 +221,7 @@ class Objective:
         return torch.round(v - self.grid.low) if self.grid.whole else v - self.grid.origin
 
     def learn_prediction(self, network: CodecNetwork, batches: list[Tensor]) -> None:
-        """Fit the linear predictions of a context model of residuals; they stay as they are in training."""
+        """Fit the linear predictions of a context model of residuals, which training leaves as they are."""
         model = network.pixels["lossy"]
         assert isinstance(model, ContextModel)
         if model.design.alphabet == "values":
@@ -242,12 +243,12 @@ class Objective:
 
 
 def numbers(x: Tensor) -> Tensor:
-    """With 0, about the mean, for what is no number."""
+    """Return values with 0, about the mean, for those that are not finite."""
     return torch.nan_to_num(x, 0.0, 0.0, 0.0)
 
 
 def linear_prediction(windows: np.ndarray, wanted: np.ndarray, taps: tuple[tuple[int, ...], ...]) -> np.ndarray:
-    """Weights (T,) of a window that predict a value: whole multiples of 2**-12, those of its own channel sum to 1.
+    """Return the weights (T,) of a window that predict a value: multiples of 2**-12; its own channel's sum to 1.
 
     Those of each other channel sum to 0, so that adding the same to all values of a channel adds it to the prediction.
     """

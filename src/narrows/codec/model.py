@@ -317,6 +317,7 @@ class CodecModel:
         return {"original": items, f"quality {quality:g}": self.decompress(target.getvalue())}
 
     def __getstate__(self) -> dict[str, Any]:
+        """Return what defines the model, without what is computed from it."""
         return {"manifest": self.manifest, "tensors": self.tensors, "device": self.device}
 
 

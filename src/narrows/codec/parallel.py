@@ -1,4 +1,4 @@
-"""Work on all cores, with results in the order of the work."""
+"""Parallel work with results in the order of the jobs."""
 
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
@@ -12,7 +12,7 @@ Result = TypeVar("Result")
 
 
 def ordered_parallel_map(work: Callable[[Job], Result], jobs: Sequence[Job]) -> Generator[Result, None, None]:
-    """work(job) of each job in turn, a few of them ahead at a time, on as many cores as torch may use.
+    """Yield ``work(job)`` of each job in order, working on a few jobs ahead, on as many cores as torch may use.
 
     One job alone has all of torch's threads; of several at once, each has one.
     """

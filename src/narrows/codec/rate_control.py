@@ -1,4 +1,4 @@
-"""From what is asked of a compression to how it is done: path, step, and what a bit is worth."""
+"""Rate control: the path, step and weight of a bit that meet what is asked with the fewest bits."""
 
 import math
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from narrows.data import Items
 from narrows.errors import DataError
 
 SAMPLE_VALUES = 2**17
-LARGEST_SIDE = 256  # of the middle of an item that stands for it in a sample
+LARGEST_SIDE = 256  # of the middle of an item that represents it in a sample
 TRIALS = 7  # at most, to find the largest number that will do
 CLOSE = 0.997  # share of the squared error that may be made, from which on a trial is good enough
 ATTEMPTS = 4  # to meet on all items what was met on the sample
@@ -28,7 +28,7 @@ FINALISTS = 2
 
 @dataclass(frozen=True)
 class Trial:
-    """What a plan came to on some items."""
+    """Bits and error of a plan on some items."""
 
     plan: CodingPlan
     bits: float
@@ -37,7 +37,7 @@ class Trial:
 
 
 def choose_plan(coder: Coder, items: Items, mode: Mode) -> CodingPlan:
-    """The plan that meets a demand with the fewest bits; DataError where it cannot be met."""
+    """Return the plan that meets a mode with the fewest bits; DataError where it cannot be met."""
     if mode.max_error is not None:
         if mode.max_error == 0 and items.dtype.kind == "f":
             raise DataError(f"{items.dtype} values: lossless is for integers; give a max error, in the data's own unit")
@@ -82,7 +82,7 @@ def choose_plan(coder: Coder, items: Items, mode: Mode) -> CodingPlan:
 
 
 def value_range(coder: Coder, items: Items) -> float:
-    """The range of values that qualities and PSNR refer to: the model's, or that of the items where it has none."""
+    """Return the range of values that qualities and PSNR refer to: the model's, else that of the items."""
     if coder.scaling.is_range:
         return coder.scaling.high - coder.scaling.low
     ends = [(np.nanmin(x), np.nanmax(x)) for x in (np.where(np.isfinite(x), x, np.nan) for x in items.chunks())]
@@ -92,7 +92,7 @@ def value_range(coder: Coder, items: Items) -> float:
 
 @dataclass(frozen=True)
 class Search:
-    """Plans tried out on a sample, stacks (n, ...) of items of one shape; what is known already is not tried again."""
+    """Trials of plans on a sample, stacks (n, ...) of items of one shape; no plan is tried twice."""
 
     coder: Coder
     dtype: np.dtype
@@ -101,12 +101,13 @@ class Search:
     known: dict[CodingPlan, Trial] = field(default_factory=dict)
 
     def trial(self, plan: CodingPlan) -> Trial:
+        """Return the trial of a plan."""
         if plan not in self.known:
             self.known[plan] = try_out(self.coder, plan, self.sample)
         return self.known[plan]
 
     def pixel_plan(self, step: float, weight: float = 0.0) -> CodingPlan:
-        """Without a bound; lossless where the step of integers is 1."""
+        """Return a plan of the pixel path without a bound; lossless where the step of integers is 1."""
         if self.dtype.kind != "f":
             step = max(1, round(step))
             if step == 1:
@@ -114,7 +115,7 @@ class Search:
         return self.coder.pixel_plan(self.coder.quantiser(step, self.dtype), weight)
 
     def coarsest_pixel(self, error: float) -> Trial | None:
-        """The cheapest trial of the pixel path with at most this error, over steps and weights.
+        """Return the cheapest trial of the pixel path with at most this error, over steps and weights.
 
         Near the largest step that will do, others may do better, above all those that divide the range of the values.
         """
@@ -130,22 +131,22 @@ class Search:
         return min((each for each in (found, *good, *heavier) if each), key=lambda each: each.bits)
 
     def heaviest(self, plan: CodingPlan, error: float) -> Trial | None:
-        """The trial of a plan of the pixel path that makes most of a bit, with at most this error."""
+        """Return the trial of a plan of the pixel path with the largest weight of a bit and at most this error."""
         return largest(lambda weight: self.trial(replace(plan, weight=weight)), 0.0, HEAVIEST, error)
 
     def coarsest_latent(self, error: float) -> Trial | None:
-        """The cheapest trial of the latent path with at most this error; None where there is none."""
+        """Return the cheapest trial of the latent path with at most this error; None where there is none."""
         return largest(lambda entry: self.trial(self.coder.latent_plan(entry, self.dtype)), 0, STEPS - 1 / 16, error)
 
     def adjusted(self, plan: CodingPlan, error: float) -> Trial | None:
-        """The cheapest trial near a plan that was found for another error."""
+        """Return the cheapest trial near a plan that was found for another error."""
         if plan.path == "latent":
             return self.coarsest_latent(error)
         return self.heaviest(plan, error) or self.coarsest_pixel(error)
 
 
 def largest(trial: Callable[[float], Trial], low: float, high: float, error: float) -> Trial | None:
-    """The trial at about the largest number from low to high whose error is small enough, where errors grow with it."""
+    """Return the trial at about the largest number from low to high whose error, which grows with it, is allowed."""
     best, above = trial(low), None
     if best.error > error:
         return None
@@ -165,7 +166,7 @@ def largest(trial: Callable[[float], Trial], low: float, high: float, error: flo
 
 
 def try_out(coder: Coder, plan: CodingPlan, stacks: list[np.ndarray]) -> Trial:
-    """What a plan comes to on stacks of items of one shape; its error is that of values which are numbers."""
+    """Return the trial of a plan on stacks of items of one shape; the error is that of finite values."""
     bits, squares, count = 0.0, 0.0, 0
     for x in stacks:
         held, exceptions = plan.quantiser.without_exceptions(x)
@@ -181,7 +182,7 @@ def try_out(coder: Coder, plan: CodingPlan, stacks: list[np.ndarray]) -> Trial:
 
 
 def error_of_all(coder: Coder, plan: CodingPlan, items: Items) -> float:
-    """The mean squared error of a plan on all items, on all cores."""
+    """Return the mean squared error of a plan on all items, using all cores."""
 
     def part(run: range) -> tuple[float, int]:
         members = [items[index] for index in run]
@@ -198,7 +199,7 @@ def error_of_all(coder: Coder, plan: CodingPlan, items: Items) -> float:
 
 
 def middles(items: Items) -> list[np.ndarray]:
-    """A sample: some items spread evenly over all, and of large ones the middles; groups (n, ...) of one shape."""
+    """Return a sample: items spread evenly over all, of large ones the middles, in groups (n, ...) of one shape."""
     limit = round((LARGEST_SIDE**2) ** (1 / items.spatial_dims))
     each = max(1, items.values.size // len(items))
     each = min(each, LARGEST_SIDE**2 * items.channels)

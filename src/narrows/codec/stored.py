@@ -1,4 +1,4 @@
-"""Values without a model: their own bytes, packed by whichever general compressor makes them smallest."""
+"""Values stored without a model: their bytes, by whichever general compressor makes them smallest."""
 
 import bz2
 import zlib
@@ -11,7 +11,7 @@ PLAIN, DEFLATE, BZIP2 = range(3)
 
 
 def pack(content: bytes) -> bytes:
-    """Bytes in fewer, 1 more at most; `unpack` undoes it.
+    """Compress bytes, to 1 more at most; `unpack` is the inverse.
 
     The first byte says how the rest is packed: 0 as it is, 1 by raw DEFLATE (RFC 1951), 2 as a bzip2 file.
     """
@@ -21,7 +21,7 @@ def pack(content: bytes) -> bytes:
 
 
 def unpack(content: bytes, longest: int) -> bytes:
-    """What `pack` packed; FormatError where it did not, or where more than `longest` bytes would come out."""
+    """Return what `pack` packed; FormatError where it did not, or where that has more than `longest` bytes."""
     method, packed = content[:1], content[1:]
     if method == bytes([PLAIN]):
         plain, ended = packed, True
@@ -40,12 +40,12 @@ def unpack(content: bytes, longest: int) -> bytes:
 
 
 def pack_values(x: np.ndarray) -> bytes:
-    """Values of one type as packed bytes; `unpack_values` undoes it."""
+    """Return values of one type as packed bytes; `unpack_values` is the inverse."""
     return pack(planes(x))
 
 
 def unpack_values(content: bytes, dtype: np.dtype, count: int) -> np.ndarray:
-    """The values (count,) that `pack_values` packed; FormatError where the bytes do not hold just so many."""
+    """Return the values (count,) that `pack_values` packed; FormatError where there is another number of them."""
     values = from_planes(unpack(content, count * dtype.itemsize), dtype)
     if len(values) != count:
         raise FormatError(f"{len(values)} stored values, expected {count}")
@@ -53,27 +53,29 @@ def unpack_values(content: bytes, dtype: np.dtype, count: int) -> np.ndarray:
 
 
 def planes(x: np.ndarray) -> bytes:
-    """The bytes of values: the lowest byte of each in turn, then the next higher one of each, ..."""
+    """Return the bytes of values as planes: the lowest byte of each in turn, then the next higher one of each, ..."""
     little = np.ascontiguousarray(x, x.dtype.newbyteorder("<"))
     return little.reshape(-1, 1).view(np.uint8).T.tobytes()
 
 
 def from_planes(content: bytes, dtype: np.dtype) -> np.ndarray:
-    """The values, flat, whose bytes `planes` gave; FormatError where these are not whole values."""
+    """Return the values, flat, whose bytes `planes` returned; FormatError where these are not whole values."""
     count, rest = divmod(len(content), dtype.itemsize)
     if rest:
         raise FormatError(f"{len(content)} bytes of values of type {dtype}, which has {dtype.itemsize}")
     rows = np.frombuffer(content, np.uint8).reshape(dtype.itemsize, count).T
     if dtype.kind == "b":
-        return rows[:, 0] != 0
+        flags: np.ndarray = rows[:, 0] != 0
+        return flags
     return np.ascontiguousarray(rows).view(dtype.newbyteorder("<")).reshape(count).astype(dtype)
 
 
 def bits(x: np.ndarray) -> np.ndarray:
-    """What each of the items (n, ...) costs at most, in bits (n,), if it is packed."""
+    """Return an upper bound for the packed size of each of the items (n, ...), in bits (n,)."""
     return np.array([8 * min(item.nbytes, len(deflated(planes(item), 1))) for item in x], np.int64)
 
 
 def deflated(content: bytes, level: int) -> bytes:
+    """Return bytes as a raw DEFLATE stream."""
     deflater = zlib.compressobj(level, wbits=-zlib.MAX_WBITS)
     return deflater.compress(content) + deflater.flush()

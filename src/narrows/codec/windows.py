@@ -1,8 +1,8 @@
-"""Windows: how a long signal or a large volume, alone in its chunk, is coded in bounded memory and on all cores.
+"""Windows: a long signal or a large volume, alone in its chunk, is coded in bounded memory and on all cores.
 
 4 | length of a window | length, payload of the 1st window | ... | payload of the last window
 
-4             1 byte, where other chunks say what is there
+4             1 byte, where other chunks list their parts
 length        varint, a power of two: the positions of each window but the last along the item's first axis
 payloads      of each window, as of a chunk that holds it alone; each but the last with its length (varint) before it
 """
@@ -21,11 +21,11 @@ from narrows.codec.parallel import ordered_parallel_map
 from narrows.data.memory import allocate
 
 _WINDOWS = 4
-FEWEST = 32  # positions along the first axis: what is near is what tells most
+FEWEST = 32  # positions along the first axis, so that most values have their neighbours in the window
 
 
 def window_length(shape: Sequence[int], spatial: int) -> int | None:
-    """The positions of a window along the first axis of an item of this shape; None where it is coded as a whole."""
+    """Return the positions of a window along the first axis of an item; None where it is coded as a whole."""
     if spatial == 2 or math.prod(shape) <= MOST_VALUES:
         return None
     length = max(FEWEST, MOST_VALUES // 2 // math.prod(shape[1:]))
@@ -34,13 +34,13 @@ def window_length(shape: Sequence[int], spatial: int) -> int | None:
 
 
 def cut(item: np.ndarray, spatial: int) -> list[np.ndarray]:
-    """The windows of an item, views of it; the item alone where it is coded as a whole."""
+    """Return the windows of an item, views of it; the item alone where it is coded as a whole."""
     length = window_length(item.shape, spatial)
     return [item] if length is None else [item[start : start + length] for start in range(0, len(item), length)]
 
 
 def encode(coder: Coder, plan: CodingPlan, items: Sequence[np.ndarray], spatial: int) -> bytes:
-    """The payload of the items of a chunk; `decode` undoes it."""
+    """Return the payload of the items of a chunk; `decode` is the inverse."""
     parts = cut(items[0], spatial)
     if len(items) > 1 or len(parts) == 1:
         return encode_chunk(coder, plan, items)
@@ -58,7 +58,7 @@ def decode(
     level: int = 0,
     wanted: Collection[int] | None = None,
 ) -> list[np.ndarray | None]:
-    """The items of a chunk; arguments and what is raised are as of `decode_chunk`."""
+    """Return the items of a chunk; parameters and errors are those of `decode_chunk`."""
     if payload[:1] != bytes([_WINDOWS]):
         return decode_chunk(coder, plan, payload, shapes, spatial, level, wanted)
     fields = Fields(payload, "its payload")

@@ -14,7 +14,7 @@ from narrows.codec.archive import Archive
 from narrows.codec.codec_manifest import CodecManifest
 from narrows.codec.coder import Coder
 from narrows.codec.container.mode import Mode
-from narrows.codec.learning import CodecNetwork, Objective, design_networks, grid_of, numbers
+from narrows.codec.learning import CodecNetwork, CodecObjective, design_networks, grid_of, numbers
 from narrows.codec.model import CodecModel
 from narrows.data import Scaling
 from narrows.errors import DataError
@@ -113,7 +113,7 @@ class Codec(Tool):
         design = design_networks(items, scaling, grid, crop)
         settings = self._settings(items, "codec")
         batches = Batches(items, scaling, settings.batch_size, settings.seed, choose_device(self.device), crop)
-        objective = Objective(grid, scaling, design.lossy, settings.seed)
+        objective = CodecObjective(grid, scaling, design.lossy, settings.seed)
         first = [batches.at(step) for step in range(min(batches.per_epoch, 40))]
         objective.learn_units(first)
 

@@ -81,14 +81,25 @@ def write_archive(
 
 
 class ArchiveReader:
-    """A `.narrow` file: its header at once, its model and its chunks when asked for, also by several threads."""
+    """Reads a `.narrow` file: its header at once, its model and its chunks when asked for, also by several threads.
+
+    Parameters
+    ----------
+    file : binary file or bytes
+        A seekable file, or its contents.
+    name : str
+        What error messages call it.
+    max_pixels : int
+        The largest number of values that it may announce.
+
+    Raises
+    ------
+    FormatError
+        If it is not a `.narrow` file, too new, its header is damaged, or it announces too many values. A file that is
+        cut off after its header opens, for the chunks that are whole.
+    """
 
     def __init__(self, file: BinaryIO | bytes, name: str, max_pixels: int = MAX_PIXELS) -> None:
-        """Read and check the header of `file`, a seekable file or its whole content; messages call it `name`.
-
-        FormatError where it is not a .narrow file, too new, its header damaged, or where it holds more values than
-        `max_pixels`. A file that is truncated after its header opens, for the chunks that are whole.
-        """
         self._file: BinaryIO = io.BytesIO(file) if isinstance(file, bytes) else file
         self._name, self._max_pixels, self._lock = name, max_pixels, threading.Lock()
         self._size = self._file.seek(0, os.SEEK_END)
@@ -117,7 +128,7 @@ class ArchiveReader:
         self._longest = _longest(self.header, max_pixels)
 
     def complete(self, axes: str, dtype: str, shape: tuple[int, ...]) -> None:
-        """Fill in what the header leaves to the model: its axes, dtype and item shape. FormatError if it cannot be."""
+        """Fill in axes, dtype and shape where the header leaves them to the model; FormatError if they do not fit."""
         if self.header.shapes is None:
             check_values(values_of(shape, self.header.count), self._max_pixels, self._name)
             try:
@@ -127,7 +138,7 @@ class ArchiveReader:
             self._longest = _longest(self.header, self._max_pixels)
 
     def model(self) -> bytes | None:
-        """The embedded model's file, or None; FormatError where it is damaged."""
+        """Return the contents of the embedded model file, or None; FormatError where it is damaged."""
         length = self.header.model_length
         content = self._read(self._header_end, length) if length <= _MAX_MODEL else b""
         if len(content) < length or zlib.crc32(content) != self.header.model_check:
@@ -140,7 +151,7 @@ class ArchiveReader:
         return content or None
 
     def chunk(self, index: int) -> bytes:
-        """The payload of a chunk, 0 the first; FormatError where it is damaged."""
+        """Return the payload of a chunk, 0 the first; FormatError where it is damaged."""
         start, length = self._starts[index], self.header.chunk_lengths[index]
         if start + length > self._size:
             raise self._damaged(index, f"is cut off: the file ends at byte {self._size}, not at {start + length}")
@@ -152,7 +163,7 @@ class ArchiveReader:
         return payload
 
     def verify(self) -> list[int]:
-        """The indices of the damaged chunks."""
+        """Return the indices of the damaged chunks."""
         damaged = []
         for index in range(len(self.header.chunk_items)):
             try:
@@ -162,7 +173,7 @@ class ArchiveReader:
         return damaged
 
     def sizes(self) -> dict[str, int]:
-        """Bytes of the "header" with its checksum, of the "model", of the "payload", and the "total" in the file."""
+        """Return the bytes of the "header" with its checksum, the "model" and the "payload", and the "total"."""
         model = min(self.header.model_length, self._size - self._header_end)
         return _sizes(self._header_end, model, self._size - self._header_end - model)
 
@@ -183,7 +194,7 @@ class ArchiveReader:
 
 
 def _longest(header: ArchiveHeader, max_pixels: int) -> int:
-    """Bytes that no chunk exceeds: generous, and yet a limit to what is read into memory."""
+    """Return a generous limit to the bytes of a chunk, which bounds what is read into memory."""
     return 2**16 + 16 * (max_pixels if header.shapes is None else values_of(header.shapes, header.count))
 
 

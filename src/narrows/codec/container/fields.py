@@ -1,4 +1,4 @@
-"""Bytes as a row of fields: whole numbers of any length, floats, and blocks that are deflated where that is smaller."""
+"""Binary fields: integers of variable length, floats, and blocks that are deflated where that is smaller."""
 
 import math
 import struct
@@ -11,36 +11,51 @@ VARINT_BYTES = 9
 
 
 class Fields:
-    """Reads fields one after the other; FormatError, in which `name` is what they are part of, where they end early."""
+    """Reads fields one after the other.
+
+    Parameters
+    ----------
+    data : bytes
+        The fields.
+    name : str
+        What error messages call them.
+    at : int
+        Where the first field begins.
+    """
 
     def __init__(self, data: bytes, name: str, at: int = 0) -> None:
         self.data, self.name, self.at = data, name, at
 
     def invalid(self, what: object) -> FormatError:
+        """Return the error for fields that hold something invalid."""
         return FormatError(f"{self.name} is invalid: {what}")
 
     @property
     def left(self) -> int:
-        """Bytes not read yet."""
+        """Number of bytes not read yet."""
         return len(self.data) - self.at
 
     def take(self, length: int) -> bytes:
+        """Read bytes; FormatError where fewer are left."""
         if length > self.left:
             raise self.invalid(f"{length:,} bytes wanted where {self.left:,} are left")
         self.at += length
         return self.data[self.at - length : self.at]
 
     def byte(self) -> int:
+        """Read a byte."""
         return self.take(1)[0]
 
     def uint32(self) -> int:
+        """Read a little-endian uint32."""
         return int.from_bytes(self.take(4), "little")
 
     def rest(self) -> bytes:
+        """Read all bytes that are left."""
         return self.take(self.left)
 
     def varint(self) -> int:
-        """What `pack_varint` wrote, at most 9 bytes."""
+        """Read what `pack_varint` wrote, at most 9 bytes."""
         value = 0
         for shift in range(0, 7 * VARINT_BYTES, 7):
             byte = self.byte()
@@ -50,7 +65,7 @@ class Fields:
         raise self.invalid("a number without an end")
 
     def number(self) -> int | float:
-        """What `pack_number` wrote."""
+        """Read what `pack_number` wrote."""
         first = self.byte()
         if first < 0x7F:
             return first
@@ -59,7 +74,7 @@ class Fields:
         return float(struct.unpack("<d", self.take(8))[0])
 
     def block(self) -> bytes:
-        """What `pack_block` wrote."""
+        """Read what `pack_block` wrote."""
         length, deflated = divmod(self.varint(), 2)
         content = self.take(length)
         if not deflated:
@@ -77,7 +92,7 @@ class Fields:
 
 
 def pack_varint(value: int) -> bytes:
-    """A whole number from 0 to 2**63 - 1 as LEB128: seven bits a byte, lowest first, the top bit says more follows."""
+    """Return an integer from 0 to 2**63 - 1 as LEB128: seven bits a byte, lowest first, the top bit if more follow."""
     if not 0 <= value < 1 << 7 * VARINT_BYTES:
         raise ValueError(f"{value}: no number from 0 to 2**63 - 1")
     parts = bytearray()
@@ -88,9 +103,10 @@ def pack_varint(value: int) -> bytes:
 
 
 def pack_number(value: float) -> bytes:
-    """A number from 0 on. Below 127, of two decimals at most: the whole part, its top bit set where hundredths follow.
+    """Return a number from 0 as bytes.
 
-    Any other number is 127 and a float64.
+    Below 127, with two decimals at most: the whole part, its top bit set where hundredths follow. Any other number is
+    127 and a float64.
     """
     hundredths = round(value * 100) if value < 127 else math.inf
     if hundredths / 100 != value:
@@ -100,7 +116,7 @@ def pack_number(value: float) -> bytes:
 
 
 def pack_block(content: bytes) -> bytes:
-    """Twice the length, plus 1 where the bytes are deflated; then the bytes."""
+    """Return twice the length, plus 1 where the bytes are deflated; then the bytes."""
     if len(content) <= MAX_INFLATED:
         deflater = zlib.compressobj(9, wbits=-15)
         deflated = deflater.compress(content) + deflater.flush()

@@ -1,4 +1,4 @@
-"""The header of a `.narrow` file: all that is known of it before anything is decoded."""
+"""The header of a `.narrow` file: everything known of it before anything is decoded."""
 
 import math
 import re
@@ -41,16 +41,31 @@ Shapes = tuple[int, ...] | np.ndarray
 class ArchiveHeader:
     """What a file says of itself.
 
-    fingerprint: of the model, its first 12 hex digits.
-    mode: what was asked for: {"lossless": True}, or "max_error", "quality" or "psnr" with a number from 0 on.
-    axes, dtype, shapes: of the items; all three None where they are those of the model. shapes is a tuple where items
-        share one shape, else (N, item axes) int64.
-    names: one an item, unique relative paths with forward slashes; or None.
-    parameters: the coder's own, for the whole file.
-    chunk_items, chunk_lengths, chunk_checks: of each chunk its items, its bytes and their CRC-32.
-    model_length, model_check: bytes of the embedded model and their CRC-32; both 0 where there is none.
+    Parameters
+    ----------
+    fingerprint : str
+        The first 12 hexadecimal digits of the model's fingerprint.
+    mode : dict
+        What was asked for: ``{"lossless": True}``, or "max_error", "quality" or "psnr" with a number from 0.
+    axes, dtype : str or None
+        Axes and type of the items; None, like `shapes`, if they are those of the model.
+    shapes : tuple of int, ndarray (N, item axes) of int64, or None
+        One shape for all items, or one for each.
+    names : list of str or None
+        A unique relative path with forward slashes for each item.
+    parameters : bytes
+        The coding plan.
+    chunk_items, chunk_lengths, chunk_checks : list of int
+        Items, bytes and CRC-32 of each chunk.
+    model_length, model_check : int
+        Bytes and CRC-32 of the embedded model; both 0 if there is none.
 
-    ValueError for fields that do not fit together, DataError for names that a file cannot hold.
+    Raises
+    ------
+    ValueError
+        If fields do not fit together.
+    DataError
+        If a name is not allowed.
     """
 
     fingerprint: str
@@ -67,6 +82,7 @@ class ArchiveHeader:
     model_check: int
 
     def __post_init__(self) -> None:
+        """Check that the fields fit together."""
         if not re.fullmatch("[0-9a-f]{12}", self.fingerprint):
             raise ValueError(f"a fingerprint of {self.fingerprint!r}, not of 12 hex digits")
         if len(self.mode) != 1 or not self.mode.keys() <= {*MODES}:
@@ -89,11 +105,11 @@ class ArchiveHeader:
 
     @cached_property
     def count(self) -> int:
-        """Items in the file, at least 1."""
+        """Number of items in the file, at least 1."""
         return sum(self.chunk_items)
 
     def to_bytes(self) -> bytes:
-        """The header's bytes; `from_bytes` undoes it."""
+        """Return the bytes of the header; `from_bytes` is the inverse."""
         ((mode, value),) = self.mode.items()
         layout = _AS_THE_MODEL if self.shapes is None else _ONE_SHAPE if isinstance(self.shapes, tuple) else _SHAPE_EACH
         several = len(self.chunk_items) > 1
@@ -120,7 +136,7 @@ class ArchiveHeader:
 
     @classmethod
     def from_bytes(cls, data: bytes, beyond: int, name: str, max_pixels: int) -> "ArchiveHeader":
-        """The header in `data`, of a file called `name` with `beyond` more bytes after it.
+        """Return the header in `data`, of a file called `name` with `beyond` more bytes after it.
 
         FormatError where it is invalid, or where the items have more than `max_pixels` values in all.
         """
@@ -167,14 +183,14 @@ class ArchiveHeader:
 
 
 def values_of(shapes: Shapes, count: int) -> int:
-    """All values of all items: exact up to 2**53, and never too few by much beyond."""
+    """Return the number of values of all items, exact up to 2**53 and close beyond."""
     if isinstance(shapes, tuple):
         return count * math.prod(shapes)
     return int(shapes.prod(axis=1, dtype=np.float64).sum())
 
 
 def check_values(values: int, max_pixels: int, name: str) -> None:
-    """FormatError for more values than allowed."""
+    """Raise FormatError for more values than allowed."""
     if values > max_pixels:
         raise FormatError(
             f"its header announces {values:,} values or more; the limit is {max_pixels:,}",
@@ -185,7 +201,7 @@ def check_values(values: int, max_pixels: int, name: str) -> None:
 
 
 def check_names(names: Sequence[str]) -> None:
-    """DataError for names that are alike, or that might lead out of the folder they are put in."""
+    """Raise DataError for names that are alike, or that might lead out of the folder that they are written to."""
     if len(set(names)) < len(names):
         seen: set[str] = set()
         twice = next(name for name in names if name in seen or seen.add(name))  # type: ignore[func-returns-value]
@@ -219,7 +235,7 @@ def _check_chunks(chunk_items: list[int], shapes: Shapes) -> None:
 
 
 def _pack_chunk_items(items: list[int]) -> bytes:
-    """Items of each chunk: one number where all but the last are alike, else 0, their count, and all but the last."""
+    """Pack the items of each chunk: one number if all but the last are equal, else 0, their count, all but the last."""
     if len({*items[:-1]}) == 1 and items[-1] <= items[0]:
         return pack_varint(items[0])
     return b"".join(map(pack_varint, [0, len(items), *items[:-1]]))
@@ -243,7 +259,7 @@ def _unpack_layout(fields: Fields) -> tuple[str, str]:
 
 
 def _pack_shapes(shapes: Shapes) -> bytes:
-    """One shape as varints; a shape each as a block of the narrowest unsigned type that holds them."""
+    """Pack one shape as varints, or a shape each as a block of the narrowest unsigned type that holds them."""
     if isinstance(shapes, tuple):
         return b"".join(map(pack_varint, shapes))
     width = next(width for width in (1, 2, 4, 8) if int(shapes.max()) < 1 << 8 * width)

@@ -50,7 +50,8 @@ class ContextModel(nn.Module):
         self.inputs = design.window_sizes()
         common = (design.groups(), design.places, design.steps)
         values = design.alphabet == "values"
-        self.register_load_state_dict_pre_hook(rename_parameters)
+        untyped: Any = self
+        untyped.register_load_state_dict_pre_hook(rename_parameters)
         self.main = Predictor(design.input_sizes(), *common, design.hidden, 2, design.outputs)
         if values:
             self.flags = Predictor(self.inputs, *common, design.flag_hidden, 1, 1)
@@ -117,7 +118,7 @@ class ContextModel(nn.Module):
         if not parts:  # items too small to have passes of this group
             return k.new_zeros((), requires_grad=True)
         cost = self._cost_of_values(parts, group) if values else self._cost_of_residuals(parts, group)
-        return cost / (k.numel() * np.log(2))
+        return cost / float(k.numel() * np.log(2))
 
     def contexts(self, k: Tensor, size: Tensor | None = None, group: int | None = None) -> Iterator[PassContext]:
         """Iterate over the passes and channels of indices k (N, C, *S), of one group where one is given."""
@@ -160,7 +161,7 @@ class ContextModel(nn.Module):
         flags = torch.cat([part.flags for part in parts])
         losses = functional.binary_cross_entropy_with_logits(logits, flags, reduction="none")
         cost = torch.stack([part.cost for part in parts]).sum()
-        for loss, part in zip(losses.split([len(part.flags) for part in parts]), parts, strict=True):
+        for loss, part in zip(torch.split(losses, [len(part.flags) for part in parts]), parts, strict=True):
             cost = cost + part.flag_weight * loss.sum()
         outputs = self.main.rest(group, torch.cat([part.h for part in parts]))
         logits = outputs[:, :-1] + torch.cat([part.bonus for part in parts]) * gate(outputs[:, -1:])
@@ -171,7 +172,7 @@ class ContextModel(nn.Module):
             losses = -torch.log((likely * (cells == target[:, None])).sum(1).clamp(min=1e-30))
         else:
             losses = functional.cross_entropy(logits, target - 1, reduction="none")
-        for loss, part in zip(losses.split([len(part.target) for part in parts]), parts, strict=True):
+        for loss, part in zip(torch.split(losses, [len(part.target) for part in parts]), parts, strict=True):
             cost = cost + part.weight * loss.sum()
         return cost
 
@@ -196,7 +197,7 @@ class ContextModel(nn.Module):
         outputs = self.main.rest(group, torch.cat([part.h for part in parts]))
         losses = functional.cross_entropy(outputs, torch.cat([part.token for part in parts]), reduction="none")
         cost = outputs.new_zeros(())
-        for loss, part in zip(losses.split([len(part.token) for part in parts]), parts, strict=True):
+        for loss, part in zip(torch.split(losses, [len(part.token) for part in parts]), parts, strict=True):
             cost = cost + part.weight * (loss.sum() + part.extra)
         return cost
 

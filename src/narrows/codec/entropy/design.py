@@ -52,6 +52,7 @@ class Design:
     flag_hidden: int = 64
 
     def __post_init__(self) -> None:
+        """Check the sizes."""
         object.__setattr__(self, "cells", tuple(self.cells))
         if self.alphabet not in ("values", "residuals") or self.axes not in RADIUS or len(self.cells) != self.axes:
             raise ValueError(f"alphabet {self.alphabet!r}, {self.axes} axes, cells {self.cells}")

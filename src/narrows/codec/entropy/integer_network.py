@@ -1,12 +1,12 @@
-"""Exact arithmetic: perceptrons whose every sum is a whole number that float32 holds, whatever the order of adding.
+"""Exact arithmetic: perceptrons whose every sum is an integer that float32 holds, whatever the order of summation.
 
 In training these are ordinary perceptrons, with activations kept within 0..CEILING:
 
     window (P, T) -> first layer of its key -> + place and step -> clamp -> [linear -> clamp] x depth -> linear (P, K)
 
-For use, weights become whole numbers of 2**-shift, inputs whole numbers of 1/256 and activations whole numbers of 1/64,
-from 0 to 255. The shift of each layer is the largest at which no sum of its products can reach 2**24. So every machine,
-with any number of threads and any order of summation, finds the same sums, and from them the same outputs.
+For coding, weights become integers in units of 2**-shift, inputs integers in units of 1/256, and activations integers
+in units of 1/64, from 0 to 255. The shift of each layer is the largest at which no sum of its products can reach 2**24.
+So every machine, with any number of threads and any order of summation, computes the same sums, and the same outputs.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-INPUT_UNIT, UNIT = 256, 64  # whole numbers that stand for 1: in inputs, in activations
+INPUT_UNIT, UNIT = 256, 64  # integers that stand for 1: in inputs, in activations
 LARGEST = 255  # of inputs, either way, and of activations
 CEILING = LARGEST / UNIT
 OUTPUT_UNIT = 256
@@ -52,30 +52,30 @@ class Predictor(nn.Module):
         self.last = nn.ModuleList(nn.Linear(hidden, outputs) for _ in range(max(groups.values()) + 1))
 
     def first(self, key: str, windows: Tensor, place: Tensor, step: Tensor) -> Tensor:
-        """windows (P, T), scaled so that 255/256 is the largest input; place, step (P,) indices -> (P, H)."""
-        layer = self.firsts[key]
+        """Return the first layer (P, H) of windows (P, T), of inputs up to 255/256, with rows of the tables (P,)."""
         if not windows.shape[1]:
             windows = windows.new_zeros(len(windows), 1)
-        h = layer(windows)
+        h: Tensor = self.firsts[key](windows)
         if len(self.place) > 1:
             h = h + nn.functional.embedding(place, self.place)
         return h + nn.functional.embedding(step, self.step) if len(self.step) > 1 else h
 
     def rest(self, group: int, h: Tensor) -> Tensor:
-        """(P, H) -> outputs (P, K)."""
+        """Return the outputs (P, K) of first layers (P, H)."""
         h = nn.functional.hardtanh(h, 0.0, CEILING)
         for layer in self.layers(group):
             h = nn.functional.hardtanh(layer(h), 0.0, CEILING)
-        return self.last[group](h)
+        outputs: Tensor = self.last[group](h)
+        return outputs
 
     def layers(self, group: int) -> list[nn.Linear]:
-        """The inner layers of a group."""
+        """Return the inner layers of a group."""
         layers = self.inner[group]
         assert isinstance(layers, nn.ModuleList)
         return [layer for layer in layers if isinstance(layer, nn.Linear)]
 
     def tensors(self) -> dict[str, np.ndarray]:
-        """The exact perceptron: whole-number weights, biases and shifts by name; `ExactPredictor` takes them."""
+        """Return the integer weights, biases and shifts of the exact perceptron, `ExactPredictor`, by name."""
         firsts = {key: arrays(layer) for key, layer in self.firsts.items()}
         place, step = (table.detach().cpu().double().numpy() for table in (self.place, self.step))
         added = np.abs(place).max() + np.abs(step).max()
@@ -98,18 +98,20 @@ class Predictor(nn.Module):
 
 
 def arrays(layer: nn.Module) -> tuple[np.ndarray, np.ndarray]:
+    """Return weight and bias of a linear layer."""
     assert isinstance(layer, nn.Linear)
     return layer.weight.detach().cpu().double().numpy(), layer.bias.detach().cpu().double().numpy()
 
 
 def whole(values: np.ndarray, scale: float) -> np.ndarray:
+    """Return scaled values, rounded to int32."""
     return np.rint(values * scale).astype(np.int32)
 
 
 def check_whole(tensors: dict[str, np.ndarray]) -> None:
-    """ValueError for tensors that do not hold whole numbers."""
+    """Raise ValueError for tensors that do not hold integers."""
     if any(tensor.dtype.kind != "i" for tensor in tensors.values()):
-        raise ValueError("weights that are no whole numbers")
+        raise ValueError("weights that are no integers")
 
 
 def part(tensors: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
@@ -118,7 +120,7 @@ def part(tensors: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray
 
 
 def largest_shift(weight: np.ndarray, bias: np.ndarray, unit: int) -> int:
-    """The largest shift at which no sum of whole-number weights (K, T) and biases (K,) can pass LIMIT."""
+    """Return the largest shift at which no sum of integer weights (K, T) and biases (K,) can exceed LIMIT."""
     sums = np.abs(weight).sum(1) * LARGEST + np.abs(bias) * unit
     rounding = weight.shape[1] * LARGEST / 2 + 3
     for shift in range(LARGEST_SHIFT, -1, -1):
@@ -129,23 +131,26 @@ def largest_shift(weight: np.ndarray, bias: np.ndarray, unit: int) -> int:
 
 @dataclass(frozen=True)
 class ExactLayer:
-    weight: Tensor  # (inputs, outputs), whole numbers in float32
+    """A linear layer of integers in float32. weight: (inputs, outputs)."""
+
+    weight: Tensor
     bias: Tensor
     shift: int
 
     def __call__(self, x: Tensor) -> Tensor:
+        """Return the sums (P, outputs) of inputs (P, inputs)."""
         return torch.addmm(self.bias, x, self.weight)
 
 
 def shifted(sums: Tensor, places: int) -> Tensor:
-    """Sums divided by 2**places, halves rounded up; exact, because the halves are whole numbers before the division."""
+    """Return sums divided by 2**places, halves rounded up: exact, because halves are integers before the division."""
     if places <= 0:
         return sums * 2.0**-places
     return sums.add_(2.0 ** (places - 1)).mul_(2.0**-places).floor_()
 
 
 class ExactPredictor:
-    """What `Predictor.tensors` describes, at work.
+    """The perceptron that `Predictor.tensors` describes.
 
     ValueError for tensors that do not fit together, or whose sums might not be exact.
     """
@@ -170,7 +175,7 @@ class ExactPredictor:
             self.rest.append(layers)
 
     def check(self, inputs: dict[str, int], places: int, steps: int, outputs: int) -> None:
-        """ValueError unless windows, by key, tables and outputs have these sizes."""
+        """Raise ValueError unless windows, by key, tables and outputs have these sizes."""
         hidden = self.place.shape[1]
         found: list[tuple[int, ...]] = [tuple(self.place.shape), tuple(self.step.shape)]
         expected: list[tuple[int, ...]] = [(places, hidden), (steps, hidden)]
@@ -196,7 +201,7 @@ class ExactPredictor:
         return ExactLayer(self._floats(np.ascontiguousarray(weight.T)), self._floats(bias), shift)
 
     def __call__(self, key: str, windows: Tensor, place: Tensor, step: int) -> Tensor:
-        """windows (P, T) of whole numbers -255..255, place (P,) -> outputs (P, K), whole numbers of 1/256."""
+        """Return the outputs (P, K), in units of 1/256, of windows (P, T) of integers -255..255 at positions (P,)."""
         first = self.firsts[key]
         h = first(windows if windows.shape[1] else windows.new_zeros(len(windows), 1))
         if len(self.place) > 1:

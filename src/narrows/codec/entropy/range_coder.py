@@ -1,6 +1,6 @@
-"""The entropy coder: symbols and their frequencies into words, and back. A range coder of `constriction`.
+"""The entropy coder: symbols and their frequencies to words, and back. A range coder of `constriction`.
 
-`SymbolEncoder` and `SymbolDecoder` take the same calls in the same order, so that one loop serves both.
+`SymbolEncoder` and `SymbolDecoder` take the same calls in the same order, so that one loop can serve both.
 """
 
 from typing import Any
@@ -12,14 +12,14 @@ from narrows.errors import FormatError
 
 _CATEGORICAL = constriction.stream.model.Categorical(perfect=False)
 _UNIFORM = constriction.stream.model.Uniform()
-_ANY = np.zeros(0, np.int32)
+_NONE = np.zeros(0, np.int32)
 
 FEW = 2**17  # numbers in the frequencies of so few symbols that the shortest payload is looked for
 SPARED = 8  # bytes at the end of which some may not be needed
 
 
 class SymbolEncoder:
-    """Takes symbols, gives `payload`."""
+    """Takes symbols, and returns the `payload`."""
 
     def __init__(self) -> None:
         self._coder = constriction.stream.queue.RangeEncoder()
@@ -27,7 +27,7 @@ class SymbolEncoder:
         self._values = 0  # in the calls that are kept
 
     def categorical(self, frequencies: np.ndarray, symbols: np.ndarray) -> np.ndarray:
-        """Code symbols (P,) int32, each of an alphabet with frequencies (P, K): whole numbers from 1 in float64."""
+        """Code symbols (P,) int32, each of an alphabet with frequencies (P, K): integers from 1 in float64."""
         return self._encode(_CATEGORICAL, frequencies, symbols)
 
     def uniform(self, sizes: np.ndarray, symbols: np.ndarray) -> np.ndarray:
@@ -35,15 +35,15 @@ class SymbolEncoder:
         return self._encode(_UNIFORM, sizes, symbols)
 
     def payload(self) -> bytes:
-        """The words as bytes, big-endian; a reader takes what is missing at the end for zeros.
+        """Return the words as bytes, big-endian; the decoder takes what is missing at the end for zeros.
 
-        Of a few symbols, such as those of one small item, the fewest bytes from which they come back.
+        For a few symbols, such as those of one small item, the fewest bytes from which they can be decoded.
         """
-        content = self._coder.get_compressed().astype(">u4").tobytes()
+        content: bytes = self._coder.get_compressed().astype(">u4").tobytes()
         for length in range(max(0, len(content) - SPARED), len(content)) if self._values <= FEW else ():
             for more in (0, 1):
                 number = int.from_bytes(content[:length], "big") + more
-                if number < 256**length and self._comes_back(number.to_bytes(length, "big")):
+                if number < 256**length and self._decodes(number.to_bytes(length, "big")):
                     return number.to_bytes(length, "big").rstrip(b"\0")
         return content.rstrip(b"\0")
 
@@ -57,7 +57,7 @@ class SymbolEncoder:
                 self._calls.clear()
         return symbols
 
-    def _comes_back(self, payload: bytes) -> bool:
+    def _decodes(self, payload: bytes) -> bool:
         reader = SymbolDecoder(payload)
         try:
             return all(
@@ -69,23 +69,26 @@ class SymbolEncoder:
 
 
 class SymbolDecoder:
-    """Gives the symbols that a `SymbolEncoder` took; FormatError where the payload cannot be what it wrote."""
+    """Returns the symbols that a `SymbolEncoder` took; FormatError where the payload is corrupt."""
 
     def __init__(self, payload: bytes) -> None:
         padded = payload + bytes(-len(payload) % 4 + SPARED)
         self._coder = constriction.stream.queue.RangeDecoder(np.frombuffer(padded, ">u4").astype(np.uint32))
 
-    def categorical(self, frequencies: np.ndarray, symbols: np.ndarray = _ANY) -> np.ndarray:
+    def categorical(self, frequencies: np.ndarray) -> np.ndarray:
+        """Decode symbols (P,) of an alphabet with frequencies (P, K)."""
         return self.decode(_CATEGORICAL, frequencies)
 
-    def uniform(self, sizes: np.ndarray, symbols: np.ndarray = _ANY) -> np.ndarray:
+    def uniform(self, sizes: np.ndarray) -> np.ndarray:
+        """Decode symbols (P,) from 0 to below `sizes` (P,)."""
         return self.decode(_UNIFORM, sizes)
 
     def decode(self, family: Any, parameters: np.ndarray) -> np.ndarray:
-        """The next symbols, each of a distribution of the family with its own parameters."""
+        """Decode symbols, each of a distribution of the family with its own parameters."""
         if not len(parameters):
-            return _ANY
+            return _NONE
         try:
-            return self._coder.decode(family, parameters)
+            symbols: np.ndarray = self._coder.decode(family, parameters)
         except Exception as error:  # constriction raises AssertionError for what no encoder wrote
             raise FormatError(f"its payload cannot be decoded ({error})") from None
+        return symbols

@@ -65,7 +65,7 @@ class SymbolStream:
 
 def blocks(places: Tensor, size: int) -> tuple[Tensor, ...]:
     """Split places into blocks whose probabilities are computed at once."""
-    return places.split(size) if len(places) else ()
+    return torch.split(places, size) if len(places) else ()
 
 
 def frequencies_of(logits: Tensor, decay: Tensor, first: int = 0) -> Tensor:

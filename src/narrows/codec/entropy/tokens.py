@@ -1,7 +1,7 @@
-"""Whole numbers of any size as tokens of a small alphabet and extra bits, and the tables of exact arithmetic.
+"""Integers of any size as tokens of a small alphabet and extra bits, and the tables of exact arithmetic.
 
-Magnitudes below 16 have a token each; from there on each octave has eight, and the place inside is told by extra bits
-that are all alike. Signs belong to the token:
+Magnitudes below 16 have a token each; from there each octave has eight, and extra bits of uniform probability say
+which magnitude of a token it is. Signs belong to the token:
 
     number   0  -1  1  -2  2 ... -15  15  -16|-17  16|17 ...  -30|-31  30|31  -32..-35 ...
     token    0   1  2   3  4      29  30     31      32          45      46      47
@@ -11,23 +11,23 @@ from functools import cache
 
 import numpy as np
 
-WEIGHT_UNIT = 2**12  # whole numbers that stand for 1 in the weights of a linear prediction
+WEIGHT_UNIT = 2**12  # integer that stands for 1 in the weights of a linear prediction
 _DIRECT, _PER_OCTAVE_BITS = 16, 3
 _OCTAVE = 2**_PER_OCTAVE_BITS
 
 
 def magnitudes(bits: int) -> int:
-    """How many tokens, signs aside, the magnitudes below 2**bits have."""
-    return _DIRECT + max(0, bits - 4) * _OCTAVE
+    """Return the number of tokens, signs aside, for magnitudes below 2**bits."""
+    return int(_DIRECT + max(0, bits - 4) * _OCTAVE)
 
 
 def alphabet(bits: int) -> int:
-    """How many tokens the numbers of magnitudes below 2**bits have."""
+    """Return the number of tokens for numbers of magnitudes below 2**bits."""
     return 2 * magnitudes(bits) - 1
 
 
 def split(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Numbers (int64) -> their tokens, and their extra bits: value and how many; all int32."""
+    """Return the tokens of numbers (int64), the values of their extra bits and how many there are; all int32."""
     magnitude = np.abs(numbers)
     exponent = np.maximum(np.frexp(magnitude.astype(np.float64))[1] - 1, 3)  # exact: a power of two is read off
     extra = exponent - _PER_OCTAVE_BITS
@@ -40,13 +40,13 @@ def split(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def extra_bits(tokens: np.ndarray) -> np.ndarray:
-    """How many extra bits each token has, int32."""
+    """Return the number of extra bits of each token, int32."""
     token = (tokens + 1) >> 1
     return np.where(token < _DIRECT, 0, ((token - _DIRECT) >> _PER_OCTAVE_BITS) + 1).astype(np.int32)
 
 
 def join(tokens: np.ndarray, extra: np.ndarray) -> np.ndarray:
-    """Undo `split`."""
+    """Return the numbers of tokens and extra bits; the inverse of `split`."""
     token = ((tokens + 1) >> 1).astype(np.int64)
     bits = extra_bits(tokens).astype(np.int64)
     large = token >= _DIRECT
@@ -57,7 +57,7 @@ def join(tokens: np.ndarray, extra: np.ndarray) -> np.ndarray:
 
 @cache
 def compressed() -> tuple[np.ndarray, np.ndarray]:
-    """Two tables for `squeeze`: of the numbers below 2048, and of those below 2**22 by their upper 11 bits; float32."""
+    """Return tables of compressed numbers, float32: those below 2048, and those below 2**22 by their upper 11 bits."""
     return _squeezed(np.arange(2048)), _squeezed(np.arange(2048) * 2048 + 1024)
 
 
@@ -67,5 +67,5 @@ def _squeezed(eighths: np.ndarray) -> np.ndarray:
 
 @cache
 def decay() -> np.ndarray:
-    """round(2**20 exp(-i / 256)), at least 1, for i up to where it stays 1: frequencies of logits, as float64."""
+    """Return the frequencies of logits, round(2**20 exp(-i / 256)) and at least 1, for i up to where it stays 1."""
     return np.maximum(1, np.rint(2.0**20 * np.exp(-np.arange(3700) / 256)))

@@ -1,4 +1,4 @@
-"""The learned dequantiser: where inside its cell a value lies, guessed from the cells around it. Exact arithmetic."""
+"""The learned dequantiser: predicts where in its cell a value lies, from the cells around it, in exact arithmetic."""
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ BLOCK = 2**15
 
 
 class Dequantiser(nn.Module):
-    """Learns; `tensors` gives what `ExactDequantiser` works with.
+    """Learns; `tensors` returns the weights of `ExactDequantiser`.
 
     window of indices around each -> perceptron -> distance from the middle of its cell, in the unit of `unit`
     """
@@ -32,10 +32,11 @@ class Dequantiser(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def tensors(self) -> dict[str, np.ndarray]:
+        """Return integer weights by name."""
         return self.places.tensors()
 
     def error(self, k: Tensor, x: Tensor, step: Tensor, size: Tensor, generator: torch.Generator | None) -> Tensor:
-        """A mean squared error, weighted by step, of a sample of values of indices k (N, C, *S).
+        """Return the mean squared error, weighted by step, of a sample of the values of indices k (N, C, *S).
 
         x (N, C, *S): the true values in units of the step; index 0 is at 0.
         """
@@ -65,6 +66,8 @@ class Dequantiser(nn.Module):
 
 
 class ExactDequantiser:
+    """The dequantiser in coding; ValueError for weights that do not fit its design."""
+
     def __init__(self, design: Design, tensors: dict[str, np.ndarray], device: torch.device) -> None:
         self.design, self.device = design, device
         inputs = window_sizes(design)
@@ -72,7 +75,7 @@ class ExactDequantiser:
         self.places.check(inputs, design.places, design.steps, 1)
 
     def __call__(self, k: Tensor, step: int, size: int) -> Tensor:
-        """Indices (n, C, *S) -> the place of each value beside the point of its index, in 1/256 of a step, int8."""
+        """Return the distance of each value from the grid point of its index (n, C, *S), in 1/256 of a step, int8."""
         found = torch.zeros(k.shape, dtype=torch.int8, device=self.device)
         shape, values = tuple(k.shape[2:]), self.design.alphabet == "values"
         seen = k
@@ -89,7 +92,7 @@ class ExactDequantiser:
             key = channel_kind(channel, self.design.channels)
             there = plane.any_nonzero(bases, offsets) if values else torch.ones_like(bases, dtype=torch.bool)
             here = torch.zeros(len(bases), dtype=torch.int64, device=self.device)
-            for block in there.nonzero()[:, 0].split(BLOCK):
+            for block in torch.split(there.nonzero()[:, 0], BLOCK):
                 windows = features(plane.windows(bases[block], offsets), self.design)
                 out = self.places(key, windows.float(), place[block % len(place)], step)[:, 0]
                 here[block] = torch.floor(out * (unit(self.design) / 256) + 0.5).long() if values else out.long()
@@ -103,38 +106,40 @@ class ExactDequantiser:
 
 
 def middles(k: Tensor, size: Tensor, design: Design) -> Tensor:
-    """The middle of each cell of "values", within their range."""
+    """Return the middle of each cell of "values", within their range."""
     return (k * size).clamp(max=design.top)
 
 
 def taps(design: Design, channel: int) -> tuple[tuple[int, ...], ...]:
+    """Return the taps of a window."""
     return full_taps(design.axes, channel, design.channels, RADIUS[design.axes])
 
 
 def window_sizes(design: Design) -> dict[str, int]:
-    """Of each kind of channel."""
+    """Return the number of inputs, by kind of channel."""
     return {
-        channel_kind(channel, design.channels): len(taps(design, channel)) + beside(design)
+        channel_kind(channel, design.channels): len(taps(design, channel)) + n_extra_inputs(design)
         for channel in range(design.channels)
     }
 
 
 def margin(design: Design) -> int:
+    """Return the padding that windows need."""
     return RADIUS[design.axes]
 
 
 def unit(design: Design) -> int:
-    """Of distances of "values", in the data's own unit: a power of two, so that products with it are exact."""
-    return 2 ** (design.top.bit_length() - 1)
+    """Return the unit of distances of "values", in the data's own unit: a power of two, so that products are exact."""
+    return int(2 ** (design.top.bit_length() - 1))
 
 
-def beside(design: Design) -> int:
-    """Inputs beside the window."""
+def n_extra_inputs(design: Design) -> int:
+    """Return the number of inputs besides the window."""
     return 0 if design.alphabet == "values" else 1
 
 
 def features(windows: Tensor, design: Design) -> Tensor:
-    """Windows of whole numbers from -255 to 255; of residuals, as differences from the middle one."""
+    """Return windows of integers from -255 to 255; of residuals, as differences from the middle one."""
     if design.alphabet == "values":
         return windows.float()
     windows = windows.double()

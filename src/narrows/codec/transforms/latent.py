@@ -1,10 +1,11 @@
-"""The latent path: an encoder first, then its code quantised and coded like the values of an item, then a decoder.
+"""The latent path: an encoder, whose code is quantised and coded like the values of an item, and a decoder.
 
     x (N, C, *S) -> encoder, stride 4 -> z (N, K, *S/4) -> index k = round(z / step) -> context model -> bits
                                                             k x step -> decoder -> y (N, C, *S)
 
-One pair of networks serves all steps: they learn with steps drawn at random (Balle et al. 2017 for the loss; the range
-of rates as in Cui et al. 2021, with the step itself for a gain).
+One pair of networks serves all steps: it is trained with random steps. The loss follows Ballé et al., "End-to-end
+optimized image compression" (2017), and the range of rates Cui et al., "Asymmetric gained deep image compression with
+continuous rate adaptation" (2021), with the step itself as the gain.
 """
 
 import math
@@ -25,12 +26,13 @@ RATE_WEIGHT = 0.1  # squared steps that a bit is worth: about what the theory of
 
 
 def latent_architecture(channels: int, shape: tuple[int, ...], ranged: bool) -> Architecture:
+    """Return the architecture of encoder and decoder."""
     grid = tuple(math.ceil(size / 2 ** min(HALVINGS, size.bit_length() - 1)) for size in shape)
     return Architecture("conv", channels, shape, (CHANNELS, *grid), ranged=ranged)
 
 
 def latent_design(architecture: Architecture, placed: bool) -> Design:
-    """The context model for codes of an architecture. placed: whether all items have the same size."""
+    """Return the design of the context model for codes. placed: whether all items have the same size."""
     assert isinstance(architecture.code, tuple)
     grid = architecture.code[1:]
     cells = grid if placed and math.prod(grid) <= 4096 else tuple(1 for _ in grid)
@@ -38,7 +40,7 @@ def latent_design(architecture: Architecture, placed: bool) -> Design:
 
 
 def step_of(entry: float, ranged: bool) -> float:
-    """The step of an entry of the table of steps."""
+    """Return the step of a row of the table of steps."""
     return FINEST[ranged] * 2 ** (entry / 2)
 
 
@@ -54,7 +56,7 @@ class Latent(nn.Module):
         self.spread = nn.Parameter(torch.zeros(STEPS, CHANNELS))
 
     def loss(self, x: Tensor, entry: Tensor, variance: float, generator: torch.Generator | None) -> Tensor:
-        """Squared error and rate, in units of answering with the mean; 1 where nothing is learnt. entry (N,): steps."""
+        """Return squared error and rate relative to predicting the mean: 1 before training. entry (N,): steps."""
         ranged = self.network.architecture.ranged
         step = (FINEST[ranged] * 2 ** (entry / 2)).view(-1, *(1 for _ in x.shape[1:]))
         z = self.network.encode(x)[0]
@@ -70,7 +72,7 @@ class Latent(nn.Module):
         return ((error + RATE_WEIGHT * step**2 * bits) / step).mean() / (variance / step).mean()
 
     def bits(self, x: Tensor, entry: Tensor, group: int, generator: torch.Generator | None) -> Tensor:
-        """The cost in bits, per value of the code, of one group of the context model."""
+        """Return the cost in bits, per value of the code, of one group of the context model."""
         with torch.no_grad():
             z = self.network.encode(x)[0]
             k = indices(z, FINEST[self.network.architecture.ranged] * 2 ** (entry / 2))
@@ -78,9 +80,10 @@ class Latent(nn.Module):
 
 
 def indices(z: Tensor, step: Tensor) -> Tensor:
-    """k (N, K, *grid) of the code z, within what the context model's alphabet holds; step (N,)."""
+    """Return the indices (N, K, *grid) of the code z, within the alphabet of the context model; step (N,)."""
     return torch.round(z / step.view(-1, *(1 for _ in z.shape[1:]))).clamp(-1000, 1000)
 
 
 def latent_tensors(network: Network) -> dict[str, np.ndarray]:
+    """Return the weights by name."""
     return {name: tensor.detach().cpu().numpy() for name, tensor in network.state_dict().items()}

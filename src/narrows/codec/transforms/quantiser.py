@@ -1,4 +1,4 @@
-"""Quantiser: values of any type as integer indices of a grid, and back, with exceptions for what the grid cannot hold.
+"""Quantiser: values of any type to integer indices of a grid, and back, with exceptions for values off the grid.
 
 The same numbers come out on every machine: integers are computed in int64, and real numbers in float64 by operations
 that IEEE 754 rounds correctly, one at a time.
@@ -28,10 +28,11 @@ class Exceptions:
     values: np.ndarray
 
     def __len__(self) -> int:
+        """Return the number of exceptions."""
         return len(self.positions)
 
     def between(self, start: int, stop: int) -> "Exceptions":
-        """Those at positions from `start` to before `stop`, counted from `start`."""
+        """Return those at positions from `start` to before `stop`, counted from `start`."""
         first, last = np.searchsorted(self.positions, (start, stop))
         return Exceptions(self.positions[first:last] - start, self.values[first:last])
 
@@ -42,16 +43,28 @@ class Exceptions:
 
 @dataclass(frozen=True)
 class Quantiser:
-    """A grid over values of one type; `indices` and `values` undo each other to within a cell.
+    """A grid over values of one type; `indices` and `values` are inverses to within a cell.
 
-    dtype: of the values: an integer type, bool, float16, float32 or float64.
-    step: the distance of two points of the grid: a whole number from 1 for integers, a number above 0 otherwise.
-    low, high: for integers, the range of the grid, which begins at `low`; what lies outside is an exception.
-    origin: for real numbers, the value of index 0.
-    bound: the largest error that a value may have, None where nothing is promised.
-
-    The cell of index k holds the step integers from low + k * step - step // 2 on, cut to low..high, or the real
+    The cell of index k holds the `step` integers from low + k * step - step // 2 on, cut to low..high, or the real
     numbers from origin + (k - 1/2) * step to origin + (k + 1/2) * step.
+
+    Parameters
+    ----------
+    dtype : numpy.dtype
+        Type of the values: an integer type, bool, float16, float32 or float64.
+    step : float
+        Distance of two points of the grid: an integer from 1 for integers, a number above 0 otherwise.
+    low, high : int
+        For integers, the range of the grid, which begins at `low`; values outside are exceptions.
+    origin : float
+        For real numbers, the value of index 0.
+    bound : float or None
+        The largest error that a value may have; None for no bound.
+
+    Raises
+    ------
+    DataError
+        If there is no such grid.
     """
 
     dtype: np.dtype
@@ -62,6 +75,7 @@ class Quantiser:
     bound: float | None = None
 
     def __post_init__(self) -> None:
+        """Check the grid."""
         object.__setattr__(self, "dtype", np.dtype(self.dtype))
         if self.dtype.kind not in "buif" or self.dtype.itemsize > 8:
             raise DataError(f"values of type {self.dtype} cannot be quantised: only integers and floats of 8 bytes")
@@ -73,9 +87,9 @@ class Quantiser:
 
     @classmethod
     def bounded(cls, dtype: Any, max_error: float, low: int = 0, high: int = 0, origin: float = 0.0) -> "Quantiser":
-        """The widest grid on which no value is off by more than `max_error`, in the data's own unit.
+        """Return the widest grid on which no value is off by more than `max_error`, in the data's own unit.
 
-        0 is lossless, for integers; DataError for real numbers, and for a bound that is no number from 0.
+        0 is lossless, for integers; DataError for real numbers. ParameterError for a bound that is no number from 0.
         """
         dtype = np.dtype(dtype)
         if not 0 <= max_error < math.inf:
@@ -97,12 +111,12 @@ class Quantiser:
 
     @property
     def levels(self) -> int:
-        """How many indices there are, from 0, over a range of integers."""
+        """Number of indices, from 0, over a range of integers."""
         step = int(self.step)
         return min((self.high - self.low + step // 2) // step + 1, MOST)
 
     def indices(self, x: np.ndarray) -> tuple[np.ndarray, Exceptions]:
-        """The index (int32) of each value's cell, and what cannot be had back from its cell: NaN, infinities, ...
+        """Return the index (int32) of each value's cell, and the values that no cell represents: NaN, infinities, ...
 
         The index of an exception is 0.
         """
@@ -127,7 +141,7 @@ class Quantiser:
         return k, Exceptions(positions, x.reshape(-1)[positions])
 
     def without_exceptions(self, x: np.ndarray) -> tuple[np.ndarray, Exceptions]:
-        """Values that all have their index, those of cell 0 in the place of exceptions; and the exceptions."""
+        """Return values with those of cell 0 in the place of exceptions; and the exceptions."""
         k, exceptions = self.indices(x)
         if len(exceptions):
             x = x.copy()
@@ -135,9 +149,9 @@ class Quantiser:
         return x, exceptions
 
     def values(self, k: np.ndarray, fraction: np.ndarray | None = None) -> np.ndarray:
-        """A value of each cell: its point of the grid, or `fraction` / 256 of a step beside it (int8).
+        """Return a value of each cell: its grid point, or `fraction` / 256 of a step beside it (int8).
 
-        No value leaves its cell, nor, where there is a bound, comes to lie farther than that from any value in it.
+        No value leaves its cell, nor, where there is a bound, is farther than that from any value in it.
         """
         if self.whole:
             step = int(self.step)
@@ -149,12 +163,14 @@ class Quantiser:
             if fraction is not None:
                 whole += (fraction.astype(np.int64) * step + 128) >> 8
             whole = np.minimum(np.maximum(whole, least), most)
-            return np.clip(whole, self._lowest, self._highest).astype(self.dtype)
+            integers: np.ndarray = np.clip(whole, self._lowest, self._highest).astype(self.dtype)
+            return integers
         place = k.astype(np.float64)
         point = (place if fraction is None else place + fraction.astype(np.float64) / 256) * self.step + self.origin
         first, last = self._ends(place)
         largest = float(np.finfo(self.dtype).max)
-        return np.clip(np.minimum(np.maximum(point, first), last), -largest, largest).astype(self.dtype)
+        values: np.ndarray = np.clip(np.minimum(np.maximum(point, first), last), -largest, largest).astype(self.dtype)
+        return values
 
     @property
     def _lowest(self) -> int:
@@ -166,18 +182,19 @@ class Quantiser:
         return min(self.high, largest, _FARTHEST, self.low + (MOST - 1) * int(self.step))
 
     def _ends(self, k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The smallest and the largest value, float64, that may stand for the real numbers of a cell."""
+        """Return the smallest and the largest value, float64, that may stand for the real numbers of a cell."""
         first, last = (k - 0.5) * self.step + self.origin, (k + 0.5) * self.step + self.origin
         return (first, last) if self.bound is None else (last - self.bound, first + self.bound)
 
     def _within(self, value: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """Whether values are within the bound of x, as computed in their own type and in float64."""
+        """Return whether values are within the bound of x, as computed in their own type and in float64."""
         wide = np.abs(value.astype(np.float64) - x.astype(np.float64)) <= self.bound
-        return wide & (np.abs(value - x) <= np.float64(self.bound).astype(self.dtype))
+        within: np.ndarray = wide & (np.abs(value - x) <= np.float64(self.bound).astype(self.dtype))
+        return within
 
 
 def pack_exceptions(exceptions: Exceptions) -> bytes:
-    """Exceptions as bytes; `unpack_exceptions` undoes it.
+    """Return exceptions as bytes; `unpack_exceptions` is the inverse.
 
     What `stored.pack` makes of: one byte, the width of a gap, 1, 2, 4 or 8 bytes; then for each exception how many
     values lie between it and the one before, as a little-endian integer of that width; then the values, in the planes
@@ -189,7 +206,7 @@ def pack_exceptions(exceptions: Exceptions) -> bytes:
 
 
 def unpack_exceptions(content: bytes, dtype: np.dtype, size: int) -> Exceptions:
-    """The exceptions among `size` values of a type; FormatError where the bytes are not such."""
+    """Return the exceptions among `size` values of a type; FormatError where the bytes are not such."""
     plain = stored.unpack(content, 1 + size * (max(_WIDTHS) + dtype.itemsize))
     width = plain[0] if plain else 0
     count, rest = divmod(len(plain) - 1, width + dtype.itemsize)
