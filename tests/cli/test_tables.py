@@ -79,7 +79,7 @@ def test_evaluate_and_info(folder):
     [
         (lambda frame: frame.assign(age=frame["age"].where(frame["age"] > 30)), "missing value(s); autoencoders need"),
         (lambda frame: frame.drop(columns="age"), "has no column 'age'"),
-        (lambda frame: frame.assign(more=1), "column 'more' is none that the model learnt from"),
+        (lambda frame: frame.assign(more=1), "the model was not trained on column 'more'"),
         (lambda frame: frame[frame.columns[::-1]], "its columns are in another order"),
         (
             lambda frame: frame.assign(age="old"),

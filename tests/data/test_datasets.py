@@ -131,7 +131,7 @@ def half_a_file(files):
 @pytest.mark.parametrize(
     ("mirror", "why"),
     [
-        (wrong_bytes, "train-labels-idx1-ubyte is not the file it should be (SHA-256 differs)"),
+        (wrong_bytes, "SHA-256 of train-labels-idx1-ubyte differs from the published one"),
         (half_a_file, "train-images-idx3-ubyte.gz is damaged"),
         (lambda files: {}, "HTTP Error 404: Not Found"),
     ],
@@ -191,7 +191,7 @@ def test_pip_is_asked_where_no_mirror_answers(small, monkeypatch):
 def test_a_wheel_with_another_pickle_is_refused_before_it_is_read(small, monkeypatch):
     monkeypatch.setattr(source, "run", make_wheel(small, monkeypatch))
     monkeypatch.setattr(source, "_PICKLE_SHA256", "0" * 64)
-    with pytest.raises(DataError, match=r"mnist\.pkl\.gz is not the file it should be"):
+    with pytest.raises(DataError, match=r"SHA-256 of mnist/data/mnist\.pkl\.gz differs"):
         data.read("mnist")
 
 
@@ -233,7 +233,7 @@ def test_a_damaged_file_in_the_cache_is_fetched_again_and_it_is_said(small, serv
     path.write_bytes(path.read_bytes()[:-1] + b"?")
     items = data.read("mnist")
     assert_is_small(items, small)
-    assert items.notes[0] == f"{path}: is not the file it should be (SHA-256 differs), fetched again"
+    assert items.notes[0] == f"{path}: SHA-256 differs from the published one, fetched again"
     assert path.read_bytes() == small[path.name]
 
 
@@ -243,7 +243,7 @@ def test_a_cache_that_cannot_be_written_is_no_reason_to_stop(small, serve, tmp_p
     serve(packed(small))
     items = data.read("mnist")
     assert_is_small(items, small)
-    assert "cannot be kept here" in items.notes[-1]
+    assert "cannot be cached here" in items.notes[-1]
 
 
 @pytest.mark.parametrize("value", [print, np.load, pickle.loads, np.memmap, Path("x")])

@@ -137,9 +137,9 @@ def test_grey_images_with_holes_as_colour_ones(uniform):
 @pytest.mark.parametrize(
     ("mask", "axes", "message"),
     [
-        (np.zeros((3, 6, 5)), "NYX", "mask: 3 masks for 4 items: give one each, or one for all"),
+        (np.zeros((3, 6, 5)), "NYX", "mask: 3 masks for 4 items; give one for each, or one for all"),
         (np.zeros((4, 6, 6)), "NYX", r"mask: a mask of \(6, 6\) for item 0 of \(6, 5\)"),
-        (np.zeros((4, 6)), "NT", "mask: axes NT; the items have the axes NYX"),
+        (np.zeros((4, 6)), "NT", "mask: axes NT, but the items have the axes NYX"),
     ],
 )
 def test_masks_that_do_not_fit(mask, axes, message):

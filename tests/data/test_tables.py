@@ -105,12 +105,12 @@ def test_identifiers_and_rare_categories_are_left_out():
     assert columns[2].categories == ("odd one", "usual")
     assert "once" not in columns[3].categories
     twice = pd.DataFrame({"c": [f"{number}" for number in range(400)] * 2 + ["7"]})
-    assert len(tables.infer_columns(twice)[0].categories) == tables.MOST_CATEGORIES
+    assert len(tables.infer_columns(twice)[0].categories) == tables.MAX_CATEGORIES
     assert "7" in tables.infer_columns(twice)[0].categories
 
 
 def test_more_values_than_are_counted_at_a_time(monkeypatch):
-    monkeypatch.setattr(tables, "MOST_COUNTED", 64)
+    monkeypatch.setattr(tables, "MAX_COUNTED", 64)
     parts = (pd.DataFrame({"c": [f"{part}-{n}" for n in range(50)] + ["often"] * 50}) for part in range(20))
     assert tables.infer_columns(parts)[0].categories == ("often",)
 
@@ -142,7 +142,7 @@ def test_columns_are_matched_by_name():
     for other, message in (
         (frame[["a"]], "no column 'b'"),
         (frame[["b", "a"]], "another order"),
-        (frame.assign(c=1), "column 'c' is none"),
+        (frame.assign(c=1), "not trained on column 'c'"),
         (frame.assign(a="x"), "column 'a' holds category cells"),
     ):
         with pytest.raises(DataError, match=message):

@@ -307,7 +307,7 @@ def test_many_items_are_taken_in_parts(monkeypatch):
         ({"axes": "NYXC"}, [waves(1, 8, 8, channels=3)[0], waves(1, 9, 8, channels=2)[0]], "numbers of channels"),
         ({}, np.zeros((5, 0, 3)), "holds no values"),
         ({}, np.zeros((5, 3, 3), complex), "complex"),
-        ({}, np.full((5, 3, 3), "a"), "only booleans, integers and real numbers can be learnt"),
+        ({}, np.full((5, 3, 3), "a"), "expected booleans, integers or real numbers"),
         ({"loss": "bce"}, waves(40, 8, 8).astype(np.int16) - 100, "loss='bce': needs values of a known range"),
         ({"loss": "bce"}, table(40), "loss='bce': needs values of a known range"),
     ],

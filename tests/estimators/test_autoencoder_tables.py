@@ -99,7 +99,9 @@ def test_tables_that_are_not_the_one_learnt_from(model):
             model.transform(other)
         with pytest.raises(DataError, match=r"no column 'age'|column 'more' is none|another order"):
             model.transform(tables.frame_to_items(other))
-    with pytest.raises(DataError, match="column 'age' holds category cells, where the model learnt integer"):
+    with pytest.raises(
+        DataError, match="column 'age' holds category cells, but the model was trained on integer cells"
+    ):
         model.transform(frame.assign(age="old"))
     with pytest.raises(DataError, match="expected a data frame"):
         model.transform(np.zeros((3, 7)))

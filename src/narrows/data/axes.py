@@ -1,9 +1,6 @@
 """Axes strings: which axis of an array is which, items first and channels last."""
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
 from narrows.errors import DataError, ParameterError
 
@@ -61,7 +58,7 @@ def guess_axes(shape: tuple[int, ...], name: str = "X") -> str:
     )
 
 
-def arrange(array: npt.NDArray[Any], axes: str, name: str = "X") -> tuple[npt.NDArray[Any], str]:
+def arrange(array: np.ndarray, axes: str, name: str = "X") -> tuple[np.ndarray, str]:
     """Transpose an array into its layout, with an N axis of one where it has none; return it and the layout.
 
     The array is not copied. Raises DataError where `axes` does not fit the array, ParameterError where it is invalid.

@@ -1,4 +1,4 @@
-"""Items: the one form in which data travels, whether its items share one size or not."""
+"""Items: the one form in which data travel, whether the items share one shape or not."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,22 +15,43 @@ _CHUNK_VALUES = 2**22
 
 @dataclass(frozen=True, eq=False)
 class Items:
-    """N items of one dtype and one layout of axes.
+    r"""N items of one dtype and one layout of axes.
 
-    values: (N, *item_shape) where all items share one shape; else all items end to end, shape (total,).
-        A `np.memmap`, maybe read-only, where it lies on disk. Native byte order.
-    axes: "NF", "NT", "NTC", "NYX", "NYXC", "NZYX" or "NZYXC".
-    shapes: (N, item axes) int64, each item's own shape; None where they share one.
-    offsets: (N,) int64, where each item starts in `values`; None where they share one shape.
-    names: each item's name, a relative path with forward slashes; None for arrays.
-    skipped: (name, reason) of what could not be read.
-    notes: what else the user should know about how it was read, one line each.
-    source: what the user called it.
-    labels: (N,) for named sets that have them.
-    mask: bool, as `values`: True where the value is missing; None where none is. NaN is missing as well.
-    columns: of a table with cells of any type, what they hold; `values` are then their codes, float64 (N, F).
-    frame: that table, a `pandas.DataFrame`, where it is at hand.
-    rate: samples a second of recordings; None where it is not known.
+    Parameters
+    ----------
+    values : ndarray of shape (N, \*item_shape) or (total,)
+        The values: one array where all items share one shape, else all items stored contiguously (ragged layout). In
+        native byte order; a `numpy.memmap`, perhaps read-only, where they are on disk.
+    axes : {"NF", "NT", "NTC", "NYX", "NYXC", "NZYX", "NZYXC"}
+        The layout: items first, then features, times or spatial axes, channels last.
+    shapes : int64 array of shape (N, item axes), optional
+        The shape of each item in the ragged layout; None where all share one.
+    offsets : int64 array of shape (N,), optional
+        Where each item begins in the ragged `values`.
+    names : list of str, optional
+        The names of the items: relative paths with forward slashes.
+    skipped : list of (str, str)
+        Name and reason of each file that could not be read.
+    notes : list of str
+        What else the user should know about how the items were read, one line each.
+    source : str
+        What messages call the items.
+    labels : ndarray of shape (N,), optional
+        The classes of the items of a named data set.
+    mask : bool array, optional
+        As `values`, True where a value is missing; None where none is. NaN is missing as well.
+    columns : Columns, optional
+        The columns of a table with cells of any type, whose codes `values` (N, F) then are, as float64.
+    frame : pandas.DataFrame, optional
+        The table itself, where it is at hand.
+    rate : int, optional
+        The sample rate of recordings in Hz.
+
+    Examples
+    --------
+    >>> items = Items.from_list([np.zeros((2, 3)), np.zeros((4, 5))], "YX")
+    >>> items.axes, len(items), items.uniform, items[1].shape
+    ('NYX', 2, False, (4, 5))
     """
 
     values: np.ndarray
@@ -49,10 +70,23 @@ class Items:
 
     @classmethod
     def from_array(cls, X: Any, axes: str | None = None, source: str = "array", **details: Any) -> "Items":
-        """Items from one array; `axes` says which axis is which, in any order, where `guess_axes` would not know.
+        """Return the items in one array, which is not copied unless its byte order is foreign.
 
-        Not copied unless its byte order is foreign. `details` are further fields, such as names.
-        Raises DataError for an array that is empty, not of numbers, or of unclear axes.
+        Parameters
+        ----------
+        X : array_like
+            Booleans, integers or real numbers.
+        axes : str, optional
+            Which axis is which, in any order; guessed by `guess_axes` by default.
+        source : str
+            What messages call the array.
+        **details
+            Further fields, such as names.
+
+        Raises
+        ------
+        DataError
+            If the array is empty, not of numbers, or its axes are ambiguous.
         """
         name = "X" if source == "array" else source
         X = _numbers(X, name)
@@ -63,12 +97,26 @@ class Items:
     def from_list(
         cls, arrays: Sequence[Any], axes: str | None = None, source: str = "array", **details: Any
     ) -> "Items":
-        """Items from one array each, of any sizes but one dtype, one number of axes and of channels.
+        """Return items of one array each, of any sizes but one dtype, one number of axes and of channels.
 
-        `axes` are those of an item, with or without the N. Raises DataError as `from_array`, naming the item.
+        Parameters
+        ----------
+        arrays : sequence of array_like
+            The items.
+        axes : str, optional
+            The axes of an item, with or without N.
+        source : str
+            What messages call the list.
+        **details
+            Further fields, such as names.
+
+        Raises
+        ------
+        DataError
+            As for `from_array`, naming the item.
         """
         if len(arrays) == 0:
-            raise DataError(f"{source}: holds no items")
+            raise DataError("holds no items", source=source)
         arranged: list[np.ndarray] = []
         for index, array in enumerate(arrays):
             name = f"{source}, item {details['names'][index] if details.get('names') else index}"
@@ -76,9 +124,9 @@ class Items:
             item_axes = (axes or guess_axes((1, *array.shape), name)).replace("N", "")
             array, layout = arrange(array, item_axes, name)
             if arranged and (array.dtype != arranged[0].dtype or array.ndim != arranged[0].ndim):
+                first = f"{arranged[0].dtype} of shape {arranged[0].shape[1:]}"
                 raise DataError(
-                    f"{name}: {array.dtype} of shape {array.shape[1:]}, unlike the first item, "
-                    f"{arranged[0].dtype} of shape {arranged[0].shape[1:]}"
+                    f"{array.dtype} of shape {array.shape[1:]}, unlike the first item, {first}", source=name
                 )
             arranged.append(array)
         if len({array.shape for array in arranged}) == 1:
@@ -88,7 +136,7 @@ class Items:
 
     @classmethod
     def ragged(cls, values: np.ndarray, shapes: Any, axes: str, offsets: Any = None, **details: Any) -> "Items":
-        """Items of different sizes that lie in a flat array, end to end unless `offsets` says where each begins."""
+        """Return items of different sizes in a flat array, contiguous unless `offsets` say where each begins."""
         shapes = np.asarray(shapes, np.int64)
         if axes == "NF":
             raise DataError(
@@ -99,7 +147,7 @@ class Items:
             )
         if axes[-1] == "C" and (shapes[:, -1] != shapes[0, -1]).any():
             counts = ", ".join(map(str, np.unique(shapes[:, -1])))
-            raise DataError(f"{details.get('source', 'X')}: items of different numbers of channels ({counts})")
+            raise DataError(f"items of different numbers of channels ({counts})", source=details.get("source", "X"))
         if offsets is None:
             offsets = np.cumsum(shapes.prod(axis=1)) - shapes.prod(axis=1)
         return cls(values, axes, shapes, np.asarray(offsets, np.int64), **details)
@@ -113,24 +161,24 @@ class Items:
     def item_shape(self) -> tuple[int, ...]:
         """The shape that all items share; DataError where they do not."""
         if not self.uniform:
-            raise DataError(f"{self.source}: its items have different sizes, so no common shape")
+            raise DataError("the items have different sizes, so no common shape", source=self.source)
         return self.values.shape[1:]
 
     @property
     def dtype(self) -> np.dtype:
-        """The type of a value."""
+        """The dtype of the values."""
         return self.values.dtype
 
     @property
     def channels(self) -> int:
-        """Channels of an item: the length of the C axis, 1 where there is none."""
+        """The number of channels: the length of the C axis, 1 where there is none."""
         if self.axes[-1] != "C":
             return 1
         return int(self.values.shape[-1] if self.shapes is None else self.shapes[0, -1])
 
     @property
     def spatial_dims(self) -> int:
-        """How many axes of an item are spatial: 0 for tables, 1 for signals, 2 for pictures, 3 for volumes."""
+        """The number of spatial axes: 0 for tables, 1 for signals, 2 for images, 3 for volumes."""
         return len(self.axes.strip("NCF"))
 
     @property
@@ -139,21 +187,24 @@ class Items:
         return self.names or [f"{index:05d}" for index in range(len(self))]
 
     def __len__(self) -> int:
+        """Return the number of items."""
         return len(self.values if self.shapes is None else self.shapes)
 
     def __getitem__(self, index: int) -> np.ndarray:
+        """Return one item."""
         if self.shapes is None or self.offsets is None:
             return np.asarray(self.values[index])
         shape, start = self.shapes[index], self.offsets[index]
         return np.asarray(self.values[start : start + shape.prod()]).reshape(shape)
 
     def __iter__(self) -> Iterator[np.ndarray]:
+        """Iterate over the items."""
         return (self[index] for index in range(len(self)))
 
     def chunks(self) -> Iterator[np.ndarray]:
-        """All values, a few megabytes at a time: (n, *item_shape), or one item where sizes differ.
+        """Yield all values, a few megabytes at a time: (n, *item_shape), or one item where sizes differ.
 
-        Of an item that is longer than that come parts, along the first of its axes.
+        Longer items come in parts along their first axis.
         """
         if self.shapes is None:
             step = max(1, _CHUNK_VALUES // max(1, int(np.prod(self.item_shape))))
@@ -165,12 +216,12 @@ class Items:
             yield from _parts(item, 0)
 
     def mask_items(self) -> "Items":
-        """The mask as items of its own: True where a value is missing; for items that have one."""
+        """Return the mask as items of their own, True where a value is missing; for items that have one."""
         assert self.mask is not None
         return replace(self, values=self.mask, mask=None)
 
     def select(self, indices: Any) -> "Items":
-        """The items at `indices` (integers, a mask or a slice); only scattered items of one shape are copied."""
+        """Return the items at `indices` (integers, booleans or a slice), a view unless they are scattered."""
         where = np.arange(len(self))[indices]
         if len(where) and (np.diff(where) == 1).all():
             indices = slice(int(where[0]), int(where[-1]) + 1)
@@ -185,39 +236,51 @@ class Items:
         return replace(chosen, shapes=self.shapes[indices], offsets=self.offsets[indices])
 
     def to_rgb(self) -> "Items":
-        """Grey images as colour images, `NYX` as `NYXC`: every value three times."""
+        """Return grey images (NYX) as colour images (NYXC)."""
         uniform = self.shapes is None
 
-        def thrice(values: np.ndarray) -> np.ndarray:
+        def repeat(values: np.ndarray) -> np.ndarray:
             return np.repeat(values[..., None], 3, axis=-1) if uniform else np.repeat(values, 3)
 
         return replace(
             self,
             axes=self.axes + "C",
-            values=thrice(self.values),
-            mask=None if self.mask is None else thrice(self.mask),
+            values=repeat(self.values),
+            mask=None if self.mask is None else repeat(self.mask),
             shapes=None if self.shapes is None else np.column_stack([self.shapes, np.full(len(self), 3)]),
             offsets=None if self.offsets is None else 3 * self.offsets,
         )
 
     def batch(self, indices: np.ndarray) -> np.ndarray:
-        """The items at `indices` (B,) in one array (B, *item_shape), a copy; for items of one shape."""
+        """Return a copy of the items at `indices` (B,) as one array (B, *item_shape); for items of one shape."""
         if not self.uniform:
-            raise DataError(f"{self.source}: its items have different sizes; take crops")
+            raise DataError("the items have different sizes", source=self.source, hint="take crops")
         return np.asarray(self.values[indices])
 
     def crops(self, indices: np.ndarray, corners: np.ndarray, crop: tuple[int, ...]) -> np.ndarray:
-        """One crop of each item at `indices`, in one gather: (B, *crop), and C last where there are channels.
+        r"""Return one crop of each item at `indices`, gathered at once.
 
-        indices: (B,) ints. corners: (B, S) ints, the first coordinates of each crop along the S spatial axes.
-        Coordinates outside an item take the value at its nearest edge.
+        Parameters
+        ----------
+        indices : int array of shape (B,)
+            The items.
+        corners : int array of shape (B, S)
+            The first coordinates of each crop along the S spatial axes. Coordinates outside an item take the value at
+            its nearest edge.
+        crop : tuple of S int
+            The shape of a crop.
+
+        Returns
+        -------
+        ndarray of shape (B, \*crop) or (B, \*crop, C)
+            The crops, with channels last where the items have some.
         """
         corners = np.asarray(corners, np.int64)
         axes = range(self.spatial_dims)
         sizes = np.array([self.item_shape]) if self.shapes is None else self.shapes[indices]
 
         def column(values: np.ndarray) -> np.ndarray:
-            """One number for each crop, as (B, 1, ..., 1) to go with the spatial axes."""
+            """Return one number for each crop as (B, 1, ..., 1), to broadcast along the spatial axes."""
             return np.reshape(values, (-1, *(1 for _ in axes)))
 
         coordinates = []
@@ -235,17 +298,18 @@ class Items:
 
 
 def _parts(array: np.ndarray, axis: int) -> Iterator[np.ndarray]:
-    """The array, in parts along an axis where it is larger than a chunk should be."""
+    """Yield an array, in parts along an axis where it is larger than a chunk should be."""
     step = max(1, _CHUNK_VALUES * array.shape[axis] // max(1, array.size))
     for start in range(0, array.shape[axis], step):
         yield array[(*[slice(None)] * axis, slice(start, start + step))]
 
 
 def _numbers(X: Any, name: str) -> np.ndarray:
-    """X as an array of numbers in native byte order; a memory map stays one."""
+    """Return X as an array of numbers in native byte order; a memory map stays one."""
     X = X if isinstance(X, np.memmap) else np.asarray(X)
     if X.dtype.kind not in "buif":
-        raise DataError(f"{name} has values of type {X.dtype}: only booleans, integers and real numbers can be learnt")
+        raise DataError(f"values of type {X.dtype}, expected booleans, integers or real numbers", source=name)
     if X.size == 0:
-        raise DataError(f"{name} has shape {X.shape}: it holds no values")
-    return X if X.dtype.isnative else X.astype(X.dtype.newbyteorder("="))
+        raise DataError(f"shape {X.shape}, so it holds no values", source=name)
+    native: np.ndarray = X if X.dtype.isnative else X.astype(X.dtype.newbyteorder("="))
+    return native

@@ -1,4 +1,4 @@
-"""Labels: what class each item is of, from a file or from a named set."""
+"""Labels: the class of each item, from a file or from a named data set."""
 
 import csv
 import gzip
@@ -12,14 +12,12 @@ from narrows.data.formats import identify
 from narrows.errors import DataError
 
 
-def read_labels(source: str, count: int) -> np.ndarray:
-    """The labels that a source holds for `count` items, (N,): integers, or text; how many it holds is not checked.
+def read_labels(source: str, n_items: int) -> np.ndarray:
+    """Return the labels that a source holds for `n_items` items, (N,), integers or text; their number is not checked.
 
-    source: a named set with labels ("mnist:test"), or a file of one label an item: a .npy or IDX file, either as .gz,
-        or text with a label on each line, such as a .csv of one column, whose first line is a heading where it has a
-        line more than there are items.
-
-    Raises DataError, one line that names the source and says what is wrong with it.
+    source: a named data set with labels ("mnist:test"), or a file with one label per item: an array, or text with a
+        label on each line, such as a .csv of one column. The first line is a heading where there is one line more than
+        items.
     """
     if named.is_named(source):
         labels = named.read_named(source).labels
@@ -39,7 +37,7 @@ def read_labels(source: str, count: int) -> np.ndarray:
         raise DataError(
             os.strerror(error.errno or 0), source=source, hint="expected a file of labels, or a named set"
         ) from None
-    return _lines(text, source, count)
+    return _lines(text, source, n_items)
 
 
 def _one_axis(labels: np.ndarray | list[np.ndarray], source: str) -> np.ndarray:
@@ -48,17 +46,17 @@ def _one_axis(labels: np.ndarray | list[np.ndarray], source: str) -> np.ndarray:
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim != 1:
-        raise DataError(f"{source}: an array of shape {labels.shape}; expected one label an item, of shape (items,)")
+        raise DataError(f"an array of shape {labels.shape}", source=source, hint="expected one label an item, (items,)")
     return labels
 
 
-def _lines(text: str, source: str, count: int) -> np.ndarray:
+def _lines(text: str, source: str, n_items: int) -> np.ndarray:
     try:
         rows = list(csv.reader(text.rstrip().splitlines()))
     except csv.Error as error:
-        raise DataError(f"{source}: {error}; expected one label a line") from None
+        raise DataError(str(error), source=source, hint="expected one label a line") from None
     for number, row in enumerate(rows, 1):
         if len(row) > 1:
-            raise DataError(f"{source}: line {number} has {len(row)} columns; expected one label a line")
+            raise DataError(f"line {number} has {len(row)} columns", source=source, hint="expected one label a line")
     labels = [row[0].strip() if row else "" for row in rows]
-    return np.array(labels[1:] if len(labels) == count + 1 else labels)
+    return np.array(labels[1:] if len(labels) == n_items + 1 else labels)

@@ -1,38 +1,26 @@
-"""Room for decoded data: in memory while it fits, else in a file that vanishes with its array."""
+"""Memory for decoded data, or a temporary file where memory does not suffice."""
 
-import os
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
 
-def allocate(count: int, dtype: np.dtype) -> np.ndarray:
-    """A flat array for `count` values, mapped to a temporary file where it takes more than half of the free memory."""
-    if 2 * count * dtype.itemsize <= free_memory():
-        return np.empty(count, dtype)
+def allocate(size: int, dtype: np.dtype) -> np.ndarray:
+    """Return a flat array, mapped to a temporary file where it takes more than half of the free memory."""
+    if 2 * size * dtype.itemsize <= free_memory():
+        return np.empty(size, dtype)
     with tempfile.TemporaryFile(prefix="narrows-") as file:  # the map keeps the nameless file alive
-        return np.memmap(file, dtype, mode="w+", shape=(count,))
+        return np.memmap(file, dtype, mode="w+", shape=(size,))
 
 
 def free_memory() -> int:
-    """Bytes that can be had without swapping: of the machine, or of its container where that has less."""
-    return min(_machine_memory(), _container_memory())
+    """Return the bytes that can be had without swapping, of the machine or of its container, whichever has less."""
+    import psutil
 
-
-def _machine_memory() -> int:
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, AttributeError):
-        return 4 * 2**30  # a system that does not say
-
-
-def _container_memory() -> int:
+    free: int = psutil.virtual_memory().available
     group = Path("/sys/fs/cgroup")
     try:
-        return int((group / "memory.max").read_text()) - int((group / "memory.current").read_text())
+        return min(free, int((group / "memory.max").read_text()) - int((group / "memory.current").read_text()))
     except (OSError, ValueError):  # no container, or "max": no limit
-        return _machine_memory()
+        return free

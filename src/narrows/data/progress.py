@@ -1,10 +1,10 @@
-"""How reading tells how far it is."""
+"""Progress of reading."""
 
 from collections.abc import Callable
 
 Progress = Callable[[str, int, int | None], None]
-"""Called with a description, how much is done, and the total, which is None where it is not known."""
+"""Called with a description, how much is done, and the total, or None where it is not known."""
 
 
 def no_progress(description: str, done: int, total: int | None) -> None:
-    """The progress that nobody asked for."""
+    """Report nothing."""

