@@ -296,7 +296,7 @@ def test_many_items_are_taken_in_parts(monkeypatch):
         (
             {},
             waves(10, 5, 5, 5),
-            "X has shape (10, 5, 5, 5), which does not tell its axes; specify them (NZYX for volumes",
+            "X: shape (10, 5, 5, 5) does not say which axis is which; specify the axes (NZYX for volumes",
         ),
         ({"code": 9}, [*waves(9, 8, 8), *waves(9, 7, 9)], "its items have different sizes, which a flat code of 9"),
         (
