@@ -1,59 +1,27 @@
-"""The coders beside which narrows is measured, each at its best for PSNR and size.
+"""Image codecs and compressors that narrows is compared with, each at its best for PSNR and size.
 
-A picture is (Y, X) or (Y, X, C) uint8. `encode` makes the whole content of a file of it and `decode` undoes that.
-Efforts are the highest that a run can afford; `THOROUGH` holds those that take many times longer for some percent.
+They replace those of `narrows.evaluation.peers`, whose efforts are lower, and add JPEG XL and bzip2. Efforts are the
+highest that a run can afford; `THOROUGH` holds those that take many times longer for a few percent.
 """
 
 import bz2
-import io
 import lzma
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 import imagecodecs
 import numpy as np
-from PIL import Image, features
+from PIL import features
 
-Options = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Peer:
-    """A coder and its settings.
-
-    encode(picture, quality, **options) -> bytes: lossless where quality is None. decode(content, shape) -> picture.
-    lossless, lossy: variants of options, of which the smallest file counts; none where the coder cannot.
-    qualities: every setting of the loss that makes a difference, from the worst to the best.
-    mosaic: how many items go into one picture: as a square, or in a column, one below the other.
-    """
-
-    name: str
-    encode: Callable[..., bytes]
-    decode: Callable[[bytes, tuple[int, ...]], np.ndarray]
-    lossless: tuple[Options, ...] = ()
-    lossy: tuple[Options, ...] = ()
-    qualities: tuple[float, ...] = ()
-    mosaic: Literal["square", "column"] = "square"
-
-    def losses(self, colour: bool) -> list[Options]:
-        """The variants with a loss that differ: of grey pictures, those of the subsampling of colours do not."""
-        if colour:
-            return list(self.lossy)
-        grey = ({name: value for name, value in one.items() if name != "subsampling"} for one in self.lossy)
-        return [dict(one) for one in dict.fromkeys(tuple(one.items()) for one in grey)]
+from narrows.evaluation.peers import ImagePeer, Options, peers, pillow_decode, pillow_encode, register_peer
 
 
-def pillow_encode(picture: np.ndarray, quality: float | None, format: str, **options: Any) -> bytes:
-    if quality is not None:
-        options["quality"] = int(quality)
-    file = io.BytesIO()
-    Image.fromarray(picture).save(file, format, **options)
-    return file.getvalue()
-
-
-def pillow_decode(content: bytes, shape: tuple[int, ...]) -> np.ndarray:
-    return np.asarray(Image.open(io.BytesIO(content)).convert("L" if len(shape) == 2 else "RGB"))
+def lossy_variants(peer: ImagePeer, colour: bool) -> list[Options]:
+    """Return the lossy variants that differ: the subsampling of colours makes no difference to grey images."""
+    if colour:
+        return list(peer.lossy)
+    grey = ({name: value for name, value in one.items() if name != "subsampling"} for one in peer.lossy)
+    return [dict(one) for one in dict.fromkeys(tuple(one.items()) for one in grey)]
 
 
 def jpeg_encode(picture: np.ndarray, quality: float, **options: Any) -> bytes:
@@ -61,14 +29,14 @@ def jpeg_encode(picture: np.ndarray, quality: float, **options: Any) -> bytes:
 
 
 def webp_encode(picture: np.ndarray, quality: float | None, lossless_effort: int = 0) -> bytes:
-    # Of lossless pictures, WebP's quality is the effort.
+    # For lossless images, WebP's quality is the effort.
     if quality is None:
         return pillow_encode(picture, lossless_effort, "WEBP", method=6, lossless=True)
     return pillow_encode(picture, quality, "WEBP", method=6)
 
 
 def avif_encode(picture: np.ndarray, quality: float | None, speed: int, subsampling: str = "4:4:4") -> bytes:
-    # Pillow knows the loss without colour and the tuning, imagecodecs the colours without a loss.
+    # Pillow supports lossy grey images and the tuning, imagecodecs lossless colour images.
     if quality is None:
         return bytes(imagecodecs.avif_encode(picture, 100, speed=speed, codec="aom", numthreads=1))
     if picture.ndim == 2:
@@ -78,7 +46,7 @@ def avif_encode(picture: np.ndarray, quality: float | None, speed: int, subsampl
 
 
 def jpegxl_encode(picture: np.ndarray, quality: float | None, effort: int) -> bytes:
-    """`quality` is the distance times -1, so that more is better."""
+    """Encode; `quality` is minus the distance, so that higher is better."""
     loss = {"lossless": True} if quality is None else {"distance": -quality}
     return bytes(imagecodecs.jpegxl_encode(picture, effort=effort, usecontainer=False, numthreads=1, **loss))
 
@@ -116,13 +84,13 @@ def bzip2_decode(content: bytes, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def avif_qualities() -> tuple[int, ...]:
-    """One quality for each of the 64 quantisers that libavif makes of the qualities from 0 to 100."""
+    """Return one quality for each of the 64 quantisers to which libavif maps the qualities from 0 to 100."""
     quantisers = [((100 - quality) * 63 + 50) // 100 for quality in range(100)]
     return tuple(sorted(quantisers.index(quantiser) for quantiser in set(quantisers)))
 
 
-def avif(speed: int) -> Peer:
-    return Peer(
+def avif(speed: int) -> ImagePeer:
+    return ImagePeer(
         "AVIF",
         avif_encode,
         pillow_decode,
@@ -132,9 +100,9 @@ def avif(speed: int) -> Peer:
     )
 
 
-WEBP = Peer("WebP", webp_encode, pillow_decode, ({"lossless_effort": 80},), ({},), tuple(range(101)))
-PEERS = (
-    Peer(
+WEBP = ImagePeer("WebP", webp_encode, pillow_decode, ({"lossless_effort": 80},), ({},), tuple(range(101)))
+for _peer in (
+    ImagePeer(
         "JPEG",
         jpeg_encode,
         pillow_decode,
@@ -147,25 +115,28 @@ PEERS = (
     ),
     WEBP,
     avif(speed=6),
-    Peer(
+    ImagePeer(
         "JPEG XL",
         jpegxl_encode,
         jpegxl_decode,
         lossless=({"effort": 7}, {"effort": 9}),
-        # Above 7, efforts spend more on what the eye sees: at one PSNR the files are no smaller.
+        # Efforts above 7 optimise visual quality: at the same PSNR, files are no smaller.
         lossy=({"effort": 7},),
         qualities=tuple(-np.geomspace(25, 0.1, 121).round(3)),
     ),
-    Peer(
+    ImagePeer(
         "PNG",
         png_encode,
         png_decode,
         lossless=tuple({"filter": kind, "strategy": strategy} for kind in (8, 248) for strategy in (0, 3)),
         mosaic="column",
     ),
-    Peer("xz", xz_encode, xz_decode, ({"delta": False}, {"delta": True}), mosaic="column"),
-    Peer("bzip2", bzip2_encode, bzip2_decode, ({},), mosaic="column"),
-)
+    ImagePeer("xz", xz_encode, xz_decode, ({"delta": False}, {"delta": True}), mosaic="column"),
+    ImagePeer("bzip2", bzip2_encode, bzip2_decode, ({},), mosaic="column"),
+):
+    register_peer(_peer)
+NAMES = ("JPEG", "WebP", "AVIF", "JPEG XL", "PNG", "xz", "bzip2")
+PEERS = tuple(peers(ImagePeer)[name] for name in NAMES)
 THOROUGH = tuple(
     {"WebP": replace(WEBP, lossless=({"lossless_effort": 100},)), "AVIF": avif(speed=4)}.get(peer.name, peer)
     for peer in PEERS
@@ -173,7 +144,7 @@ THOROUGH = tuple(
 
 
 def versions() -> dict[str, str]:
-    """The library behind each peer."""
+    """Return the library behind each peer."""
     known = dict(entry.split("-", 1) for entry in imagecodecs.version().split(", ") if "-" in entry)
     return {
         "JPEG": f"libjpeg-turbo {features.version('libjpeg_turbo')}",

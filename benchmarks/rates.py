@@ -1,4 +1,4 @@
-"""Rate and distortion of a peer: what its files of a set of pictures hold, and what comes back."""
+"""Rate and distortion of a peer on a set of images."""
 
 import math
 import time
@@ -11,7 +11,8 @@ from typing import Literal
 import numpy as np
 
 import peers
-from peers import Options, Peer
+from narrows.evaluation.peers import ImagePeer, Options
+from peers import lossy_variants
 
 Files = Literal["one", "each"]  # all items in one file, or each in its own
 FILES: tuple[Files, Files] = ("one", "each")
@@ -21,10 +22,10 @@ SPREAD = 5  # settings of a curve, from the worst to the best, beside those foun
 
 @dataclass(frozen=True)
 class Rate:
-    """One coder at one setting, on all items.
+    """One codec at one setting, on all items.
 
-    bytes: of all files. psnr: in dB, of the mean squared error over all values of all items, range 255; None where
-    every value came back. worst: the largest error of a value. encoding, decoding: seconds.
+    bytes: of all files. psnr: in dB, of the mean squared error over all values of all items, range 255; None if
+    lossless. worst: the largest error of a value. encoding, decoding: seconds.
     """
 
     coder: str
@@ -55,7 +56,9 @@ def pixels(items: Sequence[np.ndarray]) -> int:
     return sum(item.shape[0] * item.shape[1] for item in items)
 
 
-def measured(peer: Peer, files: Files, items: Sequence[np.ndarray], quality: float | None, options: Options) -> Rate:
+def measured(
+    peer: ImagePeer, files: Files, items: Sequence[np.ndarray], quality: float | None, options: Options
+) -> Rate:
     """Encode and decode all items at one setting."""
     mosaic = Mosaic.of(items, peer.mosaic) if files == "one" else None
     pictures = list(items) if mosaic is None else [mosaic.picture(items)]
@@ -66,7 +69,7 @@ def measured(peer: Peer, files: Files, items: Sequence[np.ndarray], quality: flo
     ended = time.perf_counter()
     psnr, worst = distortion(items, returned if mosaic is None else mosaic.items(returned[0]))
     if quality is None and psnr is not None:
-        raise AssertionError(f"{peer.name} {dict(options)} lost something")
+        raise AssertionError(f"{peer.name} {dict(options)} is not lossless")
     chosen = {"quality": quality, **options} if quality is not None else {"lossless": True, **options}
     return Rate(
         peer.name,
@@ -110,14 +113,14 @@ class Mosaic:
         return rows.reshape(-1, height, width, *picture.shape[2:])[: self.count]
 
 
-def curve(peer: Peer, files: Files, items: Sequence[np.ndarray], targets: Iterable[float]) -> list[Rate]:
+def curve(peer: ImagePeer, files: Files, items: Sequence[np.ndarray], targets: Iterable[float]) -> list[Rate]:
     """The losslessly coded size, and for each variant a few settings and those that just reach each target PSNR.
 
     A setting that just reaches a target is found between its neighbours, until the one below it is known to fail.
     """
     rates = [measured(peer, files, items, None, options) for options in peer.lossless]
     targets = list(targets)
-    for options in peer.losses(colour=items[0].ndim == 3) if targets else []:
+    for options in lossy_variants(peer, colour=items[0].ndim == 3) if targets else []:
         known: dict[int, Rate] = {}
 
         def at(index: int, known: dict[int, Rate] = known, options: Options = options) -> Rate:

@@ -1,6 +1,7 @@
-"""The peers of denoising and filling in, each with the settings that it is tried at.
+"""Peers for denoising and imputation, each with the settings that are tried.
 
-A picture is (Y, X) float32, of 0..1 apart from its noise; NaN are its holes. `restore` gives the whole picture back.
+An image is (Y, X) float32, in 0..1 apart from its noise, and NaN where values are missing. `restore` returns a complete
+image. Imputation peers are registered with `narrows.evaluation.peers`.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,6 +13,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from narrows.evaluation.peers import ImputationPeer, peers, register_peer
+
 Settings = Mapping[str, Any]
 Family = Literal["digits", "photographs"]
 PACKAGES = ("scikit-image", "PyWavelets", "bm3d", "scipy")
@@ -19,7 +22,7 @@ PACKAGES = ("scikit-image", "PyWavelets", "bm3d", "scipy")
 
 @dataclass(frozen=True, eq=False)
 class Peer:
-    """A way to restore pictures.
+    """A method that restores images.
 
     choices: the values that each setting is tried at; the search starts from the first of each.
     tuning, tests: how many training items the search sees at most, and on how many test items the peer is measured.
@@ -144,17 +147,19 @@ def wavelets(picture: np.ndarray, shifts: int, **settings: Any) -> np.ndarray:
     return cycle_spin(picture, denoise_wavelet, shifts, func_kw=settings, workers=1)
 
 
-def biharmonic(picture: np.ndarray) -> np.ndarray:
+def fill_biharmonic(values: np.ndarray, observed: np.ndarray) -> np.ndarray:
+    """Return an image filled by the biharmonic equation."""
     from skimage.restoration import inpaint_biharmonic
 
-    return inpaint_biharmonic(np.nan_to_num(picture), np.isnan(picture))
+    return inpaint_biharmonic(np.nan_to_num(values), ~observed)
 
 
-def nearest(picture: np.ndarray) -> np.ndarray:
-    from scipy.ndimage import distance_transform_edt
+register_peer(ImputationPeer("biharmonic", fill_biharmonic))
 
-    places = distance_transform_edt(np.isnan(picture), return_distances=False, return_indices=True)
-    return picture[tuple(places)]
+
+def impute(picture: np.ndarray, name: str) -> np.ndarray:
+    """Return an image filled by a registered imputation peer."""
+    return peers(ImputationPeer)[name].fill(picture, ~np.isnan(picture))
 
 
 def filled(picture: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -162,9 +167,9 @@ def filled(picture: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def denoisers(sigma: float, family: Family) -> list[Peer]:
-    """The peers for Gaussian noise, each told of its deviation.
+    """Return the denoising peers for Gaussian noise; each is given the standard deviation.
 
-    Clipping makes the noise of digits smaller than it was drawn, so they may take it for a share of it.
+    Clipping reduces the noise of digits, so smaller standard deviations are tried as well.
     """
     digits = family == "digits"
     shares = (0.7, 1.0, 0.85, 0.6, 0.5, 0.4, 0.3, 0.2) if digits else (1.0, 0.9, 1.1, 1.2)
@@ -217,8 +222,11 @@ def denoisers(sigma: float, family: Family) -> list[Peer]:
 
 
 def fillers(mean: np.ndarray | None) -> list[Peer]:
-    """The peers for holes; `mean` (Y, X) is that of the training items, where they are alike enough to have one."""
-    peers = [Peer("biharmonic", biharmonic, tests=1000), Peer("nearest value", nearest, package="scipy")]
+    """Return the imputation peers; `mean` (Y, X) is that of the training items, if they are aligned."""
+    found = [
+        Peer("biharmonic", partial(impute, name="biharmonic"), tests=1000),
+        Peer("nearest value", partial(impute, name="nearest"), package="scipy"),
+    ]
     return (
-        peers if mean is None else [*peers, Peer("mean training digit", partial(filled, values=mean), package="numpy")]
+        found if mean is None else [*found, Peer("mean training digit", partial(filled, values=mean), package="numpy")]
     )
