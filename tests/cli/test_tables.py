@@ -43,8 +43,13 @@ def test_parquet_there_and_back(folder, tmp_path):
 
 def test_csv_there_and_back(folder, tmp_path):
     for source, names in (("people.csv", 7), ("people.parquet", 8)):
-        assert narrows("encode", folder / "ae.safetensors", folder / source, "-o", tmp_path / "f.csv").code == 0
-        assert narrows("decode", folder / "ae.safetensors", tmp_path / "f.csv", "-o", tmp_path / "b.csv").code == 0
+        assert (
+            narrows("encode", folder / "ae.safetensors", folder / source, "-o", tmp_path / "f.csv", "--force").code == 0
+        )
+        assert (
+            narrows("decode", folder / "ae.safetensors", tmp_path / "f.csv", "-o", tmp_path / "b.csv", "--force").code
+            == 0
+        )
         back = pd.read_csv(tmp_path / "b.csv")
         assert back.shape == (300, names)  # the index as well, where it has a name
         assert (back["town"].to_numpy() == people(300)["town"].to_numpy()).mean() > 0.9

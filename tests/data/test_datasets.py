@@ -106,12 +106,12 @@ def assert_is_small(items, files):
 
 def test_a_mirror_fills_the_cache_and_the_cache_needs_no_mirror(small, serve, monkeypatch):
     serve(packed(small))
-    told = []
-    items = data.read("mnist", progress=lambda *news: told.append(news))
+    reported = []
+    items = data.read("mnist", progress=lambda *news: reported.append(news))
     assert_is_small(items, small)
     assert items.notes == [f"mnist: fetched from {source.MIRRORS[0]}"]
     last = len(packed(small)["t10k-labels-idx1-ubyte.gz"])
-    assert told[-1] == ("mnist: t10k-labels-idx1-ubyte", last, last)
+    assert reported[-1] == ("mnist: t10k-labels-idx1-ubyte", last, last)
     monkeypatch.setattr(source, "download", None)
     again = data.read("mnist:train")
     assert_is_small(again, small)

@@ -352,9 +352,9 @@ def test_images_larger_than_the_memory_are_decoded_into_a_file(tmp_path, monkeyp
 def test_progress_counts_to_the_end(tmp_path):
     for index in range(3):
         save(tmp_path / f"{index}.png", noise(4, 4))
-    told = []
-    data.read(tmp_path, progress=lambda *news: told.append(news))
-    assert told[-1] == (f"{tmp_path}: reading", 3, 3)
+    reported = []
+    data.read(tmp_path, progress=lambda *news: reported.append(news))
+    assert reported[-1] == (f"{tmp_path}: reading", 3, 3)
 
 
 def test_a_zip_is_read_without_unpacking_and_nothing_leads_out_of_it(tmp_path):

@@ -118,7 +118,7 @@ def test_foreign_byte_order_becomes_native():
         (np.ones((3, 0, 2)), "no values"),
     ],
 )
-def test_arrays_that_cannot_be_learnt_are_refused(array, message):
+def test_arrays_that_cannot_be_learned_from_are_refused(array, message):
     with pytest.raises(DataError, match=message):
         data.Items.from_array(array)
 

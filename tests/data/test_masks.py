@@ -1,4 +1,4 @@
-"""Holes, however they are marked: by a value, by a mask, by an alpha channel."""
+"""Missing values, however they are marked: by a value, by a mask, by an alpha channel."""
 
 import numpy as np
 import pytest
@@ -29,8 +29,8 @@ def test_a_value_that_means_missing(dtype, uniform):
     value = float(items.values.flat[3])
     marked = mask_value(items, value)
     assert marked.values is items.values
-    for item, hole in zip(items, marked.mask_items(), strict=True):
-        np.testing.assert_array_equal(hole, item == value)
+    for item, missing in zip(items, marked.mask_items(), strict=True):
+        np.testing.assert_array_equal(missing, item == value)
     again = mask_value(marked, float(items.values.flat[4]))
     assert (again.mask >= marked.mask).all()
     assert mask_value(items, np.nan) is items
@@ -50,12 +50,12 @@ def test_an_alpha_channel(colours, uniform):
     assert without.axes == ("NYX" if colours == 1 else "NYXC")
     assert without.channels == colours
     assert len(without) == len(items)
-    for given, item, hole in zip(items, without, without.mask_items(), strict=True):
+    for given, item, missing in zip(items, without, without.mask_items(), strict=True):
         colour = given[..., :-1] if colours == 3 else given[..., 0]
         np.testing.assert_array_equal(item, colour)
         expected = np.zeros(given.shape[:2], bool)
         expected[:2, 1:3] = True
-        np.testing.assert_array_equal(hole, expected[..., None].repeat(3, -1) if colours == 3 else expected)
+        np.testing.assert_array_equal(missing, expected[..., None].repeat(3, -1) if colours == 3 else expected)
 
 
 @pytest.mark.parametrize(
@@ -75,12 +75,12 @@ def test_masks(channels, uniform):
     masks = random_masks(items)
     marked = apply_masks(items, Items.from_list(masks, "YX"))
     assert items.mask is None
-    for hole, mask in zip(marked.mask_items(), masks, strict=True):
-        np.testing.assert_array_equal(hole, mask[..., None].repeat(3, -1) if channels else mask)
+    for missing, mask in zip(marked.mask_items(), masks, strict=True):
+        np.testing.assert_array_equal(missing, mask[..., None].repeat(3, -1) if channels else mask)
     others = random_masks(items, seed=1)
     both = apply_masks(marked, Items.from_list(others, "YX"))
-    for hole, one, other in zip(both.mask_items(), masks, others, strict=True):
-        np.testing.assert_array_equal(hole[..., 0] if channels else hole, one | other)
+    for missing, one, other in zip(both.mask_items(), masks, others, strict=True):
+        np.testing.assert_array_equal(missing[..., 0] if channels else missing, one | other)
 
 
 def test_one_mask_for_all():
@@ -113,11 +113,11 @@ def test_items_that_were_selected_from_others():
     marked = apply_masks(items, Items.from_list(masks, "YX"))
     chosen = [3, 0, 2]
     some = marked.select(np.array(chosen))
-    for index, item, hole in zip(chosen, some, some.mask_items(), strict=True):
+    for index, item, missing in zip(chosen, some, some.mask_items(), strict=True):
         np.testing.assert_array_equal(item, arrays[index])
-        np.testing.assert_array_equal(hole, masks[index])
+        np.testing.assert_array_equal(missing, masks[index])
     more = apply_masks(some, Items.from_list([~masks[index] for index in chosen], "YX"))
-    assert all(hole.all() for hole in more.mask_items())
+    assert all(missing.all() for missing in more.mask_items())
     assert not mask_value(some, 300).mask_items()[1].all()
     uniform = apply_masks(Items.from_array(np.stack(arrays[::2])), Items.from_list(masks[::2], "YX"))
     np.testing.assert_array_equal(uniform.select([1]).mask, uniform.mask[1:])
@@ -128,10 +128,10 @@ def test_grey_images_with_holes_as_colour_ones(uniform):
     arrays = of_sizes()
     items = Items.from_array(np.stack(arrays[::2])) if uniform else Items.from_list(arrays)
     masks = random_masks(items)
-    coloured = apply_masks(items, Items.from_list(masks, "YX")).to_rgb()
-    for item, hole, mask in zip(coloured, coloured.mask_items(), masks, strict=True):
-        assert item.shape == hole.shape == (*mask.shape, 3)
-        np.testing.assert_array_equal(hole, mask[..., None].repeat(3, -1))
+    rgb = apply_masks(items, Items.from_list(masks, "YX")).to_rgb()
+    for item, missing, mask in zip(rgb, rgb.mask_items(), masks, strict=True):
+        assert item.shape == missing.shape == (*mask.shape, 3)
+        np.testing.assert_array_equal(missing, mask[..., None].repeat(3, -1))
 
 
 @pytest.mark.parametrize(

@@ -163,10 +163,10 @@ def test_a_filled_csv_keeps_the_text_of_known_cells(tmp_path):
     convert(str(source), str(target), filler(columns), columns, fills=True)
     before = [line.split(";") for line in TEXT.replace(';""Neil""', "").splitlines()]
     after = [line.split(";") for line in target.read_text().replace(';""Neil""', "").splitlines()]
-    holes = {"", "NA", "NaN", "null"}
+    missing = {"", "NA", "NaN", "null"}
     for old, new in zip(before, after, strict=True):
-        assert [cell for cell in old if cell not in holes] == [
-            cell for cell, was in zip(new, old, strict=True) if was not in holes
+        assert [cell for cell in old if cell not in missing] == [
+            cell for cell, was in zip(new, old, strict=True) if was not in missing
         ]
     assert after[2] == ["008", "1", "2", '"O"', "TRUE", "2020-01-05", "NA", "2020-01-01 08:00:00.000000Z"]
     assert after[3][:4] == ["009", "+3", "1.0", '"O"']
@@ -296,7 +296,7 @@ print(1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before))
 
 
 def test_a_table_larger_than_the_memory_that_is_used(tmp_path):
-    """It is learnt from and filled in less memory than its values take."""
+    """It is read and filled in less memory than its values take."""
     groups = 80
     ran = subprocess.run(
         [sys.executable, "-c", LARGE, str(tmp_path / "a.parquet"), str(tmp_path / "b.parquet"), str(groups)],

@@ -20,7 +20,8 @@ def encode(
             "--output",
             "-o",
             metavar="CODES",
-            help="A .npy, .npz, .csv or .parquet, or - for a .npy on standard output, the default without --errors.",
+            help=f"A file ({', '.join(writable_suffixes('array', 'table'))}), or - for a .npy on standard output, "
+            "the default without --errors.",
         ),
     ] = None,
     errors: Annotated[

@@ -151,7 +151,7 @@ def check_outputs(output: str, uncertainty: str | None, force: bool) -> None:
     """Raise where a result cannot be written, or would replace a file."""
     check_output(output, force)
     if uncertainty is not None:
-        check_file(uncertainty, (".npy", ".npz", *writable_suffixes("table")), force, "--uncertainty")
+        check_file(uncertainty, writable_suffixes("array", "table"), force, "--uncertainty")
         if uncertainty == output:
             raise ParameterError("is the output as well; name another file", source=f"--uncertainty {uncertainty}")
 
