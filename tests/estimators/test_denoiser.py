@@ -267,11 +267,11 @@ def test_without_clean_data_only_what_is_hidden_is_asked_for(unguarded, monkeypa
     starts = set()
     for x, example in seen:
         assert all(item.tobytes() in rows for item in x.numpy())
-        assert (example.seen[example.asked] == 0).all()
-        assert not example.known[example.asked].any()
+        assert (example.inputs[example.target_mask] == 0).all()
+        assert not example.observed[example.target_mask].any()
         assert (example.target == x).all()
-        assert example.asked.flatten(1).any(1).all()
-        starts.add(tuple(example.asked[0, 0].nonzero()[0].tolist()))
+        assert example.target_mask.flatten(1).any(1).all()
+        starts.add(tuple(example.target_mask[0, 0].nonzero()[0].tolist()))
     assert len(starts) > 1
 
 

@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 import narrows
 import narrows.training.loop
 from narrows import DataError, Imputer, TrainingError, data
-from narrows.corruption.corruption import Holes
+from narrows.corruption import Masks
 from narrows.estimators.imputer import missing
 from narrows.objectives.restoration import FillObjective
 
@@ -449,17 +449,17 @@ def test_in_training_some_holes_are_seen_partly_filled():
     """In so many items as there should; never where it is asked, and never of what is held out."""
     x = torch.rand(400, 2, 6, 7, generator=torch.Generator().manual_seed(0))
     x[:, :, 0] = torch.nan
-    objective = FillObjective(Holes.parse("blocks:0.5"), seed=3)
+    objective = FillObjective(Masks.parse("blocks:0.5"), seed=3)
     drawn = objective.corruption(x, objective.generator(x, 5))
     example, again = objective.example(x, 5), objective.example(x, 5)
     assert torch.equal(example.x, again.x)
-    filled = (drawn.asked & ~example.asked).flatten(1)
-    share = filled.sum(1) / drawn.asked.flatten(1).sum(1)
+    filled = (drawn.target_mask & ~example.target_mask).flatten(1)
+    share = filled.sum(1) / drawn.target_mask.flatten(1).sum(1)
     assert 0.15 < (share > 0).float().mean() < 0.35
     assert 0.35 < share[share > 0].mean() < 0.65
-    assert torch.equal(example.asked | example.known, x.isfinite())
-    assert not (example.asked & example.known).any()
-    assert torch.equal(example.seen[example.known], x[example.known])
-    assert (example.seen[~example.known] == 0).all()
+    assert torch.equal(example.target_mask | example.observed, x.isfinite())
+    assert not (example.target_mask & example.observed).any()
+    assert torch.equal(example.inputs[example.observed], x[example.observed])
+    assert (example.inputs[~example.observed] == 0).all()
     held_out, plain = objective.example(x, None), objective.corruption(x, objective.generator(x, None))
     assert torch.equal(held_out.x, plain.x)

@@ -92,7 +92,7 @@ def test_an_untrained_network_answers_near_the_mean(network, ranged):
     architecture = Architecture(kind, 2, (12, 12), 5, *details, ranged=ranged)
     network = build(architecture)
     mean = torch.tensor([0.1, 0.8]).view(2, 1, 1).expand(2, 12, 12)
-    network.start_at(mean)
+    network.init_output_bias(mean)
     with torch.no_grad():
         answer = network(x_of(architecture, count=20)).mean(dim=(0, 2, 3))
     assert (answer - mean[:, 0, 0]).abs().max() < 0.25
@@ -100,7 +100,7 @@ def test_an_untrained_network_answers_near_the_mean(network, ranged):
 
 def test_starting_at_black_is_finite():
     network = build(Architecture("linear", 1, (4, 4), 2))
-    network.start_at(torch.zeros(1, 4, 4))
+    network.init_output_bias(torch.zeros(1, 4, 4))
     assert torch.isfinite(network(torch.zeros(1, 1, 4, 4))).all()
 
 

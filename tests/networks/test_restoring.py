@@ -61,11 +61,11 @@ def test_what_is_out_of_reach_changes_nothing(spatial, shapes, preset):
     network = network_of(shapes[spatial], "fill", preset)
     for axis in range(spatial):
         size = [min(8, 2 * step) for step in network.stride]
-        size[axis] = 2 * network.reach[axis] + 3 * network.stride[axis] + 1
+        size[axis] = 2 * network.receptive_radius[axis] + 3 * network.stride[axis] + 1
         x = x_of(network, *size)
         before, farthest = answers(network, x), 0
         for start in range(network.stride[axis]):
-            changed, at = x.clone(), network.reach[axis] + start
+            changed, at = x.clone(), network.receptive_radius[axis] + start
             values, known = changed.select(2 + axis, at).chunk(2, 1)
             values += 50
             known[:] = 1
@@ -73,8 +73,8 @@ def test_what_is_out_of_reach_changes_nothing(spatial, shapes, preset):
             places = differs.nonzero()[:, 0]
             assert len(places)
             farthest = max(farthest, int((places - at).abs().max()))
-        assert farthest <= network.reach[axis]
-        assert farthest >= network.reach[axis] // 3, "it says that it looks much farther than it does"
+        assert farthest <= network.receptive_radius[axis]
+        assert farthest >= network.receptive_radius[axis] // 3, "it says that it looks much farther than it does"
 
 
 @pytest.mark.parametrize("spatial", [1, 2, 3])
@@ -83,13 +83,13 @@ def test_a_part_from_a_multiple_of_the_stride_on_is_the_same(spatial, preset):
     """Of items of odd sizes, which end within a grid cell."""
     network = network_of(SHAPES[spatial], "denoise", preset)
     size = [step + 3 for step in network.stride]
-    size[-1] = network.reach[-1] + 3 * network.stride[-1] + 5
+    size[-1] = network.receptive_radius[-1] + 3 * network.stride[-1] + 5
     x = x_of(network, *size)
     cut = 2 * network.stride[-1]
     part = answers(network, x[..., cut:])
     whole = answers(network, x)
-    right = cut + network.reach[-1]
-    torch.testing.assert_close(part[..., network.reach[-1] :, :], whole[..., right:, :])
+    right = cut + network.receptive_radius[-1]
+    torch.testing.assert_close(part[..., network.receptive_radius[-1] :, :], whole[..., right:, :])
 
 
 @pytest.mark.parametrize("ranged", [True, False])
@@ -98,7 +98,7 @@ def test_a_part_from_a_multiple_of_the_stride_on_is_the_same(spatial, preset):
 def test_it_starts_at_the_mean(preset, spatial, ranged):
     network = build(Restoration(2, SHAPES[spatial], "denoise", 3, preset, ranged))
     mean = torch.tensor([0.2, 0.7])
-    network.start_at(mean)
+    network.init_output_bias(mean)
     with torch.no_grad():
         restored, _ = network(torch.full((1, 2, *SHAPES[spatial]), 0.4))
     assert (restored.mean([0, *range(2, 2 + spatial)]) - mean).abs().max() < 0.35
@@ -109,7 +109,7 @@ def test_it_starts_at_the_mean(preset, spatial, ranged):
 @pytest.mark.parametrize("preset", ["default", "lesson"])
 def test_filling_starts_at_its_first_guess(preset, spatial, ranged):
     network = build(Restoration(1, SHAPES[spatial], "fill", 3, preset, ranged)).requires_grad_(False)
-    network.start_at(torch.tensor([0.9]))
+    network.init_output_bias(torch.tensor([0.9]))
     x = x_of(network, *SHAPES[spatial]).float()
     restored, _ = network(x)
     torch.testing.assert_close(restored, network.guess(x).clamp(0.01, 0.99) if ranged else network.guess(x))

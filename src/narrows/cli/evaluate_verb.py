@@ -76,12 +76,12 @@ def check_corruption(noise: str | None = None, target: str | None = None, holes:
         raise ParameterError("pairs of items have noise of their own; give one of --noise and --target")
     if noise is None and holes is None:
         return
-    from narrows.corruption.corruption import Holes, Noise
+    from narrows.corruption import Masks, Noise
 
     if noise is not None:
         Noise.parse(noise)
     if holes is not None:
-        Holes.parse(holes)
+        Masks.parse(holes)
 
 
 def check_evaluate_options(model: str, tool: str, **given: str | None) -> None:

@@ -10,9 +10,9 @@ from narrows.data.datasets import named
 from narrows.data.formats import ReadOptions, find_by_name, read_content
 from narrows.data.formats.members import in_glob, read_members
 from narrows.data.items import Items
-from narrows.data.progress import Progress, no_progress
 from narrows.data.tables.columns import Columns
 from narrows.errors import DataError
+from narrows.progress import Progress, no_progress
 
 
 def read(

@@ -13,7 +13,7 @@ import torch
 from sklearn.decomposition import PCA
 
 from narrows.artifacts import atomic
-from narrows.corruption.corruption import Noise
+from narrows.corruption import Noise
 from narrows.data import Items
 from narrows.data.formats import images
 from narrows.estimators.autoencoder import Autoencoder

@@ -251,7 +251,7 @@ class Rebuilder(TransformerMixin, Tool):
 
         def start(seed: int) -> Any:
             network = build(architecture, seed)
-            network.start_at(mean.cpu())
+            network.init_output_bias(mean.cpu())
             return network.to(batches.device)
 
         trained = self._train(

@@ -121,7 +121,7 @@ class Codec(Tool):
 
         def start(seed: int) -> CodecNetwork:
             network = CodecNetwork(design, seed).to(batches.device)
-            network.latent.network.start_at(mean)
+            network.latent.network.init_output_bias(mean)
             objective.learn_prediction(network, first)
             return network
 

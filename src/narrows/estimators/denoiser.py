@@ -13,14 +13,14 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from narrows.corruption.corruption import Noise
+from narrows.corruption import Noise
 from narrows.data import Items, Scaling
 from narrows.errors import DataError, ParameterError
 from narrows.estimators.restorer import Restorer, part_of, scaled_mse
 from narrows.models.defaults import describe
 from narrows.networks.restoration.mixture import Mixture
 from narrows.networks.restoration.unet import RestoringNetwork
-from narrows.objectives.restoration import AddNoise, BlindObjective, Objective, Pairs, hide_lattice, lattice
+from narrows.objectives.restoration import AddNoise, BlindObjective, Pairs, RestorationObjective, hide_lattice, lattice
 from narrows.training.batches import as_tensor
 from narrows.training.runtime import choose_device
 from narrows.training.task import TrainingProgress
@@ -132,10 +132,10 @@ class Denoiser(Restorer):
             )
         noise = None if self.noise is None else Noise.parse(self.noise)
 
-        def objective(seed: int) -> Objective:
+        def objective(seed: int) -> RestorationObjective:
             if target is not None:
-                return Objective(Pairs(), seed)
-            return BlindObjective(clip, seed) if noise is None else Objective(AddNoise(noise, clip), seed)
+                return RestorationObjective(Pairs(), seed)
+            return BlindObjective(clip, seed) if noise is None else RestorationObjective(AddNoise(noise, clip), seed)
 
         blind = noise is None and target is None
         self._fit(
@@ -247,8 +247,8 @@ class Denoiser(Restorer):
         for starts in product((0, 1), repeat=x.ndim - 2):
             _, features = network(hide_lattice(x, starts).x)
             hidden = lattice(starts)
-            mixture = Mixture.of(network.describe(features, x.shape[2:])[hidden])
-            mean[hidden], variance[hidden] = mixture.given(x[hidden], network.noise(mixture.means), self.clip_)
+            mixture = Mixture.from_parameters(network.describe(features, x.shape[2:])[hidden])
+            mean[hidden], variance[hidden] = mixture.posterior(x[hidden], network.noise(mixture.means), self.clip_)
         return mean, variance
 
     def _document(self) -> dict[str, Any]:

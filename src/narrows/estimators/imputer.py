@@ -13,7 +13,7 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from narrows.corruption.corruption import Holes
+from narrows.corruption import Masks
 from narrows.data import Items, Scaling
 from narrows.data.masks import apply_masks, mask_value, split_alpha
 from narrows.errors import DataError, ParameterError
@@ -125,7 +125,7 @@ class Imputer(TableImputer):
         The other arguments and what is raised are as for `Autoencoder.fit`.
         """
         self.check_parameters()
-        holes = Holes.parse(self.holes)
+        holes = Masks.parse(self.holes)
         items = self._items(X, fitting=True)
         if self.add_indicator and items.spatial_dims:
             raise ParameterError("only tables have columns to add", parameter="add_indicator", value=True)
@@ -150,7 +150,7 @@ class Imputer(TableImputer):
         super().check_parameters(paired)
         if self.strategy not in ("mean", "mode"):
             raise ParameterError("expected mean or mode", parameter="strategy", value=self.strategy)
-        Holes.parse(self.holes)
+        Masks.parse(self.holes)
 
     def transform(self, X: Any, mask: Any = None, *, progress: Callable[[int, int], None] | None = None) -> Any:
         """The items X with their holes filled: the same dtype, shape and layout. What is known stays bit for bit.
@@ -220,7 +220,7 @@ class Imputer(TableImputer):
         items = self._items(X)
         if not items.spatial_dims:
             return self.with_hidden_cells(items, holes, seed)
-        parsed = Holes.parse(holes or self.holes)
+        parsed = Masks.parse(holes or self.holes)
         marked = replace(items, mask=missing(items))
         generator = torch.Generator().manual_seed(seed)
         scale = self._scale()
@@ -288,7 +288,7 @@ class Imputer(TableImputer):
 
             def draw(network: RestoringNetwork, x: Tensor, generator: torch.Generator = generator) -> Tensor:
                 _, features = network(self._known(x))
-                return Mixture.of(network.describe(features, x.shape[2:])).sample(generator)
+                return Mixture.from_parameters(network.describe(features, x.shape[2:])).sample(generator)
 
             drawn = self._answers(state, draw, items.dtype)
             done, share = (number / ROUNDS) ** 2, ((number + 1) / ROUNDS) ** 2
@@ -299,7 +299,7 @@ class Imputer(TableImputer):
 
     def _most_probable(self, network: RestoringNetwork, x: Tensor) -> Tensor:
         _, features = network(self._known(x))
-        return Mixture.of(network.describe(features, x.shape[2:])).mode()
+        return Mixture.from_parameters(network.describe(features, x.shape[2:])).mode()
 
     def _known(self, x: Tensor) -> Tensor:
         known = x.isfinite()

@@ -20,9 +20,9 @@ from narrows.models.calibration import Calibration
 from narrows.models.defaults import choose_crop
 from narrows.models.tiles import tiles
 from narrows.networks import Restoration, TableArchitecture
-from narrows.networks.restoration.mixture import NUMBERS, Mixture
+from narrows.networks.restoration.mixture import N_PARAMETERS, Mixture
 from narrows.networks.restoration.unet import RestoringNetwork, Task
-from narrows.objectives.restoration import Objective, picked
+from narrows.objectives.restoration import RestorationObjective, select
 from narrows.training.batches import Batches, as_tensor, with_nan
 from narrows.training.runtime import choose_device
 from narrows.training.task import TrainingProgress
@@ -42,7 +42,7 @@ class Restorer(Rebuilder):
         items: Items,
         scaling: Scaling,
         task: Task,
-        objective: Callable[[int], Objective],
+        objective: Callable[[int], RestorationObjective],
         target: Items | None,
         identity: dict[str, Any],
         checkpoint: str | Path | None,
@@ -62,7 +62,7 @@ class Restorer(Rebuilder):
             channels=items.channels,
             shape=crop or items.item_shape[: items.spatial_dims],
             task=task,
-            numbers=NUMBERS,
+            numbers=N_PARAMETERS,
             preset=self.preset,  # type: ignore[arg-type]
             ranged=scaling.is_range,
         )
@@ -97,7 +97,7 @@ class Restorer(Rebuilder):
                 f"in {steps} steps no way was found to tell a value from its neighbours (held-out "
                 f"loss {found:.4g}, without them {baseline:.4g}): try a larger budget, unless the items are noise alone"
             )
-        noisy = loss.untouched(batches.held_out()) if task == "denoise" else None
+        noisy = loss.loss_of_input(batches.held_out()) if task == "denoise" else None
         self.training_["noisy_loss"] = noisy
         if noisy is not None and found >= noisy:
             warnings.warn(
@@ -123,7 +123,7 @@ class Restorer(Rebuilder):
         """The standard deviation of each restored value in scaled units."""
         assert self.calibration_ is not None
         _, features = network(self._known(x))
-        expected = Mixture.of(network.describe(features, x.shape[2:])).moments()[1].sqrt()
+        expected = Mixture.from_parameters(network.describe(features, x.shape[2:])).moments()[1].sqrt()
         return torch.from_numpy(self.calibration_(expected.cpu().numpy()))
 
     def _answers(
@@ -142,7 +142,7 @@ class Restorer(Rebuilder):
         for start in range(0, len(items), step):
             given, out = part_of(items, start, step), part_of(answered, start, step)
             hidden = None if holes is None else part_of(holes, start, step)
-            for tile in tiles(given.shape[1 : 1 + items.spatial_dims], network.stride, network.reach):
+            for tile in tiles(given.shape[1 : 1 + items.spatial_dims], network.stride, network.receptive_radius):
                 seen, place = (slice(None), *tile.seen), (slice(None), *tile.place)
                 x = scale(as_tensor(given[seen]).to(device))
                 if hidden is not None:
@@ -178,7 +178,7 @@ def part_of(items: Items, start: int, step: int) -> np.ndarray:
     return items.values[start : start + step] if items.uniform else items[start][None]
 
 
-def calibrate(network: RestoringNetwork, objective: Objective, held_out: Iterable[Tensor]) -> Calibration:
+def calibrate(network: RestoringNetwork, objective: RestorationObjective, held_out: Iterable[Tensor]) -> Calibration:
     """How the deviations that the network expects go with those it has."""
     expected, errors, count = [], [], 0
     parts = (part for x in held_out for part in x.split(max(1, VALUES_AT_ONCE // x[0].numel())))
@@ -187,8 +187,15 @@ def calibrate(network: RestoringNetwork, objective: Objective, held_out: Iterabl
         with torch.no_grad():
             restored, features = network(example.x)
             numbers = network.describe(features, example.target.shape[2:])
-            expected.append(Mixture.of(picked(numbers, example.asked)).moments()[1].sqrt().flatten().cpu().numpy())
-        error = picked(restored, example.asked) - picked(example.target, example.asked)
+            expected.append(
+                Mixture.from_parameters(select(numbers, example.target_mask))
+                .moments()[1]
+                .sqrt()
+                .flatten()
+                .cpu()
+                .numpy()
+            )
+        error = select(restored, example.target_mask) - select(example.target, example.target_mask)
         errors.append(error.flatten().cpu().numpy())
         count += errors[-1].size
         if count >= CALIBRATED_ON:

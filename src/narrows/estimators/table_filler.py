@@ -14,7 +14,7 @@ from narrows.data.tables.features import Features
 from narrows.models.calibration import Calibration
 from narrows.networks import TableArchitecture, TableNetwork, build
 from narrows.networks.restoration.mixture import Mixture
-from narrows.networks.tabular.factor_analysis import Factors
+from narrows.networks.tabular.factor_analysis import FactorAnalysis
 from narrows.objectives.tabular import TableObjective, column_losses
 
 MEMBERS, FEWER_MEMBERS = 8, 4
@@ -39,7 +39,7 @@ def design(features: Features, rows: int) -> TableArchitecture:
     seen = [feature for feature in features.features if len(feature.mean)]
     return TableArchitecture(
         sizes=tuple(len(feature.mean) for feature in seen),
-        bent=tuple(place for place, feature in enumerate(seen) if feature.transform),
+        transformed=tuple(place for place, feature in enumerate(seen) if feature.transform),
         knots=max((len(feature.transform.knots) for feature in seen if feature.transform), default=0),
         factors=min(MOST_FACTORS, features.size),
         members=MEMBERS if features.size < WIDE and rows < LONG else FEWER_MEMBERS,
@@ -52,7 +52,7 @@ def start(
 ) -> TableNetwork:
     """An untrained network that knows the first guess, from rows of features (N, D), NaN where not known, and codes."""
     rows = np.random.default_rng(seed).permutation(len(x))[:FACTORED]
-    factors = Factors.learn(torch.from_numpy(x[rows].astype(np.float64)), architecture.factors)
+    factors = FactorAnalysis.fit(torch.from_numpy(x[rows].astype(np.float64)), architecture.factors)
     bends = []
     for place, feature in enumerate(features.features):
         if feature.transform and len(feature.mean):
@@ -63,7 +63,7 @@ def start(
             bends.append((torch.from_numpy(scores), torch.from_numpy((knots - mean) / deviation)))
     network = build(architecture, seed)
     shares, scales = map(torch.from_numpy, means_and_scales(features))
-    network.know(factors, shares, scales, bends)
+    network.load_statistics(factors, shares, scales, bends)
     return network
 
 
@@ -105,13 +105,13 @@ def worth(network: TableNetwork, objective: TableObjective, held_out: list[Tenso
     columns, first = len(network.architecture.sizes), network.starts
     gain, size, apart, base, usual = (torch.zeros(columns, dtype=torch.float64) for _ in range(5))
     surprises = torch.zeros(len(SHARES), columns, dtype=torch.float64)
-    network.lean.fill_(1.0)
+    network.prior_weight.fill_(1.0)
     for turn, x in checked(held_out):
-        network.trust.fill_(1.0)
-        told, hidden, part = objective.tell(network, x, turn)
-        network.trust.fill_(0.0)
-        guess = objective.tell(network, x, turn)[0].answers[0]
-        correction = told.answers - guess
+        network.correction_weight.fill_(1.0)
+        outputs, hidden, part = objective.predict(network, x, turn)
+        network.correction_weight.fill_(0.0)
+        guess = objective.predict(network, x, turn)[0].predictions[0]
+        correction = outputs.predictions - guess
         own = left_out(correction, part)
         target = network.expected(x[:, :-1], torch.zeros_like(x[:, :-1])).nan_to_num()
         asked = hidden.double()
@@ -147,8 +147,8 @@ def weigh(network: TableNetwork, objective: TableObjective, held_out: list[Tenso
     error = found.base - 2 * single * found.gain + single**2 * found.size
     error[groups] = found.surprises.min(0).values[groups]
     no_better = error >= MUST_BEAT * found.usual
-    network.trust.copy_(trust.masked_fill(no_better, 0.0))
-    network.lean.copy_((~no_better).double())
+    network.correction_weight.copy_(trust.masked_fill(no_better, 0.0))
+    network.prior_weight.copy_((~no_better).double())
     return [int(place) for place in no_better.nonzero()[:, 0]]
 
 
@@ -160,29 +160,29 @@ def stretch(network: TableNetwork, objective: TableObjective, held_out: list[Ten
     inside = torch.zeros(len(WIDTHS_TRIED), len(network.numbers), dtype=torch.float64)
     count = torch.zeros(len(network.numbers), dtype=torch.float64)
     for turn, x in checked(held_out):
-        told, hidden, part = objective.tell(network, x, turn)
-        each = network.describe(told)
+        outputs, hidden, part = objective.predict(network, x, turn)
+        each = network.describe(outputs)
         own = Mixture(*(left_out(values, part) for values in (each.log_weights, each.means, each.deviations)))
         asked = hidden[:, network.number_columns]
         y = x[:, network.numbers].nan_to_num()
         for row, factor in enumerate(WIDTHS_TRIED):
-            rank = own.stretched(torch.full_like(network.stretch, factor)).below(y)
+            rank = own.scaled(torch.full_like(network.std_scale, factor)).cdf(y)
             inside[row] += (((rank - 0.5).abs() <= MIDDLE / 2) & asked).sum(0).cpu()
         count += asked.sum(0).cpu()
     together = inside.sum(1, keepdim=True) / count.sum().clamp(min=1)
     shares = torch.where(count >= FEWEST_TO_STRETCH, inside / count.clamp(min=1), together)
     widest = (shares < MIDDLE).sum(0).clamp(max=len(WIDTHS_TRIED) - 1)
-    network.stretch.copy_(torch.tensor(WIDTHS_TRIED)[widest])
+    network.std_scale.copy_(torch.tensor(WIDTHS_TRIED)[widest])
 
 
 def calibrate(network: TableNetwork, objective: TableObjective, held_out: list[Tensor]) -> Calibration | None:
     """How the deviations that the network expects of numbers go with those that errors have; None without numbers."""
     expected, errors = [], []
     for turn, x in checked(held_out):
-        told, hidden, part = objective.tell(network, x, turn)
-        deviations = left_out(network.spread(network.describe(told)), part)
+        outputs, hidden, part = objective.predict(network, x, turn)
+        deviations = left_out(network.predictive_std(network.describe(outputs)), part)
         target = network.expected(x[:, :-1], torch.zeros_like(x[:, :-1]))
-        off = (left_out(told.answers, part) - target)[:, network.numbers]
+        off = (left_out(outputs.predictions, part) - target)[:, network.numbers]
         asked = hidden[:, network.number_columns]
         expected.append(deviations[asked].cpu().numpy())
         errors.append(off[asked].cpu().numpy())
@@ -219,17 +219,17 @@ class TableFiller:
         """What is best on average, or what is most probable; of categories always the most probable."""
 
         def answer(x: Tensor) -> Tensor:
-            told = self.network(x)
-            values = told.answers.mean(0)
+            outputs = self.network(x)
+            values = outputs.predictions.mean(0)
             features = self.network.features_of(values)
             if strategy == "mode" and self.network.numbers:
-                features[:, self.network.numbers] = pooled(self.network.describe(told)).mode()
+                features[:, self.network.numbers] = pooled(self.network.describe(outputs)).mode()
             return self.whole(features, lambda logits: logits.argmax(-1))
 
         return self.codes_of(self.rows(codes, answer), codes)
 
     def draw(self, codes: np.ndarray, generator: torch.Generator) -> np.ndarray:
-        """One plausible filling, told by one of the members, which is drawn as well.
+        """One plausible filling, outputs by one of the members, which is drawn as well.
 
         A few cells of each row are drawn first, which the others then see.
         """
@@ -237,10 +237,10 @@ class TableFiller:
         network = alone(self.network, member)
 
         def once(x: Tensor) -> Tensor:
-            told = network(x)
-            features = told.answers[0].clone()
+            outputs = network(x)
+            features = outputs.predictions[0].clone()
             if network.numbers:
-                features[:, network.numbers] = network.describe(told).sample(generator)[0]
+                features[:, network.numbers] = network.describe(outputs).sample(generator)[0]
             return self.whole(
                 features, lambda logits: torch.multinomial(logits.softmax(-1), 1, generator=generator)[:, 0]
             )
@@ -264,14 +264,14 @@ class TableFiller:
         units = self._units()
 
         def answer(x: Tensor) -> Tensor:
-            told = self.network(x)
+            outputs = self.network(x)
             found = x.new_zeros(len(x), len(units))
             network = self.network
             for group, column in zip(network.groups, network.group_columns, strict=True):
-                found[:, column] = 1 - told.answers[..., group].softmax(-1).mean(0).amax(-1)
+                found[:, column] = 1 - outputs.predictions[..., group].softmax(-1).mean(0).amax(-1)
             if network.numbers:
                 assert calibration is not None
-                deviations = calibration(network.spread(pooled(network.describe(told))).cpu().numpy())
+                deviations = calibration(network.predictive_std(pooled(network.describe(outputs))).cpu().numpy())
                 found[:, network.number_columns] = torch.from_numpy(deviations).to(found)
             return found * units.to(found)
 
@@ -306,10 +306,10 @@ class TableFiller:
 
     def _units(self) -> Tensor:
         """What a deviation of each varied column is in its own unit; 1 of categories."""
-        bent, units = iter(self.network.heights), []
+        transformed, units = iter(self.network.knot_values), []
         for feature in self.features.features:
             if feature.transform and len(feature.mean):
-                heights, knots = next(bent), feature.transform.knots
+                heights, knots = next(transformed), feature.transform.knots
                 units.append((knots[-1] - knots[0]) / float(heights[len(knots) - 1] - heights[0]))
             elif len(feature.mean):
                 units.append(1.0 if len(feature.mean) > 1 else float(feature.scale[0]))
@@ -319,9 +319,7 @@ class TableFiller:
 def alone(network: TableNetwork, member: int) -> TableNetwork:
     """One of the members, as a network of its own."""
     single = build(replace(network.architecture, members=1)).to(network.mean.device, network.mean.dtype)
-    own = {name for name, _ in network.named_parameters()}
-    weights = network.state_dict()
-    single.load_state_dict({name: each[member : member + 1] if name in own else each for name, each in weights.items()})
+    single.load_state_dict(network.member_state(member))
     return single.eval().requires_grad_(False)
 
 

@@ -14,7 +14,7 @@ from sklearn.impute import MissingIndicator
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 from torch import Tensor
 
-from narrows.corruption.corruption import Holes
+from narrows.corruption import Masks
 from narrows.data import Columns, Items, Scaling
 from narrows.data.masks import mask_value
 from narrows.data.tables import frames as tables
@@ -166,8 +166,8 @@ class TableImputer(Restorer):
         self.n_features_in_, self.indicator_ = len(columns), None
         if self.add_indicator:
             self._indicate(np.flatnonzero(np.isnan(codes).any(axis=0)))
-        network.trust.fill_(0.0)
-        network.lean.fill_(0.0)
+        network.correction_weight.fill_(0.0)
+        network.prior_weight.fill_(0.0)
         self.training_["mean_loss"] = mean_loss(objective, network, held_out)
         no_better = table_filler.weigh(network, objective, held_out)
         self.training_["held_out_loss"] = mean_loss(objective, network, held_out)
@@ -186,8 +186,8 @@ class TableImputer(Restorer):
         if trained.interrupted:
             raise KeyboardInterrupt
 
-    def _holes_of_rows(self) -> Holes:
-        holes = Holes.parse(SHARES_HIDDEN if self.holes == "mixed" else self.holes)
+    def _holes_of_rows(self) -> Masks:
+        holes = Masks.parse(SHARES_HIDDEN if self.holes == "mixed" else self.holes)
         if any(part.kind != "pixels" for part in holes.parts):
             raise ParameterError(
                 "for tables, expected mixed or pixels, such as pixels:0.1-0.5", parameter="holes", value=self.holes
@@ -217,8 +217,10 @@ class TableImputer(Restorer):
         doubts = self.doubts(items).astype(np.float32)
         if items.frame is None:
             return self._like(X, replace(items, values=doubts, mask=None))
-        told = type(items.frame)(doubts, index=items.frame.index, columns=items.frame.columns)
-        return replace(items, values=doubts, frame=told, columns=None, mask=None) if isinstance(X, Items) else told
+        outputs = type(items.frame)(doubts, index=items.frame.index, columns=items.frame.columns)
+        return (
+            replace(items, values=doubts, frame=outputs, columns=None, mask=None) if isinstance(X, Items) else outputs
+        )
 
     def _completed(self, X: Any, items: Items, codes: np.ndarray) -> Any:
         """The table with the codes in its holes, in the form of X."""
@@ -244,8 +246,8 @@ class TableImputer(Restorer):
         objective = TableObjective(self._holes_of_rows(), 0)
         network = self._network()
         x = torch.from_numpy(table_filler.features_with_holes(self.features_, self.known(items)))
-        told, hidden, _ = objective.tell(network, torch.cat([x, x[:, :1] * 0], 1).to(network.mean.device), None)
-        losses = column_losses(network, told.answers.mean(0, keepdim=True), x.to(network.mean.device))[0]
+        outputs, hidden, _ = objective.predict(network, torch.cat([x, x[:, :1] * 0], 1).to(network.mean.device), None)
+        losses = column_losses(network, outputs.predictions.mean(0, keepdim=True), x.to(network.mean.device))[0]
         return -float((losses * hidden).sum() / hidden.sum().clamp(min=1))
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
@@ -295,7 +297,7 @@ class TableImputer(Restorer):
 
     def with_hidden_cells(self, items: Items, holes: str | None, seed: int) -> Items:
         """A table with more holes, those of training by default; no row loses all of its cells."""
-        drawn = Holes.parse(holes) if holes else self._holes_of_rows()
+        drawn = Masks.parse(holes) if holes else self._holes_of_rows()
         generator = torch.Generator().manual_seed(seed)
         hidden = drawn.draw((len(items), 1, items.item_shape[0]), generator)[:, 0].numpy()
         return replace(items, mask=items.mask | hidden)

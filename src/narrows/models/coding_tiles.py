@@ -58,7 +58,7 @@ def tiles_of(network: Network, shape: tuple[int, ...], way: str) -> Iterator[Til
     """Those of an item of this spatial shape on its way through the "encoder" or the "decoder"."""
     if network.architecture.flat:  # its code is of the whole
         return iter([entire(shape)])
-    reach = network.encoder_reach if way == "encoder" else network.decoder_reach
+    reach = network.encoder_radius if way == "encoder" else network.decoder_radius
     return tiles(shape, network.stride, reach)
 
 

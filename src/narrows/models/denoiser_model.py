@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from narrows.corruption.corruption import Noise
+from narrows.corruption import Noise
 from narrows.data import Columns, Items
 from narrows.errors import DataError
 from narrows.models.calibration import Calibration
@@ -221,8 +221,8 @@ class DenoiserModel(TrainedModel):
         for starts in product((0, 1), repeat=x.ndim - 2):
             _, features = network(hide_lattice(x, starts).x)
             hidden = lattice(starts)
-            mixture = Mixture.of(network.describe(features, x.shape[2:])[hidden])
-            mean[hidden], variance[hidden] = mixture.given(x[hidden], network.noise(mixture.means), self.clip)
+            mixture = Mixture.from_parameters(network.describe(features, x.shape[2:])[hidden])
+            mean[hidden], variance[hidden] = mixture.posterior(x[hidden], network.noise(mixture.means), self.clip)
         return mean, variance
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from narrows.corruption.corruption import Holes
+from narrows.corruption import Masks
 from narrows.data import Items
 from narrows.data.masks import mask_value, split_alpha
 from narrows.errors import DataError, ParameterError
@@ -92,7 +92,7 @@ class SpatialImputation:
 
     def hide(self, items: Items, holes: str, seed: int) -> Items:
         """Return the items with more values masked."""
-        parsed, generator = Holes.parse(holes), torch.Generator().manual_seed(seed)
+        parsed, generator = Masks.parse(holes), torch.Generator().manual_seed(seed)
         hidden = replace(items, mask=missing(items))
         step = 500 if items.uniform else 1
         for start in range(0, len(items), step):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from narrows.corruption.corruption import Holes
+from narrows.corruption import Masks
 from narrows.data import Columns, Items
 from narrows.data.masks import mask_value
 from narrows.data.tables import frames as tables
@@ -105,18 +105,18 @@ class TableImputation:
         """Return the mean training loss of hidden cells."""
         objective, device = TableObjective(parse_cells(holes), 0), self.network.mean.device
         x = torch.from_numpy(masked_features(self.features, observed_codes(items)))
-        told, hidden, _ = objective.tell(self.network, torch.cat([x, x[:, :1] * 0], 1).to(device), None)
-        losses = column_losses(self.network, told.answers.mean(0, keepdim=True), x.to(device))[0]
+        outputs, hidden, _ = objective.predict(self.network, torch.cat([x, x[:, :1] * 0], 1).to(device), None)
+        losses = column_losses(self.network, outputs.predictions.mean(0, keepdim=True), x.to(device))[0]
         return float((losses * hidden).sum() / hidden.sum().clamp(min=1))
 
     def filled_codes(self, items: Items, strategy: str = "mean") -> np.ndarray:
         """Return the coded cells (N, F), the missing ones filled; categories are always the most probable."""
 
         def output(x: Tensor) -> Tensor:
-            told = self.network(x)
-            features = self.network.features_of(told.answers.mean(0))
+            outputs = self.network(x)
+            features = self.network.features_of(outputs.predictions.mean(0))
             if strategy == "mode" and self.network.numbers:
-                features[:, self.network.numbers] = pooled(self.network.describe(told)).mode()
+                features[:, self.network.numbers] = pooled(self.network.describe(outputs)).mode()
             return choose_categories(self.network, features, lambda logits: logits.argmax(-1))
 
         codes = observed_codes(items)
@@ -132,10 +132,10 @@ class TableImputation:
             return torch.multinomial(logits.softmax(-1), 1, generator=generator)[:, 0]
 
         def once(x: Tensor) -> Tensor:
-            told = network(x)
-            features = told.answers[0].clone()
+            outputs = network(x)
+            features = outputs.predictions[0].clone()
             if network.numbers:
-                features[:, network.numbers] = network.describe(told).sample(generator)[0]
+                features[:, network.numbers] = network.describe(outputs).sample(generator)[0]
             return choose_categories(network, features, draw)
 
         def output(x: Tensor) -> Tensor:
@@ -159,13 +159,13 @@ class TableImputation:
         network, units = self.network, self._units()
 
         def output(x: Tensor) -> Tensor:
-            told = network(x)
+            outputs = network(x)
             found = x.new_zeros(len(x), len(units))
             for group, column in zip(network.groups, network.group_columns, strict=True):
-                found[:, column] = 1 - told.answers[..., group].softmax(-1).mean(0).amax(-1)
+                found[:, column] = 1 - outputs.predictions[..., group].softmax(-1).mean(0).amax(-1)
             if network.numbers:
                 assert self.calibration is not None
-                std = self.calibration(network.spread(pooled(network.describe(told))).cpu().numpy())
+                std = self.calibration(network.predictive_std(pooled(network.describe(outputs))).cpu().numpy())
                 found[:, network.number_columns] = torch.from_numpy(std).to(found)
             return found * units.to(found)
 
@@ -195,10 +195,10 @@ class TableImputation:
 
     def _units(self) -> Tensor:
         """Return the standard deviation 1 of each varied column in its own unit; 1 for categories."""
-        bent, units = iter(self.network.heights), []
+        transformed, units = iter(self.network.knot_values), []
         for feature in self.features.features:
             if feature.transform and len(feature.mean):
-                heights, knots = next(bent), feature.transform.knots
+                heights, knots = next(transformed), feature.transform.knots
                 units.append((knots[-1] - knots[0]) / float(heights[len(knots) - 1] - heights[0]))
             elif len(feature.mean):
                 units.append(1.0 if len(feature.mean) > 1 else float(feature.scale[0]))
@@ -255,9 +255,9 @@ def observed_codes(items: Items) -> np.ndarray:
     return np.where(items.mask, np.nan, items.values.astype(np.float64))
 
 
-def parse_cells(holes: str) -> Holes:
+def parse_cells(holes: str) -> Masks:
     """Return which cells of a table `holes` hides; ParameterError where it is for images."""
-    parsed = Holes.parse(CELLS_HIDDEN if holes == "mixed" else holes)
+    parsed = Masks.parse(CELLS_HIDDEN if holes == "mixed" else holes)
     if any(part.kind != "pixels" for part in parsed.parts):
         raise ParameterError(
             "of tables, expected mixed or pixels, such as pixels:0.1-0.5", parameter="holes", value=holes
@@ -289,9 +289,7 @@ def choose_categories(network: TableNetwork, features: Tensor, choose: Callable[
 def single_member(network: TableNetwork, member: int) -> TableNetwork:
     """Return one of the perceptrons as a network of its own."""
     single = build(replace(network.architecture, members=1)).to(network.mean.device, network.mean.dtype)
-    own = {name for name, _ in network.named_parameters()}
-    weights = network.state_dict()
-    single.load_state_dict({name: each[member : member + 1] if name in own else each for name, each in weights.items()})
+    single.load_state_dict(network.member_state(member))
     return single.eval().requires_grad_(False)
 
 

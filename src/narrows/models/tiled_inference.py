@@ -66,7 +66,9 @@ class TiledInference:
         for start in range(0, len(items), step):
             given, out = view_of(items, start, step), view_of(predicted, start, step)
             mask = None if masks is None else view_of(masks, start, step)
-            for tile in tiles(given.shape[1 : 1 + items.spatial_dims], self.network.stride, self.network.reach):
+            for tile in tiles(
+                given.shape[1 : 1 + items.spatial_dims], self.network.stride, self.network.receptive_radius
+            ):
                 seen, place = (slice(None), *tile.seen), (slice(None), *tile.place)
                 x = self.scaled(given[seen])
                 if mask is not None:
@@ -85,7 +87,7 @@ class TiledInference:
     def mixture(self, x: Tensor) -> Mixture:
         """Return the distribution of each value (N, C, *S) that the network predicts from its input."""
         _, features = self.network(x)
-        return Mixture.of(self.network.describe(features, x.shape[2:]))
+        return Mixture.from_parameters(self.network.describe(features, x.shape[2:]))
 
 
 def view_of(items: Items, start: int, step: int) -> np.ndarray:

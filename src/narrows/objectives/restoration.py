@@ -1,4 +1,4 @@
-"""What training asks of a network that restores: which values it sees, and how well it answers for which."""
+"""Restoration objectives: corruption of batches, and the losses of denoising and inpainting."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -13,186 +13,211 @@ from narrows.errors import DataError
 from narrows.networks.restoration.mixture import Mixture
 from narrows.networks.restoration.unet import RestoringNetwork
 
-HEAD_WEIGHT = 0.1  # of the likelihood beside the squared error
-MORE_NOISE = 0.01  # nats, for e times the variance
-PARTLY = 0.25  # share of the items of a batch whose holes are seen partly filled
-DESCRIBED = 8  # one item of so many in a batch: describing values costs as much as restoring them, and learns faster
+NLL_WEIGHT = 0.1  # of the negative log-likelihood, relative to the squared error
+NOISE_BONUS = 0.01  # nats for e times the variance of the noise
+PARTLY_FILLED = 0.25  # share of the items of a batch whose holes are partly filled
+NLL_STRIDE = 8  # one in 8 items of a batch trains distributions, which cost as much as values and converge faster
 
 
 @dataclass(frozen=True)
 class Example:
-    """What a network sees, (N, C, *S), and what is asked of it.
+    """The input and the target of a network.
 
-    seen: 0 where a value is not known. known: 1 or 0, for networks that are told. target: what is right, where
-    `asked` says so; everywhere where that is None.
+    Parameters
+    ----------
+    inputs : Tensor of shape (N, C, *S)
+        Corrupted values, 0 where missing or hidden.
+    observed : Tensor of shape (N, C, *S) or None
+        True where `inputs` are observed; None for networks that take no mask.
+    target : Tensor of shape (N, C, *S)
+        What to predict.
+    target_mask : Tensor of shape (N, C, *S) or None
+        True where the loss counts; None for everywhere.
     """
 
-    seen: Tensor
-    known: Tensor | None
+    inputs: Tensor
+    observed: Tensor | None
     target: Tensor
-    asked: Tensor | None
+    target_mask: Tensor | None
 
     @property
     def x(self) -> Tensor:
-        return self.seen if self.known is None else torch.cat([self.seen, self.known.to(self.seen.dtype)], 1)
+        """The network's input."""
+        if self.observed is None:
+            return self.inputs
+        return torch.cat([self.inputs, self.observed.to(self.inputs.dtype)], 1)
 
 
 class Corruption(Protocol):
-    """From a batch to an example, with what is random drawn from the generator."""
+    """Makes an example of a batch; the generator is its only source of randomness."""
 
-    def __call__(self, x: Tensor, generator: torch.Generator) -> Example: ...
+    def __call__(self, x: Tensor, generator: torch.Generator) -> Example:
+        """Return the example."""
 
 
 @dataclass(frozen=True)
 class AddNoise:
-    """Clean items, and noise."""
+    """Adds noise to clean items."""
 
     noise: Noise
     clip: bool
 
     def __call__(self, x: Tensor, generator: torch.Generator) -> Example:
+        """Return noisy items; the target is clean."""
         return Example(self.noise.add(x, generator, self.clip), None, x, None)
 
 
 class Pairs:
-    """Noisy items, and behind them in the channels what they should be: clean, or noisy another time.
+    """Splits the channels of pairs: noisy items, and their targets, which are clean or have other noise.
 
+    References
+    ----------
     Lehtinen et al., "Noise2Noise: Learning image restoration without clean data", 2018.
     """
 
     def __call__(self, x: Tensor, generator: torch.Generator) -> Example:
-        seen, target = x.chunk(2, 1)
-        return Example(seen, None, target, None)
+        """Return the first half of the channels; the target is the second."""
+        inputs, target = x.chunk(2, 1)
+        return Example(inputs, None, target, None)
 
 
 @dataclass(frozen=True)
 class HideSome:
-    """Items with some of their known values hidden, which are asked for."""
+    """Hides some observed values, which are the targets."""
 
-    holes: Masks
+    masks: Masks
 
     def __call__(self, x: Tensor, generator: torch.Generator) -> Example:
-        known = x.isfinite()
-        hidden = self.holes.draw(tuple(x.shape), generator)
-        left = known & ~hidden
-        return Example(torch.where(left, x, 0.0), left, torch.where(known, x, 0.0), known & hidden)
+        """Return items with more values hidden."""
+        observed = x.isfinite()
+        hidden = self.masks.draw(tuple(x.shape), generator)
+        left = observed & ~hidden
+        return Example(torch.where(left, x, 0.0), left, torch.where(observed, x, 0.0), observed & hidden)
 
 
 class HideOneInTwo:
-    """Noisy items with every other position along each axis hidden, which are asked for.
+    """Hides every other position of noisy items along each axis; these are the targets.
 
-    What is hidden can be told from its neighbours, its noise cannot: Krull, Buchholz & Jug, "Noise2Void", 2019;
-    Batson & Royer, "Noise2Self", 2019.
+    Hidden values can be predicted from their neighbours; their noise cannot.
+
+    References
+    ----------
+    Krull, Buchholz & Jug, "Noise2Void: Learning denoising from single noisy images", 2019.
+    Batson & Royer, "Noise2Self: Blind denoising by self-supervision", 2019.
     """
 
     def __call__(self, x: Tensor, generator: torch.Generator) -> Example:
+        """Return items with a random lattice of positions hidden."""
         starts = torch.randint(2, (x.ndim - 2,), generator=generator, device=x.device).tolist()
         # Along an axis of one position there is only the first.
         return hide_lattice(x, tuple(min(start, size - 1) for start, size in zip(starts, x.shape[2:], strict=True)))
 
 
 def hide_lattice(x: Tensor, starts: tuple[int, ...]) -> Example:
-    """Every other position along each axis hidden, from these first ones (0 or 1) on."""
+    """Return items with every other position along each axis hidden, from these first ones (0 or 1) on."""
     hidden = torch.zeros(x.shape, dtype=torch.bool, device=x.device)
     hidden[lattice(starts)] = True
     return Example(x.masked_fill(hidden, 0.0), ~hidden, x, hidden)
 
 
 def lattice(starts: tuple[int, ...]) -> tuple[slice, ...]:
-    """Every other position along each axis of (N, C, *S)."""
+    """Return the index of every other position along each spatial axis of (N, C, *S)."""
     return (slice(None), slice(None), *(slice(start, None, 2) for start in starts))
 
 
-class Objective:
-    """The loss of a network that restores, over the values that are asked for.
+class RestorationObjective:
+    """The mean squared error of restored values, over the targets.
 
-    The mean squared error of the restored values. Beside it the numbers that describe each value learn from features
-    that they do not change: as a mixture, under which what is right is likely.
+    In training, the negative log-likelihood of the predictive distributions is minimised too. It has no influence on
+    the features, nor on the value of the loss.
     """
 
     def __init__(self, corruption: Corruption, seed: int) -> None:
         self.corruption, self.seed = corruption, seed
 
     def generator(self, x: Tensor, step: int | None) -> torch.Generator:
-        """Always the same one for the same step."""
-        turn = -1 if step is None else step
-        return torch.Generator(device=x.device).manual_seed(self.seed * 1_000_003 + turn)
+        """Return the generator of a step, always the same one."""
+        return torch.Generator(device=x.device).manual_seed(self.seed * 1_000_003 + (-1 if step is None else step))
 
     def example(self, x: Tensor, step: int | None) -> Example:
-        """Of a batch: always the same one for the same step."""
+        """Return the example of a batch, always the same one for the same step."""
         return self.corruption(x, self.generator(x, step))
 
     def __call__(self, network: RestoringNetwork, x: Tensor, step: int | None) -> Tensor:
+        """Return the loss of a batch."""
         example = self.example(x, step)
         restored, features = network(example.x)
-        right = picked(example.target, example.asked)
-        error = squared_error(picked(restored, example.asked), right)
+        target = select(example.target, example.target_mask)
+        error = squared_error(select(restored, example.target_mask), target)
         if step is None:
             return error
-        asked = None if example.asked is None else example.asked[::DESCRIBED]
-        numbers = network.describe(features[::DESCRIBED].detach(), example.target.shape[2:])
-        mixture = Mixture.of(picked(numbers, asked))
-        right = picked(example.target[::DESCRIBED], asked)
-        surprise = -average(mixture.log_likelihood(right, torch.zeros_like(mixture.means), clipped=False))
-        # Learnt from, but no part of the loss that is told.
-        return error + HEAD_WEIGHT * error.detach() * (surprise - surprise.detach())
+        mask = None if example.target_mask is None else example.target_mask[::NLL_STRIDE]
+        numbers = network.describe(features[::NLL_STRIDE].detach(), example.target.shape[2:])
+        mixture = Mixture.from_parameters(select(numbers, mask))
+        target = select(example.target[::NLL_STRIDE], mask)
+        nll = -average(mixture.log_likelihood(target, torch.zeros_like(mixture.means), clipped=False))
+        # Its gradient counts, its value does not: the loss stays a squared error.
+        return error + NLL_WEIGHT * error.detach() * (nll - nll.detach())
 
     def baseline(self, mean: Tensor, held_out: Iterable[Tensor]) -> float:
-        """The loss of answering with the mean item (C, *S); DataError where nothing is asked for."""
+        """Return the loss of predicting the mean item (C, *S); DataError where there are no targets."""
         return self.error_of(lambda example: mean.expand_as(example.target), held_out)
 
-    def untouched(self, held_out: Iterable[Tensor]) -> float:
-        """The loss of answering with what is seen."""
-        return self.error_of(lambda example: example.seen, held_out)
+    def loss_of_input(self, held_out: Iterable[Tensor]) -> float:
+        """Return the loss of predicting the corrupted input."""
+        return self.error_of(lambda example: example.inputs, held_out)
 
-    def error_of(self, answer: Callable[[Example], Tensor], held_out: Iterable[Tensor]) -> float:
-        losses, counts, asked = [], [], 0
+    def error_of(self, predict: Callable[[Example], Tensor], held_out: Iterable[Tensor]) -> float:
+        """Return the mean squared error of predictions of held-out batches."""
+        losses, counts, n_targets = [], [], 0
         for x in held_out:
             example = self.example(x, None)
-            right = picked(example.target, example.asked)
-            losses.append(float(squared_error(picked(answer(example), example.asked), right)))
+            target = select(example.target, example.target_mask)
+            losses.append(float(squared_error(select(predict(example), example.target_mask), target)))
             counts.append(len(x))
-            asked += right.numel()
-        if not asked:
-            raise DataError("too few values are known: none of those that are held out could be hidden")
+            n_targets += target.numel()
+        if not n_targets:
+            raise DataError("too few values are observed: none of those that are held out could be hidden")
         return float(np.average(losses, weights=counts))
 
 
-class FillObjective(Objective):
-    """The loss of a network that fills holes, which in training are filled partly in some items.
+class FillObjective(RestorationObjective):
+    """The loss of inpainting, with holes that are partly filled in some training items, as they are in sampling."""
 
-    So it knows what to do with holes that sampling has filled partly.
-    """
-
-    def __init__(self, holes: Masks, seed: int) -> None:
-        super().__init__(HideSome(holes), seed)
+    def __init__(self, masks: Masks, seed: int) -> None:
+        super().__init__(HideSome(masks), seed)
 
     def example(self, x: Tensor, step: int | None) -> Example:
+        """Return the example of a batch."""
         generator = self.generator(x, step)
         example = self.corruption(x, generator)
         return example if step is None else partly_filled(example, generator)
 
 
 def partly_filled(example: Example, generator: torch.Generator) -> Example:
-    """In some items a share of what is asked for, of any size, seen."""
-    assert example.known is not None
-    assert example.asked is not None
+    """Return the example with a random share of the targets observed in some items."""
+    assert example.observed is not None
+    assert example.target_mask is not None
     target = example.target
 
     def random(shape: Iterable[int]) -> Tensor:
         return torch.rand(tuple(shape), generator=generator, device=target.device)
 
     each = (len(target), *[1] * (target.ndim - 1))
-    filled = example.asked & (random(each) < PARTLY) & (random(target.shape) < random(each))
-    seen = torch.where(filled, target, example.seen)
-    return Example(seen, example.known | filled, target, example.asked & ~filled)
+    filled = example.target_mask & (random(each) < PARTLY_FILLED) & (random(target.shape) < random(each))
+    inputs = torch.where(filled, target, example.inputs)
+    return Example(inputs, example.observed | filled, target, example.target_mask & ~filled)
 
 
-class BlindObjective(Objective):
-    """The loss of a network that learns from noisy items alone: the surprise at what was hidden.
+class BlindObjective(RestorationObjective):
+    """The loss of learning from noisy items alone: the negative log-likelihood of hidden values.
 
-    What was hidden is a draw from the mixture that the network expects there, plus noise whose level is learnt beside
-    it (Laine et al., "High-quality self-supervised deep image denoising", 2019), clipped to 0..1 where `clipped`.
+    A hidden value is a sample of the mixture that the network predicts, plus noise whose level is learned too, clipped
+    to 0..1 where `clipped`.
+
+    References
+    ----------
+    Laine et al., "High-quality self-supervised deep image denoising", 2019.
     """
 
     def __init__(self, clipped: bool, seed: int) -> None:
@@ -200,17 +225,18 @@ class BlindObjective(Objective):
         self.clipped = clipped
 
     def __call__(self, network: RestoringNetwork, x: Tensor, step: int | None) -> Tensor:
+        """Return the loss of a batch."""
         example = self.example(x, step)
         _, features = network(example.x)
-        mixture = Mixture.of(picked(network.describe(features, x.shape[2:]), example.asked))
+        mixture = Mixture.from_parameters(select(network.describe(features, x.shape[2:]), example.target_mask))
         noise = network.noise(mixture.means)
-        surprise = -average(mixture.log_likelihood(picked(x, example.asked), noise, self.clipped))
-        # A value that is doubtful and little noise are as likely as much noise on one that is not. Of what nothing
-        # decides, noise is the better guess, so it starts large and is held so.
-        return surprise if step is None else surprise - MORE_NOISE * average(noise.log())
+        nll = -average(mixture.log_likelihood(select(x, example.target_mask), noise, self.clipped))
+        # Data alone do not distinguish an uncertain value with little noise from a certain one with much noise. Noise
+        # is the better explanation, so it starts large, and a bonus keeps it so.
+        return nll if step is None else nll - NOISE_BONUS * average(noise.log())
 
     def baseline(self, mean: Tensor, held_out: Iterable[Tensor]) -> float:
-        """The surprise of one who expects the same normal distribution everywhere; 0 where nothing varies."""
+        """Return the loss of predicting the same normal distribution everywhere; 0 where nothing varies."""
         x = torch.cat([part.flatten() for part in held_out])
         mean, deviation = x.mean().view(1), x.std(correction=0).view(1)
         if deviation == 0:
@@ -219,15 +245,16 @@ class BlindObjective(Objective):
         return float(-flat.log_likelihood(x, x.new_zeros(1), self.clipped).mean())
 
 
-def picked(values: Tensor, asked: Tensor | None) -> Tensor:
-    """The values that are asked for, as (K, ...); all as they are where nothing says which."""
-    return values if asked is None else values[asked]
+def select(values: Tensor, mask: Tensor | None) -> Tensor:
+    """Return the values (K, ...) where the mask is True; without a mask, all of them."""
+    return values if mask is None else values[mask]
 
 
-def squared_error(answer: Tensor, right: Tensor) -> Tensor:
-    return average((answer - right) ** 2)
+def squared_error(prediction: Tensor, target: Tensor) -> Tensor:
+    """Return the mean squared error, 0 without targets."""
+    return average((prediction - target) ** 2)
 
 
 def average(values: Tensor) -> Tensor:
-    """The mean, 0 of no values at all: what a batch hides may all be unknown."""
+    """Return the mean, 0 without values: all that a batch hides may be missing anyway."""
     return values.sum() / max(1, values.numel())

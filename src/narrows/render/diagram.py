@@ -13,9 +13,9 @@ from narrows.networks import Network
 from narrows.networks.autoencoder.conv import Residual
 from narrows.networks.autoencoder.upsampling import Upsample
 from narrows.networks.restoration.unet import RestoringNetwork, UNet
-from narrows.networks.tabular.ensemble import Side, TableNetwork
+from narrows.networks.tabular.ensemble import EnsembleLinear, TableNetwork
 
-UNITS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, Upsample, Residual, Side)
+UNITS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, Upsample, Residual, EnsembleLinear)
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def restoring_stages(network: RestoringNetwork) -> list[Stage]:
     last_of_level: dict[int, int] = {}
     ups: dict[int, int] = {}
     if isinstance(network, UNet):
-        last_of_level = {id(list(block.children())[-1]): level for level, block in enumerate(network.before)}
+        last_of_level = {id(list(block.children())[-1]): level for level, block in enumerate(network.encoder_blocks)}
         ups = {id(up): level for level, up in enumerate(network.ups)}
     first = "item" if architecture.task == "denoise" else "item and mask"
     shown, levels = [Stage(first, tuple(x.shape[1:]))], dict[int, int]()
@@ -121,7 +121,7 @@ def recorded(network: nn.Module) -> Iterator[list[tuple[Stage, nn.Module]]]:
     found: list[tuple[Stage, nn.Module]] = []
 
     def record(module: nn.Module, _: Any, output: Tensor) -> None:
-        if isinstance(module, Side):
+        if isinstance(module, EnsembleLinear):
             found.append((Stage(describe(module), (output.shape[0], *output.shape[2:])), module))
         else:
             found.append((Stage(describe(module), tuple(output.shape[1:])), module))
@@ -151,7 +151,7 @@ def describe(module: nn.Module) -> str:
         return f"upsampling, {module.kind}"
     if isinstance(module, nn.Linear):
         return "linear"
-    if isinstance(module, Side):
+    if isinstance(module, EnsembleLinear):
         return "linear, side by side"
     assert isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Conv3d))
     return f"convolution {'x'.join(map(str, module.kernel_size))}" + ", halving" * (max(module.stride) > 1)

@@ -127,6 +127,14 @@ class TrainingProgress:
     seconds_left: float
     attempt: int
 
+    def describe(self) -> str:
+        """Return the losses, the speed and the time left, in one line."""
+        losses = (("loss", self.loss), ("held out", self.held_out))
+        minutes, seconds = divmod(round(self.seconds_left), 60)
+        words = [f"attempt {self.attempt + 1}"] if self.attempt else []
+        words += [f"{name} {value:.4f}" for name, value in losses if value is not None]
+        return ", ".join([*words, f"{self.items_per_second:,.0f} items/s", f"{minutes}:{seconds:02} left"])
+
 
 @dataclass(frozen=True)
 class RunOptions:

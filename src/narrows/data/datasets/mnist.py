@@ -31,8 +31,8 @@ import platformdirs
 from narrows.artifacts import atomic
 from narrows.data.datasets.named import NamedSet
 from narrows.data.formats import idx
-from narrows.data.progress import Progress, no_progress
 from narrows.errors import DataError
+from narrows.progress import Progress, no_progress
 
 SHA256 = {
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",

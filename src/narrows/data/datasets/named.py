@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from narrows.data.items import Items
-from narrows.data.progress import Progress, no_progress
 from narrows.errors import DataError
+from narrows.progress import Progress, no_progress
 
 _MODULES = {"mnist": "narrows.data.datasets.mnist", "digits": "narrows.data.datasets.digits"}
 

@@ -34,8 +34,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from narrows.data.formats.content import Content, first_bytes
 from narrows.data.formats.signatures import TIFF_MAGIC, Sniff, anything, is_idx, is_npz, is_text, is_wav, magic
-from narrows.data.progress import Progress, no_progress
 from narrows.errors import DataError
+from narrows.progress import Progress, no_progress
 from narrows.registry import load_plugins
 
 if TYPE_CHECKING:

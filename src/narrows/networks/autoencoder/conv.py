@@ -1,4 +1,4 @@
-"""Convolutional autoencoders for signals, pictures and volumes."""
+"""Convolutional autoencoders for signals, images and volumes."""
 
 import math
 from collections.abc import Iterable
@@ -18,13 +18,13 @@ class ConvNetwork(Network):
         encoder  x (N, C, *S) -> [halve, residual blocks] x levels -> convolve -> code (N, channels, *grid)
         decoder  code -> convolve -> [residual blocks, double] x levels -> (N, C, *S)
 
-    With a flat code K, a linear layer each way stands between the last level and the code. Items are padded to whole
-    grid cells by repeating their edges. Halving is a strided convolution; before unpooling it is a convolution and max
-    pooling, whose positions travel with the code.
+    With a flat code K, there is a linear layer each way between the last level and the code. Items are padded to whole
+    grid cells by repeating their edges. Halving is a strided convolution; with unpooling, it is a convolution and max
+    pooling, whose positions are part of the code.
     """
 
     def __init__(self, architecture: Architecture, widths: list[int], blocks: list[int]) -> None:
-        """widths, blocks: channels and residual blocks of each level, the largest grid first."""
+        """Build a network whose levels have these channels and residual blocks, the largest grid first."""
         super().__init__(architecture)
         spatial = len(architecture.shape)
         conv = CONV[spatial]
@@ -47,19 +47,20 @@ class ConvNetwork(Network):
         else:
             self.to_code = conv(widths[-1], architecture.code[0], 3, padding=1)
             self.from_code = conv(architecture.code[0], widths[-1], 3, padding=1)
-        # In positions of the item: halving sees 2 beyond a cell of the larger grid, doubling 2 of the smaller one,
-        # each block 2 cells of its own, and the convolution beside the code 1 of the smallest.
-        self.encoder_reach, self.decoder_reach = self.stride, self.stride
+        # In positions of the item: halving adds 2 cells of the larger grid, doubling 2 of the smaller one, each block 2
+        # cells of its own grid, and the convolution next to the code 1 of the smallest.
+        self.encoder_radius, self.decoder_radius = self.stride, self.stride
         size = (1,) * spatial
         for factor, count in zip(self.factors, blocks, strict=True):
             halved = tuple(each * step for each, step in zip(size, factor, strict=True))
-            self.encoder_reach = sums(
-                self.encoder_reach, [2 * a + 2 * count * b for a, b in zip(size, halved, strict=True)]
+            self.encoder_radius = sums(
+                self.encoder_radius, [2 * a + 2 * count * b for a, b in zip(size, halved, strict=True)]
             )
-            self.decoder_reach = sums(self.decoder_reach, [(2 + 2 * count) * each for each in halved])
+            self.decoder_radius = sums(self.decoder_radius, [(2 + 2 * count) * each for each in halved])
             size = halved
 
     def encode(self, x: Tensor) -> Code:
+        """Return the code of x."""
         x = pad_to_multiple(x, self.stride)
         windows = []
         for level, (down, blocks) in enumerate(zip(self.downs, self.encoder_blocks, strict=True)):
@@ -71,6 +72,7 @@ class ConvNetwork(Network):
         return [self.to_code(torch.relu(x)), *windows]
 
     def decode_logits(self, code: Code) -> Tensor:
+        """Return what the code decodes to, before the output function."""
         x, *windows = code
         x = self.from_code(x)
         for level in reversed(range(len(self.ups))):
@@ -81,7 +83,7 @@ class ConvNetwork(Network):
         return x
 
     def grids(self, shape: tuple[int, ...]) -> list[tuple[int, ...]]:
-        """The grid of each level for items of a spatial shape."""
+        """Return the grid of each level for items of a spatial shape."""
         grids, grid = [], padded(shape, self.stride)
         for factor in self.factors:
             grid = tuple(size // step for size, step in zip(grid, factor, strict=True))
@@ -89,9 +91,11 @@ class ConvNetwork(Network):
         return grids
 
     def code_shapes(self, shape: tuple[int, ...]) -> list[tuple[int, ...]]:
+        """Return the shape of each tensor of the code."""
         return code_shapes(self.architecture, self.grids(shape), self.widths)
 
-    def start_at(self, mean: Tensor) -> None:
+    def init_output_bias(self, mean: Tensor) -> None:
+        """Set the output bias of each channel to its mean."""
         set_bias(self.ups[0], self.before_output(mean.flatten(1).mean(1)))
 
 
@@ -110,8 +114,8 @@ class LessonNetwork(Network):
         conv = CONV[spatial]
         self.factor, self.unpools = (2,) * spatial, architecture.unpools
         self.stride = (4,) * spatial
-        # A convolution of the item and one of its half each way; doubling may see 2 cells.
-        self.encoder_reach, self.decoder_reach = (4,) * spatial, (12,) * spatial
+        # A convolution of the item and one of its half each way; doubling adds up to 2 cells.
+        self.encoder_radius, self.decoder_radius = (4,) * spatial, (12,) * spatial
         channels = 4 if isinstance(code, int) else code[0]
         grid = tuple(math.ceil(size / 4) for size in architecture.shape)
         self.widths = [16, channels]
@@ -125,6 +129,7 @@ class LessonNetwork(Network):
         )
 
     def encode(self, x: Tensor) -> Code:
+        """Return the code of x."""
         x = pad_to_multiple(x, self.stride)
         windows = []
         for down in self.downs:
@@ -137,6 +142,7 @@ class LessonNetwork(Network):
         return [self.to_code(x), *windows]
 
     def decode_logits(self, code: Code) -> Tensor:
+        """Return what the code decodes to, before the output function."""
         x, *windows = code
         x = self.from_code(x)
         for level, up in enumerate(self.ups):
@@ -146,16 +152,18 @@ class LessonNetwork(Network):
         return x
 
     def code_shapes(self, shape: tuple[int, ...]) -> list[tuple[int, ...]]:
+        """Return the shape of each tensor of the code."""
         grid = padded(shape, self.stride)
         grids = [tuple(size // step for size in grid) for step in (2, 4)]
         return code_shapes(self.architecture, grids, self.widths)
 
-    def start_at(self, mean: Tensor) -> None:
+    def init_output_bias(self, mean: Tensor) -> None:
+        """Set the output bias of each channel to its mean."""
         set_bias(self.ups[-1], self.before_output(mean.flatten(1).mean(1)))
 
 
 def through_vector(shape: tuple[int, ...], size: int) -> tuple[nn.Module, nn.Module]:
-    """A linear layer from (N, *shape) to (N, size), and the one back."""
+    """Return a linear layer from (N, *shape) to (N, size), and one back."""
     values = math.prod(shape)
     return (
         nn.Sequential(nn.Flatten(), nn.Linear(values, size)),
@@ -164,7 +172,7 @@ def through_vector(shape: tuple[int, ...], size: int) -> tuple[nn.Module, nn.Mod
 
 
 class Residual(nn.Module):
-    """x (N, C, *S) -> x + [relu, conv, relu, conv](x); the last starts at zero, so the block as identity."""
+    """x (N, C, *S) -> x + [relu, conv, relu, conv](x); it starts as the identity, because the last weights are zero."""
 
     def __init__(self, channels: int, spatial: int) -> None:
         super().__init__()
@@ -174,32 +182,35 @@ class Residual(nn.Module):
             nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return x and its residual."""
         return x + self.last(self.first(torch.relu(x)).relu_())
 
 
 def residuals(channels: int, count: int, spatial: int) -> nn.Sequential:
+    """Return residual blocks in sequence."""
     return nn.Sequential(*(Residual(channels, spatial) for _ in range(count)))
 
 
 def strided(conv: type[nn.Module], inputs: int, outputs: int, factor: Iterable[int]) -> nn.Module:
-    """A convolution that halves each axis whose factor is 2."""
+    """Return a convolution that halves each axis whose factor is 2."""
     kernel = tuple(4 if step == 2 else 3 for step in factor)
     return conv(inputs, outputs, kernel, stride=tuple(factor), padding=1)
 
 
 def set_bias(up: nn.Module, channels: Tensor) -> None:
-    """Give each channel that comes out its bias; pixel shuffling has one for each of a channel's new positions."""
+    """Set the bias of each output channel; pixel shuffling has one for each of a channel's new positions."""
     bias = (up.conv if isinstance(up, Upsample) else up).bias
     assert isinstance(bias, nn.Parameter)
     bias.data.view(len(channels), -1).copy_(channels[:, None])
 
 
 def sums(one: Iterable[int], other: Iterable[int]) -> tuple[int, ...]:
+    """Return elementwise sums."""
     return tuple(a + b for a, b in zip(one, other, strict=True))
 
 
 def padded(shape: Iterable[int], stride: Iterable[int]) -> tuple[int, ...]:
-    """The smallest multiple of the stride that holds the shape, axis by axis."""
+    """Return the smallest multiple of the stride that is not smaller than the shape, along each axis."""
     return tuple(math.ceil(size / step) * step for size, step in zip(shape, stride, strict=True))
 
 
@@ -213,7 +224,7 @@ def pad_to_multiple(x: Tensor, stride: tuple[int, ...]) -> Tensor:
 
 
 def code_shapes(architecture: Architecture, grids: list[tuple[int, ...]], pooled: list[int]) -> list[tuple[int, ...]]:
-    """The code's own shape, and for unpooling that of the positions of each level: its channels and its grid."""
+    """Return the code's own shape, and with unpooling that of the positions of each level: its channels and grid."""
     code = (architecture.code,) if isinstance(architecture.code, int) else (architecture.code[0], *grids[-1])
     if not architecture.unpools:
         return [code]

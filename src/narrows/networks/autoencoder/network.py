@@ -1,4 +1,4 @@
-"""Encoder, code, decoder: what every network of the package offers to training and to the tools."""
+"""The interface of autoencoder networks, and linear and dense ones."""
 
 import math
 from abc import ABC, abstractmethod
@@ -13,19 +13,27 @@ Code = list[Tensor]
 
 
 class Network(nn.Module, ABC):
-    """x (N, C, *S) -> encode -> code -> decode -> reconstruction (N, C, *S), in scaled units.
+    """An autoencoder network in scaled units.
 
-    A code is a list of tensors: the code proper, (N, K) or (N, channels, *grid), and behind it, for networks that
-    upsample by unpooling alone, the positions of the maxima that the encoder's pooling kept, one tensor a pooling.
+        x (N, C, *S) -> encode -> code -> decode -> reconstruction (N, C, *S)
 
-    Where the code is a grid, `stride` positions of an item along each axis share one of its cells. What an encoder
-    says of a cell depends on positions up to `encoder_reach` beyond it, and what a decoder says of the positions of a
-    cell on cells that hold positions up to `decoder_reach` beyond it.
+    A code is a list of tensors: the code proper, (N, K) or (N, channels, *grid), and for networks that unpool the
+    positions of the maxima of each pooling.
+
+    Attributes
+    ----------
+    architecture : Architecture
+        From which the network was built.
+    stride : tuple of int
+        Where the code is a grid: positions of an item per cell, along each axis.
+    encoder_radius, decoder_radius : tuple of int
+        Receptive fields: how far beyond a cell, in positions, values influence the cell's code, and cells influence
+        the reconstruction of the cell.
     """
 
     stride: tuple[int, ...]
-    encoder_reach: tuple[int, ...]
-    decoder_reach: tuple[int, ...]
+    encoder_radius: tuple[int, ...]
+    decoder_radius: tuple[int, ...]
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
@@ -33,42 +41,44 @@ class Network(nn.Module, ABC):
 
     @abstractmethod
     def encode(self, x: Tensor) -> Code:
-        """(N, C, *S) -> code."""
+        """Return the code of x (N, C, *S)."""
 
     @abstractmethod
     def decode_logits(self, code: Code) -> Tensor:
-        """Code -> (N, C, *S), before the output function."""
+        """Return what the code decodes to, (N, C, *S), before the output function."""
 
     @abstractmethod
-    def start_at(self, mean: Tensor) -> None:
-        """Let the untrained decoder answer with about `mean` (C, *S), the mean item of the data.
+    def init_output_bias(self, mean: Tensor) -> None:
+        """Let the untrained decoder predict about `mean` (C, *S), the mean item of the data.
 
-        With a sigmoid at the end and dark pictures, gradient descent from anywhere else first drives every output to
-        black, where the sigmoid is flat and from where training may never come back.
+        With a sigmoid at the end and dark images, training from anywhere else first drives every output to black,
+        where the gradient of the sigmoid vanishes.
         """
 
     @abstractmethod
     def code_shapes(self, shape: tuple[int, ...]) -> list[tuple[int, ...]]:
-        """The shape of each tensor of the code of one item of spatial shape `shape`, channels first."""
+        """Return the shape of each tensor of the code of an item of spatial shape `shape`, channels first."""
 
     def decode(self, code: Code) -> Tensor:
+        """Return the reconstruction of a code, (N, C, *S), of whole grid cells."""
         logits = self.decode_logits(code)
         return torch.sigmoid(logits) if self.architecture.ranged else logits
 
     def forward(self, x: Tensor) -> Tensor:
-        # A convolutional decoder rebuilds the item as it was padded.
+        """Return the reconstruction of x."""
+        # A convolutional decoder reconstructs the padding too.
         return cut(self.decode(self.encode(x)), tuple(x.shape[2:]))
 
     def __call__(self, x: Tensor) -> Tensor:
         return super().__call__(x)
 
     def before_output(self, mean: Tensor) -> Tensor:
-        """What the output function maps to `mean`."""
+        """Return what the output function maps to `mean`."""
         return torch.logit(mean, 1e-3) if self.architecture.ranged else mean
 
 
 class FlatNetwork(Network):
-    """A network that sees an item as one vector of its V values.
+    """A network of perceptrons whose input is an item as one vector of its V values.
 
     linear   x (N, V) -> linear -> code (N, K) -> linear -> (N, V)
     dense    x (N, V) -> perceptron -> code (N, K) -> perceptron -> (N, V)
@@ -83,22 +93,26 @@ class FlatNetwork(Network):
         self.decoder = perceptron(widths[::-1])
 
     def encode(self, x: Tensor) -> Code:
+        """Return the code of x."""
         return [self.encoder(x.flatten(1))]
 
     def decode_logits(self, code: Code) -> Tensor:
+        """Return what the code decodes to, before the output function."""
         return self.decoder(code[0]).unflatten(1, (self.architecture.channels, *self.architecture.shape))
 
     def code_shapes(self, shape: tuple[int, ...]) -> list[tuple[int, ...]]:
+        """Return the shape of the code."""
         return [(self.code_size,)]
 
-    def start_at(self, mean: Tensor) -> None:
+    def init_output_bias(self, mean: Tensor) -> None:
+        """Set the bias of the output layer to the mean item."""
         output = self.decoder[-1]
         assert isinstance(output, nn.Linear)
         output.bias.data.copy_(self.before_output(mean).flatten())
 
 
 def perceptron(widths: list[int]) -> nn.Sequential:
-    """x (N, widths[0]) -> [linear, layer norm, silu] x (len(widths) - 2) -> linear -> (N, widths[-1])."""
+    """Return x (N, widths[0]) -> [linear, layer norm, silu] x (len(widths) - 2) -> linear -> (N, widths[-1])."""
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise(widths[:-1]):
         layers += [nn.Linear(inputs, outputs), nn.LayerNorm(outputs), nn.SiLU()]
@@ -106,17 +120,17 @@ def perceptron(widths: list[int]) -> nn.Sequential:
 
 
 def cut(x: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """The first values of x (N, C, *S) along each spatial axis, as many as `shape` says."""
+    """Return the first `shape` values of x (N, C, *S) along the spatial axes."""
     return x[(slice(None), slice(None), *map(slice, shape))]
 
 
 def flatten_code(code: Code) -> Tensor:
-    """A code as one row of numbers an item, (N, K); each of its tensors in the order (*grid, channels)."""
+    """Return a code as one row of numbers per item, (N, K); each of its tensors in the order (*grid, channels)."""
     return torch.cat([part.movedim(1, -1).flatten(1).to(code[0].dtype) for part in code], 1)
 
 
 def unflatten_code(rows: Tensor, shapes: list[tuple[int, ...]]) -> Code:
-    """The way back from `flatten_code`, for the `code_shapes` of the items."""
+    """Undo `flatten_code`, given the `code_shapes` of the items."""
     sizes = [math.prod(shape) for shape in shapes]
     parts = zip(rows.split(sizes, 1), shapes, strict=True)
     code, *windows = [part.unflatten(1, (*shape[1:], shape[0])).movedim(-1, 1) for part, shape in parts]

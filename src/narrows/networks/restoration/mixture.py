@@ -1,4 +1,4 @@
-"""What a value may be: a mixture of normal distributions, seen as it is or through noise."""
+"""Predictive distributions: mixtures of normal distributions, of a value or of a value plus noise."""
 
 import math
 from dataclasses import dataclass
@@ -7,38 +7,51 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-COMPONENTS = 4
-NUMBERS = 3 * COMPONENTS  # that describe one mixture
-NARROWEST = 1 / 512  # deviation of a component, in scaled units
-WIDEST = 8.0
-NARROW = 2.0  # so that an untrained network expects a deviation of about 0.1
+N_COMPONENTS = 4
+N_PARAMETERS = 3 * N_COMPONENTS  # of one mixture
+MIN_STD = 1 / 512  # of a component, in scaled units
+MAX_RAW_STD = 8.0
+RAW_STD_OFFSET = 2.0  # so that an untrained network predicts a standard deviation of about 0.1
 
 
 @dataclass(frozen=True)
 class Mixture:
-    """Mixtures for values of any shape (...): log weights, means and deviations of their components, each (..., M)."""
+    """Mixtures of M normal distributions for values of any shape.
+
+    Parameters
+    ----------
+    log_weights, means, deviations : Tensor of shape (..., M)
+        Logarithms of the weights, means and standard deviations of the components.
+    """
 
     log_weights: Tensor
     means: Tensor
     deviations: Tensor
 
     @classmethod
-    def of(cls, numbers: Tensor) -> "Mixture":
-        """From the 3 M numbers (..., 3 M) of a network, whatever they are."""
-        weights, means, deviations = numbers.split(COMPONENTS, -1)
-        deviations = NARROWEST + F.softplus(deviations.clamp(max=WIDEST) - NARROW)
+    def from_parameters(cls, numbers: Tensor) -> "Mixture":
+        """Return the mixtures of a network's unconstrained outputs (..., 3 M)."""
+        weights, means, deviations = numbers.split(N_COMPONENTS, -1)
+        deviations = MIN_STD + F.softplus(deviations.clamp(max=MAX_RAW_STD) - RAW_STD_OFFSET)
         return cls(F.log_softmax(weights, -1), means, deviations)
 
     def log_likelihood(self, y: Tensor, noise: Tensor, clipped: bool) -> Tensor:
-        """The logarithm of the density of y (...), value plus noise.
+        """Return the log-likelihood of y = value + noise.
 
-        noise: variance of the noise at the mean of each component, as the means. clipped: whether y was clipped to
-        0..1 after the noise was added; the density of what lies at an end is then the probability to fall there.
+        Parameters
+        ----------
+        y : Tensor of shape (...)
+            Noisy values.
+        noise : Tensor of shape (..., M)
+            Variance of the noise at the mean of each component.
+        clipped : bool
+            Whether y was clipped to 0..1 after the noise was added. The likelihood of 0 and 1 is then the probability
+            of that end.
         """
         return self._evidence(y, noise, clipped).logsumexp(-1)
 
-    def given(self, y: Tensor, noise: Tensor, clipped: bool) -> tuple[Tensor, Tensor]:
-        """Mean and variance of the value where y, the value plus noise, was seen: the posterior (...), (...)."""
+    def posterior(self, y: Tensor, noise: Tensor, clipped: bool) -> tuple[Tensor, Tensor]:
+        """Return mean and variance (...) of the value given y = value + noise; see `log_likelihood`."""
         weights = self._evidence(y, noise, clipped).softmax(-1)
         y = y.unsqueeze(-1)
         variances = self.deviations**2
@@ -47,49 +60,49 @@ class Mixture:
         shift, shrink = (y - self.means) / spread, torch.ones_like(spread)
         if clipped:
             for end, side in ((0.0, 1.0), (1.0, -1.0)):
-                # Beyond an end, only that y fell there is known: the moments of a normal cut at it.
+                # At an end, the value is a truncated normal: these are its moments.
                 at = side * (end - self.means) / spread
                 ratio = math.sqrt(2 / math.pi) / torch.special.erfcx(-at / math.sqrt(2))
-                fell = y <= end if side > 0 else y >= end
-                shift = torch.where(fell, -side * ratio, shift)
-                # Held to its bounds, because far out the sum is one of numbers that cancel.
-                shrink = torch.where(fell, (ratio * (ratio + at)).clamp(0, 1), shrink)
+                at_end = y <= end if side > 0 else y >= end
+                shift = torch.where(at_end, -side * ratio, shift)
+                # Clamped, because far from the mean the terms cancel.
+                shrink = torch.where(at_end, (ratio * (ratio + at)).clamp(0, 1), shrink)
         means = self.means + gain * shift
         rest = variances - gain**2 * shrink
         mean = (weights * means).sum(-1)
         return mean, (weights * (rest + (means - mean.unsqueeze(-1)) ** 2)).sum(-1)
 
     def moments(self) -> tuple[Tensor, Tensor]:
-        """Mean and variance of the values (...), (...)."""
+        """Return mean and variance (...) of the values."""
         weights = self.log_weights.exp()
         mean = (weights * self.means).sum(-1)
         return mean, (weights * (self.deviations**2 + (self.means - mean.unsqueeze(-1)) ** 2)).sum(-1)
 
-    def stretched(self, factor: Tensor) -> "Mixture":
-        """So many times as wide (...), about the same mean."""
+    def scaled(self, factor: Tensor) -> "Mixture":
+        """Return mixtures of the same means whose standard deviations are multiplied by `factor` (...)."""
         middle, factor = self.moments()[0].unsqueeze(-1), factor.unsqueeze(-1)
         return Mixture(self.log_weights, middle + factor * (self.means - middle), factor * self.deviations)
 
-    def below(self, y: Tensor) -> Tensor:
-        """The probability of values below y (...)."""
+    def cdf(self, y: Tensor) -> Tensor:
+        """Return the cumulative probability at y (...)."""
         return (self.log_weights.exp() * torch.special.ndtr((y.unsqueeze(-1) - self.means) / self.deviations)).sum(-1)
 
     def mode(self) -> Tensor:
-        """Where among the means of its components each mixture is densest, (...)."""
+        """Return the mean of a component at which each mixture is densest, (...)."""
         at = self.means.movedim(-1, 0)
         density = torch.stack([self.log_likelihood(y, torch.zeros_like(self.means), clipped=False) for y in at])
         return at.gather(0, density.argmax(0, keepdim=True))[0]
 
     def sample(self, generator: torch.Generator) -> Tensor:
-        """One value each (...)."""
+        """Return one random value of each mixture (...)."""
         weights = self.log_weights.exp()
         chosen = torch.multinomial(weights.flatten(0, -2), 1, generator=generator).view(*weights.shape[:-1], 1)
         mean, deviation = (each.gather(-1, chosen).squeeze(-1) for each in (self.means, self.deviations))
-        drawn = torch.randn(mean.shape, generator=generator, device=mean.device, dtype=mean.dtype)
-        return mean + deviation * drawn
+        noise = torch.randn(mean.shape, generator=generator, device=mean.device, dtype=mean.dtype)
+        return mean + deviation * noise
 
     def _evidence(self, y: Tensor, noise: Tensor, clipped: bool) -> Tensor:
-        """The logarithm of each component's weight times its density at y, (..., M)."""
+        """Return the logarithm of each component's weight times its density at y, (..., M)."""
         y = y.unsqueeze(-1)
         spread = (self.deviations**2 + noise).sqrt()
         density = -0.5 * ((y - self.means) / spread) ** 2 - spread.log() - 0.5 * math.log(2 * math.pi)

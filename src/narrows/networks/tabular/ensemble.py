@@ -1,35 +1,49 @@
-"""Networks that fill the holes of tables: small perceptrons side by side, each correcting the same first guess."""
+"""Ensembles of small perceptrons that impute tables by correcting the prediction of a factor analysis."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from narrows.networks.restoration.mixture import COMPONENTS, NUMBERS, Mixture
-from narrows.networks.tabular.factor_analysis import Factors
+from narrows.networks.restoration.mixture import N_COMPONENTS, N_PARAMETERS, Mixture
+from narrows.networks.stored_names import StoredNames
+from narrows.networks.tabular.factor_analysis import FactorAnalysis
 
 BLOCKS = 2
-WIDEST_SEEN = 6.0  # deviations, to which inputs are cut
-LEAST_CHANCE = 0.02  # of a category, in a first guess
-LEAST_DOUBT = 0.05  # deviation of a number, in a first guess, in scaled units
-NODES = 7  # at which the expectation of a bent number is taken
+MAX_INPUT = 6.0  # standard deviations, to which inputs are clipped
+MAX_VALUE = 8.0  # the same for values before the quantile-normal transform
+MIN_PROBABILITY = 0.02  # of a category, in the first guess
+MIN_SHARE = 1e-6  # of a category, in the data
+MIN_GUESS_STD = 0.05  # of a number, in the first guess, in scaled units
+INITIAL_RAW_STD = 2.5
+QUADRATURE_NODES = 7
 
 
 @dataclass(frozen=True)
 class TableArchitecture:
-    """What to build for filling tables.
+    """What a network that imputes tables is: enough to build it, without its weights.
 
-    sizes: features of each column: 1 of numbers, as many as there are categories of others.
-    bent: columns of numbers whose features are bent, so that what is asked for is not the feature itself.
-    knots: of each bend. factors: of the first guess. members: perceptrons. width: of each.
+    Parameters
+    ----------
+    sizes : tuple of int
+        Features of each column: 1 for numbers, the number of categories for others.
+    transformed : tuple of int
+        Columns of numbers whose features went through a quantile-normal transform; "bent" in files.
+    knots : int
+        Knots of each transform, at most.
+    factors : int
+        Factors of the factor analysis.
+    members, width : int
+        How many perceptrons, and the units of a layer of each.
     """
 
     sizes: tuple[int, ...]
-    bent: tuple[int, ...]
+    transformed: tuple[int, ...]
     knots: int
     factors: int
     members: int
@@ -45,36 +59,55 @@ class TableArchitecture:
     values = channels
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """Return the architecture as plain values, for a model file."""
+        return {"bent" if name == "transformed" else name: value for name, value in asdict(self).items()}
 
     @classmethod
     def from_dict(cls, document: dict[str, Any]) -> "TableArchitecture":
-        tuples = {name: tuple(document[name]) for name in ("sizes", "bent", "shape")}
-        return cls(**{**document, **tuples})
+        """Return the architecture that `to_dict` described."""
+        fields = {"transformed" if name == "bent" else name: value for name, value in document.items()}
+        return cls(**{**fields, **{name: tuple(fields[name]) for name in ("sizes", "transformed", "shape")}})
 
 
 @dataclass(frozen=True)
-class Told:
-    """What M perceptrons say of B rows.
+class EnsembleOutput:
+    """What M perceptrons predict for B rows.
 
-    answers: (M, B, D), of numbers what to expect, in deviations of the straight values; of categories logits.
-    features: (M, B, W), for `describe`. guess, doubt: (B, D), the first guess and its variance, in features.
+    Parameters
+    ----------
+    predictions : Tensor of shape (M, B, D)
+        Of numbers the mean, in standard deviations of the values before any transform; of categories logits.
+    features : Tensor of shape (M, B, W)
+        Hidden units, for `TableNetwork.describe`.
+    guess, guess_variance : Tensor of shape (B, D)
+        The first guess and its variance, in features.
     """
 
-    answers: Tensor
+    predictions: Tensor
     features: Tensor
     guess: Tensor
-    doubt: Tensor
+    guess_variance: Tensor
 
 
-class TableNetwork(nn.Module):
-    """x (N, D), NaN where not known
-        -> factor analysis -> guess, doubt (N, D)
-        guess, known -> perceptron x M -> corrections of the guess (M, N, D), and numbers that describe each value
+class TableNetwork(StoredNames):
+    """A first guess by factor analysis, and an ensemble of perceptrons that correct it.
 
-    Corrections start at zero. Of each column, they count by `trust`, and the guess by `lean`; what is left is the mean.
-    What describes numbers is widened by `stretch`.
+        x (B, D), NaN where missing -> factor analysis -> guess (B, D), variance (B, D)
+        guess, observed -> perceptron x M -> features (M, B, W) -> correction (M, B, D)
+        prediction = prior_weight * guess + correction_weight * correction
+        features -> distribution of each number: a mixture, widened by std_scale
+
+    Corrections start at zero. Where both weights of a column are 0, its prediction is the mean, or the shares of its
+    categories.
     """
+
+    STORED_NAMES: ClassVar[Mapping[str, str]] = {
+        "knot_values": "heights",
+        "correction_weight": "trust",
+        "prior_weight": "lean",
+        "std_scale": "stretch",
+        "distribution": "beside",
+    }
 
     mean: Tensor
     loadings: Tensor
@@ -82,10 +115,10 @@ class TableNetwork(nn.Module):
     shares: Tensor
     scales: Tensor
     scores: Tensor
-    heights: Tensor
-    trust: Tensor
-    lean: Tensor
-    stretch: Tensor
+    knot_values: Tensor
+    correction_weight: Tensor
+    prior_weight: Tensor
+    std_scale: Tensor
 
     def __init__(self, architecture: TableArchitecture) -> None:
         super().__init__()
@@ -93,7 +126,7 @@ class TableNetwork(nn.Module):
         a = architecture
         starts = [sum(a.sizes[:column]) for column in range(len(a.sizes))]
         self.numbers = [start for start, size in zip(starts, a.sizes, strict=True) if size == 1]
-        self.bent = [starts[column] for column in a.bent]
+        self.transformed = [starts[column] for column in a.transformed]
         self.groups = [slice(start, start + size) for start, size in zip(starts, a.sizes, strict=True) if size > 1]
         self.number_columns = [column for column, size in enumerate(a.sizes) if size == 1]
         self.group_columns = [column for column, size in enumerate(a.sizes) if size > 1]
@@ -104,34 +137,45 @@ class TableNetwork(nn.Module):
             "mean": (d,),
             "loadings": (d, k),
             "noise": (d,),
-            "shares": (d,),  # of categories: what is scaled to features is 1 or 0 less this,
-            "scales": (d,),  # over this
-            "scores": (len(a.bent), a.knots),
-            "heights": (len(a.bent), a.knots),
+            "shares": (d,),  # of categories, whose features are (1 or 0 - share) / scale
+            "scales": (d,),
+            "scores": (len(a.transformed), a.knots),
+            "knot_values": (len(a.transformed), a.knots),
         }.items():
             self.register_buffer(name, torch.ones(shape))
-        self.register_buffer("trust", torch.ones(len(a.sizes)))
-        self.register_buffer("lean", torch.ones(len(a.sizes)))
-        self.register_buffer("stretch", torch.ones(len(self.numbers)))
+        self.register_buffer("correction_weight", torch.ones(len(a.sizes)))
+        self.register_buffer("prior_weight", torch.ones(len(a.sizes)))
+        self.register_buffer("std_scale", torch.ones(len(self.numbers)))
         m, w = a.members, a.width
-        self.first = Side(m, d + len(a.sizes) + len(a.bent), w)
-        self.inner = nn.ModuleList(Side(m, w, w) for _ in range(BLOCKS))
-        self.outer = nn.ModuleList(Side(m, w, w) for _ in range(BLOCKS))
-        self.last = Side(m, w, d, zero=True)
-        self.beside = Side(m, w, len(self.numbers) * NUMBERS, zero=True)
+        self.first = EnsembleLinear(m, d + len(a.sizes) + len(a.transformed), w)
+        self.inner = nn.ModuleList(EnsembleLinear(m, w, w) for _ in range(BLOCKS))
+        self.outer = nn.ModuleList(EnsembleLinear(m, w, w) for _ in range(BLOCKS))
+        self.last = EnsembleLinear(m, w, d, zero=True)
+        self.distribution = EnsembleLinear(m, w, len(self.numbers) * N_PARAMETERS, zero=True)
         with torch.no_grad():
-            # Apart from one another, or they would all learn the same.
-            start = torch.cat(
-                [torch.zeros(COMPONENTS), torch.linspace(-1, 1, COMPONENTS), torch.full((COMPONENTS,), 2.5)]
-            )
-            self.beside.bias.copy_(start.repeat(len(self.numbers)))
+            # Components start apart from one another, or they would all learn the same.
+            raw_std = torch.full((N_COMPONENTS,), INITIAL_RAW_STD)
+            start = torch.cat([torch.zeros(N_COMPONENTS), torch.linspace(-1, 1, N_COMPONENTS), raw_std])
+            self.distribution.bias.copy_(start.repeat(len(self.numbers)))
 
     def inner_matrices(self) -> list[nn.Parameter]:
-        """None: M matrices in one tensor are no matrix for Muon."""
+        """Return none: M matrices in one tensor are no matrix for Muon."""
         return []
 
-    def know(self, factors: Factors, shares: Tensor, scales: Tensor, bends: Sequence[tuple[Tensor, Tensor]]) -> None:
-        """Take on what is learnt without gradients. bends: scores and heights of the knots of each bent feature."""
+    def load_statistics(
+        self, factors: FactorAnalysis, shares: Tensor, scales: Tensor, transforms: Sequence[tuple[Tensor, Tensor]]
+    ) -> None:
+        """Set what is learned without gradients.
+
+        Parameters
+        ----------
+        factors : FactorAnalysis
+            Of the features.
+        shares, scales : Tensor of shape (D,)
+            How categories are scaled to features.
+        transforms : sequence of (Tensor, Tensor)
+            Normal scores and values at the knots of each transformed column.
+        """
         for name, value in (
             ("mean", factors.mean),
             ("loadings", factors.loadings),
@@ -140,105 +184,115 @@ class TableNetwork(nn.Module):
             ("scales", scales),
         ):
             getattr(self, name).copy_(value)
-        for row, (scores, heights) in enumerate(bends):
+        for row, (scores, values) in enumerate(transforms):
             more = torch.arange(1, 1 + self.architecture.knots - len(scores))  # knots beyond the last, never reached
             self.scores[row] = torch.cat([scores, scores[-1] + more])
-            self.heights[row] = torch.cat([heights, heights[-1] + more])
+            self.knot_values[row] = torch.cat([values, values[-1] + more])
 
-    def forward(self, x: Tensor) -> Told:
-        guess, doubt = Factors(self.mean, self.loadings, self.noise).fill(x)
-        known = x[:, self.starts].isfinite().to(x.dtype)
-        expected = self.expected(guess, doubt.sqrt())
-        seen = torch.cat([guess.clamp(-WIDEST_SEEN, WIDEST_SEEN), known, expected[:, self.bent].clamp(-8, 8)], 1)
-        hidden = self.first(seen.expand(self.architecture.members, -1, -1))
+    def forward(self, x: Tensor) -> EnsembleOutput:
+        """Predict rows x (B, D), NaN where missing."""
+        guess, variance = FactorAnalysis(self.mean, self.loadings, self.noise).fill(x)
+        observed = x[:, self.starts].isfinite().to(x.dtype)
+        expected = self.expected(guess, variance.sqrt())
+        values = expected[:, self.transformed].clamp(-MAX_VALUE, MAX_VALUE)
+        inputs = torch.cat([guess.clamp(-MAX_INPUT, MAX_INPUT), observed, values], 1)
+        hidden = self.first(inputs.expand(self.architecture.members, -1, -1))
         for inner, outer in zip(self.inner, self.outer, strict=True):
-            hidden = hidden + outer(F.silu(inner(normal(hidden))))
-        features = normal(hidden)
-        start = expected * self.lean[self.column_of]
+            hidden = hidden + outer(F.silu(inner(normalise(hidden))))
+        features = normalise(hidden)
+        prior = expected * self.prior_weight[self.column_of]
         for group, column in zip(self.groups, self.group_columns, strict=True):
-            usual = self.shares[group].clamp(min=1e-6)
-            chances = (guess[:, group] * self.scales[group] + self.shares[group]).clamp(min=LEAST_CHANCE)
-            start[:, group] = torch.where(self.lean[column] > 0, chances, usual).log()
-        return Told(start + self.trust[self.column_of] * self.last(features), features, guess, doubt)
+            shares = self.shares[group].clamp(min=MIN_SHARE)
+            probabilities = (guess[:, group] * self.scales[group] + self.shares[group]).clamp(min=MIN_PROBABILITY)
+            prior[:, group] = torch.where(self.prior_weight[column] > 0, probabilities, shares).log()
+        correction = self.correction_weight[self.column_of] * self.last(features)
+        return EnsembleOutput(prior + correction, features, guess, variance)
 
-    def describe(self, told: Told) -> Mixture:
-        """What each number of each row may be, as each perceptron sees it: mixtures (M, B, numbers) of features."""
-        given = self.beside(told.features).unflatten(-1, (len(self.numbers), NUMBERS))
-        off = Mixture.of(given)
-        at = told.guess[:, self.numbers, None]
-        unit = told.doubt[:, self.numbers, None].sqrt().clamp(min=LEAST_DOUBT)
-        return Mixture(off.log_weights, at + unit * off.means, unit * off.deviations).stretched(self.stretch)
+    def member_state(self, member: int) -> dict[str, Tensor]:
+        """Return the state dictionary of a network of one member alone."""
+        shared = {self.STORED_NAMES.get(name, name) for name, _ in self.named_buffers()}
+        return {name: each if name in shared else each[member : member + 1] for name, each in self.state_dict().items()}
+
+    def describe(self, outputs: EnsembleOutput) -> Mixture:
+        """Return the distribution of each number as each perceptron predicts it: mixtures (M, B, numbers)."""
+        raw = self.distribution(outputs.features).unflatten(-1, (len(self.numbers), N_PARAMETERS))
+        correction = Mixture.from_parameters(raw)
+        mean = outputs.guess[:, self.numbers, None]
+        unit = outputs.guess_variance[:, self.numbers, None].sqrt().clamp(min=MIN_GUESS_STD)
+        mixture = Mixture(correction.log_weights, mean + unit * correction.means, unit * correction.deviations)
+        return mixture.scaled(self.std_scale)
 
     def expected(self, features: Tensor, deviations: Tensor) -> Tensor:
-        """The mean of normal features (..., D) in deviations of the straight values, which all but bent ones are."""
-        if not self.bent:
+        """Return the mean of normal features (..., D) in standard deviations of the untransformed values."""
+        if not self.transformed:
             return features
         nodes, weights = hermite(features)
         out = features.clone()
-        at = features[..., self.bent, None] + deviations[..., self.bent, None] * nodes
-        out[..., self.bent] = (self.straight(at) * weights).sum(-1)
+        at = features[..., self.transformed, None] + deviations[..., self.transformed, None] * nodes
+        out[..., self.transformed] = (self.untransform(at) * weights).sum(-1)
         return out
 
-    def straight(self, bent: Tensor) -> Tensor:
-        """Bent features (..., n, P) in deviations of the straight values."""
-        return interpolate(bent, self.scores, self.heights)
+    def untransform(self, features: Tensor) -> Tensor:
+        """Return transformed features (..., n, P) in standard deviations of the untransformed values."""
+        return interpolate(features, self.scores, self.knot_values)
 
     def features_of(self, values: Tensor) -> Tensor:
-        """Back from deviations of the straight values to features: (..., D), categories as they are."""
-        if not self.bent:
+        """Return values (..., D) in standard deviations as features; categories as they are."""
+        if not self.transformed:
             return values
         out = values.clone()
-        out[..., self.bent] = interpolate(values[..., self.bent, None], self.heights, self.scores)[..., 0]
+        scores = interpolate(values[..., self.transformed, None], self.knot_values, self.scores)
+        out[..., self.transformed] = scores[..., 0]
         return out
 
-    def spread(self, mixture: Mixture) -> Tensor:
-        """The deviation of each number (..., n) of mixtures of features, in deviations of the straight values."""
+    def predictive_std(self, mixture: Mixture) -> Tensor:
+        """Return the standard deviation of each number (..., n) of mixtures, in those of the untransformed values."""
         mean, variance = mixture.moments()
-        if self.bent:
-            rows = [self.numbers.index(start) for start in self.bent]
+        if self.transformed:
+            rows = [self.numbers.index(start) for start in self.transformed]
             nodes, weights = hermite(mean)
             part = replace(
                 mixture,
                 **{name: getattr(mixture, name)[..., rows, :] for name in ("log_weights", "means", "deviations")},
             )
             at = part.means.unsqueeze(-1) + part.deviations.unsqueeze(-1) * nodes
-            heights = self.straight(at.flatten(-2)).unflatten(-1, at.shape[-2:])
-            chances = part.log_weights.exp().unsqueeze(-1) * weights
-            middle = (heights * chances).sum((-2, -1))
-            variance[..., rows] = ((heights - middle[..., None, None]) ** 2 * chances).sum((-2, -1))
+            values = self.untransform(at.flatten(-2)).unflatten(-1, at.shape[-2:])
+            probabilities = part.log_weights.exp().unsqueeze(-1) * weights
+            middle = (values * probabilities).sum((-2, -1))
+            variance[..., rows] = ((values - middle[..., None, None]) ** 2 * probabilities).sum((-2, -1))
         return variance.sqrt()
 
 
-class Side(nn.Module):
-    """As many linear layers side by side as there are members: (M, B, inputs) -> (M, B, outputs)."""
+class EnsembleLinear(nn.Module):
+    """A linear layer for each of M members: (M, B, inputs) -> (M, B, outputs)."""
 
     def __init__(self, members: int, inputs: int, outputs: int, zero: bool = False) -> None:
         super().__init__()
-        drawn = torch.zeros if zero else torch.randn
-        self.weight = nn.Parameter(drawn(members, inputs, outputs) / math.sqrt(inputs))
+        initial = torch.zeros if zero else torch.randn
+        self.weight = nn.Parameter(initial(members, inputs, outputs) / math.sqrt(inputs))
         self.bias = nn.Parameter(torch.zeros(members, 1, outputs))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Apply each member's layer to its part of x."""
         return torch.baddbmm(self.bias, x, self.weight)
 
 
-def normal(x: Tensor) -> Tensor:
+def normalise(x: Tensor) -> Tensor:
+    """Return x after layer normalisation and activation."""
     return F.silu(F.layer_norm(x, x.shape[-1:]))
 
 
 def hermite(like: Tensor) -> tuple[Tensor, Tensor]:
-    """Nodes and weights (P,) of the mean over a standard normal distribution."""
-    import numpy as np
-
-    nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
+    """Return nodes and weights (P,) of the mean over a standard normal distribution, by Gauss-Hermite quadrature."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(QUADRATURE_NODES)
     return like.new_tensor(nodes), like.new_tensor(weights / weights.sum())
 
 
 def interpolate(x: Tensor, at: Tensor, values: Tensor) -> Tensor:
-    """x (..., n, P) through n maps, linear between their knots `at` (n, K) with `values` there, and flat beyond."""
+    """Return x (..., n, P) mapped by n piecewise linear functions with `values` at the knots `at` (n, K)."""
     rows = x.movedim(-2, 0).flatten(1).contiguous()
-    right = torch.searchsorted(at, rows).clamp(1, at.shape[1] - 1)
-    low, high = at.gather(1, right - 1), at.gather(1, right)
+    upper = torch.searchsorted(at, rows).clamp(1, at.shape[1] - 1)
+    low, high = at.gather(1, upper - 1), at.gather(1, upper)
     share = ((rows - low) / (high - low)).clamp(0, 1)
-    found = torch.lerp(values.gather(1, right - 1), values.gather(1, right), share)
+    found = torch.lerp(values.gather(1, upper - 1), values.gather(1, upper), share)
     return found.view(x.shape[-2], *x.shape[:-2], x.shape[-1]).movedim(0, -2)

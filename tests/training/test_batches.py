@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from narrows.data import Items, Scaling
 from narrows.training.batches import Batches, Scale, as_tensor
 
-from .made_up import table, waves
+from ..made_up import table, waves
 
 CPU = torch.device("cpu")
 

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from narrows.networks.restoration.mixture import COMPONENTS, NARROWEST, NUMBERS, Mixture
+from narrows.networks.restoration.mixture import MIN_STD, N_COMPONENTS, N_PARAMETERS, Mixture
 
 
 def mixtures(count, seed=0):
     """Some mixtures within and about 0..1, in double precision."""
     generator = torch.Generator().manual_seed(seed)
-    means = 1.6 * torch.rand(count, COMPONENTS, generator=generator, dtype=torch.float64) - 0.3
-    deviations = 0.02 + 0.3 * torch.rand(count, COMPONENTS, generator=generator, dtype=torch.float64)
-    weights = torch.randn(count, COMPONENTS, generator=generator, dtype=torch.float64)
+    means = 1.6 * torch.rand(count, N_COMPONENTS, generator=generator, dtype=torch.float64) - 0.3
+    deviations = 0.02 + 0.3 * torch.rand(count, N_COMPONENTS, generator=generator, dtype=torch.float64)
+    weights = torch.randn(count, N_COMPONENTS, generator=generator, dtype=torch.float64)
     return Mixture(weights.log_softmax(-1), means, deviations)
 
 
@@ -60,7 +60,7 @@ def test_what_is_known_once_a_value_was_seen(y, clipped):
         y = min(max(y, 0.0), 1.0)
     mixture, values = mixtures(20, seed=1), torch.linspace(-4, 5, 30001, dtype=torch.float64)
     seen, noise = torch.full((20,), y, dtype=torch.float64), noise_of(mixture)
-    mean, variance = mixture.given(seen, noise, clipped)
+    mean, variance = mixture.posterior(seen, noise, clipped)
 
     spread = noise[..., None].sqrt()
     if clipped and y in (0.0, 1.0):
@@ -86,12 +86,14 @@ def test_what_is_known_once_a_value_was_seen(y, clipped):
 def test_the_least_likely_values_have_finite_answers_in_single_precision(clipped):
     """Even those at an end that every component is thousands of deviations away from."""
     means = torch.tensor([-30.0, -3, -0.2, 0, 0.3, 0.5, 1, 1.2, 4, 30])
-    for deviation in (NARROWEST, 0.02, 0.3, 8.0):
+    for deviation in (MIN_STD, 0.02, 0.3, 8.0):
         for variance in (0.0, 1e-9, 1e-4, 0.1):
             for y in (0.0, 0.5, 1.0):
-                each = means[:, None].expand(-1, COMPONENTS)
-                mixture = Mixture(torch.full_like(each, -math.log(COMPONENTS)), each, torch.full_like(each, deviation))
-                mean, rest = mixture.given(torch.full_like(means, y), torch.full_like(each, variance), clipped)
+                each = means[:, None].expand(-1, N_COMPONENTS)
+                mixture = Mixture(
+                    torch.full_like(each, -math.log(N_COMPONENTS)), each, torch.full_like(each, deviation)
+                )
+                mean, rest = mixture.posterior(torch.full_like(means, y), torch.full_like(each, variance), clipped)
                 assert mean.isfinite().all()
                 assert (rest >= 0).all()
                 assert (rest <= deviation**2 * 1.001).all()
@@ -127,10 +129,10 @@ def test_moments_are_those_of_integration():
 
 @pytest.mark.parametrize("size", [0.0, 1.0, 1e4])
 def test_any_numbers_of_a_network_make_a_mixture(size):
-    numbers = size * torch.randn(3, 5, NUMBERS, generator=torch.Generator().manual_seed(0))
-    mixture = Mixture.of(numbers)
+    numbers = size * torch.randn(3, 5, N_PARAMETERS, generator=torch.Generator().manual_seed(0))
+    mixture = Mixture.from_parameters(numbers)
     np.testing.assert_allclose(mixture.log_weights.exp().sum(-1), 1, rtol=1e-5)
-    assert (mixture.deviations >= NARROWEST).all()
+    assert (mixture.deviations >= MIN_STD).all()
     assert mixture.moments()[0].shape == (3, 5)
     for y in (0.0, 0.4, 1.0):
         seen = torch.full((3, 5), y)

@@ -23,7 +23,7 @@ from narrows.objectives.reconstruction import difference
 from narrows.training import Settings, TrainingTask, train
 from narrows.training.batches import Batches
 
-from .made_up import table, waves
+from ..made_up import table, waves
 
 CPU = torch.device("cpu")
 
@@ -153,7 +153,7 @@ Autoencoder("conv", code="4x3x3", epochs=12).fit(waves(60, 12, 12), checkpoint=s
 
 def test_a_killed_run_resumes_to_the_same_weights(tmp_path):
     checkpoint = tmp_path / "run"
-    killed = subprocess.run([sys.executable, "-c", KILLED, Path(__file__).parent, checkpoint], timeout=120)
+    killed = subprocess.run([sys.executable, "-c", KILLED, Path(__file__).parents[1], checkpoint], timeout=120)
     assert killed.returncode == -signal.SIGKILL
     resumed, X = RUNS["conv"]()
     resumed.fit(X, checkpoint=checkpoint, resume=True)
