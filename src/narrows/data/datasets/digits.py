@@ -3,7 +3,7 @@
 import numpy as np
 
 from narrows.data.datasets.named import NamedSet
-from narrows.data.progress import Progress, no_progress
+from narrows.progress import Progress, no_progress
 
 
 def describe() -> NamedSet:
