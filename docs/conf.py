@@ -18,6 +18,7 @@ version = release = narrows.__version__
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
     "sphinx.ext.viewcode",
     "numpydoc",
     "myst_parser",
@@ -31,7 +32,7 @@ autodoc_member_order = "bysource"
 numpydoc_class_members_toctree = False
 numpydoc_show_inherited_class_members = False
 myst_heading_anchors = 3
-myst_enable_extensions = ["colon_fence"]
+myst_enable_extensions = ["colon_fence", "dollarmath"]
 
 html_theme = "pydata_sphinx_theme"
 html_title = "narrows"
@@ -72,7 +73,7 @@ def lessons() -> None:
     folder = FOLDER / "lessons"
     folder.mkdir(exist_ok=True)
     for script in sorted((FOLDER.parent / "lessons").glob("*.py")):
-        text = jupytext.writes(jupytext.read(script), "md")
+        text = jupytext.writes(jupytext.read(script, fmt="py:percent"), "md")
         text = text.partition("\n---\n")[2].lstrip() if text.startswith("---") else text
         write_if_changed(folder / f"{script.stem}.md", text)
 

@@ -2,6 +2,7 @@
 
 import lzma
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,12 +11,12 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-PLUGINS = ("starfield", "factorisation")
+PLUGINS = ("starfield", "factorisation", "stripes", "smoothing")
 
 
 @pytest.fixture
 def narrows(tmp_path: Path) -> Callable[..., str]:
-    """Run the command line, or a program, in `tmp_path`; return what it prints, or its error where it should fail."""
+    """Run a command line, or a program, in `tmp_path`; return what it prints, or its error where it should fail."""
     metadata = tmp_path / "site" / "examples-1.0.dist-info"
     metadata.mkdir(parents=True)
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: examples\nVersion: 1.0\n")
@@ -23,9 +24,9 @@ def narrows(tmp_path: Path) -> Callable[..., str]:
     (metadata / "entry_points.txt").write_text(f"[narrows.plugins]\n{points}")
     path = os.pathsep.join([str(metadata.parent), str(HERE), os.environ.get("PYTHONPATH", "")])
 
-    def run(*arguments: str | Path, fails: bool = False, program: str | None = None) -> str:
+    def run(line: str, fails: bool = False, program: str | None = None) -> str:
         start = ["-m", "narrows"] if program is None else ["-c", program]
-        command = [sys.executable, *start, *map(str, arguments)]
+        command = [sys.executable, *start, *shlex.split(line)]
         done = subprocess.run(
             command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, check=False
         )
@@ -36,9 +37,8 @@ def narrows(tmp_path: Path) -> Callable[..., str]:
 
 
 @pytest.fixture
-def model(tmp_path: Path) -> Path:
-    """The file of a small autoencoder of 8x8 digits."""
-    path = tmp_path / "model.safetensors"
+def model(tmp_path: Path) -> str:
+    """The name of a file with a small autoencoder of 8x8 digits."""
     stored = HERE.parent / "fixtures" / "autoencoder-conv.safetensors.xz"
-    path.write_bytes(lzma.decompress(stored.read_bytes()))
-    return path
+    (tmp_path / "model.safetensors").write_bytes(lzma.decompress(stored.read_bytes()))
+    return "model.safetensors"

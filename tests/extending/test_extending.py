@@ -6,38 +6,57 @@ docs/extending.md shows the files beside this one.
 import json
 
 import numpy as np
+import pytest
 
 from narrows import data
 
 
-def starfield_of(digits: data.Items) -> bytes:
-    return b"STARFIELD %d 8 8\n" % len(digits) + digits.values.tobytes()
-
-
-def test_a_format_is_read_and_written(narrows, model, tmp_path):
+@pytest.fixture
+def stars(tmp_path):
+    """A file of five images in the example format."""
     digits = data.read("digits:test").select(slice(5))
-    (tmp_path / "digits.star").write_bytes(starfield_of(digits))
-    narrows("encode", model, "digits.star", "-o", "codes.npy")
-    narrows("decode", model, "codes.npy", "-o", "decoded.star")
+    (tmp_path / "digits.star").write_bytes(b"STARFIELD 5 8 8\n" + digits.values.tobytes())
+    return "digits.star"
+
+
+def test_a_format_is_read_and_written(narrows, model, stars, tmp_path):
+    narrows(f"encode {model} {stars} -o codes.npy")
+    narrows(f"decode {model} codes.npy -o decoded.star")
     assert len(np.load(tmp_path / "codes.npy")) == 5
     assert (tmp_path / "decoded.star").read_bytes().startswith(b"STARFIELD 5 8 8\n")
-    narrows("encode", model, "decoded.star", "-o", "again.npy")
 
 
 def test_errors_of_a_format_are_one_line(narrows, model, tmp_path):
     (tmp_path / "cut.star").write_bytes(b"STARFIELD 2 8 8\n1234")
-    said = narrows("encode", model, "cut.star", "-o", "codes.npy", fails=True)
+    said = narrows(f"encode {model} cut.star -o codes.npy", fails=True)
     assert "cut.star: not a complete starfield file" in said
     assert said.count("\n") == 1
 
 
+def test_plugins_are_found_from_python_too(narrows, stars):
+    program = "import sys; from narrows import data; print(len(data.read(sys.argv[1])))"
+    assert narrows(stars, program=program) == "5\n"
+
+
 def test_a_peer_is_compared_with(narrows, model):
-    found = json.loads(narrows("evaluate", model, "digits:test", "--json"))
+    found = json.loads(narrows(f"evaluate {model} digits:test --json"))
     assert 0 < found["nmf"]["mse"] < 1
     assert found["nmf"]["components"] == found["pca"]["components"]
-    assert "NMF-" in narrows("evaluate", model, "digits:test")
 
 
-def test_plugins_are_found_from_python_too(narrows, tmp_path):
-    (tmp_path / "digits.star").write_bytes(starfield_of(data.read("digits:test").select(slice(2))))
-    assert narrows("digits.star", program="from narrows import data; import sys; print(data.read(sys.argv[1]))")
+def test_a_noise_is_removed(narrows):
+    narrows("train denoiser digits -o den.safetensors --noise stripes:0.2 --epochs 20")
+    found = json.loads(narrows("evaluate den.safetensors digits:test --noise stripes:0.2 --json"))
+    assert found["mse"] < 0.5 * found["before"]["mse"]
+
+
+def test_a_mask_is_filled(narrows):
+    narrows("train imputer digits -o fill.safetensors --holes border:0.3+pixels:0.1 --epochs 20")
+    found = json.loads(narrows("evaluate fill.safetensors digits:test --holes border:0.3 --json"))
+    assert found["mse"] < found["mean"]["mse"]
+
+
+def test_an_upsampling_kind_is_trained(narrows):
+    narrows("train autoencoder digits -o ae.safetensors --upsampling smooth --code 4x2x2 --epochs 10")
+    assert "upsampling smooth" in narrows("info ae.safetensors")
+    assert "smooth" in narrows("train autoencoder digits -o x.safetensors --upsampling none", fails=True)
