@@ -1,10 +1,9 @@
-"""The codec in figures, beside JPEG, WebP, AVIF, JPEG XL, PNG, xz and bzip2, all measured in one run.
+"""Compare the codec with JPEG, WebP, AVIF, JPEG XL, PNG, xz and bzip2, in one run.
 
     python benchmarks/codec.py [--only mnist,digits,colour] [--minutes M] [--output FOLDER] [--json FILE] ...
 
-For each set of pictures, narrows learns from the training pictures and compresses the test pictures, and the peers do
-the same without learning: all pictures in one file, and each in its own. Sizes are those of whole files; the model of
-narrows is not counted.
+For each set of images, narrows trains on the training images and compresses the test images; the peers compress
+the same images: all in one file, and each in its own. Sizes are of complete files; the model of narrows is not counted.
 """
 
 import argparse
@@ -62,7 +61,7 @@ def measure_narrows(pictures: PictureSet, codec: Any) -> tuple[list[Rate], float
 
 
 def trained(pictures: PictureSet, minutes: float, models: Path | None) -> Any:
-    """A codec for the set, from the folder of models where it is there; None where training failed."""
+    """Return a codec for the set, from the folder of models if it is there; None if training failed."""
     kept = None if models is None else models / f"{pictures.name}.safetensors"
     if kept is not None and kept.exists():
         say(f"taking {kept}")
@@ -94,7 +93,7 @@ def measured(codec: Any, given: Any, items: Sequence[np.ndarray], files: Files, 
 
 
 def together(rates: Sequence[Rate]) -> Rate:
-    """Files of one item each as one rate; the PSNR is that of all their values."""
+    """Return files of one item each as one rate; the PSNR is over all their values."""
     mse = [0.0 if rate.psnr is None else 10 ** (-rate.psnr / 10) for rate in rates]
     total = sum(rate.pixels for rate in rates)
     squares = sum(error * rate.pixels for error, rate in zip(mse, rates, strict=True))
@@ -108,7 +107,7 @@ def together(rates: Sequence[Rate]) -> Rate:
 
 
 def measure_peers(sets: Sequence[PictureSet], thorough: bool, processes: int) -> dict[str, list[Rate]]:
-    """The rates of all peers, by the names of the sets."""
+    """Return the rates of all peers by the names of the sets."""
     works = [
         Work(peer.name, files, pictures.name, pictures.of(files), pictures.targets, thorough)
         for pictures in sets
@@ -116,7 +115,7 @@ def measure_peers(sets: Sequence[PictureSet], thorough: bool, processes: int) ->
         for files in FILES
         if files == "each" or pictures.mosaic
     ]
-    # The longest go first, so that no process is left alone with one of them at the end.
+    # The longest first, so that all processes end at about the same time.
     works.sort(key=lambda work: (work.coder != "AVIF", work.coder != "JPEG XL", -sum(item.size for item in work.items)))
     found: dict[str, list[Rate]] = {pictures.name: [] for pictures in sets}
     for work, rates in all_rates(works, processes):
@@ -142,10 +141,10 @@ def say(words: str) -> None:
 
 
 def arguments() -> argparse.Namespace:
-    parser = Parser("The codec in figures, beside other coders of pictures and of bytes.", SETS, quick=False)
+    parser = Parser("Compare the codec with other codecs for images and bytes.", SETS, quick=False)
     parser.add_argument("--minutes", type=float, default=5, help="of training for each set; default 5")
-    parser.add_argument("--items", metavar="N", type=int, help="only the first N test pictures, to check the script")
-    parser.add_argument("--thorough", action="store_true", help="peers at efforts that take ten times as long")
+    parser.add_argument("--items", metavar="N", type=int, help="only the first N test images, to check the script")
+    parser.add_argument("--thorough", action="store_true", help="peers with efforts that take ten times as long")
     parser.add_argument("--peers-only", action="store_true", help="no training, and no figures of narrows")
     parser.add_folders()
     return parser.parse()

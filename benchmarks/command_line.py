@@ -1,4 +1,4 @@
-"""What the command lines of benchmarks have in common, and the file of figures."""
+"""The command line of the benchmarks, and their JSON files."""
 
 import argparse
 import json

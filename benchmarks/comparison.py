@@ -1,4 +1,4 @@
-"""Narrows beside its peers on one set of pictures: the table of all coders, and how narrows stands."""
+"""Narrows compared with its peers on one set of images."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -25,7 +25,7 @@ AIMS = {
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of narrows beside what it is to reach and the best peer's. more: whether more is better."""
+    """A figure of narrows, its target and the figure of the best peer. more: whether more is better."""
 
     what: str
     narrows: float | None
@@ -47,7 +47,7 @@ class Figure:
         return ", ".join(words)
 
     def beats(self, other: float) -> float:
-        """By what share of the other number narrows is better; negative where it is worse."""
+        """Return by what share of the other number narrows is better; negative if it is worse."""
         assert self.narrows is not None
         return (self.narrows / other - 1) * (1 if self.more else -1)
 
@@ -64,7 +64,7 @@ class Comparison:
     own_share: float | None
 
     def best(self, coder: str, files: Files, psnr: float | None = None) -> Rate | None:
-        """The smallest that a coder made without a loss, or with at least a PSNR."""
+        """Return the smallest lossless file of a codec, or the smallest with at least a PSNR."""
         fitting = (
             rate
             for rate in self.rates
@@ -110,7 +110,7 @@ class Comparison:
         return dict(zip(self.columns(), numbers, strict=True))
 
     def rows(self) -> dict[tuple[str, Files], dict[str, float | None]]:
-        """The rows that hold a figure at all, narrows first."""
+        """Return the rows with any figure, narrows first."""
         coders = sorted(dict.fromkeys(rate.coder for rate in self.rates), key=lambda coder: coder != NARROWS)
         rows = {(coder, files): self.row(coder, files) for coder in coders for files in FILES}
         return {key: row for key, row in rows.items() if any(number is not None for number in row.values())}

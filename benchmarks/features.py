@@ -1,10 +1,9 @@
-"""What codes are worth to a simple task: MNIST's labels told from codes of 30 numbers, beside PCA and raw pixels.
+"""Predict MNIST's labels from codes of 30 numbers, from PCA and from raw pixels.
 
     python benchmarks/features.py [--quick] [--json FILE]
 
-The autoencoder sees the 60,000 training digits without their labels. Then the classifiers are fit on features of the
-training digits, and asked about the 10,000 test digits: a linear one (logistic regression), and the 5 nearest
-neighbours. One seed.
+The autoencoder is trained on the 60,000 training digits without labels. Two classifiers are fitted to features of the
+training digits and tested on the 10,000 test digits: logistic regression and the 5 nearest neighbours. One seed.
 """
 
 from dataclasses import asdict, dataclass
@@ -37,7 +36,7 @@ QUICK = Plan(4_000, 1_000, minutes=0.1)
 
 @dataclass(frozen=True)
 class Row:
-    """Features of so many numbers, and what share of the test digits classifiers tell by them."""
+    """Features, their number, and the accuracy of classifiers on the test digits."""
 
     features: str
     numbers: int
@@ -49,7 +48,7 @@ class Row:
 
 
 def measure(plan: Plan) -> list[Row]:
-    """One row for each kind of features, codes first; printed as they are known."""
+    """Return a row for each kind of features, codes first; each is printed once it is known."""
     digits, tests = (
         data.read(name).select(np.arange(count)) for name, count in (("mnist", plan.items), ("mnist:test", plan.tests))
     )

@@ -1,18 +1,18 @@
-"""Damage a .narrow file in as many ways as asked, and see that each is refused or read, in bounded memory and time.
+"""Corrupt a .narrow file in many ways, and check that each is refused or read in bounded memory and time.
 
     python benchmarks/fuzz.py FILE [--model M.safetensors] [--count N] [--seed S] [--memory MiB] [--seconds T]
     python benchmarks/fuzz.py FILE --container        # header and checksums alone, no model: thousands a second
 
 Case n of a seed is the same file in every run. The kinds of damage:
 
-    file        what accidents do: bits, bytes and runs are changed, lost, repeated or moved
-    header      what nobody does who means well: changes within the header, with a checksum that fits
+    file        accidents: bits, bytes and runs are changed, lost, repeated or moved
+    header      deliberate changes within the header, with a valid checksum
     parameters  the same within the coder's parameters
     payload     the same within a chunk
     model       the same within the model, where the file holds one
 
-And what may come of it: "refused", a FormatError at opening; "partly", some chunks are FormatErrors; "whole", all were
-read. A failure is any other exception, values that differ where nobody sealed the damage, too much memory, too much
+Possible outcomes: "refused", a FormatError at opening; "partly", some chunks are FormatErrors; "whole", all were
+read. A failure is any other exception, wrong values without a valid checksum, too much memory, too much
 time, or the end of the process; its file is kept. Small files of several chunks are the best to start from.
 """
 

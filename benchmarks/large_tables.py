@@ -1,10 +1,10 @@
-"""Long and wide tables filled in by the command line: the seconds it takes, and the memory.
+"""Time and memory for imputing long and wide tables on the command line.
 
     python benchmarks/large_tables.py [--quick] [--json FILE]
 
-Two made-up tables in Parquet: one of 1,000,000 rows with numbers, whole numbers, a category and a date, and one of
-1,000 columns and 2,000 rows of numbers that share 20 factors. Of each, 30 % of the cells are missing. `narrows train
-imputer` and `narrows fill` run on each as programs of their own, and the largest memory of each is told.
+Two synthetic tables in Parquet: one of 1,000,000 rows with numbers, integers, a category and a date, and one of 1,000
+columns and 2,000 rows of numbers that share 20 factors. In each, 30 % of the cells are missing. `narrows train
+imputer` and `narrows fill` run on each as separate processes, whose peak memory is reported.
 """
 
 import os
@@ -64,7 +64,7 @@ def wide_table(rows: int, columns: int, generator: np.random.Generator) -> pd.Da
 
 
 def measured(table: str, file: Path, command: str, *arguments: str) -> Row:
-    """Run a command of narrows, and say what it took."""
+    """Run a command of narrows and return its time and memory."""
     began = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-m", "narrows", command, *arguments],

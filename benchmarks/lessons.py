@@ -1,9 +1,9 @@
-"""The classic lessons on MNIST, in figures: each beside its reference.
+"""The classic lessons on MNIST: figures and their references.
 
     python benchmarks/lessons.py [--only linear,conv,code30,recipe] [--quick] [--json FILE]
 
 Everything is trained on the 60,000 training digits and reported on the 10,000 test digits. A mean squared error (MSE)
-is over all pixels, in 0..1, of the reconstruction before it is rounded. One seed. A row is printed when it is known.
+is over all pixels, in 0..1, of the reconstruction before it is rounded. One seed. A row is printed once it is known.
 """
 
 import sys
@@ -178,7 +178,7 @@ def code30(bench: Bench) -> None:
 
 
 def recipe(bench: Bench) -> None:
-    """How soon narrows reaches the test MSE that the course's recipe ends with.
+    """Measure how soon narrows reaches the final test MSE of the course's recipe.
 
     The clock of the recipe covers its steps alone; the clock of narrows covers the whole of `fit`, its tests on
     held-out digits included. Each budget is a training of its own, since the learning rate follows the budget.
@@ -248,7 +248,7 @@ def described(trial: Trial, what: str) -> str:
 
 
 def warm_up(bench: Bench) -> None:
-    """Let everything that is done once, and the processor's clock, settle before the first clock runs."""
+    """Do everything that is done only once, so that it is not timed."""
     say("warming up")
     digits = bench.training.select(np.arange(2000))
     for kind, code in (("linear", 32), ("conv", "4x7x7")):

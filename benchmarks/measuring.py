@@ -1,4 +1,4 @@
-"""The machine, and how much of its speed a training attains."""
+"""The machine, and what share of its speed a training reaches."""
 
 import os
 import platform

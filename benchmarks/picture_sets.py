@@ -1,4 +1,4 @@
-"""The sets of pictures that the codec is measured on."""
+"""The sets of images for the benchmark of the codec."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""PSNR over the size of the files, of narrows and of its peers."""
+"""Rate-distortion plots of narrows and its peers."""
 
 import textwrap
 from collections.abc import Iterable
@@ -62,7 +62,7 @@ def _draw(ax: Axes, comparison: Comparison, files: Files) -> None:
 
 
 def best_files(rates: Iterable[Rate]) -> list[Rate]:
-    """Those that no smaller one is as good as, by size."""
+    """Return the files with a higher PSNR than all smaller ones, by size."""
     kept: list[Rate] = []
     for rate in sorted(rates, key=lambda rate: rate.bytes):
         if not kept or (kept[-1].psnr is not None and (rate.psnr is None or rate.psnr > kept[-1].psnr)):

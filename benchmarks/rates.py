@@ -87,7 +87,7 @@ def measured(
 
 @dataclass(frozen=True)
 class Mosaic:
-    """Items of one shape side by side in one picture, row by row; the places left over are black."""
+    """Items of one shape, joined row by row into one image; unused positions are black."""
 
     count: int
     across: int
@@ -106,7 +106,7 @@ class Mosaic:
         return np.ascontiguousarray(rows).reshape(down * height, self.across * width, *items[0].shape[2:])
 
     def items(self, picture: np.ndarray) -> np.ndarray:
-        """The items again; undoes `picture`."""
+        """Return the items; the inverse of `picture`."""
         down = -(-self.count // self.across)
         height, width = picture.shape[0] // down, picture.shape[1] // self.across
         rows = picture.reshape(down, height, self.across, width, -1).swapaxes(1, 2)
@@ -154,7 +154,7 @@ def between(short: int, enough: int, known: Mapping[int, Rate], target: float) -
 
 @dataclass(frozen=True)
 class Work:
-    """A peer's curve on a set of pictures, to be found by a process of its own."""
+    """A peer's curve on a set of images, computed by a separate process."""
 
     coder: str
     files: Files

@@ -1,10 +1,10 @@
-"""Denoising and filling in, in figures, beside programs that do it without learning, all measured in one run.
+"""Compare denoising and imputation with methods that need no training, in one run.
 
     python benchmarks/restore.py [--only gaussian,blind,...] [--photos FOLDER] [--output FOLDER] [--json FILE] ...
 
-Peers are at the settings that are best on training items. A mean squared error (MSE) is of values of 0..1; with holes,
-over the hidden values alone. PSNR is averaged over pictures, their values clipped to 0..1 first. One seed. A row is
-printed when it is known.
+Peers have the settings that are best on training items. The mean squared error (MSE) is of values in 0..1, for
+imputation over the hidden values only. PSNR is averaged over images, with values clipped to 0..1 first. One seed. A row
+is printed once it is known.
 """
 
 import argparse
@@ -78,7 +78,7 @@ class Bench:
             peer = peer.shortened() if self.options.quick else peer
             if peer.choices:
                 say(f"{peer.name}, {name}: searching its settings")
-                # Clipped noise moves black up and white down, which a peer cannot know; a line undoes it.
+                # Clipped noise shifts black up and white down, which peers do not model; a linear map corrects it.
                 found.append(tuned(peer, task.tuning_clean, task.tuning_given, task.clipped, self.pool))
             else:
                 found.append(Tuned(peer, {}))
@@ -176,7 +176,7 @@ class Bench:
 
 
 def restoring(bench: Bench, part: str) -> None:
-    """The peers of a part, then narrows: how near it comes, and how well it knows that."""
+    """Measure the peers of a part, then the errors and the calibration of narrows."""
     task = bench.task("gaussian" if part == "blind" else part)
     peers = bench.peers(task.name)
     target, beside = goal(bench, part, peers)
@@ -198,7 +198,7 @@ def restoring(bench: Bench, part: str) -> None:
 
 
 def goal(bench: Bench, part: str, peers: dict[str, float]) -> tuple[float | None, dict[str, Any]]:
-    """What narrows is to reach, and what stands beside it."""
+    """Return the target of narrows, and what it is."""
     match part:
         case "gaussian":
             return 0.0078, {"course": COURSE}

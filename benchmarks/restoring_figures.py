@@ -1,4 +1,4 @@
-"""Pictures of what was restored, beside the best peer."""
+"""Figures of restored items, beside the best peer."""
 
 import textwrap
 from collections.abc import Mapping

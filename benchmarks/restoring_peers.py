@@ -38,7 +38,7 @@ class Peer:
     package: str = "scikit-image"
 
     def shortened(self) -> "Peer":
-        """The same with hardly any search and few items."""
+        """Return the same peer with a minimal search and few items."""
         choices = {name: values[:2] for name, values in self.choices.items()}
         return replace(self, choices=choices, tuning=2, tests=4)
 
@@ -67,7 +67,7 @@ class Tuned:
 
 
 def tuned(peer: Peer, clean: np.ndarray, given: np.ndarray, affine: bool, pool: Executor) -> Tuned:
-    """The peer at the settings of the least MSE on noisy training items.
+    """Return the peer with the settings of the lowest MSE on noisy training items.
 
     One setting after the other takes its best value, until none changes. With `affine`, what it gives is mapped by the
     line that suits the training items best.
@@ -97,7 +97,7 @@ def tuned(peer: Peer, clean: np.ndarray, given: np.ndarray, affine: bool, pool: 
 
 
 def restored(peer: Peer, settings: Settings, given: np.ndarray, pool: Executor) -> np.ndarray:
-    """(N, Y, X) as the peer gives them, by all processes of the pool."""
+    """Return the peer's output (N, Y, X), computed by all processes of the pool."""
     parts = np.array_split(given, min(len(given), 8))
     return np.concatenate(list(pool.map(partial(one_by_one, peer.restore, dict(settings)), parts)))
 

@@ -1,4 +1,4 @@
-"""Rows of figures, each beside what it is to reach."""
+"""Rows of figures and their targets."""
 
 from dataclasses import dataclass
 from typing import Any, Literal

@@ -1,4 +1,4 @@
-"""What is to be restored: noisy digits and photographs, and digits and photographs with holes."""
+"""The tasks: noisy digits and photographs, and digits and photographs with missing values."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -133,7 +133,7 @@ class Digits:
         self.shown = np.unique(test.labels[:tests], return_index=True)[1]  # one of each class
 
     def noisy_training(self) -> np.ndarray:
-        """The one noisy version of the training digits that stands for data nobody has a clean version of."""
+        """Return one noisy version of the training digits, for training without clean data."""
         return noisy(self.training, DIGIT_SIGMA, True, stream=3)
 
     def gaussian(self) -> Task:
@@ -175,7 +175,7 @@ class Photographs:
         return Task.of(name, "photographs", title, self.training, self.test, corrupt, sigma, shown)
 
     def large(self, side: int) -> np.ndarray:
-        """A noisy picture (side, side) made of photographs side by side."""
+        """Return a noisy mosaic (side, side) of photographs."""
         height, width = self.training.shape[1:]
         down, across = -(-side // height), -(-side // width)
         tiles = np.resize(self.training, (down, across, height, width)).swapaxes(1, 2)

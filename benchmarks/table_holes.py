@@ -1,4 +1,4 @@
-"""What is hidden of a table: nothing but the table, the mechanism and the seed decides it.
+"""Masks of tables, which depend only on the table, the mechanism and the seed.
 
 `mcar`: every cell with the same probability. `mar`, as Muzellec et al. 2020 (https://arxiv.org/abs/2002.03860) do:
 three tenths of the columns, at random, stay visible; a cell of another column is hidden with a probability that is

@@ -1,7 +1,7 @@
-"""Other ways to fill in a table, each at settings that do it justice.
+"""Peers for the imputation of tables.
 
 All but the first see categories as indicators, one for each value (one alone where there are two values), and numbers
-in standard deviations of what is known; the category of the largest filled indicator is taken.
+in standard deviations of the observed cells; the category of the largest filled indicator is taken.
 """
 
 import subprocess
@@ -111,7 +111,7 @@ def miss_forest(given: pd.DataFrame, seed: int) -> pd.DataFrame:
 
 
 def _iterated(given: pd.DataFrame, estimator: Any, seed: int) -> pd.DataFrame:
-    """Filled in ten rounds; within the known range, for a ridge may run away otherwise."""
+    """Filled in ten rounds; clipped to the observed range, since a ridge may diverge."""
     code, matrix = Indicators.of(given)
     low, high = np.nanmin(matrix, axis=0), np.nanmax(matrix, axis=0)
     imputer = ByColumn(estimator, max_iter=10, min_value=low, max_value=high, random_state=seed)

@@ -1,4 +1,4 @@
-"""Tables of figures and of ranks, made from the runs that are on record."""
+"""Tables of figures and ranks of saved runs."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -138,7 +138,7 @@ def failures(runs: Iterable[Run]) -> list[str]:
 
 
 def covered(runs: Iterable[Run]) -> list[str]:
-    """How many true numbers lie inside the central 90 % of the samples."""
+    """Return how many true numbers are within the central 90 % of the samples."""
     tables: dict[str, list[Run]] = {}
     for run in runs:
         if run.get("coverage") is not None:

@@ -1,4 +1,4 @@
-"""How near a filled table comes to the complete one, on the cells that were hidden."""
+"""Errors of a filled table on the hidden cells."""
 
 from collections.abc import Sequence
 from typing import Any

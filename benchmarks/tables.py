@@ -1,11 +1,11 @@
-"""Tables filled in, in figures, beside other programs that do it: how near, how fast, and how well the samples cover.
+"""Compare the imputation of tables with other programs: errors, time and coverage of the samples.
 
     python benchmarks/tables.py [--json FILE] [--only iris,wine,...] [--methods mean,knn,...] [--seeds N] ...
     python benchmarks/tables.py --time
 
-A run is one method on one table, with one mechanism and seed; what is hidden depends on nothing else. Each run is added
-to FILE as a line as soon as it is known, and a run that FILE holds is not made again, so that what was stopped goes on.
-The tables of all runs come at the end.
+A run is one method on one table, with one mechanism and seed; the mask depends on nothing else. Each run is added to
+FILE as a line once it is known, and runs in FILE are not repeated, so that a stopped benchmark resumes. The tables of
+all runs are printed at the end.
 """
 
 import argparse
