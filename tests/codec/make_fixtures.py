@@ -15,10 +15,10 @@ import numpy as np
 import torch
 
 from narrows import Codec
+from narrows.codec import codec_training
 from narrows.codec.learning import design_networks
 from narrows.codec.model import CodecModel
 from narrows.data import Items
-from narrows.estimators import codec as codec_module
 
 FOLDER = Path(__file__).parent / "fixtures"
 RNG = np.random.default_rng(0)
@@ -47,7 +47,7 @@ def small(*given: object) -> object:
 
 
 def make(name: str, training: np.ndarray, axes: str, test: np.ndarray, modes: dict[str, dict[str, object]]) -> None:
-    with patch.object(codec_module, "design_networks", small):
+    with patch.object(codec_training, "design_networks", small):
         codec = Codec(epochs=3, axes=axes, device="cpu").fit(training)
     tensors = {
         each: np.round(tensor * GRAIN) / np.float32(GRAIN) if tensor.dtype.kind == "f" else tensor

@@ -249,6 +249,17 @@ def test_holes_in_the_training_data_are_no_hindrance():
     assert np.abs(found[finite] - x[finite]).max() <= 0.01
 
 
+def test_a_failed_refit_leaves_the_codec_as_it_was():
+    made, x = Codec(epochs=1, axes="NYX").fit(training_data("digits")), training_data("digits")[:4]
+    blob, state = made.compress(x, lossless=True), dict(vars(made))
+    with pytest.raises(DataError):
+        made.set_params(axes=None).fit(np.zeros((50, 9)))
+    with pytest.raises(TrainingError):
+        made.fit(x, checkpoint="missing.checkpoint", resume=True)
+    assert {**vars(made), "axes": "NYX"} == state
+    np.testing.assert_array_equal(made.decompress(blob), x)
+
+
 def test_a_table_is_refused():
     with pytest.raises(DataError, match="rows of a table; a codec takes signals, images or volumes"):
         Codec(epochs=1).fit(np.zeros((50, 9)))

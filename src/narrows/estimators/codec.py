@@ -1,5 +1,6 @@
-"""The tool `Codec`: items into files, and back."""
+"""The estimator `Codec`: learned compression of signals, images and volumes."""
 
+import copy
 import io
 from collections.abc import Callable
 from pathlib import Path
@@ -8,28 +9,27 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from narrows.artifacts.manifest import TrainingRecord
 from narrows.artifacts.model_file import ModelFile
 from narrows.codec.archive import Archive
-from narrows.codec.codec_manifest import CodecManifest
+from narrows.codec.codec_training import check_trainable, prepare_training
 from narrows.codec.coder import Coder
 from narrows.codec.container.mode import Mode
-from narrows.codec.learning import CodecNetwork, CodecObjective, design_networks, grid_of, numbers
 from narrows.codec.model import CodecModel
 from narrows.data import Scaling
-from narrows.errors import DataError
-from narrows.estimators.base import Tool
+from narrows.estimators.base import Tool, axes_as_given
 from narrows.models.defaults import choose_crop
-from narrows.training.batches import Batches
+from narrows.progress import training_bar
+from narrows.training.loop import train
 from narrows.training.runtime import choose_device
-from narrows.training.task import TrainingProgress
+from narrows.training.task import RunOptions, TrainingProgress
 
 
 class Codec(Tool):
-    """Learn to compress items that have much in common.
+    """Learned compression of signals, images and volumes.
 
-    Items are signals, pictures or volumes of integers or real numbers, of any sizes, as `narrows.Autoencoder` takes
-    them. Whatever they hold, what is asked of the compression is kept: lossless, or no value off by more than a bound.
+    A codec learns what items of a kind have in common, and compresses others of that kind. Items hold integers or real
+    numbers and may have any sizes. Whatever they hold, the compression keeps what is asked of it: lossless, or no value
+    off by more than a bound.
 
     Parameters
     ----------
@@ -54,15 +54,40 @@ class Codec(Tool):
 
     Attributes
     ----------
-    axes_ : axes of the arrays that come in and go out
-    model_ : the trained model, `narrows.codec.model.CodecModel`
-    fingerprint_ : what names the model in files that need it, hexadecimal
-    history_ : dict of lists "epoch", "seconds", "loss", "held_out"
-    training_ : dict of facts about the training
+    model_ : narrows.codec.model.CodecModel
+        The trained model.
+    axes_ : str
+        Axes of the arrays that come in and go out.
+    fingerprint_ : str
+        SHA-256 that identifies the model in files that need it, in hexadecimal.
+    history_ : dict of str to list
+        Columns "epoch", "seconds", "loss" and "held_out", one row for each validation.
+    training_ : dict
+        Facts about the training.
+
+    See Also
+    --------
+    narrows.open : Read some of the items in a compressed file.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import narrows
+    >>> digits = narrows.data.read("digits").values
+    >>> codec = narrows.Codec(epochs=1).fit(digits[:200])
+    >>> blob = codec.compress(digits[200:300], lossless=True)
+    >>> len(blob) < digits[200:300].nbytes
+    True
+    >>> bool((codec.decompress(blob) == digits[200:300]).all())
+    True
+    >>> coarse = codec.decompress(codec.compress(digits[200:300], max_error=2))
+    >>> int(np.abs(coarse.astype(int) - digits[200:300]).max()) <= 2
+    True
     """
 
     tool = "codec"
     complete_data: ClassVar[bool] = False
+    model_: CodecModel
 
     def __init__(
         self,
@@ -93,64 +118,43 @@ class Codec(Tool):
         resume: bool = False,
         report: Callable[[TrainingProgress], None] | None = None,
     ) -> "Codec":
-        """Learn from the items X; `y` is ignored.
+        """Train on items. If that fails, the codec stays as it was.
 
-        checkpoint: a file for the state of the run, and `resume` to go on from it. report: called several times a
-        second with the progress. Ctrl-C keeps the best networks so far, leaves the codec fitted with them, and raises
-        KeyboardInterrupt. TrainingError where the loss does not stay finite.
+        Parameters
+        ----------
+        X : ndarray, list of ndarray or narrows.data.Items
+            Signals, images or volumes of integers or real numbers. NaN and infinities are allowed.
+        y : object
+            Ignored.
+        checkpoint : str or Path, optional
+            File for the state of the training.
+        resume : bool
+            Whether to go on from that file.
+        report : callable, optional
+            Called several times a second with a `TrainingProgress`.
+
+        Returns
+        -------
+        Codec
+            The fitted codec.
+
+        Raises
+        ------
+        DataError
+            If X holds rows of a table.
+        TrainingError
+            If the loss does not stay finite, or the checkpoint is missing or of another training.
+        KeyboardInterrupt
+            If the training was interrupted; the codec is then fitted with the best networks so far.
         """
-        items = self._items(X, fitting=True)
-        if not items.spatial_dims:
-            raise DataError(
-                "rows of a table; a codec takes signals, images or volumes",
-                source=items.source,
-                hint="if the rows are signals, specify",
-                suggestion={"axes": "NT"},
-            )
-        scaling = Scaling.learn(items)
+        items = copy.copy(self)._items(X, fitting=True)  # scikit-learn sets on the copy what it finds out about X
+        check_trainable(items)
         crop = choose_crop(items, flat=False)
-        grid = grid_of(items, scaling)
-        design = design_networks(items, scaling, grid, crop)
-        settings = self._settings(items, "codec")
-        batches = Batches(items, scaling, settings.batch_size, settings.seed, choose_device(self.device), crop)
-        objective = CodecObjective(grid, scaling, design.lossy, settings.seed)
-        first = [batches.at(step) for step in range(min(batches.per_epoch, 40))]
-        objective.learn_units(first)
-
-        mean = numbers(batches.mean())
-
-        def start(seed: int) -> CodecNetwork:
-            network = CodecNetwork(design, seed).to(batches.device)
-            network.latent.network.init_output_bias(mean)
-            objective.learn_prediction(network, first)
-            return network
-
-        untrained = {settings.seed: start(settings.seed)}
-        # Even without any training a codec keeps its promises, so that there is nothing to beat.
-        before = objective.measured(untrained[settings.seed], batches.held_out())
-        identity = {"lossless": design.lossless.to_dict(), "latent": design.latent.to_dict(), "before": f"{before:.4g}"}
-        trained = self._train(
-            items,
-            batches,
-            settings,
-            lambda seed: untrained.pop(seed, None) or start(seed),
-            objective,
-            0.0,
-            identity,
-            checkpoint,
-            resume,
-            report,
-        )
-        self.training_["mean_loss"] = before
-        manifest = CodecManifest(
-            grid=grid,
-            scaling=scaling,
-            axes=self.axes_,
-            item_shape=items.item_shape if crop is None and items.uniform else None,
-            design=design,
-            training=TrainingRecord.from_dict(self.training_),
-        )
-        self.model_ = CodecModel.from_tensors(manifest, trained.network.tensors(), self.device)
+        training = prepare_training(items, self._settings(items, "codec"), crop, choose_device(self.device))
+        with training_bar(self.verbose) as shown:
+            run = RunOptions(None if checkpoint is None else Path(checkpoint), resume, report or shown)
+            trained = train(training.task, run)
+        self.model_ = training.model(trained, axes_as_given(self.axes, items), self.device)
         if trained.interrupted:
             raise KeyboardInterrupt
         return self
@@ -166,10 +170,36 @@ class Codec(Tool):
         embed_model: bool = False,
         progress: Callable[[int, int], None] | None = None,
     ) -> bytes:
-        """The items X as the bytes of a `.narrow` file, which `decompress` and `narrows.open` read.
+        """Compress items to the bytes of a `.narrow` file, as exactly one of the first four options asks.
 
-        Exactly one of: lossless; max_error, in the data's own unit; quality, 0..100; psnr, in dB, over all values.
-        embed_model: whether the file also holds the model. DataError for what cannot be had.
+        Parameters
+        ----------
+        X : ndarray, list of ndarray or narrows.data.Items
+            Items with the axes and channels of the training data, of any sizes.
+        lossless : bool
+            Keep every value as it is; for integers.
+        max_error : float, from 0
+            Keep every value within this distance, in the data's own unit.
+        quality : float, 0..100
+            A trade-off between size and error.
+        psnr : float
+            Reach at least this PSNR over all values, in dB.
+        embed_model : bool
+            Whether to put the model into the file too.
+        progress : callable, optional
+            Called with the number of items done and of all items.
+
+        Returns
+        -------
+        bytes
+            The file, which `decompress` and `narrows.open` read.
+
+        Raises
+        ------
+        DataError
+            If the items do not fit the model, or what is asked cannot be had.
+        ParameterError
+            If not exactly one option is given, or its value is out of bounds.
         """
         check_is_fitted(self)
         target = io.BytesIO()
@@ -178,13 +208,29 @@ class Codec(Tool):
         return target.getvalue()
 
     def decompress(self, blob: bytes) -> Any:
-        """The items that `compress` was given: an array, or a list of arrays where they have different sizes."""
+        """Return the items that `compress` was given.
+
+        Parameters
+        ----------
+        blob : bytes
+            What `compress` returned.
+
+        Returns
+        -------
+        ndarray or list of ndarray
+            One array, or a list of arrays if the items have different sizes.
+
+        Raises
+        ------
+        FormatError
+            If the bytes are damaged, or were compressed with another model.
+        """
         check_is_fitted(self)
         with Archive(blob, "the compressed data", model=self.model_.on(self.device)) as archive:
             return archive[:]
 
     def save(self, path: str | Path) -> None:
-        """Write the model as one safetensors file; `narrows.load` reads it."""
+        """Write the model to one safetensors file, which `narrows.load` reads."""
         check_is_fitted(self)
         self.model_.save(path)
 
@@ -194,19 +240,38 @@ class Codec(Tool):
         training = model.training
         names = ("minutes", "epochs", "batch_size", "learning_rate")
         self = cls(axes=model.axes, random_state=training.seed, **{name: getattr(training, name) for name in names})
-        self.axes_, self.training_, self.history_ = model.axes, training.to_dict(), training.history
         self.model_ = model
         return self
 
     @classmethod
     def from_file(cls, path: str | Path, tensors: dict[str, np.ndarray], document: dict[str, Any]) -> "Codec":
-        """The codec that `save` wrote, from what the model file holds; FormatError where that does not fit."""
+        """Return the codec in a model file; FormatError where its parts do not fit together."""
         return cls.from_model(CodecModel.from_file(ModelFile(tensors, document, str(path))))
+
+    @property
+    def axes_(self) -> str:  # type: ignore[override]
+        """Axes of the arrays that come in and go out."""
+        return self.model_.axes
 
     @property
     def fingerprint_(self) -> str:
         """SHA-256 that identifies the model, in hexadecimal."""
         return self.model_.fingerprint
+
+    @property
+    def history_(self) -> dict[str, list[float]]:  # type: ignore[override]
+        """Columns "epoch", "seconds", "loss" and "held_out", one row for each validation."""
+        return self.model_.training.history
+
+    @property
+    def training_(self) -> dict[str, Any]:  # type: ignore[override]
+        """Facts about the training."""
+        return self.model_.training.to_dict()
+
+    @property
+    def scaling_(self) -> Scaling:
+        """How values are scaled on their way into the latent networks."""
+        return self.model_.scaling
 
     @property
     def coder_(self) -> Coder:
