@@ -1,4 +1,4 @@
-"""Labels are told from codes as scikit-learn would tell them, and what cannot be told says why."""
+"""Labels are predicted from codes as accurately as by scikit-learn; errors say why they cannot be."""
 
 import dataclasses
 
@@ -43,7 +43,7 @@ def test_accuracies_are_those_of_scikit_learn(model, digits):
 
 
 def test_labels_that_have_nothing_to_do_with_items_are_not_told(model, digits):
-    """No label is known to the classifier that is asked for it."""
+    """No classifier has seen the labels that it predicts."""
     found = evaluate_downstream(model, digits, np.random.default_rng(0).integers(0, 2, len(digits)))
     for accuracy in (found.codes, found.raw, found.pca):
         assert 0.4 < accuracy.linear < 0.6
@@ -65,7 +65,7 @@ def test_rows_of_a_table():
 
 
 def test_cells_that_are_no_numbers(tmp_path):
-    """Text is told apart by its features; names, which occur once each, by none."""
+    """Text is a feature; names, which occur once each, are not."""
     pytest.importorskip("pandas")
     file = tmp_path / "people.csv"
     file.write_text("\n".join(["name,place,age", *(f"p{i},{'ab'[i % 2]},{20 + i}" for i in range(60))]))

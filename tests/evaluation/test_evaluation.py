@@ -30,7 +30,7 @@ def test_ssim_is_that_of_scikit_image(channels):
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
-def test_ssim_of_equal_pictures_is_one():
+def test_ssim_of_equal_images_is_one():
     x = torch.rand(2, 3, 9, 7, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(ssim(x, x), torch.ones(2))
 
@@ -38,8 +38,10 @@ def test_ssim_of_equal_pictures_is_one():
 def test_mse_and_psnr(model):
     items = data.read("digits:test")
     found = evaluate(model, items)
-    scaled, rebuilt = items.values / 31, model.reconstruct(items) / 31
-    assert found.mse == pytest.approx(((scaled - rebuilt) ** 2).mean(), rel=0.02)  # reconstruct rounds to integers
+    scaled, reconstruction = items.values / 31, model.reconstruct(items) / 31
+    assert found.mse == pytest.approx(
+        ((scaled - reconstruction) ** 2).mean(), rel=0.02
+    )  # reconstruct rounds to integers
     assert found.psnr == pytest.approx(-10 * np.log10(found.mse))
     assert (found.values, found.code, found.positions) == (64, 6, 0)
 
@@ -52,9 +54,9 @@ def test_pca_has_not_seen_what_it_reconstructs():
     items = data.read("digits:test")
     rows = items.values.reshape(-1, 64) / 31
     expected = 0.0
-    for fitted, rebuilt in ((rows[::2], rows[1::2]), (rows[1::2], rows[::2])):
+    for fitted, test in ((rows[::2], rows[1::2]), (rows[1::2], rows[::2])):
         pca = PCA(6, svd_solver="full").fit(fitted)
-        expected += ((pca.inverse_transform(pca.transform(rebuilt)).clip(0, 1) - rebuilt) ** 2).sum() / rows.size
+        expected += ((pca.inverse_transform(pca.transform(test)).clip(0, 1) - test) ** 2).sum() / rows.size
     assert evaluate_pca(items, 6).mse == pytest.approx(expected, rel=1e-4)
 
 

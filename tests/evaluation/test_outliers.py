@@ -1,4 +1,4 @@
-"""What is unlike the items learnt from is rebuilt badly, and the score of each item says so."""
+"""Items unlike the training data have large reconstruction errors, and low scores."""
 
 import numpy as np
 import pytest
@@ -20,9 +20,9 @@ def letters(digits, rng):
     """Pictures of letters like those of digits: dark, 8x8, with smooth edges."""
     drawn = []
     for letter in rng.choice(list("ABEFHKMNRTWXYdhkmrtwxy"), len(digits)):
-        picture = Image.new("L", (8, 8))
-        ImageDraw.Draw(picture).text((4, 4), letter, 16, ImageFont.load_default(9), anchor="mm")
-        drawn.append(np.asarray(picture))
+        image = Image.new("L", (8, 8))
+        ImageDraw.Draw(image).text((4, 4), letter, 16, ImageFont.load_default(9), anchor="mm")
+        drawn.append(np.asarray(image))
     return np.stack(drawn)
 
 
@@ -36,7 +36,7 @@ def shuffled(digits, rng):
 
 @pytest.mark.parametrize(("change", "least"), [(letters, 0.98), (inverted, 0.99), (shuffled, 0.99)])
 def test_outliers_among_digits(change, least, model):
-    """One item in ten is a digit no more."""
+    """One item in ten is no longer a digit."""
     digits = data.read("digits:test").values.copy()
     strange = np.arange(len(digits)) % 10 == 0
     digits[strange] = change(digits[strange], np.random.default_rng(0))
@@ -48,8 +48,10 @@ def test_their_mean_is_the_score(model):
     scores = model.score_samples(digits)
     assert scores.shape == (898,)
     assert scores.mean() == pytest.approx(model.score(digits))
-    rebuilt = model.reconstruct(digits) / 31
-    np.testing.assert_allclose(-scores, ((digits.values / 31 - rebuilt) ** 2).mean((1, 2)), atol=1e-3)  # it rounds
+    reconstruction = model.reconstruct(digits) / 31
+    np.testing.assert_allclose(
+        -scores, ((digits.values / 31 - reconstruction) ** 2).mean((1, 2)), atol=1e-3
+    )  # it rounds
 
 
 def test_rows_of_a_table():

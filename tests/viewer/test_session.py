@@ -33,7 +33,7 @@ def test_strokes_become_an_item() -> None:
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "LA", "1", "P", "I;16"])
 @pytest.mark.parametrize("axes", ["NYX", "NYXC"])
-def test_any_picture_can_be_uploaded(tmp_path: Path, mode: str, axes: str) -> None:
+def test_any_image_can_be_uploaded(tmp_path: Path, mode: str, axes: str) -> None:
     channels = 3 if axes.endswith("C") else 0
     X = waves(20, 16, 20, channels=channels)
     items = Items.from_array(X, axes)
