@@ -35,7 +35,7 @@ def display(*columns: Any) -> Iterator["Display | None"]:
 
 @contextmanager
 def reading_bar() -> Iterator[Progress | None]:
-    """Show a bar for each thing that `narrows.data.read` does; None where there is no terminal."""
+    """Show a bar for each step of `narrows.data.read`; None where there is no terminal."""
     with display() as shown:
         if shown is None:
             yield None

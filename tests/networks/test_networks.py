@@ -94,8 +94,8 @@ def test_an_untrained_network_answers_near_the_mean(network, ranged):
     mean = torch.tensor([0.1, 0.8]).view(2, 1, 1).expand(2, 12, 12)
     network.init_output_bias(mean)
     with torch.no_grad():
-        answer = network(x_of(architecture, count=20)).mean(dim=(0, 2, 3))
-    assert (answer - mean[:, 0, 0]).abs().max() < 0.25
+        output = network(x_of(architecture, count=20)).mean(dim=(0, 2, 3))
+    assert (output - mean[:, 0, 0]).abs().max() < 0.25
 
 
 def test_starting_at_black_is_finite():

@@ -23,7 +23,7 @@ def network_of(shape, task="denoise", preset="default", channels=1, numbers=3, r
 
 
 def x_of(network, *shape, count=1):
-    """Values of which, where the network is told, few are known."""
+    """Values, few of them observed where the network takes a mask."""
     generator = torch.Generator().manual_seed(0)
     x = torch.rand(count, network.inputs, *shape, generator=generator, dtype=torch.float64)
     if network.architecture.task != "denoise":

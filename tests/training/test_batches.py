@@ -26,7 +26,7 @@ def numbered(count):
 
 
 def numbers_in(x, batches):
-    return np.rint(batches.scale.back(x)[:, 0, 0]).astype(int).tolist()
+    return np.rint(batches.scale.inverse(x)[:, 0, 0]).astype(int).tolist()
 
 
 @given(st.integers(1, 200), st.integers(1, 70), st.integers(0, 2**32 - 1))
@@ -37,11 +37,11 @@ def test_an_epoch_holds_every_item_once(count, batch_size, seed):
         steps = range(epoch * batches.per_epoch, (epoch + 1) * batches.per_epoch)
         parts = [numbers_in(batches.at(step), batches) for step in steps]
         assert all(len(part) == min(batch_size, sum(map(len, parts))) for part in parts[:-1])
-        learnt = sorted(number for part in parts for number in part)
+        learned = sorted(number for part in parts for number in part)
         if count < 20:
-            assert learnt == sorted(held_out) == list(range(count))
+            assert learned == sorted(held_out) == list(range(count))
         else:
-            assert sorted(learnt + held_out) == list(range(count))
+            assert sorted(learned + held_out) == list(range(count))
             assert len(held_out) == max(1, round(0.05 * count))
 
 
@@ -94,7 +94,7 @@ def test_layouts(axes):
     assert x.is_contiguous()
     assert batches.mean().shape == (channels, *shape)
     everything = batches.scale(as_tensor(items.values))
-    back = batches.scale.back(everything)
+    back = batches.scale.inverse(everything)
     assert back.dtype == X.dtype
     np.testing.assert_allclose(back, X, rtol=1e-6, atol=1e-6)
     unit = items.values / 255 if axes != "NF" else (X - X.mean(0)) / X.std(0)
@@ -115,7 +115,7 @@ def test_the_largest_integer_is_not_above_one(bits):
 def test_every_type_of_number(dtype):
     X = (waves(40, 6, 6) // 4).astype(dtype)
     batches = batches_of(Items.from_array(X))
-    back = batches.scale.back(batches.scale(as_tensor(X)))
+    back = batches.scale.inverse(batches.scale(as_tensor(X)))
     assert back.dtype == X.dtype
     np.testing.assert_allclose(back.astype(float), X.astype(float), rtol=1e-3)
     assert torch.isfinite(batches.at(0)).all()
@@ -174,7 +174,7 @@ def test_crops_are_pieces_of_their_items(axes):
         windows = windows.reshape(-1, max(channels, 1), *crop)
         pieces += [window.tobytes() for window in windows]
     for x in (batches.at(0), batches.at(1), next(batches.held_out())):
-        back = batches.scale.back(x)
+        back = batches.scale.inverse(x)
         assert back.shape[1:] == (*crop, channels)[: spatial + bool(channels)]
         for piece in np.moveaxis(back, -1, 1) if channels else back[:, None]:
             assert np.ascontiguousarray(piece).tobytes() in pieces
@@ -183,7 +183,7 @@ def test_crops_are_pieces_of_their_items(axes):
 def test_crops_come_from_everywhere():
     items = Items.from_array(np.arange(100, dtype=np.uint8).repeat(25).reshape(25, 100, order="F").copy(), "NT")
     batches = batches_of(items, crop=(10,))
-    starts = {int(start) for step in range(60) for start in batches.scale.back(batches.at(step))[:, 0]}
+    starts = {int(start) for step in range(60) for start in batches.scale.inverse(batches.at(step))[:, 0]}
     assert min(starts) == 0
     assert max(starts) == 90
     assert len(starts) > 80
@@ -192,8 +192,8 @@ def test_crops_come_from_everywhere():
 def test_the_mean():
     X = waves(100, 6, 6)
     batches = batches_of(Items.from_array(X))
-    learnt = torch.cat([batches.at(step) for step in range(batches.per_epoch)])
-    torch.testing.assert_close(batches.mean(), learnt.mean(0))
+    learned = torch.cat([batches.at(step) for step in range(batches.per_epoch)])
+    torch.testing.assert_close(batches.mean(), learned.mean(0))
     crops = batches_of(Items.from_list([*waves(30, 9, 12, channels=3), *waves(30, 8, 8, channels=3)]), crop=(4, 4))
     mean = crops.mean()
     assert mean.shape == (3, 4, 4)

@@ -331,8 +331,8 @@ def test_a_run_of_the_clock_ends(monkeypatch):
 
 
 def test_settings_say_what_is_wrong():
-    right = {"minutes": None, "epochs": 2, "batch_size": 8, "learning_rate": 1e-3, "seed": 0}
-    Settings(**right)
+    valid = {"minutes": None, "epochs": 2, "batch_size": 8, "learning_rate": 1e-3, "seed": 0}
+    Settings(**valid)
     for change, message in (
         ({"epochs": None}, "budget either in minutes or in epochs"),
         ({"minutes": 1.0}, "budget either in minutes or in epochs"),
@@ -345,7 +345,7 @@ def test_settings_say_what_is_wrong():
         ({"learning_rate": float("nan")}, "learning_rate=nan: expected"),
     ):
         with pytest.raises(ValueError, match=message):
-            Settings(**{**right, **change})
+            Settings(**{**valid, **change})
 
 
 class Watched:
@@ -356,12 +356,12 @@ class Watched:
         self.batches = Batches(items, data.Scaling.learn(items), 8, 0, CPU)
         defaults = {"minutes": None, "epochs": 6, "batch_size": 8, "learning_rate": 1e-2, "seed": 0}
         self.settings = Settings(**defaults | settings)
-        self.learnt, self.judged = set(), set()
+        self.learned, self.judged = set(), set()
         self.architecture = Architecture("linear", 1, X.shape[1:], 32)
 
     def objective(self, network, x, step):
         assert network.training == torch.is_grad_enabled()
-        seen = self.learnt if torch.is_grad_enabled() else self.judged
+        seen = self.learned if torch.is_grad_enabled() else self.judged
         seen.update(item.numpy().tobytes() for item in x)
         return difference("mse", network(x), x)
 
@@ -377,20 +377,20 @@ def test_held_out_items_are_never_learnt_from(count):
     X = waves(count, 8, 8)
     watched = Watched(X)
     watched.train()
-    assert len(watched.learnt) + len(watched.judged) == len(np.unique(X, axis=0))
-    assert not watched.learnt & watched.judged
+    assert len(watched.learned) + len(watched.judged) == len(np.unique(X, axis=0))
+    assert not watched.learned & watched.judged
     assert len(watched.judged) == max(1, count // 20)
 
 
 def test_a_handful_of_items_is_judged_by_itself():
     watched = Watched(waves(7, 8, 8), epochs=60)
     watched.train()
-    assert len(watched.learnt) == 7
-    assert watched.learnt == watched.judged
+    assert len(watched.learned) == 7
+    assert watched.learned == watched.judged
 
 
 def test_the_best_weights_are_those_that_come_back(monkeypatch):
-    """Of few items learnt by heart the held-out loss rises; it also ends the run early."""
+    """The held-out loss rises when few items are overfitted; it also ends the run early."""
     rng = np.random.default_rng(0)
     X = (waves(40, 8, 8, dtype=np.float32) + rng.normal(0, 0.2, (40, 8, 8))).clip(0, 1)
     watched = Watched(X, epochs=300)
@@ -427,7 +427,7 @@ def test_history_and_facts():
 def test_the_mean_loss_is_that_of_the_mean():
     X = waves(100, 6, 6)
     model = Autoencoder("linear", code=4, epochs=5).fit(X)
-    # Of the 95 % that are learnt from, to answer the 5 % that are held out.
+    # The mean of the 95 % that are trained on, as a prediction of the 5 % that are held out.
     assert model.training_["mean_loss"] == pytest.approx((X / 255).var(axis=0).mean(), rel=0.5)
 
 

@@ -161,7 +161,7 @@ class Coder:
         spatial = shape[:-1] if self.has_channels else shape
         scale = self._scale(plan.quantiser.dtype)
         parts = [
-            scale.back(cut(self.network.decode([part * step_of(plan.entry, self.scaling.is_range)]), spatial))
+            scale.inverse(cut(self.network.decode([part * step_of(plan.entry, self.scaling.is_range)]), spatial))
             for part in torch.split(k.float(), max(1, 2**22 // math.prod(shape)))
         ]
         return np.concatenate(parts)

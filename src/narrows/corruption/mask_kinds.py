@@ -42,7 +42,7 @@ def sample_blocks(shape: tuple[int, ...], share: Tensor, generator: Generator) -
     weights = (0.5 + uniform(generator, count, MOST_BLOCKS)) * (torch.arange(MOST_BLOCKS, device=size.device) < number)
     volumes = 1 - (1 - share) ** (weights / weights.sum(1, keepdim=True))
     hidden = torch.zeros(shape, dtype=torch.bool, device=generator.device)
-    for volume in volumes.split(1, dim=1):
+    for volume in torch.split(volumes, 1, dim=1):
         proportions = 1 + uniform(generator, count, len(sizes))
         sides = size * volume ** (proportions / proportions.sum(1, keepdim=True))
         sides = (sides + uniform(generator, count, len(sizes))).floor()

@@ -115,9 +115,11 @@ class Masks:
             ) from None
 
     def __str__(self) -> str:
+        """Return the text that `parse` reads."""
         return "+".join(map(str, self.parts))
 
     def __post_init__(self) -> None:
+        """Check the values."""
         kinds = mask_kinds()
         for part in self.parts:
             if part.kind not in (*kinds, MIXED):

@@ -100,9 +100,11 @@ class Noise:
             ) from None
 
     def __str__(self) -> str:
+        """Return the text that `parse` reads."""
         return "+".join(map(str, self.parts))
 
     def __post_init__(self) -> None:
+        """Check the values."""
         kinds = noise_kinds()
         for part in self.parts:
             if part.kind not in kinds:

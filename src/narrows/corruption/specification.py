@@ -45,6 +45,7 @@ class Part:
         return Part(kind, None if low is None else (float(low), float(high or low)))
 
     def __str__(self) -> str:
+        """Return the text that `parse` reads."""
         if self.strength is None:
             return self.kind
         low, high = (np.format_float_positional(float(value), trim="-") for value in self.strength)

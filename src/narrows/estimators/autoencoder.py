@@ -340,7 +340,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TableRebuilder):
         for start in range(0, len(rows), step):
             part = slice(start, start + step)
             for place, values in coding_tiles.decode(network, rows[part], size, choose_device(self.device)):
-                out[(part, *place)] = scale.back(values)
+                out[(part, *place)] = scale.inverse(values)
         return out
 
     def _design(self, items: Items, scaling: Scaling) -> tuple[Architecture, tuple[int, ...] | None]:

@@ -228,7 +228,7 @@ class Denoiser(Restorer):
         step = 500 if items.uniform else 1
         for start in range(0, len(items), step):
             x = parsed.add(scale(as_tensor(part_of(items, start, step)).to(device)), generator, self.clip_)
-            part_of(noisy, start, step)[:] = scale.unclipped(x, dtype)
+            part_of(noisy, start, step)[:] = scale.inverse_unclipped(x, dtype)
         return self._like(X, noisy)
 
     def _values(self, network: RestoringNetwork, x: Tensor) -> Tensor:

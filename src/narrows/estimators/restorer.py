@@ -149,7 +149,7 @@ class Restorer(Rebuilder):
                     x = with_nan(x, scale.channels_first(as_tensor(hidden[seen]).to(device)))
                 with torch.no_grad():
                     found = answer(network, x)[(slice(None), slice(None), *tile.kept)]
-                out[place] = scale.lengths(found) if dtype is None else scale.back(found, dtype)
+                out[place] = scale.inverse_std(found) if dtype is None else scale.inverse(found, dtype)
             if progress is not None:
                 progress(start + len(given), len(items))
         return answered

@@ -306,7 +306,7 @@ class AutoencoderModel(TrainedModel):
         for start in range(0, len(rows), step):
             part = slice(start, start + step)
             for place, values in self._decoded_parts(rows[part], shape):
-                out[(part, *place)] = scale.back(values)
+                out[(part, *place)] = scale.inverse(values)
         return out
 
     def _as_items(self, values: np.ndarray, index: Any = None) -> Items:

@@ -161,7 +161,7 @@ class DenoiserModel(TrainedModel):
         step = 500 if items.uniform else 1
         for start in range(0, len(items), step):
             x = parsed.add(inference.scaled(view_of(items, start, step)), generator, self.clip)
-            view_of(noisy, start, step)[:] = inference.scale.unclipped(x, dtype)
+            view_of(noisy, start, step)[:] = inference.scale.inverse_unclipped(x, dtype)
         return noisy
 
     def noise_level(self) -> float:

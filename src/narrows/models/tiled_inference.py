@@ -75,7 +75,7 @@ class TiledInference:
                     x = with_nan(x, self.scale.channels_first(as_tensor(mask[seen]).to(self.device)))
                 with torch.no_grad():
                     found = output(x)[(slice(None), slice(None), *tile.kept)]
-                out[place] = self.scale.lengths(found) if dtype is None else self.scale.back(found, dtype)
+                out[place] = self.scale.inverse_std(found) if dtype is None else self.scale.inverse(found, dtype)
             if progress is not None:
                 progress(start + len(given), len(items))
         return predicted

@@ -6,7 +6,7 @@
 tensors in scaled units.
 """
 
-# The modules that register kinds come first: networks are described by names that must be known.
+# Importing these modules registers the kinds of the package, by whose names architectures are described.
 from narrows.networks.autoencoder import conv as _conv  # noqa: F401
 from narrows.networks.autoencoder.architecture import (
     Architecture,

@@ -90,7 +90,7 @@ def train(task: TrainingTask[Net], run: RunOptions | None = None) -> Trained[Net
             loss = task.objective(attempt.network, batches.at(state.step), state.step)
             attempt.network.zero_grad()
             # In units of the baseline, so that clipping and Adam's epsilon mean the same for all data.
-            (loss / baseline if baseline > 0 else loss).backward()
+            torch.autograd.backward(loss / baseline if baseline > 0 else loss)
             nn.utils.clip_grad_norm_(attempt.network.parameters(), 1.0)
             for optimizer in attempt.optimizers:
                 optimizer.step()

@@ -10,10 +10,23 @@ MUON_RATE = 7.0  # times the learning rate of Adam
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum whose step for each matrix is made orthogonal: all its directions move alike (Jordan et al. 2024).
+    """Momentum whose step for each matrix is orthogonalised.
 
-    Kernels of convolutions count as matrices of (outputs, inputs x kernel). Needs far fewer steps than Adam on
-    convolutional autoencoders; its cost grows with the cube of a matrix's smaller side, not with the batch.
+    Kernels of convolutions count as matrices of (outputs, inputs x kernel). It needs far fewer steps than Adam on
+    convolutional autoencoders; its cost grows with the cube of a matrix's smaller side, not with the batch size.
+
+    Parameters
+    ----------
+    parameters : list of Parameter
+        The weights, of two or more dimensions.
+    lr : float
+        The learning rate.
+    momentum : float, 0..1
+        Weight of earlier gradients.
+
+    References
+    ----------
+    Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024.
     """
 
     def __init__(self, parameters: list[nn.Parameter], lr: float, momentum: float = 0.95) -> None:
@@ -21,8 +34,9 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """Update the weights."""
         for group in self.param_groups:
-            alike: dict[torch.Size, list[tuple[nn.Parameter, Tensor]]] = defaultdict(list)
+            by_shape: dict[torch.Size, list[tuple[nn.Parameter, Tensor]]] = defaultdict(list)
             for weight in group["params"]:
                 if weight.grad is None:
                     continue
@@ -31,8 +45,8 @@ class Muon(torch.optim.Optimizer):
                     state["momentum"] = torch.zeros_like(weight)
                 average = state["momentum"].lerp_(weight.grad, 1 - group["momentum"])
                 direction = weight.grad.lerp(average, group["momentum"]).flatten(1)
-                alike[direction.shape].append((weight, direction))
-            for (rows, columns), members in alike.items():
+                by_shape[direction.shape].append((weight, direction))
+            for (rows, columns), members in by_shape.items():
                 steps = orthogonal(torch.stack([direction for _, direction in members]))
                 rate = group["lr"] * max(1.0, rows / columns) ** 0.5
                 for (weight, _), step in zip(members, steps, strict=True):
@@ -40,11 +54,11 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(matrices: Tensor, iterations: int = 5) -> Tensor:
-    """About the nearest matrices (B, M, N) of singular values all 1, by a Newton-Schulz iteration of fifth order.
+    """Return about the nearest matrices (B, M, N) whose singular values are all 1, by a Newton-Schulz iteration.
 
-    The coefficients are those of Jordan et al. 2024, which bring the singular values near 1 fast, not exactly to it.
-    What each iteration multiplies by is a polynomial of the square matrix x xᵀ of the shorter side, so all is done with
-    that, and the long side is met twice only.
+    The coefficients of fifth order are those of Jordan et al. 2024, which bring the singular values near 1 fast, but
+    not exactly to it. Each iteration multiplies by a polynomial of the square matrix x xᵀ of the shorter side, so all
+    products but two are of square matrices.
     """
     wide = matrices.shape[1] <= matrices.shape[2]
     x = matrices if wide else matrices.mT
@@ -57,15 +71,16 @@ def orthogonal(matrices: Tensor, iterations: int = 5) -> Tensor:
         product = factor @ product
         gram = factor @ gram @ factor
     x = product @ x
-    return x if wide else x.mT
+    out: Tensor = x if wide else x.mT
+    return out
 
 
 def build_optimizers(network: nn.Module) -> list[torch.optim.Optimizer]:
-    """Adam, and Muon where the network has matrices inside that are small enough for it.
+    """Return Adam, and Muon where the network has inner matrices that are small enough for it.
 
-    The first and the last matrix face the data, whose directions are not alike, and stay with Adam; a network of
-    several parts says itself which of its matrices lie inside, as `inner_matrices`. Each group carries the factor by
-    which its learning rate differs: "relative".
+    The first and the last matrix stay with Adam: their sides are data, whose directions differ in scale. A network with
+    several outputs returns its inner matrices from a method `inner_matrices`. Each parameter group has the factor by
+    which its learning rate differs, "relative".
     """
     own = getattr(network, "inner_matrices", None)
     inner = own() if own else [weight for weight in network.parameters() if weight.ndim > 1][1:-1]

@@ -54,6 +54,7 @@ class Settings:
     seed: int
 
     def __post_init__(self) -> None:
+        """Check the values."""
         if (self.minutes is None) == (self.epochs is None):
             raise ParameterError("give a budget either in minutes or in epochs")
         kinds: dict[str, Any] = {"minutes": Real, "epochs": Integral, "batch_size": Integral, "learning_rate": Real}

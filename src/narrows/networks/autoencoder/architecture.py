@@ -104,6 +104,7 @@ class Architecture:
     ranged: bool = True
 
     def __post_init__(self) -> None:
+        """Check the values."""
         kinds = architecture_kinds()
         for name, value, options in (
             ("architecture", self.kind, kinds),
@@ -191,10 +192,12 @@ class Architecture:
         return [tuple(2 if level < n else 1 for n in halvings) for level in range(max(1, *halvings))]
 
     def to_dict(self) -> dict[str, Any]:
+        """Return the architecture as plain values, for a model file."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, document: dict[str, Any]) -> "Architecture":
+        """Return the architecture that `to_dict` described."""
         code = document["code"]
         return cls(
             **{

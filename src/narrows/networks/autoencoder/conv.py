@@ -73,8 +73,8 @@ class ConvNetwork(Network):
 
     def decode_logits(self, code: Code) -> Tensor:
         """Return what the code decodes to, before the output function."""
-        x, *windows = code
-        x = self.from_code(x)
+        first, *windows = code
+        x: Tensor = self.from_code(first)
         for level in reversed(range(len(self.ups))):
             x = torch.relu(self.decoder_blocks[level](x))
             if self.unpools:
@@ -143,8 +143,8 @@ class LessonNetwork(Network):
 
     def decode_logits(self, code: Code) -> Tensor:
         """Return what the code decodes to, before the output function."""
-        x, *windows = code
-        x = self.from_code(x)
+        first, *windows = code
+        x: Tensor = self.from_code(first)
         for level, up in enumerate(self.ups):
             if level:
                 x = torch.relu(x)
@@ -183,7 +183,8 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return x and its residual."""
-        return x + self.last(self.first(torch.relu(x)).relu_())
+        out: Tensor = x + self.last(self.first(torch.relu(x)).relu_())
+        return out
 
 
 def residuals(channels: int, count: int, spatial: int) -> nn.Sequential:

@@ -70,7 +70,9 @@ class Network(nn.Module, ABC):
         return cut(self.decode(self.encode(x)), tuple(x.shape[2:]))
 
     def __call__(self, x: Tensor) -> Tensor:
-        return super().__call__(x)
+        """Return the reconstruction of x."""
+        out: Tensor = super().__call__(x)
+        return out
 
     def before_output(self, mean: Tensor) -> Tensor:
         """Return what the output function maps to `mean`."""
@@ -98,7 +100,8 @@ class FlatNetwork(Network):
 
     def decode_logits(self, code: Code) -> Tensor:
         """Return what the code decodes to, before the output function."""
-        return self.decoder(code[0]).unflatten(1, (self.architecture.channels, *self.architecture.shape))
+        out: Tensor = self.decoder(code[0]).unflatten(1, (self.architecture.channels, *self.architecture.shape))
+        return out
 
     def code_shapes(self, shape: tuple[int, ...]) -> list[tuple[int, ...]]:
         """Return the shape of the code."""
@@ -132,8 +135,8 @@ def flatten_code(code: Code) -> Tensor:
 def unflatten_code(rows: Tensor, shapes: list[tuple[int, ...]]) -> Code:
     """Undo `flatten_code`, given the `code_shapes` of the items."""
     sizes = [math.prod(shape) for shape in shapes]
-    parts = zip(rows.split(sizes, 1), shapes, strict=True)
-    code, *windows = [part.unflatten(1, (*shape[1:], shape[0])).movedim(-1, 1) for part, shape in parts]
+    parts = zip(torch.split(rows, sizes, 1), shapes, strict=True)
+    code, *windows = [torch.unflatten(part, 1, (*shape[1:], shape[0])).movedim(-1, 1) for part, shape in parts]
     return [code, *(window.long() for window in windows)]
 
 

@@ -31,7 +31,7 @@ class Mixture:
     @classmethod
     def from_parameters(cls, numbers: Tensor) -> "Mixture":
         """Return the mixtures of a network's unconstrained outputs (..., 3 M)."""
-        weights, means, deviations = numbers.split(N_COMPONENTS, -1)
+        weights, means, deviations = torch.split(numbers, N_COMPONENTS, -1)
         deviations = MIN_STD + F.softplus(deviations.clamp(max=MAX_RAW_STD) - RAW_STD_OFFSET)
         return cls(F.log_softmax(weights, -1), means, deviations)
 
@@ -85,7 +85,8 @@ class Mixture:
 
     def cdf(self, y: Tensor) -> Tensor:
         """Return the cumulative probability at y (...)."""
-        return (self.log_weights.exp() * torch.special.ndtr((y.unsqueeze(-1) - self.means) / self.deviations)).sum(-1)
+        below: Tensor = torch.special.ndtr((y.unsqueeze(-1) - self.means) / self.deviations)
+        return (self.log_weights.exp() * below).sum(-1)
 
     def mode(self) -> Tensor:
         """Return the mean of a component at which each mixture is densest, (...)."""

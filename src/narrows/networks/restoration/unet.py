@@ -58,6 +58,7 @@ class Restoration:
     ranged: bool = True
 
     def __post_init__(self) -> None:
+        """Check the values."""
         for name, options in (("preset", Preset), ("task", Task)):
             if getattr(self, name) not in get_args(options):
                 raise ParameterError(
@@ -152,11 +153,15 @@ class RestoringNetwork(StoredNames, ABC):
         return torch.where(observed > 0, values, local_mean(values * observed, observed, self.factors, middle))
 
     def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        return super().__call__(x)
+        """Return restored values and features."""
+        out: tuple[Tensor, Tensor] = super().__call__(x)
+        return out
 
     def describe(self, features: Tensor, shape: tuple[int, ...]) -> Tensor:
         """Return the parameters of each value's distribution for items of a spatial shape, (N, C, *S, numbers)."""
-        return cut(self.distribution(features), shape).unflatten(1, (self.architecture.channels, -1)).movedim(2, -1)
+        return torch.unflatten(cut(self.distribution(features), shape), 1, (self.architecture.channels, -1)).movedim(
+            2, -1
+        )
 
     def init_output_bias(self, mean: Tensor) -> None:
         """Let the untrained network predict its first guess, or else about `mean` (C,), that of each channel."""
@@ -184,7 +189,8 @@ class NoiseLevel(nn.Module):
     def forward(self, values: Tensor) -> Tensor:
         """Return the variance at values of any shape."""
         constant, slope = (NOISE_RATE * self.logarithms).exp()
-        return constant + slope * values.clamp(min=0)
+        out: Tensor = constant + slope * values.clamp(min=0)
+        return out
 
 
 class UNet(RestoringNetwork):

@@ -215,7 +215,7 @@ class TableNetwork(StoredNames):
 
     def describe(self, outputs: EnsembleOutput) -> Mixture:
         """Return the distribution of each number as each perceptron predicts it: mixtures (M, B, numbers)."""
-        raw = self.distribution(outputs.features).unflatten(-1, (len(self.numbers), N_PARAMETERS))
+        raw = torch.unflatten(self.distribution(outputs.features), -1, (len(self.numbers), N_PARAMETERS))
         correction = Mixture.from_parameters(raw)
         mean = outputs.guess[:, self.numbers, None]
         unit = outputs.guess_variance[:, self.numbers, None].sqrt().clamp(min=MIN_GUESS_STD)
@@ -256,7 +256,7 @@ class TableNetwork(StoredNames):
                 **{name: getattr(mixture, name)[..., rows, :] for name in ("log_weights", "means", "deviations")},
             )
             at = part.means.unsqueeze(-1) + part.deviations.unsqueeze(-1) * nodes
-            values = self.untransform(at.flatten(-2)).unflatten(-1, at.shape[-2:])
+            values = torch.unflatten(self.untransform(at.flatten(-2)), -1, at.shape[-2:])
             probabilities = part.log_weights.exp().unsqueeze(-1) * weights
             middle = (values * probabilities).sum((-2, -1))
             variance[..., rows] = ((values - middle[..., None, None]) ** 2 * probabilities).sum((-2, -1))
