@@ -1,6 +1,6 @@
-"""A decoder of the payload of .narrow files, written from docs/format.md: slow, without checks, and with NumPy alone.
+"""Decode the payload of .narrow files, as docs/format.md specifies it: slow, without checks, with NumPy alone.
 
-It takes files apart as the reader at the end of that page does, and leaves the latent path's network out.
+Its input is what the reader on that page returns. The network of the latent path is left out.
 """
 
 import bisect
@@ -13,12 +13,12 @@ import zlib
 import numpy as np
 
 WINDOW, AROUND = {1: 12, 2: 4, 3: 2}, {1: 8, 2: 3, 3: 1}  # radius of windows, by spatial axes
-BLOCK = 2**11  # residuals
+BLOCK = 2**12  # residuals
 TYPES = {"I8": "i1", "I16": "<i2", "I32": "<i4", "F32": "<f4"}
 
 
 def decode(file, model=None):
-    """The items of a file, as the reader gave it, that is coded by the pixel path. model: the bytes of its model."""
+    """Return the items of a file, as the reader returned it, of the pixel path. model: the bytes of its model."""
     document, tensors = read_model(file["model"] or model)
     grid, designs = document["grid"], document["designs"]
     axes = file.get("axes") or "N" + "".join(axis for axis in "ZYTXC" if axis in document["axes"])
@@ -45,7 +45,7 @@ def read_model(content):
 
 
 def read_plan(content, grid, dtype, designs):
-    """The step, the bound or None, the row of the tables of steps, and which model."""
+    """Return the step, the bound or None, the row of the tables of steps, and the name of the context model."""
     if not content:
         return 1, 0, 0, "lossless"
     assert not content[0] & 1, "the latent path"
@@ -136,7 +136,7 @@ class RangeDecoder:
         return symbol
 
     def symbols(self, frequencies):
-        """One symbol of each row of frequencies."""
+        """Decode one symbol for each row of frequencies."""
         count = frequencies.shape[1]
         if count == 1:
             return np.zeros(len(frequencies), int)
@@ -150,7 +150,7 @@ class RangeDecoder:
 
 
 def perceptron(tensors, name, key, group, inputs, place, row):
-    """inputs (P, T), place (P,) -> outputs (P, K)."""
+    """Return the outputs (P, K) of inputs (P, T) at places (P,)."""
     if not inputs.shape[1]:
         inputs = np.zeros((len(inputs), 1), int)
     h = inputs @ tensors[f"{name}.first.{key}.weight"].T + tensors[f"{name}.first.{key}.bias"]
@@ -174,8 +174,8 @@ def parities(axes):
     return sorted(itertools.product((0, 1), repeat=axes), key=lambda odd: (any(odd), -sum(odd), odd))
 
 
-def beside(channel, channels):
-    """The channels of a window: its own, then those at most three away."""
+def channels_of_window(channel, channels):
+    """Return the channels of a window: its own, then those at most three away."""
     return sorted(range(max(0, channel - 3), min(channels, channel + 4)), key=lambda other: other != channel)
 
 
@@ -185,7 +185,7 @@ def kind(channel, channels):
 
 def taps(parity, channel, channels):
     axes, order, found = len(parity), parities(len(parity)), []
-    for other in beside(channel, channels):
+    for other in channels_of_window(channel, channels):
         known = order[: order.index(parity) + (other < channel)]
         reach = WINDOW[axes] if other == channel else 1
         for steps in itertools.product(range(-reach, reach + 1), repeat=axes):
@@ -195,7 +195,7 @@ def taps(parity, channel, channels):
 
 
 def windows(values, taps, places, level):
-    """values (n, C, *S); places (P,) on the lattice, one array an axis -> (n * P, T)."""
+    """Return windows (n * P, T) of values (n, C, *S) at places (P,) on the lattice, one array for each axis."""
     found = np.zeros((len(values), len(places[0]), len(taps)), int)
     for number, (channel, *steps) in enumerate(taps):
         where = [slice(None), channel]
@@ -215,7 +215,7 @@ def cells_of(shape, cells, places):
 
 
 def read_indices(payload, design, tensors, name, n, shape, row, size):
-    """Indices (n, C, *shape)."""
+    """Return indices (n, C, *shape)."""
     coder, axes, channels, top = RangeDecoder(payload), len(shape), design["channels"], design["top"]
     known = np.zeros((n, channels, *shape), int)
     seen = np.zeros((n, top + 1), int) if design["alphabet"] == "values" else None
@@ -238,8 +238,8 @@ def read_indices(payload, design, tensors, name, n, shape, row, size):
             else:
                 inputs = windows(np.minimum(known * size, top) * 255 // top, where, places, level)
                 reach = 2 if level < 2 else WINDOW[axes]
-                loud = inputs[:, [max(map(abs, steps)) <= reach for _, *steps in where]].any(1)
-                k = read_values(coder, tensors, name, key, group, inputs, cell, row, loud, seen, size)
+                active = inputs[:, [max(map(abs, steps)) <= reach for _, *steps in where]].any(1)
+                k = read_values(coder, tensors, name, key, group, inputs, cell, row, active, seen, size)
                 for item, indices in enumerate(k.reshape(n, -1)):
                     seen[item] += np.bincount(indices, minlength=top + 1)
             known[(slice(None), channel, *there)] = k.reshape(n, -1)
@@ -250,24 +250,24 @@ def frequencies(behind):
     return np.maximum(1, np.rint(2**20 * np.exp(-np.clip(behind, 0, 3699) / 256))).astype(int)
 
 
-def read_values(coder, tensors, name, key, group, inputs, cell, row, loud, seen, size):
+def read_values(coder, tensors, name, key, group, inputs, cell, row, active, seen, size):
     k, top = np.zeros(len(inputs), int), seen.shape[1] - 1
-    quiet = tensors[f"{name}.quiet"][cell[~loud]] + tensors[f"{name}.quiet_step"][row]
-    asked = perceptron(tensors, f"{name}.flags", key, group, inputs[loud], cell[loud], row)[:, 0]
-    for places, logits in ((~loud, quiet), (loud, asked)):
+    zero = tensors[f"{name}.quiet"][cell[~active]] + tensors[f"{name}.quiet_step"][row]
+    flags = perceptron(tensors, f"{name}.flags", key, group, inputs[active], cell[active], row)[:, 0]
+    for places, logits in ((~active, zero), (active, flags)):
         k[places] = coder.symbols(frequencies(np.stack([logits, -logits], 1)))
-    some = np.flatnonzero(k)
-    if not len(some):
+    nonzero = np.flatnonzero(k)
+    if not len(nonzero):
         return k
-    outputs = perceptron(tensors, f"{name}.main", key, group, inputs[some], cell[some], row)
+    outputs = perceptron(tensors, f"{name}.main", key, group, inputs[nonzero], cell[nonzero], row)
     gate = np.clip(outputs[:, -1:] + 256, 0, 1024)
     large = np.minimum(np.log2(np.maximum(seen, 1)).astype(int) + 5, 23)
     bonus = tensors[f"{name}.bonus.{key}"][np.where(seen < 8, seen, large)]
     index = (np.arange(1, top + 1) + size // 2) // size  # of the values 1..top
-    logits = outputs[:, :-1] + (bonus[some // (len(k) // len(seen))][:, index] * gate >> 8)
+    logits = outputs[:, :-1] + (bonus[nonzero // (len(k) // len(seen))][:, index] * gate >> 8)
     logits, index = logits[:, index > 0], index[index > 0]
     each = frequencies(logits.max(1, keepdims=True) - logits)
-    k[some] = 1 + coder.symbols(np.add.reduceat(each, np.unique(index, return_index=True)[1], 1))
+    k[nonzero] = 1 + coder.symbols(np.add.reduceat(each, np.unique(index, return_index=True)[1], 1))
     return k
 
 
@@ -294,16 +294,16 @@ def from_token(coder, token):
 
 
 def relative(around, predicted, top):
-    """What perceptrons see of indices (P, T) around a prediction (P,) in 1/4096."""
+    """Return the inputs of a perceptron for indices (P, T) around a prediction (P,) in 1/4096."""
     eighths = ((around << 12) - predicted[:, None] + 256) >> 9
     size = np.minimum(np.abs(eighths), 2**22 - 1)
     size = np.where(size < 2048, size, size // 2048 * 2048 + 1024)
-    squeezed = np.rint(255 * np.log2(1 + size / 2) / 21).astype(int) * np.sign(eighths)
-    return np.concatenate([squeezed, np.clip(predicted >> 4 + top, -255, 255)[:, None]], 1)
+    compressed = np.rint(255 * np.log2(1 + size / 2) / 21).astype(int) * np.sign(eighths)
+    return np.concatenate([compressed, np.clip(predicted >> 4 + top, -255, 255)[:, None]], 1)
 
 
 def read_items(payload, n, shape, dtype, plan, grid, designs, tensors):
-    """Values (n, C, *shape)."""
+    """Return values (n, C, *shape)."""
     step, bound, row, name = plan
     design, whole = designs[name], dtype.kind != "f"
     if designs["lossless"] == designs["lossy"]:
@@ -328,14 +328,14 @@ def read_items(payload, n, shape, dtype, plan, grid, designs, tensors):
 
 
 def fractions(k, design, tensors, row, size):
-    """What the dequantiser adds to indices (n, C, *S), in 1/256 of a step."""
+    """Return what the dequantiser adds to indices (n, C, *S), in 1/256 of a step."""
     n, channels, *shape = k.shape
     axes, top, found = len(shape), design["top"], np.zeros_like(k)
     places = [each.reshape(-1) for each in np.meshgrid(*map(np.arange, shape), indexing="ij")]
     cell = np.tile(cells_of(shape, design["cells"], places), n)
     for channel in range(channels):
         where = []
-        for other in beside(channel, channels):
+        for other in channels_of_window(channel, channels):
             reach = AROUND[axes] if other == channel else 1
             where += [(other, *steps) for steps in itertools.product(range(-reach, reach + 1), repeat=axes)]
         own = k[:, channel].reshape(-1)

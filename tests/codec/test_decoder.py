@@ -76,6 +76,7 @@ def odd_signals():
         ("signals", odd_signals, {"max_error": 3}),
         ("volumes", lambda: (walk(2, 5, 6, 4) * 99).astype(np.int16), {"lossless": True}),
         ("volumes", lambda: (walk(2, 9, 2, 3) * 99).astype(np.int16), {"max_error": 20}),
+        ("volumes", lambda: (walk(9, 16, 16, 10) * 99).astype(np.int16), {"lossless": True}),
     ],
 )
 def test_the_decoder_of_the_docs_finds_the_same_values(codecs, decode, name, items, mode):
