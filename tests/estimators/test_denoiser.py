@@ -234,7 +234,7 @@ def test_what_is_expected_of_a_value_does_not_depend_on_it(spatial, channels, mo
     model.scaling_, before = data.Scaling("range", "float32"), model.scaling_
     try:
         # What is expected, before it is weighed against what was seen.
-        monkeypatch.setattr(Mixture, "given", lambda self, y, noise, clipped: self.moments())
+        monkeypatch.setattr(Mixture, "posterior", lambda self, y, noise, clipped: self.moments())
         expected = model.transform(X)
         changed = 0
         for place in np.random.default_rng(0).permutation(X.size)[:12]:

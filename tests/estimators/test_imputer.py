@@ -275,7 +275,7 @@ def test_one_item_short_items_and_items_that_do_not_vary(unguarded):
     assert_known_untouched(model.transform(X, mask), X, mask)
     assert model.uncertainty(X, mask).shape == X.shape
     assert model.sample(X, 1, mask)[0].shape == X.shape
-    with pytest.raises(DataError, match="too few values are known"):
+    with pytest.raises(DataError, match="too few values are observed"):
         Imputer(axes="NT", epochs=1).fit(waves(30, 1))
     for length in (2, 5):
         X = waves(30, length)
@@ -407,7 +407,7 @@ X = waves(40, 8, 8)
         ({"holes": "pixels:0.3+channels"}, X, "channels"),
         ({"missing_values": "beta"}, X, "missing_values='beta': expected a number, NaN or alpha"),
         ({"missing_values": None}, X, "missing_values=None: expected a number"),
-        ({"missing_values": "alpha"}, X, "an alpha channel is the last of 2 or 4 of a picture"),
+        ({"missing_values": "alpha"}, X, "an alpha channel is the last of 2 or 4 of an image"),
         ({"missing_values": 5}, np.full((30, 8, 8), 5), "no value of it is known"),
         ({"preset": "tiny"}, X, "preset='tiny'"),
         ({}, np.full((30, 8, 8), np.nan), "no value of it is known, so there is nothing to learn from"),
