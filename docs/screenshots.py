@@ -1,8 +1,8 @@
-"""The screenshots of the README, in docs/images: a report and the viewer, on a desk and on a phone.
+"""Take the screenshots in docs/images: a report and the viewer, on a desktop and on a phone.
 
     python docs/screenshots.py [DEMO]
 
-DEMO: the folder that `narrows demo` left, whose models are shown. Needs Chromium and Playwright.
+DEMO is the folder that `narrows demo` wrote, whose models are shown. Needs Chromium and Playwright.
 """
 
 import re
@@ -18,17 +18,18 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 IMAGES = Path(__file__).parent / "images"
-DESK, PHONE = (1280, 800), (390, 844)
+DESKTOP, PHONE = (1280, 800), (390, 844)
 OPTIONS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
 NARROWS = [sys.executable, "-m", "narrows"]
 TOOLS = ("conv-32", "codec", "denoiser", "imputer")
 
 
 def main(demo: Path) -> None:
+    """Take all screenshots with the models of a demo."""
     models = [str(demo / f"{name}.safetensors") for name in TOOLS]
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=list(OPTIONS))
-        page = browser.new_page(viewport=dict(zip(("width", "height"), DESK, strict=True)))
+        page = browser.new_page(viewport=dict(zip(("width", "height"), DESKTOP, strict=True)))
         phone = browser.new_page(viewport=dict(zip(("width", "height"), PHONE, strict=True)), color_scheme="dark")
         report = Path(folder, "report.html")
         subprocess.run(
@@ -36,7 +37,7 @@ def main(demo: Path) -> None:
         )
         for each, name in ((page, "report"), (phone, "report-phone")):
             each.goto(report.as_uri())
-            each.get_by_role("heading", name="What comes back").evaluate("head => head.scrollIntoView()")
+            each.get_by_role("heading", name="Reconstructions", exact=True).evaluate("head => head.scrollIntoView()")
             shoot(each, name)
         viewer = subprocess.Popen(
             [*NARROWS, "view", *models, "mnist:test", "--no-browser"], stderr=subprocess.PIPE, text=True
@@ -82,6 +83,7 @@ def show_viewer(page: Any, address: str) -> None:
 
 
 def stroke(page: Any, place: str, *points: tuple[float, float]) -> None:
+    """Draw a stroke through points, in shares of the canvas."""
     canvas = page.locator(f"{place} canvas")
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
@@ -94,7 +96,7 @@ def stroke(page: Any, place: str, *points: tuple[float, float]) -> None:
 
 
 def shoot(page: Any, name: str) -> None:
-    """A screenshot with few colours, so that it stays small."""
+    """Take a screenshot with few colours, so that the file is small."""
     path = IMAGES / f"{name}.png"
     page.screenshot(path=path)
     Image.open(path).convert("RGB").quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)

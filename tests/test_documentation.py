@@ -44,6 +44,8 @@ COMMANDS = cache(root_command)
 
 @each_page
 def test_command_lines_name_verbs_and_options_that_exist(page):
+    if page.name == "extending.md":
+        pytest.skip("tests/extending runs its commands, whose verbs and options are those of plugins")
     for line in re.findall(r"^    (narrows [a-z].*)$", page.read_text(encoding="utf-8"), re.MULTILINE):
         command, words = COMMANDS(), shlex.split(line, comments=True)[1:]
         while hasattr(command, "commands") and words:
