@@ -1,5 +1,6 @@
 """Configuration of the documentation, and the pages that are generated from the program."""
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,19 @@ def lessons() -> None:
         text = jupytext.writes(jupytext.read(script, fmt="py:percent"), "md")
         text = text.partition("\n---\n")[2].lstrip() if text.startswith("---") else text
         write_if_changed(folder / f"{script.stem}.md", text)
+
+
+def escape_shapes(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
+    """Escape shapes such as (N, C, *S) and (n_features_in_,), which would begin emphasis and end a link."""
+    for number, line in enumerate(lines):
+        if ">>>" not in line:
+            line = re.sub(r"([(\[ ])\*(?=[A-Za-z])", r"\1\\*", line)
+            lines[number] = re.sub(r"(?<=\()(\w+)_(?=[,)])", r"\1\\_", line)
+
+
+def setup(app: Any) -> None:
+    """Edit docstrings before numpydoc reads them."""
+    app.connect("autodoc-process-docstring", escape_shapes, priority=100)
 
 
 write_if_changed(FOLDER / "command-line.md", command_line_reference())

@@ -78,7 +78,7 @@ class CodecModel:
     ) -> "CodecModel":
         """Return the model of a manifest and weights; KeyError, TypeError or ValueError if they do not fit together."""
         model = cls(manifest, tensors, device)
-        assert model.coder
+        assert model.coder is not None  # building it checks the weights
         return model
 
     @classmethod
