@@ -262,8 +262,7 @@ def test_predictions_change_nothing():
 def test_many_items_are_taken_in_parts(monkeypatch):
     model, X = fitted("linear", "default", "nearest", 2, 1, False), items_of(2, 1, 50)
     whole = model.transform(X), model.reconstruct(X), model.inverse_transform(model.transform(X)), model.score(X)
-    for module in ("base", "autoencoder"):
-        monkeypatch.setattr(f"narrows.estimators.{module}.VALUES_AT_ONCE", 1000)
+    monkeypatch.setattr("narrows.models.autoencoder_model.VALUES_AT_ONCE", 1000)
     np.testing.assert_allclose(model.transform(X), whole[0], rtol=1e-5, atol=1e-5)
     assert np.abs(model.reconstruct(X).astype(int) - whole[1]).max() <= 1
     assert np.abs(model.inverse_transform(whole[0]).astype(int) - whole[2]).max() <= 1
@@ -347,7 +346,7 @@ def test_codes_that_do_not_fit_the_model_are_refused():
         (Z[:, :-1], None, r"codes of 47 values: this model's codes have 48 for items of shape \(11, 14\)"),
         (Z, (40, 40), r"codes of 48 values: this model's codes have 400 for items of shape \(40, 40\)"),
         (Z, [(11, 14)] * 2, "3 codes and 2 shapes"),
-        (ragged, None, "codes of different lengths: say the shapes of their items"),
+        (ragged, None, "codes of different lengths: specify the shapes of their items"),
         (ragged, [(11, 14)], "2 codes and 1 shapes"),
         (ragged, [(11, 14), (11, 14)], "codes of 80 values"),
         (Z[0], None, "1D array"),

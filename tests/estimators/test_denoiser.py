@@ -4,6 +4,7 @@ import copy
 import os
 import pickle
 import signal
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -13,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import make_pipeline
 
 import narrows
-import narrows.estimators.denoiser
+import narrows.plans.denoiser_plan
 import narrows.training.loop
 from narrows import DataError, Denoiser, TrainingError, data
 from narrows.networks.restoration.mixture import Mixture
@@ -215,12 +216,12 @@ def test_digits_learnt_from_noisy_ones_alone(white):
     assert model.training_["within"] is None
     stated = model.uncertainty(noisy)
     assert 0.5 < np.sqrt((stated**2).mean() / error) < 2
-    with pytest.raises(DataError, match="this denoiser learnt from noisy items: say which noise to add"):
+    with pytest.raises(DataError, match="this denoiser learned from noisy items; specify which noise to add"):
         model.score(clean)
 
 
 def test_who_finds_no_noise_says_so(unguarded, monkeypatch):
-    monkeypatch.setattr(narrows.estimators.denoiser, "LITTLE", 2.0)
+    monkeypatch.setattr(narrows.plans.denoiser_plan, "NEGLIGIBLE_NOISE", 2.0)
     with pytest.warns(ConvergenceWarning, match="hardly any noise was found"):
         Denoiser(epochs=1).fit(waves(40, 11, 14))
 
@@ -231,7 +232,8 @@ def test_what_is_expected_of_a_value_does_not_depend_on_it(spatial, channels, mo
     model = fitted(None, spatial, channels)
     X = waves(1, *SHAPES[spatial], channels=channels, seed=1)
     X = X / np.float32(255)
-    model.scaling_, before = data.Scaling("range", "float32"), model.scaling_
+    scaling = data.Scaling("range", "float32")
+    model.model_, before = replace(model.model_, manifest=replace(model.model_.manifest, scaling=scaling)), model.model_
     try:
         # What is expected, before it is weighed against what was seen.
         monkeypatch.setattr(Mixture, "posterior", lambda self, y, noise, clipped: self.moments())
@@ -247,7 +249,7 @@ def test_what_is_expected_of_a_value_does_not_depend_on_it(spatial, channels, mo
             changed += differs.any()
         assert changed > 6
     finally:
-        model.scaling_ = before
+        model.model_ = before
 
 
 def test_without_clean_data_only_what_is_hidden_is_asked_for(unguarded, monkeypatch):
@@ -410,7 +412,7 @@ def test_noise_alone_teaches_nothing():
     noise = np.random.default_rng(0).random((60, 8, 8), np.float32)
     model = copy.copy(fitted()).set_params(noise=None, epochs=2)
     clean = model.transform(waves(3, 8, 8))
-    with pytest.raises(TrainingError, match=r"in \d+ steps no way was found to tell a value from its neighbours"):
+    with pytest.raises(TrainingError, match=r"in \d+ steps no way was found to predict a value from its neighbours"):
         model.fit(noise)
     np.testing.assert_array_equal(model.transform(waves(3, 8, 8)), clean)
     assert not hasattr(clone(model), "network_")
@@ -434,7 +436,7 @@ X = waves(40, 8, 8)
         ({}, [*X, X[0, :5]], [*X, X[0]], "pairs need the same"),
         ({}, X, np.where(X > 100, np.nan, X), "holds NaN or infinity; denoisers need complete data"),
         ({}, np.where(X > 100, np.inf, X), None, "holds NaN or infinity; denoisers need complete data"),
-        ({}, data.Items.from_array(X, mask=X > 100), None, "has holes; denoisers need complete data"),
+        ({}, data.Items.from_array(X, mask=X > 100), None, "has missing values; denoisers need complete data"),
         ({}, table(40), None, "rows of a table; denoisers take signals, images or volumes"),
         ({"noise": "gaussian:1"}, data.Items.from_array(table(40), "NF"), None, "rows of a table; denoisers take"),
     ],
@@ -466,14 +468,12 @@ def test_what_a_denoiser_cannot_take():
 
 def test_pairs_in_different_units_are_refused():
     X = waves(30, 8, 8)
-    with pytest.raises(DataError, match=r"pairs of uint8 from 0 to 255 and of float64 from 0 to 1: give both in the"):
+    with pytest.raises(DataError, match=r"pairs of uint8 from 0 to 255 and of float64 from 0 to 1; give both in the"):
         Denoiser(epochs=1).fit(X, X / 255)
 
 
 def test_a_denoiser_that_does_harm_says_so():
-    with pytest.warns(
-        ConvergenceWarning, match=r"farther from what it should be \(held-out mse .*\) than what is noisy"
-    ):
+    with pytest.warns(ConvergenceWarning, match=r"farther from the clean ones \(held-out mse .*\) than the noisy ones"):
         model = Denoiser("gaussian:0.01", epochs=1).fit(waves(30, 8, 8))
     assert model.training_["noisy_loss"] == pytest.approx(1e-4, rel=0.5)
     assert model.training_["held_out_loss"] > model.training_["noisy_loss"]

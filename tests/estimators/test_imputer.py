@@ -16,7 +16,7 @@ import narrows
 import narrows.training.loop
 from narrows import DataError, Imputer, TrainingError, data
 from narrows.corruption import Masks
-from narrows.estimators.imputer import missing
+from narrows.models.spatial_imputation import missing
 from narrows.objectives.restoration import FillObjective
 
 from ..made_up import waves
@@ -408,10 +408,10 @@ X = waves(40, 8, 8)
         ({"missing_values": "beta"}, X, "missing_values='beta': expected a number, NaN or alpha"),
         ({"missing_values": None}, X, "missing_values=None: expected a number"),
         ({"missing_values": "alpha"}, X, "an alpha channel is the last of 2 or 4 of an image"),
-        ({"missing_values": 5}, np.full((30, 8, 8), 5), "no value of it is known"),
+        ({"missing_values": 5}, np.full((30, 8, 8), 5), "no value of it is observed"),
         ({"preset": "tiny"}, X, "preset='tiny'"),
-        ({}, np.full((30, 8, 8), np.nan), "no value of it is known, so there is nothing to learn from"),
-        ({}, np.where(X > 100, np.inf, X), "holds infinity; mark what is not known as NaN"),
+        ({}, np.full((30, 8, 8), np.nan), "no value of it is observed, so there is nothing to learn from"),
+        ({}, np.where(X > 100, np.inf, X), "holds infinity; mark missing values as NaN"),
         ({"add_indicator": True}, X, "only tables have columns to add"),
         ({"strategy": "median"}, X, "strategy='median': expected mean or mode"),
     ],

@@ -95,7 +95,7 @@ def test_tiles_leave_no_seams(tool, spatial, channels, preset, monkeypatch):
         return iter(seen)
 
     monkeypatch.setitem(module.LARGEST, spatial, LARGEST[spatial])
-    monkeypatch.setattr("narrows.estimators.restorer.tiles", counted)
+    monkeypatch.setattr("narrows.models.tiled_inference.tiles", counted)
     in_parts = model.transform(X)
     assert len(seen) > 3
     assert all(math.prod(part.stop - part.start for part in tile.seen) <= LARGEST[spatial] for tile in seen)

@@ -10,6 +10,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from narrows.artifacts import atomic
+from narrows.artifacts.manifest import CheckpointManifest
 from narrows.artifacts.model_file import fingerprint
 from narrows.errors import FormatError
 
@@ -18,6 +19,7 @@ KEY, CHECK = "narrows.checkpoint", "narrows.fingerprint"
 
 def write_checkpoint(path: Path, tensors: dict[str, Tensor], document: dict[str, Any]) -> None:
     """Tensors by name, and a document of plain values; the file is whole or is not there."""
+    document = CheckpointManifest.from_dict(document).to_dict()
     tensors = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
     metadata = {KEY: json.dumps(document), CHECK: check(tensors, document)}
     with atomic.replacing(path) as temporary:
@@ -35,7 +37,9 @@ def read_checkpoint(path: Path, device: torch.device) -> tuple[dict[str, Tensor]
         raise FormatError(f"{path}: not a checkpoint of a training run, or a damaged one ({error})") from None
     if check(tensors, document) != metadata.get(CHECK):
         raise FormatError(f"{path}: damaged: its content does not match its fingerprint; remove it and start anew")
-    return {name: tensor.to(device) for name, tensor in tensors.items()}, document
+    return {name: tensor.to(device) for name, tensor in tensors.items()}, CheckpointManifest.from_dict(
+        document
+    ).to_dict()
 
 
 def check(tensors: dict[str, Tensor], document: dict[str, Any]) -> str:

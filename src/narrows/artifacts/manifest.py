@@ -100,17 +100,19 @@ class CheckpointManifest:
 
     Parameters
     ----------
-    tool : str
-        Name of the tool in training.
     identity : dict
-        Everything that must be the same for the training to be resumed.
+        The tool, and everything else that must be the same for the training to be resumed.
     state : dict
         Where the training stands.
     """
 
-    tool: str
     identity: dict[str, Any]
     state: dict[str, Any]
+
+    @property
+    def tool(self) -> str:
+        """Name of the tool in training."""
+        return str(self.identity["tool"])
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON; `from_dict` is the inverse."""
@@ -128,7 +130,7 @@ class CheckpointManifest:
         if document.get("format", 1) > CHECKPOINT_FORMAT:
             raise ValueError(f"of format {document['format']}; this version reads up to {CHECKPOINT_FORMAT}")
         identity, state = dict(document["identity"]), dict(document["state"])
-        return cls(str(document.get("tool") or _tool_of(identity)), identity, state)
+        return cls(identity if "tool" in identity else {"tool": _tool_of(identity), **identity}, state)
 
 
 def _tool_of(identity: Mapping[str, Any]) -> str:

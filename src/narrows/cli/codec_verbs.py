@@ -61,10 +61,9 @@ def compress(
     from narrows.artifacts import atomic
     from narrows.codec.container.mode import Mode
     from narrows.codec.model import CodecModel
-    from narrows.estimators.codec import Codec
 
     mode, codec = Mode.choose(lossless, max_error, quality, psnr), CodecModel.load(model)
-    items = read_items_for(Codec.from_model(codec), source, axes, strict)
+    items = read_items_for(codec, source, axes, strict)
     began = time.perf_counter()
     with items_bar("compressing") as progress:
         if output == "-":

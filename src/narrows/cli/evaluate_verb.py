@@ -42,9 +42,9 @@ def evaluate(
       narrows evaluate fill.safetensors mnist:test --holes pixels:0.75
     """
     check_corruption(noise, target, holes)
-    estimator = load_tool(model, "evaluate", *(name for name, spec in tools().items() if spec.evaluate))
-    check_evaluate_options(model, estimator.tool, noise=noise, target=target, holes=holes, labels=labels)
-    if estimator.tool == "denoiser" and noise is None and target is None and estimator.noise is None:
+    trained = load_tool(model, "evaluate", *(name for name, spec in tools().items() if spec.evaluate))
+    check_evaluate_options(model, trained.tool, noise=noise, target=target, holes=holes, labels=labels)
+    if trained.tool == "denoiser" and noise is None and target is None and trained.noise is None:
         raise ParameterError(
             "learned from noisy data alone: give --noise to add to clean DATA, "
             "or --target with the clean items where DATA is noisy",
@@ -52,22 +52,21 @@ def evaluate(
         )
     from narrows.data.labels import read_labels
     from narrows.evaluation import evaluate as evaluate_model
-    from narrows.evaluation import trained_model
     from narrows.render.terminal import show_preview
 
-    items = read_items_for(estimator, source, axes, strict)
+    items = read_items_for(trained, source, axes, strict)
     given = {
         "noise": noise,
-        "target": None if target is None else read_items_for(estimator, target, axes, strict),
+        "target": None if target is None else read_items_for(trained, target, axes, strict),
         "holes": holes,
         "labels": None if labels is None else read_labels(labels, len(items)),
     }
-    found = evaluate_model(estimator, items, **{name: each for name, each in given.items() if each is not None})
+    found = evaluate_model(trained, items, **{name: each for name, each in given.items() if each is not None})
     if as_json:
         print(json.dumps(found.to_dict()))
         return
     print("\n\n".join(map(format_summary, found.summaries())))
-    show_preview(trained_model(estimator), items, noise=noise, target=given["target"], holes=holes)
+    show_preview(trained, items, noise=noise, target=given["target"], holes=holes)
 
 
 def check_corruption(noise: str | None = None, target: str | None = None, holes: str | None = None) -> None:

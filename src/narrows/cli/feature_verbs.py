@@ -90,7 +90,7 @@ def encode_items(autoencoder: Any, items: Any, output: str | None, errors: str |
     if errors is not None:
         from narrows.evaluation.error_files import write_errors
 
-        write_errors(-autoencoder.score_samples(items), items.names, errors)
+        write_errors(autoencoder.item_errors(items), items.names, errors)
 
 
 def decode(
@@ -119,7 +119,7 @@ def decode(
         return
     found = code_files.read_codes(codes)
     names = found.names or [f"{index:05d}" for index in range(len(found.rows))]
-    dtype = autoencoder.scaling_.dtype
-    coming = items_to_come(names, autoencoder.item_axes_, autoencoder.channels_, dtype, autoencoder.rate_)
+    dtype = autoencoder.scaling.dtype
+    coming = items_to_come(names, autoencoder.item_axes, autoencoder.channels, dtype, autoencoder.rate)
     check_items_output(coming, [output], force)
     data.write(code_files.decode_items(autoencoder, found), output)

@@ -7,8 +7,9 @@ from narrows.cli.messages import note, reading_bar
 from narrows.errors import DataError
 
 if TYPE_CHECKING:
+    from narrows.codec.model import CodecModel
     from narrows.data import Columns, Items
-    from narrows.estimators.base import Tool
+    from narrows.models import TrainedModel
 
 _SKIPPED_SHOWN = 5
 
@@ -45,7 +46,7 @@ def report_skipped(items: "Items") -> None:
         note(f"{items.source}: {len(items.skipped)} of {len(items) + len(items.skipped)} skipped{more}")
 
 
-def read_items_for(model: "Tool", source: str, axes: str | None, strict: bool) -> "Items":
+def read_items_for(model: "TrainedModel | CodecModel", source: str, axes: str | None, strict: bool) -> "Items":
     """Read the items of DATA to give to a model.
 
     Files that do not say which axis is which have the axes of the items it was trained on, or of one of them, unless
@@ -54,8 +55,8 @@ def read_items_for(model: "Tool", source: str, axes: str | None, strict: bool) -
     """
     from narrows.data.masks import split_alpha
 
-    items = read_items(source, axes, strict, model.columns_, model.axes_)
-    if model.item_axes_ == "NYXC" and model.channels_ == 3:
+    items = read_items(source, axes, strict, model.columns, model.axes)
+    if model.item_axes == "NYXC" and model.channels == 3:
         if items.axes == "NYXC" and items.channels == 2 and model.tool == "imputer":
             items = split_alpha(items)
         if items.axes == "NYX":
@@ -75,21 +76,22 @@ def read_mask(source: str) -> Any:
     return read_items(source, None, strict=True)
 
 
-def converts_table(model: "Tool", source: str, output: str) -> bool:
+def converts_table(model: "TrainedModel", source: str, output: str) -> bool:
     """Return whether a model of tables goes from one table file to another, part by part."""
     from narrows.data.conversion import is_table_name
 
-    return model.columns_ is not None and is_table_name(output) and (is_table_name(source) or source == "-")
+    return model.columns is not None and is_table_name(output) and (is_table_name(source) or source == "-")
 
 
 def load_tool(path: str, work: str, *tools: str) -> Any:
     """Read a model; DataError where it is of none of the tools that a verb needs."""
-    import narrows
     from narrows.artifacts.model_file import check_opens
 
     check_opens(path)  # before the seconds that loading torch takes
 
-    model = narrows.load(path)
+    from narrows.models import load_model
+
+    model: Any = load_model(path)
     if model.tool not in tools:
         needed = " or ".join([", ".join(map(with_article, tools[:-1])), with_article(tools[-1])][len(tools) == 1 :])
         raise DataError(f"{with_article(model.tool)}; {work} needs {needed}", source=path)

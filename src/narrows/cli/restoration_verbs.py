@@ -1,5 +1,6 @@
 """Denoise items, and fill their missing values."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -40,10 +41,10 @@ def denoise(
     check_sizes(items, uncertainty)
     check_items_output(items, [output], force)
     with items_bar("denoising") as progress:
-        clean = denoiser.transform(items, progress=progress)
+        clean = denoiser.denoise(items, progress)
     data.write(clean, output)
     if uncertainty is not None:
-        data.write(denoiser.uncertainty(items), uncertainty)
+        data.write(denoiser.predictive_std(items), uncertainty)
 
 
 def fill(
@@ -64,7 +65,7 @@ def fill(
     strategy: Annotated[
         Literal["mean", "mode"] | None,
         typer.Option(
-            help="What fills a hole: the best value on average, or the most probable one; by default as in training."
+            help="What to fill in: the best value on average, or the most probable one; by default as in training."
         ),
     ] = None,
     uncertainty: options.Uncertainty = None,
@@ -93,11 +94,7 @@ def fill(
     from narrows import data
     from narrows.models.spatial_imputation import missing as missing_values
 
-    imputer = load_tool(model, "fill", "imputer")
-    if marks is not None:
-        imputer.missing_values = marks
-    if strategy is not None:
-        imputer.strategy = strategy
+    imputer = load_tool(model, "fill", "imputer").with_options(strategy, marks)
     in_parts = mask is None and uncertainty is None and not (source == "-" and samples)
     if in_parts and converts_table(imputer, source, output):
         check_new([Path(path) for path in outputs if path != "-"], force)
@@ -112,39 +109,46 @@ def fill(
             "--mask or --missing say which values are missing"
         )
     with items_bar("filling") as progress:
-        filled = imputer.transform(items, progress=progress)
+        filled = imputer.fill(items, progress)
     data.write(filled, output)
     write_samples(imputer, items, outputs[1:])
     if uncertainty is not None:
-        data.write(imputer.uncertainty(items), uncertainty)
+        data.write(imputer.predictive_std(items), uncertainty)
 
 
 def fill_table(imputer: Any, source: str, outputs: list[str]) -> None:
     """Fill a table from file to file, part by part; the first output is the best filling, others are samples."""
-    from numpy.random import RandomState
-
     from narrows.data.conversion import convert
 
+    def fill(frame: Any) -> Any:
+        return imputer.fill(imputer.code_rows(frame, source)).frame
+
     with items_bar("filling") as progress:
-        convert(source, outputs[0], imputer.transform, imputer.columns_, fills=True, progress=progress)
-    draws = RandomState(0)
+        convert(source, outputs[0], fill, imputer.columns, fills=True, progress=progress)
+    seeds = sample_seeds()
 
     def sample(frame: Any) -> Any:
-        return imputer.sample(frame, 1, random_state=draws)[0]
+        return imputer.sample(imputer.code_rows(frame, source), next(seeds)).frame
 
     for output in outputs[1:]:
-        convert(source, output, sample, imputer.columns_, fills=True)
+        convert(source, output, sample, imputer.columns, fills=True)
 
 
 def write_samples(imputer: Any, items: "Items", outputs: list[str]) -> None:
     """Write a sample of what may be missing to each output."""
-    from numpy.random import RandomState
-
     from narrows import data
 
-    draws = RandomState(0)
-    for output in outputs:
-        data.write(imputer.sample(items, 1, random_state=draws)[0], output)
+    for output, seed in zip(outputs, sample_seeds(), strict=False):
+        data.write(imputer.sample(items, seed), output)
+
+
+def sample_seeds() -> Iterator[int]:
+    """Yield the seeds of samples, the same each time."""
+    from numpy.random import RandomState
+
+    seeds = RandomState(0)
+    while True:
+        yield int(seeds.randint(2**31))
 
 
 def check_outputs(output: str, uncertainty: str | None, force: bool) -> None:

@@ -46,21 +46,20 @@ def report(
     """
     check_corruption(noise, target, holes)
     check_file(output, (".html", ".htm"), force)
-    estimator = load_tool(model, "report", *(name for name, spec in tools().items() if spec.report))
-    check_evaluate_options(model, estimator.tool, noise=noise, target=target, holes=holes, labels=labels)
+    trained = load_tool(model, "report", *(name for name, spec in tools().items() if spec.report))
+    check_evaluate_options(model, trained.tool, noise=noise, target=target, holes=holes, labels=labels)
     from narrows.artifacts import atomic
     from narrows.data.labels import read_labels
-    from narrows.evaluation import trained_model
     from narrows.report.report_context import ReportContext
     from narrows.report.report_page import render_report
 
-    items = read_items_for(estimator, source, axes, strict)
-    clean = None if target is None else read_items_for(estimator, target, axes, strict)
+    items = read_items_for(trained, source, axes, strict)
+    clean = None if target is None else read_items_for(trained, target, axes, strict)
     classes = None if labels is None else read_labels(labels, len(items))
     if classes is not None and len(classes) != len(items):
         raise DataError(f"{labels}: {len(classes)} labels for {len(items)} items of {source}")
     with items_bar("report") as progress:
-        html = render_report(ReportContext(trained_model(estimator), items, classes, noise, clean, holes), progress)
+        html = render_report(ReportContext(trained, items, classes, noise, clean, holes), progress)
     with atomic.replacing(output) as path:
         path.write_text(html, encoding="utf-8")
     print(f"{output}: {size(len(html))}")
@@ -146,7 +145,7 @@ def view(
 def check_suits(tool: Any, path: str, items: "Items") -> None:
     """DataError, which names the model, where it does not take such items."""
     try:
-        tool._items(items)
+        tool.check(items)
     except ValueError as error:
         raise DataError(f"{path}: {error}") from None
 

@@ -115,12 +115,11 @@ def learn(spec: ToolSpec, parameters: dict[str, Any], request: TrainingRequest, 
     detail(f"trained in {time.perf_counter() - began:.1f} s; {facts(estimator.training_)}")
     save(estimator, request)
     request.checkpoint.unlink(missing_ok=True)
-    from narrows.evaluation import trained_model
     from narrows.render.terminal import show_history, show_preview
 
-    print(f"{request.output}: {size(Path(request.output).stat().st_size)}; {summary(request.output, estimator)}")
+    print(f"{request.output}: {size(Path(request.output).stat().st_size)}; {estimator.model_.training_summary()}")
     show_history(estimator.history_)
-    show_preview(trained_model(estimator), items, **({} if target is None else {"target": target}))
+    show_preview(estimator.model_, items, **({} if target is None else {"target": target}))
 
 
 def check_checkpoint(request: TrainingRequest, force: bool) -> None:
@@ -140,16 +139,6 @@ def check_checkpoint(request: TrainingRequest, force: bool) -> None:
             source=str(checkpoint),
             hint="--resume goes on with it, --force replaces it",
         )
-
-
-def summary(path: str, estimator: Any) -> str:
-    """Return what came of a training, in one line."""
-    from narrows.models import load_model
-
-    if estimator.tool == "codec":
-        facts = estimator.training_
-        return f"{facts['items']} items in {facts['seconds']:.1f} s; held-out loss {facts['held_out_loss']:.4g}"
-    return load_model(path).training_summary()
 
 
 def facts(training: dict[str, Any]) -> str:

@@ -1,39 +1,34 @@
-"""The tool `Autoencoder`: features from data, and data from features."""
+"""The estimator `Autoencoder`: features from data, and data from features."""
 
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
-from sklearn.base import ClassNamePrefixFeaturesOutMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Tags, check_array
-from sklearn.utils.validation import check_is_fitted
-from torch import Tensor
+from sklearn.utils.validation import validate_data
 
-from narrows.data import Items, Scaling
-from narrows.data.memory import allocate
+from narrows.data import Items
+from narrows.data.tables import frames as tables
 from narrows.data.tables.features import Features
-from narrows.errors import DataError, ParameterError
-from narrows.estimators.base import VALUES_AT_ONCE, is_list_of_items
-from narrows.estimators.table_rebuilder import TableRebuilder
-from narrows.models import coding_tiles
-from narrows.models.defaults import choose_code, choose_crop, choose_kind, describe
-from narrows.networks import Architecture, Network, parse_code
-from narrows.objectives.reconstruction import Loss, difference
-from narrows.training.batches import Batches, Scale, as_tensor
-from narrows.training.runtime import choose_device
+from narrows.errors import ParameterError
+from narrows.estimators.base import Estimator
+from narrows.models.autoencoder_model import AutoencoderModel
+from narrows.models.item_checks import check_numeric
+from narrows.networks import Architecture, parse_code
+from narrows.objectives.reconstruction import Loss
+from narrows.plans.autoencoder_plan import AutoencoderOptions, plan_autoencoder
 from narrows.training.task import TrainingProgress
 
 
-class Autoencoder(ClassNamePrefixFeaturesOutMixin, TableRebuilder):
-    """Learn a short code for items, and reconstruct them from it.
+class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
+    """Learn to encode items as short codes and to decode them again.
 
-    Items are the rows of a table, signals, pictures or volumes: an array (the axes are guessed, or said with `axes`), a
-    list of arrays of different sizes, or `narrows.data.Items`. Integers and floats go in as they are.
-
-    A data frame may have columns of any type: numbers, booleans, text, categories, dates. What comes back is a data
-    frame with the same columns and types. Skewed and heavy-tailed columns are seen through their quantiles.
+    Items are the rows of a table, signals, images or volumes: an array, a list of arrays of different sizes, a data
+    frame, or `narrows.data.Items`. Integers and floats need no scaling. The columns of a data frame may hold numbers,
+    booleans, text, categories and dates; skewed and heavy-tailed ones are transformed to normal scores. What is
+    decoded has the type, range, layout and columns of the training data.
 
     Parameters
     ----------
@@ -73,16 +68,48 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TableRebuilder):
 
     Attributes
     ----------
-    n_features_in_ : values of one item; feature_names_in_ : where a table had names
-    axes_ : axes of the arrays that come in and go out
-    columns_ : `narrows.data.Columns` of a data frame, else None
-    code_shape_ : shape of one training item's code, (K,) or (*grid, channels); `transform` gives it flattened
-    history_ : dict of lists "epoch", "seconds", "loss", "held_out"
-    training_ : dict of facts about the training
+    model_ : narrows.models.TrainedModel
+        The trained model, which does all the work and needs no scikit-learn.
+    n_features_in_ : int
+        Number of values of one item, or of columns of a table.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns; only where a table had them.
+    axes_ : str
+        Axes of the arrays that come in and go out.
+    columns_ : narrows.data.Columns or None
+        Columns of a data frame; None for other items.
+    code_shape_ : tuple of int
+        Shape of one training item's code, (K,) or (*grid, channels); `transform` returns it flattened.
+    history_ : dict of str to list of float
+        Columns "epoch", "seconds", "loss" and "held_out", one row for each validation.
+    training_ : dict
+        Facts about the training.
+
+    See Also
+    --------
+    Denoiser : Remove noise.
+    Imputer : Fill missing values.
+    Codec : Compress items to bytes.
+
+    References
+    ----------
+    Hinton & Salakhutdinov, "Reducing the dimensionality of data with neural networks", Science 313, 2006.
+
+    Examples
+    --------
+    >>> from narrows import Autoencoder, data
+    >>> images = data.read("digits").values
+    >>> model = Autoencoder("linear", code=4, epochs=20).fit(images)
+    >>> codes = model.transform(images)
+    >>> codes.shape
+    (1797, 4)
+    >>> decoded = model.inverse_transform(codes)
+    >>> decoded.shape, decoded.dtype
+    ((1797, 8, 8), dtype('uint8'))
     """
 
     tool = "autoencoder"
-    architecture_type = Architecture
+    model_: AutoencoderModel
 
     def __init__(
         self,
@@ -123,46 +150,47 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TableRebuilder):
         resume: bool = False,
         report: Callable[[TrainingProgress], None] | None = None,
     ) -> "Autoencoder":
-        """Learn from the items X; `y` is ignored.
+        """Learn from items.
 
-        checkpoint: a file for the state of the run, and `resume` to go on from it. report: called several times a
-        second with the progress. Ctrl-C keeps the best network so far, leaves the estimator fitted with it, and raises
-        KeyboardInterrupt. TrainingError when no network better than the mean of the data was found.
+        Parameters
+        ----------
+        X : array, list of arrays, data frame or Items
+            N complete items.
+        y : None
+            Ignored.
+        checkpoint : str or Path, optional
+            File for the state of the training, written every minute and when it is interrupted.
+        resume : bool, default=False
+            Resume the training whose state is in `checkpoint`.
+        report : callable, optional
+            Called several times a second with the progress, a `narrows.training.task.TrainingProgress`.
+
+        Returns
+        -------
+        Autoencoder
+            The fitted estimator itself.
+
+        Raises
+        ------
+        DataError
+            If nothing can be learned from the items, such as incomplete ones.
+        ParameterError
+            If a parameter is invalid, or does not go with the items.
+        TrainingError
+            If no network better than the mean of the data was found.
+        KeyboardInterrupt
+            If the training was interrupted, as by Ctrl-C. The estimator is then fitted with the best network so far,
+            if that beats the mean of the data; otherwise it stays as it was.
         """
-        items = self._items(X, fitting=True)
-        self.features_ = None if items.columns is None else Features.learn(items.values, items.columns)
-        if self.features_ is not None and not self.features_.size:
-            raise DataError(f"{items.source}: no column of it varies, so there is nothing to learn")
-        items = self.seen(items)
-        scaling = Scaling.learn(items) if self.features_ is None else Scaling.identity(self.features_.size)
-        if self.loss == "bce" and not scaling.is_range:
-            raise ParameterError(
-                f"needs values of a known range, such as 0..1 or uint8; these are {items.dtype}",
-                parameter="loss",
-                value=self.loss,
-            )
-        architecture, crop = self._design(items, scaling)
-        settings = self._settings(items, architecture.kind)
-        batches = Batches(items, scaling, settings.batch_size, settings.seed, choose_device(self.device), crop)
-        mean = batches.mean()
-        held_out = [(float(difference(self.loss, mean.expand_as(x), x)), len(x)) for x in batches.held_out()]
-        interrupted = self._learn(
-            items,
-            batches,
-            settings,
-            architecture,
-            lambda network, x, step: difference(self.loss, network(x), x),
-            sum(loss * count for loss, count in held_out) / sum(count for _, count in held_out),
-            mean,
-            {"loss": self.loss},
-            checkpoint,
-            resume,
-            report,
+        options = AutoencoderOptions(
+            architecture=self.architecture,
+            code=self.code,
+            upsampling=self.upsampling,
+            preset=self.preset,
+            loss=self.loss,
+            training=self._training_options(),
         )
-        self.training_["loss"] = self.loss
-        if interrupted:
-            raise KeyboardInterrupt
-        return self
+        return self._fit(plan_autoencoder(self._training_data(X), options), checkpoint, resume, report)
 
     def check_parameters(self, paired: bool = False) -> None:
         """Raise ParameterError for parameters that suit no data, before any data are read."""
@@ -181,204 +209,140 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TableRebuilder):
         )
 
     def transform(self, X: Any) -> Any:
-        """Codes (N, K) of the items X, of the dtype of X where that is floating, else float32.
+        """Encode items.
 
-        A convolutional code is flattened from (*grid, channels). Items of different sizes give a list of vectors.
+        Parameters
+        ----------
+        X : array, list of arrays, data frame or Items
+            N items like those of `fit`.
+
+        Returns
+        -------
+        ndarray of shape (N, K), or list of N ndarrays
+            The codes, of the dtype of X where that is floating, else float32. A convolutional code is flattened from
+            (*grid, channels). Items of different sizes give a list.
+
+        Raises
+        ------
+        DataError
+            If the items do not fit the model.
         """
-        check_is_fitted(self)
-        items = self._items(X)
-        dtype = items.dtype if items.dtype.kind == "f" else np.dtype(np.float32)
-        codes = [code.astype(dtype, copy=False) for _, code in self._codes(items)]
-        return joined(codes) if items.uniform else [code[0] for code in codes]
+        return self._model().encode(self._items(X))
 
     def inverse_transform(self, Z: Any, shapes: Any = None) -> Any:
-        """Items from the codes Z that `transform` gave, with the dtype, range and layout of the data learnt from.
+        """Decode codes.
 
-        Rows of a table that was learnt from a data frame come back as one, with the index of Z where that has one.
+        Parameters
+        ----------
+        Z : array-like of shape (N, K), or list of N arrays
+            Codes as from `transform`.
+        shapes : tuple of int, or array-like of shape (N, S), optional
+            Spatial shape of all items, or of each; by default that of the training items. A list of codes with the
+            shape of each becomes a list of items.
 
-        shapes: the spatial shape of the items, that of the training items by default; or (N, S), the shape of each,
-        with which a list of codes becomes a list of items. DataError where codes and shapes do not fit.
+        Returns
+        -------
+        ndarray, list of ndarrays or DataFrame
+            Items with the dtype, range and layout of the training data; a data frame where it was one, with the index
+            of Z where that has one.
+
+        Raises
+        ------
+        DataError
+            If codes and shapes do not fit.
         """
-        check_is_fitted(self)
-        if shapes is None and isinstance(Z, list) and len({np.size(code) for code in Z}) > 1:
-            raise DataError(
-                "codes of different lengths: say the shapes of their items, like shapes=[(28, 28), (30, 20)]"
-            )
-        network, scale = self._network(), self._scale()
-        shapes = np.asarray(network.architecture.shape if shapes is None else shapes, np.int64)
-        if shapes.ndim not in (1, 2) or shapes.shape[-1] != len(network.architecture.shape) or (shapes < 1).any():
-            raise DataError(
-                f"shapes of items: expected {len(network.architecture.shape)} sizes from 1, like "
-                f"{network.architecture.shape}, or so many for each code; found {shapes.tolist()}"
-            )
-        if self.columns_ is not None:
-            return self._as_frame(self._decode(network, scale, Z, shapes), getattr(Z, "index", None))
-        if shapes.ndim < 2:
-            return self._as_given(self._decode(network, scale, Z, shapes))
-        if len(shapes) != len(Z):
-            raise DataError(f"{len(Z)} codes and {len(shapes)} shapes of items: expected as many")
-        if not isinstance(Z, list) and (shapes == shapes[0]).all():
-            return self._as_given(self._decode(network, scale, Z, shapes[0]))
-        items = (self._decode(network, scale, [code], shape)[0] for code, shape in zip(Z, shapes, strict=True))
-        return [self._item_as_given(item) for item in items]
-
-    def decoded(self, codes: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-        """Items (n, *shape) or (n, *shape, C) in scaled units, as the network gives them, from codes (n, K)."""
-        check_is_fitted(self)
-        network, device = self._network(), choose_device(self.device)
-        found = np.empty((len(codes), *shape, network.architecture.channels), np.float32)
-        rows = np.asarray(codes, np.float32 if shape else np.float64)  # the precision of the network
-        for place, values in coding_tiles.decode(network, rows, shape, device):
-            found[(slice(None), *place)] = values.movedim(1, -1).cpu().numpy()
-        return found if self.item_axes_[-1] in "CF" else found[..., 0]
+        model = self._model()
+        each = shapes is not None and np.ndim(shapes) == 2
+        ragged = isinstance(Z, list) and (each or len({np.size(code) for code in Z}) > 1)
+        dtype = np.float32 if model.manifest.architecture.shape else np.float64
+        found = model.decode(Z if ragged else check_array(Z, dtype=dtype), shapes)
+        if found.columns is not None:
+            return tables.decode_frame(found.values, found.columns, getattr(Z, "index", None))
+        return self._as_list(found) if ragged or not found.uniform else self._as_array(found)
 
     def reconstruct(self, X: Any) -> Any:
-        """What comes back of the items X after the squeeze: the same dtype, shape and layout.
+        """Encode and decode items.
 
-        A list gives a list, and so do `narrows.data.Items` of different sizes. Of a table that was learnt from a data
-        frame it is one.
+        Parameters
+        ----------
+        X : array, list of arrays, data frame or Items
+            N items like those of `fit`.
+
+        Returns
+        -------
+        ndarray, list of ndarrays or DataFrame
+            The reconstructions, in the form of X; `Items` give an array, or a list where their sizes differ.
         """
-        check_is_fitted(self)
         items = self._items(X)
-        network, scale = self._network(), self._scale()
-        parts = [
-            self._decode(network, scale, code, np.array(part.shape[1 : 1 + items.spatial_dims], int))
-            for part, code in self._codes(items)
-        ]
-        if self.columns_ is not None:
-            return self._as_frame(joined(parts), None if items.frame is None else items.frame.index)
+        found = self._model().reconstruct(items)
+        if found.columns is not None:
+            return tables.decode_frame(found.values, found.columns) if found.frame is None else found.frame
         if isinstance(X, Items):
-            return joined(parts) if items.uniform else [part[0] for part in parts]
-        if is_list_of_items(X, self.axes_):
-            return [self._item_as_given(item) for part in parts for item in part]
-        return self._as_given(joined(parts)).reshape(np.shape(X))
-
-    def pairs(self, X: Any) -> Iterator[tuple[Tensor, Tensor]]:
-        """Batches of items and of their reconstructions, each (N, C, *S) in scaled units.
-
-        Large signals and volumes come in parts, one after the other.
-        """
-        check_is_fitted(self)
-        items = self._items(X)
-        network, scale, device = self._network(), self._scale(), choose_device(self.device)
-        for part, code in self._codes(items):
-            shape = part.shape[1 : 1 + items.spatial_dims]
-            for place, rebuilt in coding_tiles.decode(network, code, shape, device, whole=items.spatial_dims == 2):
-                yield scale(as_tensor(part[(slice(None), *place)]).to(device)), rebuilt
+            return found.values if found.uniform else list(found)
+        return self._as_given(X, found)
 
     def score(self, X: Any, y: Any = None) -> float:
-        """Minus the mean squared error of the reconstruction in scaled units, so that more is better."""
-        check_is_fitted(self)
-        squares, count = 0.0, 0
-        for x, rebuilt in self.pairs(X):
-            squares += float(((rebuilt - x) ** 2).sum())
-            count += x.numel()
-        return -squares / count
+        """Return minus the mean squared error of the reconstruction in scaled units, so that more is better."""
+        return -float(self._model().mse(self._items(X)))
 
     def score_samples(self, X: Any) -> np.ndarray:
-        """Minus each item's mean squared error of the reconstruction in scaled units, (N,) float64.
+        """Score each item by how well it is reconstructed.
 
-        Outliers have the lowest: what is unlike the items learnt from is rebuilt badly.
+        Parameters
+        ----------
+        X : array, list of arrays, data frame or Items
+            N items like those of `fit`.
+
+        Returns
+        -------
+        ndarray of shape (N,), float64
+            Minus the mean squared error in scaled units. Outliers have the lowest scores: what is unlike the training
+            items is reconstructed badly.
         """
-        errors = [((rebuilt - x).double() ** 2).flatten(1).mean(1).cpu().numpy() for x, rebuilt in self.pairs(X)]
-        return -np.concatenate(errors)
+        errors: np.ndarray = self._model().item_errors(self._items(X))
+        return -errors
 
-    @staticmethod
-    def _parameters(document: dict[str, Any]) -> dict[str, Any]:
-        architecture = Architecture.from_dict(document["architecture"])
+    @property
+    def code_shape_(self) -> tuple[int, ...]:
+        """Shape of one training item's code, (K,) or (*grid, channels)."""
+        return self.model_.code_shape
+
+    @property
+    def features_(self) -> Features | None:
+        """How the cells of a data frame become the numbers that the network sees; None for other items."""
+        return self.model_.manifest.features
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.model_.code_size()
+
+    @classmethod
+    def parameters_of(cls, model: AutoencoderModel) -> dict[str, Any]:
+        """Return the parameters that only autoencoders have, as a model was trained with them."""
+        architecture = model.manifest.architecture
         return {
             "architecture": architecture.kind,
             "code": architecture.code,
             "upsampling": architecture.upsampling,
             "preset": architecture.preset,
-            "loss": document["training"]["loss"],
+            "loss": model.loss,
         }
 
-    @property
-    def only_shape_(self) -> tuple[int, ...] | None:
-        architecture = self.network_.architecture
-        return architecture.shape if architecture.flat and architecture.shape else None
+    def _training_items(self, X: Any) -> Items:
+        if tables.is_frame(X) and self.axes in (None, "NF"):
+            return self._frame_to_items(X, None, fitting=True)
+        return super()._training_items(X)
 
-    def _codes(self, items: Items) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """The items in parts (n, *item_shape), one by one where they have different sizes, and their codes (n, K)."""
-        network, scale, device = self._network(), self._scale(), choose_device(self.device)
-        step = max(1, VALUES_AT_ONCE // math.prod(items.item_shape)) if items.uniform else 1
-        for start in range(0, len(items), step):
-            part = items.values[start : start + step] if items.uniform else items[start][None]
-            if self.features_ is not None:
-                part = self.features_.forward(part)
-            yield part, coding_tiles.encode(network, scale, part, items.spatial_dims, device)
-
-    @property
-    def code_shape_(self) -> tuple[int, ...]:
-        shape = self.network_.code_shapes(self.network_.architecture.shape)[0]
-        return (*shape[1:], shape[0])
-
-    @property
-    def _n_features_out(self) -> int:
-        return sum(math.prod(shape) for shape in self.network_.code_shapes(self.network_.architecture.shape))
-
-    def _decode(self, network: Network, scale: Scale, Z: Any, shape: np.ndarray) -> np.ndarray:
-        """Items (N, *shape), their axes in the order of the layout, from codes (N, K)."""
-        size = tuple(shape.tolist())
-        if network.architecture.flat and size != network.architecture.shape:
-            raise DataError(
-                f"items of shape {size}: the codes of this model are for {network.architecture.shape} alone"
-            )
-        rows = check_array(Z, dtype=str(self._precision()).removeprefix("torch."))
-        tensors = network.code_shapes(size)
-        expected = sum(math.prod(each) for each in tensors)
-        if rows.shape[1] != expected:
-            raise DataError(
-                f"codes of {rows.shape[1]} values: this model's codes have {expected} for items of "
-                f"shape {size or (self.n_features_in_,)}, and for items of other sizes it needs their shapes"
-            )
-        channels = network.architecture.channels
-        out_shape = (len(rows), *size, *([channels] if self.item_axes_[-1] in "CF" else []))
-        out = allocate(math.prod(out_shape), np.dtype(self.scaling_.dtype)).reshape(out_shape)
-        step = max(1, VALUES_AT_ONCE // channels // math.prod(size))
-        for start in range(0, len(rows), step):
-            part = slice(start, start + step)
-            for place, values in coding_tiles.decode(network, rows[part], size, choose_device(self.device)):
-                out[(part, *place)] = scale.inverse(values)
-        return out
-
-    def _design(self, items: Items, scaling: Scaling) -> tuple[Architecture, tuple[int, ...] | None]:
-        """The architecture for the items, and the crop to train it on."""
-        kind = choose_kind(items) if self.architecture == "auto" else self.architecture
-        code = choose_code(items, kind) if self.code is None else parse_code(self.code)
-        flat = isinstance(code, int)
-        if flat and items.spatial_dims and len(items) == 1:
-            raise DataError(
-                f"a single item, {describe(items)}, from which a flat code of {code} cannot be learned",
-                source=items.source,
-                hint="cut it into many items of one size, or specify channels x grid, which is learned from crops",
-            )
-        if flat and not items.uniform:
-            raise DataError(
-                f"its items have different sizes, which a flat code of {code} cannot have",
-                source=items.source,
-                hint="specify channels x grid for crops, such as",
-                suggestion={"code": "8x8x8"},
-            )
-        crop = choose_crop(items, flat)
-        architecture = Architecture(
-            kind=kind,  # type: ignore[arg-type]
-            channels=items.channels if items.spatial_dims else items.item_shape[0],
-            shape=items.item_shape[: items.spatial_dims] if items.uniform else crop or (),
-            code=code,
-            upsampling=self.upsampling,  # type: ignore[arg-type]
-            preset=self.preset,  # type: ignore[arg-type]
-            ranged=scaling.is_range,
-        )
-        return architecture, crop
+    def _items(self, X: Any) -> Items:
+        columns = self._model().columns
+        if columns is None or isinstance(X, Items):
+            return super()._items(X)
+        if tables.is_frame(X):
+            return self._frame_to_items(X, columns)
+        check_numeric(columns, "an array; expected a data frame, since")
+        return Items(validate_data(self, X, reset=False, dtype=np.float64), "NF", columns=columns)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def joined(parts: list[np.ndarray]) -> np.ndarray:
-    """Parts as one array; a single one, which may be large, as it is."""
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)

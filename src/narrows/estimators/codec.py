@@ -1,30 +1,19 @@
 """The estimator `Codec`: learned compression of signals, images and volumes."""
 
-import copy
 import io
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
-import numpy as np
-from sklearn.utils.validation import check_is_fitted
-
-from narrows.artifacts.model_file import ModelFile
 from narrows.codec.archive import Archive
-from narrows.codec.codec_training import check_trainable, prepare_training
-from narrows.codec.coder import Coder
 from narrows.codec.container.mode import Mode
 from narrows.codec.model import CodecModel
-from narrows.data import Scaling
-from narrows.estimators.base import Tool, axes_as_given
-from narrows.models.defaults import choose_crop
-from narrows.progress import training_bar
-from narrows.training.loop import train
-from narrows.training.runtime import choose_device
-from narrows.training.task import RunOptions, TrainingProgress
+from narrows.estimators.base import Estimator
+from narrows.plans.codec_plan import plan_codec
+from narrows.training.task import TrainingProgress
 
 
-class Codec(Tool):
+class Codec(Estimator):
     """Learned compression of signals, images and volumes.
 
     A codec learns what items of a kind have in common, and compresses others of that kind. Items hold integers or real
@@ -86,7 +75,6 @@ class Codec(Tool):
     """
 
     tool = "codec"
-    complete_data: ClassVar[bool] = False
     model_: CodecModel
 
     def __init__(
@@ -147,17 +135,8 @@ class Codec(Tool):
         KeyboardInterrupt
             If the training was interrupted; the codec is then fitted with the best networks so far.
         """
-        items = copy.copy(self)._items(X, fitting=True)  # scikit-learn sets on the copy what it finds out about X
-        check_trainable(items)
-        crop = choose_crop(items, flat=False)
-        training = prepare_training(items, self._settings(items, "codec"), crop, choose_device(self.device))
-        with training_bar(self.verbose) as shown:
-            run = RunOptions(None if checkpoint is None else Path(checkpoint), resume, report or shown)
-            trained = train(training.task, run)
-        self.model_ = training.model(trained, axes_as_given(self.axes, items), self.device)
-        if trained.interrupted:
-            raise KeyboardInterrupt
-        return self
+        plan = plan_codec(self._training_data(X), self._training_options())
+        return self._fit(plan, checkpoint, resume, report)
 
     def compress(
         self,
@@ -201,10 +180,9 @@ class Codec(Tool):
         ParameterError
             If not exactly one option is given, or its value is out of bounds.
         """
-        check_is_fitted(self)
-        target = io.BytesIO()
+        model, target = self._model(), io.BytesIO()
         mode = Mode.choose(lossless, max_error, quality, psnr)
-        self.model_.on(self.device).compress(self._items(X), mode, target, embed_model, progress)
+        model.compress(self._items(X), mode, target, embed_model, progress)
         return target.getvalue()
 
     def decompress(self, blob: bytes) -> Any:
@@ -225,60 +203,15 @@ class Codec(Tool):
         FormatError
             If the bytes are damaged, or were compressed with another model.
         """
-        check_is_fitted(self)
-        with Archive(blob, "the compressed data", model=self.model_.on(self.device)) as archive:
+        with Archive(blob, "the compressed data", model=self._model()) as archive:
             return archive[:]
 
-    def save(self, path: str | Path) -> None:
-        """Write the model to one safetensors file, which `narrows.load` reads."""
-        check_is_fitted(self)
-        self.model_.save(path)
-
     @classmethod
-    def from_model(cls, model: CodecModel) -> "Codec":
-        """Return an estimator fitted with a model."""
-        training = model.training
-        names = ("minutes", "epochs", "batch_size", "learning_rate")
-        self = cls(axes=model.axes, random_state=training.seed, **{name: getattr(training, name) for name in names})
-        self.model_ = model
-        return self
-
-    @classmethod
-    def from_file(cls, path: str | Path, tensors: dict[str, np.ndarray], document: dict[str, Any]) -> "Codec":
-        """Return the codec in a model file; FormatError where its parts do not fit together."""
-        return cls.from_model(CodecModel.from_file(ModelFile(tensors, document, str(path))))
-
-    @property
-    def axes_(self) -> str:  # type: ignore[override]
-        """Axes of the arrays that come in and go out."""
-        return self.model_.axes
+    def parameters_of(cls, model: CodecModel) -> dict[str, Any]:
+        """Return the parameters that only codecs have, as a model was trained with them: none."""
+        return {}
 
     @property
     def fingerprint_(self) -> str:
         """SHA-256 that identifies the model, in hexadecimal."""
         return self.model_.fingerprint
-
-    @property
-    def history_(self) -> dict[str, list[float]]:  # type: ignore[override]
-        """Columns "epoch", "seconds", "loss" and "held_out", one row for each validation."""
-        return self.model_.training.history
-
-    @property
-    def training_(self) -> dict[str, Any]:  # type: ignore[override]
-        """Facts about the training."""
-        return self.model_.training.to_dict()
-
-    @property
-    def scaling_(self) -> Scaling:
-        """How values are scaled on their way into the latent networks."""
-        return self.model_.scaling
-
-    @property
-    def coder_(self) -> Coder:
-        """What codes items of one shape."""
-        return self.model_.coder
-
-    @property
-    def channels_(self) -> int:
-        """Number of channels of an item."""
-        return self.model_.channels

@@ -1,39 +1,28 @@
-"""The tool `Denoiser`: clean items from noisy ones, learnt with clean examples or without any."""
+"""The estimator `Denoiser`: clean items from noisy ones, learned with clean examples or without any."""
 
-import warnings
 from collections.abc import Callable
-from dataclasses import replace
-from itertools import product
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.validation import check_is_fitted
-from torch import Tensor
+from sklearn.base import TransformerMixin
 
 from narrows.corruption import Noise
-from narrows.data import Items, Scaling
-from narrows.errors import DataError, ParameterError
-from narrows.estimators.restorer import Restorer, part_of, scaled_mse
-from narrows.models.defaults import describe
-from narrows.networks.restoration.mixture import Mixture
-from narrows.networks.restoration.unet import RestoringNetwork
-from narrows.objectives.restoration import AddNoise, BlindObjective, Pairs, RestorationObjective, hide_lattice, lattice
-from narrows.training.batches import as_tensor
-from narrows.training.runtime import choose_device
+from narrows.errors import ParameterError
+from narrows.estimators.base import Estimator
+from narrows.models.calibration import Calibration
+from narrows.models.denoiser_model import DenoiserModel
+from narrows.models.tiled_inference import scaled_mse
+from narrows.plans.denoiser_plan import DenoiserOptions, check_pairs, plan_denoiser
 from narrows.training.task import TrainingProgress
 
-LITTLE = 0.005  # of the range or the deviation of the data: noise that is none
 
+class Denoiser(TransformerMixin, Estimator):
+    """Learn to remove noise from signals, images and volumes.
 
-class Denoiser(Restorer):
-    """Learn to denoise, from clean or from noisy items.
-
-    In one of three ways. With `noise`, from clean items, to which such noise is added in training. With pairs,
-    `fit(noisy, clean)`, or `fit(noisy, noisy_again)` of the same scenes. With neither, from noisy items alone, whose
-    noise then has to be independent from value to value and zero on average, but for being clipped.
+    In one of three ways. With `noise`, from clean items, to which training adds such noise. With pairs,
+    ``fit(noisy, clean)``, or ``fit(noisy, noisy_again)`` of the same scenes [1]_. With neither, from noisy items
+    alone, by predicting hidden values from their neighbours [2]_ [3]_ and combining the prediction with the noisy
+    value [4]_; their noise then has to be independent from value to value, with mean zero but for clipping.
 
     Parameters
     ----------
@@ -67,11 +56,43 @@ class Denoiser(Restorer):
 
     Attributes
     ----------
-    n_features_in_, axes_, history_, training_ : as of `Autoencoder`
-    calibration_ : how expected deviations go with those of held-out items; None where only noisy items were learnt from
+    model_ : narrows.models.TrainedModel
+        The trained model, which does all the work and needs no scikit-learn.
+    n_features_in_ : int
+        Number of values of one item, or of one training crop.
+    axes_ : str
+        Axes of the arrays that come in and go out.
+    clip_ : bool
+        Whether noisy values are clipped.
+    calibration_ : Calibration or None
+        Map from predicted to measured standard deviations; None where only noisy items were learned from.
+    history_ : dict of str to list of float
+        Columns "epoch", "seconds", "loss" and "held_out", one row for each validation.
+    training_ : dict
+        Facts about the training.
+
+    References
+    ----------
+    .. [1] Lehtinen et al., "Noise2Noise: Learning image restoration without clean data", ICML 2018.
+    .. [2] Krull, Buchholz & Jug, "Noise2Void: Learning denoising from single noisy images", CVPR 2019.
+    .. [3] Batson & Royer, "Noise2Self: Blind denoising by self-supervision", ICML 2019.
+    .. [4] Laine et al., "High-quality self-supervised deep image denoising", NeurIPS 2019.
+
+    Examples
+    --------
+    >>> from narrows import Denoiser, data
+    >>> images = data.read("digits").values[:200]
+    >>> model = Denoiser("gaussian:0.3", epochs=10).fit(images)
+    >>> noisy = model.with_noise(images, seed=1)
+    >>> clean = model.transform(noisy)
+    >>> clean.shape, clean.dtype
+    ((200, 8, 8), dtype('float32'))
+    >>> bool(((clean - images) ** 2).mean() < ((noisy - images) ** 2).mean())
+    True
     """
 
     tool = "denoiser"
+    model_: DenoiserModel
 
     def __init__(
         self,
@@ -108,56 +129,46 @@ class Denoiser(Restorer):
         resume: bool = False,
         report: Callable[[TrainingProgress], None] | None = None,
     ) -> "Denoiser":
-        """Learn from items X: clean ones where there is a `noise`, else noisy ones, and from what they should be, y.
+        """Learn from items.
 
-        y: of the shapes of X, clean or noisy another time. The other arguments and what is raised are as for
-        `Autoencoder.fit`; ValueError where both `noise` and `y` are given.
+        Parameters
+        ----------
+        X : array, list of arrays or Items
+            N items: clean ones where there is a `noise`, else noisy ones.
+        y : array, list of arrays or Items, optional
+            The same items, clean or with other noise, of the shapes of X.
+        checkpoint : str or Path, optional
+            File for the state of the training, written every minute and when it is interrupted.
+        resume : bool, default=False
+            Resume the training whose state is in `checkpoint`.
+        report : callable, optional
+            Called several times a second with the progress, a `narrows.training.task.TrainingProgress`.
+
+        Returns
+        -------
+        Denoiser
+            The fitted estimator itself.
+
+        Raises
+        ------
+        DataError
+            If nothing can be learned from the items, or X and y are no pairs.
+        ParameterError
+            If a parameter is invalid, does not go with the items, or both `noise` and `y` are given.
+        TrainingError
+            If no network better than the mean of the data was found.
+        KeyboardInterrupt
+            If the training was interrupted, as by Ctrl-C. The estimator is then fitted with the best network so far,
+            if that beats the mean of the data; otherwise it stays as it was.
+
+        Warns
+        -----
+        sklearn.exceptions.ConvergenceWarning
+            If denoising does not help, or hardly any noise was found.
         """
-        self.check_parameters(paired=y is not None)
-        items, target = self._items(X, fitting=True), None
-        scaling = Scaling.learn(items)
-        if y is not None:
-            target = self._items(y, fitting=True)
-            check_alike(items, target)
-            scaling = wider(scaling, Scaling.learn(target))
-        elif self.noise is None and self.clip is None and not scaling.is_range:
-            # What was clipped says nothing of how strong its noise was, and would be taken for free of it.
-            scaling = Scaling.detect_clipping(items) or scaling
-        clip = scaling.is_range if self.clip is None else self.clip
-        if clip and not scaling.is_range:
-            raise ParameterError(
-                f"needs values of a known range, 0..1 or unsigned; these are {items.dtype}",
-                parameter="clip",
-                value=True,
-            )
-        noise = None if self.noise is None else Noise.parse(self.noise)
-
-        def objective(seed: int) -> RestorationObjective:
-            if target is not None:
-                return RestorationObjective(Pairs(), seed)
-            return BlindObjective(clip, seed) if noise is None else RestorationObjective(AddNoise(noise, clip), seed)
-
-        blind = noise is None and target is None
-        self._fit(
-            items,
-            scaling,
-            "blind" if blind else "denoise",
-            objective,
-            target,
-            {"noise": self.noise, "clip": clip, "pairs": target is not None},
-            checkpoint,
-            resume,
-            report,
-        )
-        if blind and (level := self._noise_level()) < LITTLE:
-            unit = "range" if scaling.is_range else "deviation"
-            warnings.warn(
-                f"hardly any noise was found, {level:.2g} of the {unit} of the data, so hardly any is taken away: "
-                "either there is none, or that of a value goes with that of its neighbours",
-                ConvergenceWarning,
-                stacklevel=2,
-            )
-        return self
+        options = DenoiserOptions(self.noise, self.clip, self.preset, self._training_options())
+        data, target = self._training_data(X), None if y is None else self._training_data(y).items
+        return self._fit(plan_denoiser(data, options, target), checkpoint, resume, report)
 
     def check_parameters(self, paired: bool = False) -> None:
         """Raise ParameterError for parameters that suit no data, before any data are read."""
@@ -171,116 +182,103 @@ class Denoiser(Restorer):
                     value=self.noise,
                 )
 
-    def _noise_level(self) -> float:
-        """The deviation of the noise that was learnt beside noisy items, where it is largest, in scaled units."""
-        with torch.no_grad():
-            ends = torch.tensor([0.0, 1.0], device=choose_device(self.device))
-            return float(self._network().noise(ends).max().sqrt())
+    def transform(self, X: Any, *, progress: Callable[[int, int], None] | None = None) -> Any:
+        """Remove the noise of items.
+
+        Parameters
+        ----------
+        X : array, list of arrays or Items
+            N noisy items.
+        progress : callable, optional
+            Called with the items done and the items in all.
+
+        Returns
+        -------
+        array, list of arrays or Items
+            The denoised items, in the form of X: the same dtype, shape and layout.
+
+        Raises
+        ------
+        DataError
+            If the items do not fit the model.
+        """
+        return self._as_given(X, self._model().denoise(self._items(X), progress))
+
+    def uncertainty(self, X: Any) -> Any:
+        """Return the predictive standard deviation of each value that `transform` returns.
+
+        With clean examples it is calibrated on the held-out items. Learned from noisy items alone, it is that of the
+        posterior of the clean value; learned from a second noisy take, it includes the noise of that.
+
+        Parameters
+        ----------
+        X : array, list of arrays or Items
+            N noisy items.
+
+        Returns
+        -------
+        array, list of arrays or Items
+            Standard deviations, float32 in the data's unit, in the form of X.
+        """
+        return self._as_given(X, self._model().predictive_std(self._items(X)))
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Return minus the mean squared error in scaled units, so that more is better.
+
+        Parameters
+        ----------
+        X : array, list of arrays or Items
+            N items: noisy ones where there is y; else clean ones, to which noise is added as in training.
+        y : array, list of arrays or Items, optional
+            The clean items.
+
+        Raises
+        ------
+        DataError
+            If there is no y, and training added no noise.
+        """
+        model, items = self._model(), self._items(X)
+        if y is None:
+            return -scaled_mse(model.scaling, model.denoise(model.add_noise(items)), model.check(items))
+        target = model.check(self._items(y))
+        check_pairs(items, target)
+        return -scaled_mse(model.scaling, model.denoise(items), target)
+
+    def with_noise(self, X: Any, noise: str | None = None, seed: int = 0) -> Any:
+        """Add noise to items.
+
+        Parameters
+        ----------
+        X : array, list of arrays or Items
+            N clean items.
+        noise : str, optional
+            Such as "gaussian:0.1"; by default that of training.
+        seed : int, default=0
+            Seed of the noise.
+
+        Returns
+        -------
+        array, list of arrays or Items
+            Noisy items in the form of X, clipped as in training; float32 where X has integers.
+
+        Raises
+        ------
+        DataError
+            If no noise is given, and training added none.
+        """
+        return self._as_given(X, self._model().add_noise(self._items(X), noise, seed))
 
     @property
     def clip_(self) -> bool:
         """Whether noisy values are clipped."""
-        return self.scaling_.is_range if self.clip is None else self.clip
+        return self.model_.clip
 
-    def transform(self, X: Any, *, progress: Callable[[int, int], None] | None = None) -> Any:
-        """The items X without noise: the same dtype, shape and layout. A list gives a list, `Items` give `Items`.
+    @property
+    def calibration_(self) -> Calibration | None:
+        """Map from predicted to measured standard deviations; None where only noisy items were learned from."""
+        return self.model_.calibration
 
-        progress: called with items done and items in all.
-        """
-        check_is_fitted(self)
-        items = self._items(X)
-        return self._like(X, self._answers(items, self._values, items.dtype, progress))
-
-    def uncertainty(self, X: Any) -> Any:
-        """The standard deviation of each value that `transform` gives, float32 in the data's own unit, shaped as X.
-
-        With clean examples it is calibrated on the held-out items. Learnt from noisy items alone, it is that of the
-        clean value under what the network expects; learnt from a second noisy take, it includes the noise of that.
-        """
-        check_is_fitted(self)
-        return self._like(X, self._answers(self._items(X), self._deviations))
-
-    def score(self, X: Any, y: Any = None) -> float:
-        """Minus the mean squared error in scaled units, so that more is better.
-
-        With y, of X without noise from y; else of the items X, once noise was added as in training. DataError where
-        there was none.
-        """
-        check_is_fitted(self)
-        items = self._items(X)
-        if y is not None:
-            right = self._items(y)
-            check_alike(items, right)
-            return -scaled_mse(self.scaling_, self.transform(items), right)
-        return -scaled_mse(self.scaling_, self.transform(self.with_noise(items)), items)
-
-    def with_noise(self, X: Any, noise: str | None = None, seed: int = 0) -> Any:
-        """The items X with noise, that of training by default, clipped as there; floats where X has integers."""
-        check_is_fitted(self)
-        noise = noise or self.noise
-        if noise is None:
-            raise DataError("this denoiser learnt from noisy items: say which noise to add, like gaussian:0.1")
-        items, parsed = self._items(X), Noise.parse(noise)
-        scale, device = self._scale(), choose_device(self.device)
-        generator = torch.Generator(device=device).manual_seed(seed)
-        dtype = items.dtype if items.dtype.kind == "f" else np.dtype(np.float32)
-        noisy = replace(items, values=np.empty(items.values.shape, dtype))
-        step = 500 if items.uniform else 1
-        for start in range(0, len(items), step):
-            x = parsed.add(scale(as_tensor(part_of(items, start, step)).to(device)), generator, self.clip_)
-            part_of(noisy, start, step)[:] = scale.inverse_unclipped(x, dtype)
-        return self._like(X, noisy)
-
-    def _values(self, network: RestoringNetwork, x: Tensor) -> Tensor:
-        return super()._values(network, x) if self._calibrated(network) else self._posterior(network, x)[0]
-
-    def _deviations(self, network: RestoringNetwork, x: Tensor) -> Tensor:
-        return super()._deviations(network, x) if self._calibrated(network) else self._posterior(network, x)[1].sqrt()
-
-    @staticmethod
-    def _calibrated(network: RestoringNetwork) -> bool:
-        return network.architecture.task != "blind"
-
-    def _posterior(self, network: RestoringNetwork, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and variance of the clean values: what their neighbours say, and then what was seen of them."""
-        mean, variance = torch.empty_like(x), torch.empty_like(x)
-        for starts in product((0, 1), repeat=x.ndim - 2):
-            _, features = network(hide_lattice(x, starts).x)
-            hidden = lattice(starts)
-            mixture = Mixture.from_parameters(network.describe(features, x.shape[2:])[hidden])
-            mean[hidden], variance[hidden] = mixture.posterior(x[hidden], network.noise(mixture.means), self.clip_)
-        return mean, variance
-
-    def _document(self) -> dict[str, Any]:
-        return {**super()._document(), "noise": self.noise, "clip": self.clip_}
-
-    @staticmethod
-    def _parameters(document: dict[str, Any]) -> dict[str, Any]:
-        preset = document["architecture"]["preset"]
-        return {"noise": document["noise"], "clip": bool(document["clip"]), "preset": preset}
-
-
-def check_alike(items: Items, target: Items) -> None:
-    """DataError where the two are not pairs."""
-    same = items.uniform == target.uniform and items.axes == target.axes and len(items) == len(target)
-    if same and items.uniform:
-        same = items.item_shape == target.item_shape
-    elif same:
-        same = np.array_equal(items.shapes, target.shapes)  # type: ignore[arg-type]
-    if not same:
-        raise DataError(
-            f"{target.source}: {len(target)} items, {describe(target)}; pairs need the same as "
-            f"{items.source}: {len(items)} items, {describe(items)}"
-        )
-
-
-def wider(one: Scaling, other: Scaling) -> Scaling:
-    """Of two scalings, the one into which both data fit; DataError where the two are of different units."""
-    if one.is_range and other.is_range and np.dtype(one.dtype).kind != np.dtype(other.dtype).kind:
-        raise DataError(
-            f"pairs of {one.dtype} from {one.low:g} to {one.high:g} and of {other.dtype} from {other.low:g} to "
-            f"{other.high:g}: give both in the same unit"
-        )
-    if one.is_range and (not other.is_range or other.high > one.high):
-        return replace(other, dtype=one.dtype)
-    return one
+    @classmethod
+    def parameters_of(cls, model: DenoiserModel) -> dict[str, Any]:
+        """Return the parameters that only denoisers have, as a model was trained with them."""
+        return {"noise": model.noise, "clip": model.clip, "preset": model.manifest.architecture.preset}

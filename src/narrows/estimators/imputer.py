@@ -1,43 +1,37 @@
-"""The tool `Imputer`: complete items from items with holes, and complete tables."""
+"""The estimator `Imputer`: complete items from items with missing values, and complete tables."""
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
-from numbers import Real
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
+from sklearn.base import TransformerMixin
+from sklearn.impute import MissingIndicator
 from sklearn.utils import Tags, check_random_state
-from sklearn.utils.validation import check_is_fitted
-from torch import Tensor
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
 from narrows.corruption import Masks
-from narrows.data import Items, Scaling
-from narrows.data.masks import apply_masks, mask_value, split_alpha
-from narrows.errors import DataError, ParameterError
-from narrows.estimators.base import axes_count, is_list_of_items
-from narrows.estimators.restorer import part_of, scaled_mse
-from narrows.estimators.table_filler import Strategy
-from narrows.estimators.table_imputer import TableImputer
-from narrows.models.defaults import describe
-from narrows.networks.restoration.mixture import Mixture
-from narrows.networks.restoration.unet import RestoringNetwork
-from narrows.objectives.restoration import FillObjective
-from narrows.training.runtime import choose_device
+from narrows.data import Items
+from narrows.data.tables import frames as tables
+from narrows.data.tables.features import Features
+from narrows.errors import ParameterError
+from narrows.estimators.base import Estimator, is_list_of_items, n_axes
+from narrows.models.calibration import Calibration
+from narrows.models.imputer_model import ImputerModel, Strategy
+from narrows.models.table_imputation import code_frame, observed_codes
+from narrows.plans.imputer_plan import ImputerOptions, plan_imputer
 from narrows.training.task import TrainingProgress
 
-ROUNDS = 16  # of drawing a plausible filling
 
+class Imputer(TransformerMixin, Estimator):
+    """Learn to fill missing values in tables, signals, images and volumes.
 
-class Imputer(TableImputer):
-    """Learn to fill missing values in data of any kind.
-
-    In training more values are hidden, and the network, which sees which are, learns to tell them. What is known comes
-    back bit for bit. A table is an array or a data frame, whose columns may hold numbers, booleans, categories, text
-    and dates; it comes back with the same columns, types, order and index. Where the other columns do not tell a column
-    better than its mean does, a `ConvergenceWarning` says so, and its holes get the mean.
+    Learns from items with or without missing values. Training hides further values, and the network, which sees which
+    ones, learns to predict them [1]_ [2]_ [3]_. Observed values stay bit for bit. A table is an array or a data frame,
+    whose columns may hold numbers, booleans, categories, text and dates; the result has the same columns, types, order
+    and index. Tables get a factor analysis, corrected by an ensemble of perceptrons; signals, images and volumes a
+    U-Net. Where the other columns do not predict a column better than its mean does, it is filled with the mean.
 
     Parameters
     ----------
@@ -48,9 +42,10 @@ class Imputer(TableImputer):
         Which values are missing, besides NaN; alpha: where the last channel of images is 0. That channel is no part of
         the items then. For data frames, also text; None and NA are always missing.
     strategy : {"mean", "mode"}, default="mean"
-        What fills a hole: the best value on average, or the most probable one. Categories are always the most probable.
+        What to fill in: the best value on average, or the most probable one. Categories are always the most probable.
     add_indicator : bool, default=False
-        Whether `transform` adds a column for each column of a table that had holes in `fit`: 1 where there was one.
+        Whether `transform` adds a column for each column of a table that had missing values in `fit`, which is 1 where
+        a value was missing.
     preset : {"default", "lesson"}, default="default"
         The size of the network; lesson is the plain convolutional network of the classic lesson.
     minutes : float, optional
@@ -74,12 +69,46 @@ class Imputer(TableImputer):
 
     Attributes
     ----------
-    n_features_in_, axes_, history_, training_, calibration_ : as of `Denoiser`
-    feature_names_in_, columns_ : of a table; indicator_ : what adds columns, or None
+    model_ : narrows.models.TrainedModel
+        The trained model, which does all the work and needs no scikit-learn.
+    n_features_in_ : int
+        Number of values of one item, or of columns of a table.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns; only where a table had them.
+    axes_ : str
+        Axes of the arrays that come in and go out.
+    columns_ : narrows.data.Columns or None
+        Columns of a table; None for other items.
+    indicator_ : sklearn.impute.MissingIndicator or None
+        What adds columns.
+    calibration_ : Calibration or None
+        Map from predicted to measured standard deviations; None for a table without numbers.
+    history_ : dict of str to list of float
+        Columns "epoch", "seconds", "loss" and "held_out", one row for each validation.
+    training_ : dict
+        Facts about the training.
+
+    References
+    ----------
+    .. [1] Gondara & Wang, "MIDA: Multiple imputation using denoising autoencoders", PAKDD 2018.
+    .. [2] Du, Melis & Wang, "ReMasker: Imputing tabular data with masked autoencoding", ICLR 2024.
+    .. [3] Pathak et al., "Context encoders: Feature learning by inpainting", CVPR 2016.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from narrows import Imputer
+    >>> x = np.linspace(0, 1, 200)
+    >>> table = np.column_stack([x, 2 * x, 1 - x])
+    >>> table[::4, 1] = np.nan
+    >>> filled = Imputer(epochs=20).fit_transform(table)
+    >>> bool(np.isfinite(filled).all()), filled.shape
+    (True, (200, 3))
     """
 
     tool = "imputer"
-    complete_data = False
+    model_: ImputerModel
+    indicator_: MissingIndicator | None
 
     def __init__(
         self,
@@ -120,30 +149,52 @@ class Imputer(TableImputer):
         resume: bool = False,
         report: Callable[[TrainingProgress], None] | None = None,
     ) -> "Imputer":
-        """Learn from what is known of the items X; `y` is ignored.
+        """Learn from the observed values of items.
 
-        The other arguments and what is raised are as for `Autoencoder.fit`.
+        Parameters
+        ----------
+        X : array, list of arrays, data frame or Items
+            N items, with or without missing values.
+        y : None
+            Ignored.
+        checkpoint : str or Path, optional
+            File for the state of the training, written every minute and when it is interrupted.
+        resume : bool, default=False
+            Resume the training whose state is in `checkpoint`.
+        report : callable, optional
+            Called several times a second with the progress, a `narrows.training.task.TrainingProgress`.
+
+        Returns
+        -------
+        Imputer
+            The fitted estimator itself.
+
+        Raises
+        ------
+        DataError
+            If nothing can be learned from the items.
+        ParameterError
+            If a parameter is invalid, or does not go with the items.
+        TrainingError
+            If no network better than the mean of the data was found.
+        KeyboardInterrupt
+            If the training was interrupted, as by Ctrl-C. The estimator is then fitted with the best network so far,
+            if that beats the mean of the data; otherwise it stays as it was.
+
+        Warns
+        -----
+        sklearn.exceptions.ConvergenceWarning
+            If the other columns do not predict a column better than its mean does.
         """
-        self.check_parameters()
-        holes = Masks.parse(self.holes)
-        items = self._items(X, fitting=True)
-        if self.add_indicator and items.spatial_dims:
-            raise ParameterError("only tables have columns to add", parameter="add_indicator", value=True)
-        if not items.spatial_dims:
-            self._fit_table(items, checkpoint, resume, report)
-            return self
-        self._fit(
-            items,
-            Scaling.learn(items),
-            "fill",
-            lambda seed: FillObjective(holes, seed),
-            None,
-            {"holes": self.holes},
-            checkpoint,
-            resume,
-            report,
+        options = ImputerOptions(
+            holes=self.holes,
+            missing_values=self.missing_values,
+            strategy=self.strategy,
+            add_indicator=self.add_indicator,
+            preset=self.preset,
+            training=self._training_options(),
         )
-        return self
+        return self._fit(plan_imputer(self._training_data(X), options), checkpoint, resume, report)
 
     def check_parameters(self, paired: bool = False) -> None:
         """Raise ParameterError for parameters that suit no data, before any data are read."""
@@ -153,186 +204,165 @@ class Imputer(TableImputer):
         Masks.parse(self.holes)
 
     def transform(self, X: Any, mask: Any = None, *, progress: Callable[[int, int], None] | None = None) -> Any:
-        """The items X with their holes filled: the same dtype, shape and layout. What is known stays bit for bit.
+        """Fill the missing values of items.
 
-        mask: what is not 0 there is a hole as well; of the shape of X with or without its channels, or of one item and
-        then for all. A list gives a list, `Items` give `Items`. An alpha channel that marks holes does not come back.
-        progress: called with items done and items in all.
+        Parameters
+        ----------
+        X : array, list of arrays, data frame or Items
+            N items with missing values.
+        mask : array, list of arrays or Items, optional
+            Values are also missing where it is not 0. Of the shape of X with or without its channels, or of one item
+            and then for all.
+        progress : callable, optional
+            Called with the items done and the items in all.
+
+        Returns
+        -------
+        array, list of arrays, data frame or Items
+            The complete items in the form of X: the same dtype, shape and layout, without an alpha channel that marks
+            missing values. Observed values stay bit for bit.
+
+        Raises
+        ------
+        DataError
+            If the items do not fit the model, or the mask does not fit them.
         """
-        check_is_fitted(self)
-        items = self.with_mask(X, mask)
-        if not items.spatial_dims:
-            return self._with_indicator(items, self._fill_table(X, items))
-        answer = self._values if self.strategy == "mean" else self._most_probable
-        return self._like(X, self._filled(items, self._answers(items, answer, items.dtype, progress)))
+        model, items = self._model(), self.with_mask(X, mask)
+        filled = self._as_given(X, model.fill(items, progress))
+        if self.indicator_ is None or isinstance(X, Items):
+            return filled
+        added = self.indicator_.transform(observed_codes(items))
+        if items.frame is None:
+            return np.hstack([filled, added.astype(filled.dtype)])
+        names = self.get_feature_names_out()[items.item_shape[0] :]
+        return filled.assign(**{name: added[:, place] for place, name in enumerate(names)})
 
     def sample(self, X: Any, count: int, mask: Any = None, random_state: Any = 0) -> list[Any]:
-        """As many plausible fillings as `count`, each as of `transform`.
+        """Draw plausible values for the missing ones.
 
-        Where `transform` gives what is best on average, values are drawn here, some at a time: those that come later
-        see those that came before, so that the values of a filling go together.
+        Where `transform` fills in what is best on average, values are drawn here, some at a time: those that come
+        later see those that came before, so that the values go together.
+
+        Parameters
+        ----------
+        X : array, list of arrays, data frame or Items
+            N items with missing values.
+        count : int
+            Number of samples.
+        mask : array, list of arrays or Items, optional
+            As for `transform`: values are also missing where it is not 0.
+        random_state : int, RandomState instance or None, default=0
+            Seed of the samples.
+
+        Returns
+        -------
+        list of length `count`
+            Complete items, each in the form of X.
         """
-        check_is_fitted(self)
-        items, seeds = self.with_mask(X, mask), check_random_state(random_state)
-        drawn = [seeds.randint(2**31) for _ in range(count)]
-        if not items.spatial_dims:
-            return [self._draw_table(X, items, seed) for seed in drawn]
-        return [self._like(X, self._drawn(items, seed)) for seed in drawn]
+        model, items, seeds = self._model(), self.with_mask(X, mask), check_random_state(random_state)
+        return [self._as_given(X, model.sample(items, seeds.randint(2**31))) for _ in range(count)]
 
     def uncertainty(self, X: Any, mask: Any = None) -> Any:
-        """The standard deviation of each value that was filled, float32 in the data's own unit, shaped as X.
+        """Return the predictive standard deviation of each filled value, calibrated on held-out items.
 
-        0 where the value is known; calibrated on the held-out items. Of categories it is the probability that the
-        filling is wrong, of dates days; a data frame gives a data frame.
+        Parameters
+        ----------
+        X : array, list of arrays, data frame or Items
+            N items with missing values.
+        mask : array, list of arrays or Items, optional
+            As for `transform`: values are also missing where it is not 0.
+
+        Returns
+        -------
+        array, list of arrays, data frame or Items
+            Standard deviations, float32 in the data's unit, in the form of X; 0 where a value is observed. For
+            categories, the probability that the filled one is wrong; for dates, days.
         """
-        check_is_fitted(self)
-        items = self.with_mask(X, mask)
-        if not items.spatial_dims:
-            return self._doubts_of_table(X, items)
-        deviations = self._answers(items, self._deviations)
-        deviations.values[~missing(items)] = 0
-        return self._like(X, deviations)
+        return self._as_given(X, self._model().predictive_std(self.with_mask(X, mask)))
 
     def score(self, X: Any, y: Any = None) -> float:
-        """Minus the mean squared error in scaled units of what is hidden in the items X as in training.
+        """Return minus the mean squared error in scaled units of values hidden as in training; more is better.
 
-        Of tables minus the loss of training, in which categories count by their surprise.
+        For tables it is minus the training loss, in which categories count by their negative log-likelihood.
+        """
+        return -float(self._model().loss(self._items(X)))
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Return the names of the columns of a completed table, and those that indicators add.
+
+        Parameters
+        ----------
+        input_features : array-like of str, optional
+            Names of the columns, where `fit` saw none.
         """
         check_is_fitted(self)
-        items = self._items(X)
-        if not items.spatial_dims:
-            return self._score_table(items)
-        hidden = self.with_holes(items)
-        asked = replace(items, values=missing(hidden) & ~missing(items), mask=None)
-        return -scaled_mse(self.scaling_, self.transform(hidden), items, asked)
+        names: np.ndarray = _check_feature_names_in(self, input_features)
+        if self.indicator_ is None:
+            return names
+        return np.concatenate([names, self.indicator_.get_feature_names_out(names)])
+
+    @property
+    def calibration_(self) -> Calibration | None:
+        """Map from predicted to measured standard deviations; None for a table without numbers."""
+        return self.model_.calibration
+
+    @property
+    def features_(self) -> Features | None:
+        """How the cells of a table become the numbers that the network sees; None for other items."""
+        return self.model_.manifest.features
+
+    @classmethod
+    def parameters_of(cls, model: ImputerModel) -> dict[str, Any]:
+        """Return the parameters that only imputers have, as a model was trained with them."""
+        names = ("holes", "missing_values", "strategy", "preset")
+        given = {name: getattr(model.manifest, name) for name in names}
+        return {**given, "add_indicator": model.manifest.indicator is not None}
 
     def with_mask(self, X: Any, mask: Any = None) -> Items:
-        """The items X as `Items` with all their holes marked, those of the mask among them."""
-        check_is_fitted(self)
-        items = self._items(X)
-        if mask is None:
-            return items
-        return apply_masks(items, mask if isinstance(mask, Items) else self._masks(mask, items))
+        """Return X as items with a mask of all missing values."""
+        masked: Items = self._model().with_mask(self._items(X), mask)
+        return masked
 
     def with_holes(self, X: Any, holes: str | None = None, seed: int = 0) -> Items:
-        """The items X as `Items` with more holes, those of training by default."""
-        check_is_fitted(self)
-        items = self._items(X)
-        if not items.spatial_dims:
-            return self.with_hidden_cells(items, holes, seed)
-        parsed = Masks.parse(holes or self.holes)
-        marked = replace(items, mask=missing(items))
-        generator = torch.Generator().manual_seed(seed)
-        scale = self._scale()
-        step = 500 if items.uniform else 1
-        for start in range(0, len(items), step):
-            here = part_of(marked.mask_items(), start, step)
-            shape = tuple(scale.channels_first(torch.from_numpy(here)).shape)
-            here |= scale.channels_last(parsed.draw(shape, generator))
-        return marked
+        """Return `ImputerModel.hide`."""
+        hidden: Items = self._model().hide(self._items(X), holes, seed)
+        return hidden
 
-    def _items(self, X: Any, fitting: bool = False) -> Items:
-        if not fitting and self.axes_ == "NYX" and not isinstance(X, Items):
-            if is_list_of_items(X, self.axes_) and X[0].ndim == 3:
-                X = Items.from_list(X, "YXC")  # with an alpha channel
-            elif axes_count(X) == 4:
-                X = Items.from_array(X, "NYXC")
-        return super()._items(X, fitting)
+    def _model(self) -> Any:
+        return super()._model().with_options(self.strategy, self.missing_values)
 
-    def _marked(self, items: Items, fitting: bool) -> Items:
-        if not (isinstance(self.missing_values, Real) or str(self.missing_values) == "alpha"):
-            raise ParameterError(
-                "expected a number, NaN or alpha", parameter="missing_values", value=self.missing_values
-            )
-        with_alpha = not fitting and items.spatial_dims == 2 and items.channels - 1 == self.channels_ in (1, 3)
-        if with_alpha or (fitting and self.missing_values == "alpha"):
-            items = split_alpha(items)
-        if not isinstance(self.missing_values, str):
-            items = mask_value(items, self.missing_values)
-        if any(np.isinf(chunk).any() for chunk in (items.chunks() if items.dtype.kind == "f" else ())):
-            raise DataError(f"{items.source}: holds infinity; mark what is not known as NaN")
-        if fitting and missing(items).all():
-            raise DataError(f"{items.source}: no value of it is known, so there is nothing to learn from")
-        return items
+    def _assign(self, model: Any) -> None:
+        super()._assign(model)
+        self.indicator_, columns = None, self.model_.manifest.indicator
+        if columns is not None:
+            missing = np.zeros((1, self.n_features_in_))
+            missing[:, list(columns)] = np.nan
+            self.indicator_ = MissingIndicator(features="missing-only", error_on_new=False).fit(missing)
 
-    def _masks(self, mask: Any, items: Items) -> Items:
-        """A mask as the user has it, of all items or of one, with or without channels, as items."""
-        if is_list_of_items(mask, self.axes_):
-            without = self.axes_.replace("C", "")
-            return Items.from_list(mask, self.axes_ if mask[0].ndim == len(self.axes_) - 1 else without, "mask")
-        mask = np.asarray(mask)
-        sizes = dict(zip(items.axes, (len(items), *items.item_shape), strict=True)) if items.uniform else {}
-        for left_out in ("", "C", "N", "NC"):
-            axes = "".join(axis for axis in self.axes_ if axis not in left_out)
-            if len(axes) == mask.ndim and all(
-                sizes.get(axis, size) == size for axis, size in zip(axes, mask.shape, strict=True)
-            ):
-                return Items.from_array(mask, axes, source="mask")
-        raise DataError(
-            f"mask has shape {mask.shape}: expected the axes {self.axes_} of X, or those of one item, with or without "
-            f"channels; the items have {describe(items)}"
-        )
+    def _training_items(self, X: Any) -> Items:
+        if isinstance(X, Items) or self.axes not in (None, "NF") or is_list_of_items(X, self.axes) or n_axes(X) > 2:
+            return super()._training_items(X)
+        if tables.is_frame(X):
+            validate_data(self, X, reset=True, skip_check_array=True)
+            return code_frame(X, self.missing_values)
+        return self._items_of(X, self.axes, fitting=True, ensure_all_finite="allow-nan")
 
-    def _filled(self, items: Items, answered: Items) -> Items:
-        """The answers, and in their place what is known."""
-        np.copyto(answered.values, items.values, where=~missing(items))
-        return answered
-
-    def _drawn(self, items: Items, seed: int) -> Items:
-        """One plausible filling: few values first, which the others then see, and more and more with each round."""
-        holes = missing(items)
-        state, rng = replace(items, values=items.values.copy(), mask=holes), np.random.default_rng(seed)
-        device = choose_device(self.device)
-        for number in range(ROUNDS):
-            generator = torch.Generator(device=device).manual_seed(int(rng.integers(2**62)))
-
-            def draw(network: RestoringNetwork, x: Tensor, generator: torch.Generator = generator) -> Tensor:
-                _, features = network(self._known(x))
-                return Mixture.from_parameters(network.describe(features, x.shape[2:])).sample(generator)
-
-            drawn = self._answers(state, draw, items.dtype)
-            done, share = (number / ROUNDS) ** 2, ((number + 1) / ROUNDS) ** 2
-            chosen = holes & (rng.random(holes.shape, np.float32) < (share - done) / (1 - done))
-            np.copyto(state.values, drawn.values, where=chosen)
-            holes &= ~chosen
-        return replace(state, mask=None)
-
-    def _most_probable(self, network: RestoringNetwork, x: Tensor) -> Tensor:
-        _, features = network(self._known(x))
-        return Mixture.from_parameters(network.describe(features, x.shape[2:])).mode()
-
-    def _known(self, x: Tensor) -> Tensor:
-        known = x.isfinite()
-        return torch.cat([torch.where(known, x, 0.0), known.to(x.dtype)], 1)
-
-    def _document(self) -> dict[str, Any]:
-        marks = self.missing_values
-        return {
-            **super()._document(),
-            "holes": self.holes,
-            "missing_values": repr(float(marks)) if isinstance(marks, Real) else marks,
-            "strategy": self.strategy,
-            "preset": self.preset,
-            "numbered": isinstance(marks, Real),
-        }
-
-    @staticmethod
-    def _parameters(document: dict[str, Any]) -> dict[str, Any]:
-        marked = document["missing_values"]
-        return {
-            "holes": document["holes"],
-            "missing_values": float(marked) if document["numbered"] else marked,
-            "strategy": document["strategy"],
-            "preset": document["preset"],
-        }
+    def _items(self, X: Any) -> Items:
+        model = self._model()
+        if isinstance(X, Items):
+            return X
+        if model.is_table:
+            if tables.is_frame(X) and model.feature_names:
+                validate_data(self, X, reset=False, skip_check_array=True)
+                return code_frame(X, self.missing_values, model.columns)
+            return self._items_of(X, self.axes_, ensure_all_finite="allow-nan")
+        if self.axes_ == "NYX" and is_list_of_items(X, self.axes_) and X[0].ndim == 3:
+            return Items.from_list(X, "YXC")  # with an alpha channel
+        if self.axes_ == "NYX" and n_axes(X) == 4:
+            return Items.from_array(X, "NYXC")
+        return super()._items(X)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         return tags
-
-
-def missing(items: Items) -> np.ndarray:
-    """True where a value is not known, as `items.values`."""
-    holes = np.isnan(items.values) if items.dtype.kind == "f" else np.zeros(items.values.shape, bool)
-    return holes if items.mask is None else holes | items.mask

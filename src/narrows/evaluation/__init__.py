@@ -53,14 +53,4 @@ def evaluate(model: Any, items: "Items", **options: Any) -> "Evaluation":
 
 def trained_model(model: Any) -> Any:
     """Return the trained model of a fitted estimator, with the estimator's options; a trained model as it is."""
-    if hasattr(model, "_model"):
-        return model._model()
-    if hasattr(model, "model_"):
-        return model.model_.on(model.device)
-    if hasattr(model, "_document"):
-        from narrows.artifacts.model_file import ModelFile
-        from narrows.models.trained_model import model_of
-
-        tensors = {name: tensor.cpu().numpy() for name, tensor in model.network_.state_dict().items()}
-        return model_of(ModelFile.create(tensors, model._document()))
-    return model
+    return model._model() if hasattr(model, "_model") else model

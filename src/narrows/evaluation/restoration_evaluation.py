@@ -9,7 +9,6 @@ import numpy as np
 
 from narrows.data import Items
 from narrows.errors import DataError
-from narrows.estimators.denoiser import check_alike as check_pairs
 from narrows.evaluation import trained_model
 from narrows.evaluation.metrics import CoverageSum, Quality, QualitySum, has_ssim, scaled_unit
 from narrows.evaluation.peers import ImputationPeer, peers
@@ -19,6 +18,7 @@ from narrows.models.denoiser_model import DenoiserModel
 from narrows.models.imputer_model import ImputerModel
 from narrows.models.spatial_imputation import missing
 from narrows.models.trained_model import VALUES_AT_ONCE
+from narrows.plans.denoiser_plan import check_pairs
 
 
 @dataclass(frozen=True)

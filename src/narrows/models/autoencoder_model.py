@@ -14,7 +14,8 @@ from narrows.data.tables import frames as tables
 from narrows.data.tables.features import Features
 from narrows.errors import DataError
 from narrows.models import coding_tiles
-from narrows.models.trained_model import VALUES_AT_ONCE, ModelManifest, TrainedModel, check_numeric
+from narrows.models.item_checks import check_complete, check_numeric, plain_numbers
+from narrows.models.trained_model import VALUES_AT_ONCE, ModelManifest, TrainedModel
 from narrows.networks import Architecture, Network, format_code
 from narrows.training.batches import as_tensor
 
@@ -102,8 +103,8 @@ class AutoencoderModel(TrainedModel):
         """Return the items as the model takes them; DataError where they do not fit."""
         if self.columns is not None:
             return self._check_table(items, self.columns)
-        items = self.as_plain_numbers(items)
-        self.check_complete(items)
+        items = plain_numbers(items, self.tool)
+        check_complete(items, self.tool)
         return self.check_layout(items)
 
     def encode(self, items: Items) -> np.ndarray | list[np.ndarray]:
@@ -201,6 +202,14 @@ class AutoencoderModel(TrainedModel):
             for place, reconstruction in self._decoded_parts(code, shape, whole=items.spatial_dims == 2):
                 yield scale(as_tensor(part[(slice(None), *place)]).to(device)), reconstruction
 
+    def mse(self, items: Items) -> float:
+        """Return the mean squared error of the reconstruction in scaled units."""
+        squares, count = 0.0, 0
+        for x, reconstruction in self.reconstruction_pairs(items):
+            squares += float(((reconstruction - x) ** 2).sum())
+            count += x.numel()
+        return squares / count
+
     def item_errors(self, items: Items) -> np.ndarray:
         """Return the mean squared error of each item's reconstruction in scaled units, (N,) float64."""
         pairs = self.reconstruction_pairs(items)
@@ -237,15 +246,13 @@ class AutoencoderModel(TrainedModel):
                 raise DataError(
                     f"{items.source}: axes {items.axes}; this model was trained on a table of {len(columns)} columns"
                 )
+            check_complete(items, self.tool)
             items = replace(items, values=np.asarray(items.values, np.float64), columns=columns)
-            self.check_complete(items)
         elif items.columns != columns:
             if items.frame is None:
                 raise DataError(f"{items.source}: its columns are not those that the model learned from")
             items = replace(items, values=tables.encode_frame(items.frame, columns, items.source), columns=columns)
-        if not len(items):
-            raise DataError(f"{items.source}: holds no rows")
-        check_complete_table(items, self.tool)
+        check_complete(items, self.tool)
         return items
 
     def _encoded_parts(self, items: Items) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -285,7 +292,11 @@ class AutoencoderModel(TrainedModel):
         architecture = self.manifest.architecture
         if architecture.flat and shape != architecture.shape:
             raise DataError(f"items of shape {shape}: the codes of this model are for {architecture.shape} alone")
-        rows, expected = np.asarray(codes, str(self._precision()).removeprefix("torch.")), self.code_size(shape)
+        try:
+            rows = np.asarray(codes, str(self._precision()).removeprefix("torch."))
+        except (TypeError, ValueError) as error:
+            raise DataError(f"codes are rows of numbers ({error})") from None
+        expected = self.code_size(shape)
         if rows.ndim != 2 or rows.shape[1] != expected:
             found = f"codes of {rows.shape[1]} values" if rows.ndim == 2 else f"codes of shape {rows.shape}"
             raise DataError(
@@ -327,22 +338,6 @@ def features_of(items: Items, features: Features) -> Items:
         part = slice(start, start + ROWS_AT_ONCE)
         features.forward(items.values[part], out=values[part])
     return replace(items, values=values, columns=None, frame=None)
-
-
-def check_complete_table(items: Items, tool: str) -> None:
-    """Raise DataError where cells of a table are missing, in columns where any was observed in training."""
-    assert items.columns is not None
-    observed = np.array([not column.empty for column in items.columns])
-    missing = np.isnan(items.values) if items.frame is None else items.frame.isna().to_numpy()
-    counts = missing.sum(axis=0) * observed
-    if counts.any():
-        first = int((counts > 0).argmax())
-        more = int((counts > 0).sum()) - 1
-        raise DataError(
-            f"{items.source}: column {items.columns[first].name!r} has {counts[first]} missing value(s)"
-            + (f", and {more} other column(s) have some" if more else "")
-            + f"; {tool}s need complete data: fill them first, as with narrows fill"
-        )
 
 
 def describe_architecture(architecture: Architecture) -> list[tuple[str, str]]:

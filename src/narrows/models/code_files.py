@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from narrows.data.formats import ReadOptions, find_by_name, find_format, identif
 from narrows.data.tables import frames as tables
 from narrows.data.tables.cells import require
 from narrows.errors import DataError
-from narrows.estimators.autoencoder import Autoencoder
+from narrows.models.autoencoder_model import AutoencoderModel
 
 
 @dataclass(frozen=True)
@@ -33,53 +33,61 @@ class Codes:
     source: str = "codes"
 
 
-def encode_items(model: Autoencoder, items: Items) -> Codes:
-    """The codes of items; `decode_items` undoes it as far as the model can."""
+def encode_items(model: AutoencoderModel, items: Items) -> Codes:
+    """Return the codes of items; `decode_items` is the inverse as far as the model allows."""
     shapes = None
     if items.spatial_dims:
         shapes = np.tile(items.item_shape, (len(items), 1)) if items.shapes is None else items.shapes
         shapes = shapes[:, : items.spatial_dims]
-    return Codes(model.transform(items), shapes, items.names, items.source)
+    return Codes(model.encode(items), shapes, items.names, items.source)
 
 
-def decode_items(model: Autoencoder, codes: Codes) -> Items:
-    """The items that codes stand for; DataError where the codes are not such as the model gives."""
+def decode_items(model: AutoencoderModel, codes: Codes) -> Items:
+    """Return the items that codes stand for; DataError where the codes are not such as the model gives."""
+    shapes = codes.shapes
+    if shapes is not None and not isinstance(codes.rows, list):
+        shapes = shapes[0]
     try:
-        if isinstance(codes.rows, list):
-            rebuilt = model.inverse_transform(codes.rows, codes.shapes)
-            return Items.from_list(rebuilt, model.axes_, codes.source, names=codes.names, rate=model.rate_)
-        rebuilt = model.inverse_transform(codes.rows, None if codes.shapes is None else codes.shapes[0])
-        if model.columns_ is not None:
-            return tables.frame_to_items(rebuilt, model.columns_, codes.source)
-        return Items.from_array(rebuilt, model.axes_, codes.source, names=codes.names, rate=model.rate_)
-    except ValueError as error:
-        reason = str(error).splitlines()[0]
-        raise DataError(reason if reason.startswith(codes.source) else f"{codes.source}: {reason}") from None
+        items = model.decode(codes.rows, shapes)
+    except DataError as error:
+        error.source = error.source or codes.source
+        raise
+    return replace(items, source=codes.source, names=codes.names)
 
 
 def encode_table(
-    model: Autoencoder, source: str, target: str, progress: Callable[[int, int], None] | None = None
+    model: AutoencoderModel, source: str, target: str, progress: Callable[[int, int], None] | None = None
 ) -> None:
-    """Write the codes of a table's rows from file to file, part by part; `decode_table` undoes it."""
+    """Write the codes of a table's rows from file to file, part by part; `decode_table` is the inverse."""
 
     def encode(frame: Any) -> Any:
-        return _framed(model.transform(tables.frame_to_items(frame, model.columns_, source)), frame.index)
+        codes = model.encode(tables.frame_to_items(frame, model.columns, source))
+        return _framed(np.asarray(codes), frame.index)
 
-    convert(source, target, encode, model.columns_, progress=progress)
+    convert(source, target, encode, model.columns, progress=progress)
 
 
 def decode_table(
-    model: Autoencoder, source: str, target: str, progress: Callable[[int, int], None] | None = None
+    model: AutoencoderModel, source: str, target: str, progress: Callable[[int, int], None] | None = None
 ) -> None:
     """Write the rows of a table that codes stand for from file to file, part by part."""
 
     def decode(frame: Any) -> Any:
+        codes = _codes_of(frame, model.code_shape[0])
         try:
-            return model.inverse_transform(_codes_of(frame, model.code_shape_[0]))
-        except ValueError as error:
-            raise DataError(f"{source}: {str(error).splitlines()[0]}") from None
+            items = model.decode(codes.to_numpy())
+        except DataError as error:
+            error.source = error.source or source
+            raise
+        return items_frame(items, codes.index)
 
     convert(source, target, decode, progress=progress)
+
+
+def items_frame(items: Items, index: Any) -> Any:
+    """Return decoded rows as a data frame with an index."""
+    assert items.columns is not None
+    return tables.decode_frame(items.values, items.columns, index)
 
 
 def _framed(codes: np.ndarray, index: Any = None) -> Any:

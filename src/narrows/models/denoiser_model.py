@@ -13,6 +13,7 @@ from narrows.corruption import Noise
 from narrows.data import Columns, Items
 from narrows.errors import DataError
 from narrows.models.calibration import Calibration
+from narrows.models.item_checks import check_complete, plain_numbers
 from narrows.models.tiled_inference import Progress, TiledInference, describe_restoration, psnr_note, view_of
 from narrows.models.trained_model import ModelManifest, TrainedModel
 from narrows.networks import Restoration, RestoringNetwork
@@ -97,8 +98,8 @@ class DenoiserModel(TrainedModel):
 
     def check(self, items: Items) -> Items:
         """Return the items as the model takes them; DataError where they do not fit."""
-        items = self.as_plain_numbers(items)
-        self.check_complete(items)
+        items = plain_numbers(items, self.tool)
+        check_complete(items, self.tool)
         return self.check_layout(items)
 
     def denoise(self, items: Items, progress: Progress | None = None) -> Items:

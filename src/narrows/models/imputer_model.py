@@ -8,11 +8,13 @@ from typing import Any, ClassVar, Literal, Protocol, Self
 import numpy as np
 
 from narrows.data import Columns, Items
+from narrows.data.masks import apply_masks
 from narrows.data.tables.features import Features
-from narrows.errors import ParameterError
+from narrows.errors import DataError, ParameterError
 from narrows.models.calibration import Calibration
+from narrows.models.item_checks import describe_items
 from narrows.models.spatial_imputation import SpatialImputation
-from narrows.models.table_imputation import TableImputation, column_sizes
+from narrows.models.table_imputation import TableImputation, code_frame, column_sizes
 from narrows.models.tiled_inference import Progress, TiledInference, describe_restoration, psnr_note
 from narrows.models.trained_model import ModelManifest, TrainedModel
 from narrows.networks import Restoration, RestoringNetwork, TableArchitecture, TableNetwork
@@ -179,6 +181,31 @@ class ImputerModel(TrainedModel):
         """Return the items with a mask of all missing values; DataError where they do not fit."""
         return self.backend.check(items, self.manifest.missing_values)
 
+    def with_mask(self, items: Items, mask: Any = None) -> Items:
+        """Return the items with a mask of all missing values.
+
+        Parameters
+        ----------
+        items : Items
+            Items that fit the model.
+        mask : Items, array or list of arrays, optional
+            Values are also missing where it is not 0. Of the shape of the items, their axes in the user's order, with
+            or without channels; or of one item, and then for all.
+
+        Raises
+        ------
+        DataError
+            If the items do not fit the model, or the mask does not fit them.
+        """
+        items = self.check(items)
+        if mask is None:
+            return items
+        return apply_masks(items, mask if isinstance(mask, Items) else mask_items(mask, items, self.axes))
+
+    def code_rows(self, frame: Any, source: str = "X") -> Items:
+        """Return the rows of a data frame as items; DataError where they do not fit the model."""
+        return code_frame(frame, self.manifest.missing_values, self.columns, source)
+
     def fill(self, items: Items, progress: Progress | None = None) -> Items:
         """Return the items with their missing values filled, of the same type.
 
@@ -274,3 +301,21 @@ def describe_imputer(holes: str, missing_values: Any, architecture: Any) -> list
     else:
         rows = describe_restoration(architecture)
     return [("learned from", f"items with holes {holes}"), ("missing", f"NaN{also}"), *rows]
+
+
+def mask_items(mask: Any, items: Items, axes: str) -> Items:
+    """Return a mask of all items or of one, its axes in the user's order, with or without channels, as items."""
+    if isinstance(mask, (list, tuple)) and mask and all(isinstance(each, np.ndarray) and each.ndim for each in mask):
+        return Items.from_list(mask, axes if mask[0].ndim == len(axes) - 1 else axes.replace("C", ""), "mask")
+    mask = np.asarray(mask)
+    sizes = dict(zip(items.axes, (len(items), *items.item_shape), strict=True)) if items.uniform else {}
+    for left_out in ("", "C", "N", "NC"):
+        kept = "".join(axis for axis in axes if axis not in left_out)
+        if len(kept) == mask.ndim and all(
+            sizes.get(axis, size) == size for axis, size in zip(kept, mask.shape, strict=True)
+        ):
+            return Items.from_array(mask, kept, source="mask")
+    raise DataError(
+        f"mask has shape {mask.shape}: expected the axes {axes} of the items, or those of one item, with or without "
+        f"channels; the items have {describe_items(items)}"
+    )

@@ -13,6 +13,7 @@ from narrows.data import Items
 from narrows.data.masks import mask_value, split_alpha
 from narrows.errors import DataError, ParameterError
 from narrows.models.calibration import Calibration
+from narrows.models.item_checks import plain_numbers
 from narrows.models.tiled_inference import Progress, TiledInference, scaled_mse, view_of
 from narrows.models.trained_model import TrainedModel
 
@@ -39,7 +40,7 @@ class SpatialImputation:
 
     def check(self, items: Items, missing_values: Any) -> Items:
         """Return the items with a mask of all missing values; DataError where they do not fit."""
-        items = self.model.as_plain_numbers(items)
+        items = plain_numbers(items, self.model.tool)
         channels = self.model.channels
         with_alpha = items.spatial_dims == 2 and items.channels - 1 == channels in (1, 3)
         return self.model.check_layout(mark_missing(items, missing_values, with_alpha))
@@ -111,7 +112,7 @@ class SpatialImputation:
 def mark_missing(items: Items, missing_values: Any, alpha: bool) -> Items:
     """Return the items with what marks missing values as a mask; an alpha channel, if there is one, is split off."""
     if not (isinstance(missing_values, Real) or str(missing_values) == "alpha"):
-        raise ParameterError('expected a number, NaN or "alpha"', parameter="missing_values", value=missing_values)
+        raise ParameterError("expected a number, NaN or alpha", parameter="missing_values", value=missing_values)
     if alpha:
         items = split_alpha(items)
     if isinstance(missing_values, Real):

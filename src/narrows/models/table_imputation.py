@@ -18,8 +18,9 @@ from narrows.data.tables import frames as tables
 from narrows.data.tables.features import Features
 from narrows.errors import DataError, ParameterError
 from narrows.models.calibration import Calibration
+from narrows.models.item_checks import check_numeric, plain_numbers
 from narrows.models.tiled_inference import Progress
-from narrows.models.trained_model import TrainedModel, check_numeric
+from narrows.models.trained_model import TrainedModel
 from narrows.networks import TableNetwork, build
 from narrows.networks.restoration.mixture import Mixture
 from narrows.objectives.tabular import TableObjective, column_losses
@@ -52,26 +53,19 @@ class TableImputation:
 
     def check(self, items: Items, missing_values: Any) -> Items:
         """Return the rows with a mask of all missing cells; DataError where they do not fit."""
-        columns, named = self.features.columns, bool(self.model.manifest.feature_names)
+        columns = self.features.columns
         if items.axes != "NF":
             raise DataError(
-                f"{items.source}: axes {items.axes}; this model was trained on a table of {len(columns)} columns"
+                f"axes {items.axes}; this model was trained on a table of {len(columns)} columns", source=items.source
             )
-        if items.columns is not None and not named:
-            check_numeric(
-                items.columns, f"{items.source}: {self.model.tool}s that learned from arrays take numbers, and"
-            )
-            items = replace(items, columns=None, frame=None)
-        if items.frame is not None:
-            items = mark_missing_cells(items, missing_values, columns)
-        elif items.columns is not None and items.mask is None:
-            items = replace(items, mask=np.isnan(items.values))
+        if items.columns is not None and not self.model.feature_names:
+            items = plain_numbers(items, self.model.tool)
+        items = mark_missing_cells(items, missing_values, columns)
         if items.item_shape[0] != len(columns):
             raise DataError(f"{items.source}: {items.item_shape[0]} columns; this model was trained on {len(columns)}")
-        if items.columns is not None:
-            return items
-        check_numeric(columns, f"{items.source}: an array; expected a data frame, since")
-        return mark_missing_numbers(items, missing_values)
+        if items.columns is None:
+            check_numeric(columns, f"{items.source}: an array; expected a data frame, since")
+        return items
 
     def fill(self, items: Items, strategy: str, progress: Progress | None) -> Items:
         """Return the rows with their missing cells filled."""
@@ -224,29 +218,49 @@ class TableImputation:
 
 
 def mark_missing_cells(items: Items, missing_values: Any, columns: Columns | None = None) -> Items:
-    """Return a data frame's rows with a mask of missing cells, coded by these columns or by its own."""
-    frame = items.frame
-    none = missing_values is None or (isinstance(missing_values, Real) and np.isnan(float(missing_values)))
-    marks = None if none else frame == missing_values
-    found = marks is not None and bool(marks.to_numpy().any())
-    unmarked = frame.mask(marks) if found else frame
-    if columns is None:
-        columns = tables.infer_columns(unmarked, items.source) if found or items.columns is None else items.columns
-    values = items.values
-    if found or items.columns != columns:
-        values = tables.encode_frame(unmarked, columns, items.source)
-    mask = unmarked.isna().to_numpy()
-    return replace(items, values=values, columns=columns, mask=mask if items.mask is None else mask | items.mask)
+    """Return the rows with a mask of all missing cells.
+
+    Parameters
+    ----------
+    items : Items
+        Rows of numbers, or of coded cells, with the frame that they are of where there is one.
+    missing_values : float or str
+        The value that means "missing" besides NaN.
+    columns : Columns, optional
+        By which the cells of a frame are coded; by default the items' own, or new ones.
+    """
+    if items.frame is not None:
+        unmarked = without_marks(items.frame, missing_values)
+        if columns is None and (unmarked is items.frame or items.mask is not None):
+            columns = items.columns
+        if columns is None or columns != items.columns:
+            coded = tables.frame_to_items(unmarked, columns, items.source)
+            items = replace(items, values=coded.values, columns=coded.columns)
+        missing = unmarked.isna().to_numpy()
+    elif items.columns is not None:
+        missing = np.isnan(items.values)
+    else:
+        if items.dtype.kind == "f" and np.isinf(items.values).any():
+            raise DataError("holds infinity; mark missing values as NaN", source=items.source)
+        if isinstance(missing_values, Real):
+            items = mask_value(items, float(missing_values))
+        missing = np.isnan(items.values) if items.dtype.kind == "f" else np.zeros(items.values.shape, bool)
+    return replace(items, mask=missing if items.mask is None else missing | items.mask)
 
 
-def mark_missing_numbers(items: Items, missing_values: Any) -> Items:
-    """Return rows of numbers with a mask of missing ones."""
-    if items.dtype.kind == "f" and np.isinf(items.values).any():
-        raise DataError(f"{items.source}: holds infinity; mark missing values as NaN")
-    if isinstance(missing_values, Real):
-        items = mask_value(items, float(missing_values))
-    nan = np.isnan(items.values) if items.dtype.kind == "f" else np.zeros(items.values.shape, bool)
-    return replace(items, mask=nan if items.mask is None else nan | items.mask)
+def code_frame(frame: Any, missing_values: Any, columns: Columns | None = None, source: str = "X") -> Items:
+    """Return a data frame as items with a mask of missing cells, coded by these columns or by new ones."""
+    unmarked = without_marks(frame, missing_values)
+    items = tables.frame_to_items(unmarked, columns, source)
+    return replace(items, frame=frame, mask=unmarked.isna().to_numpy())
+
+
+def without_marks(frame: Any, missing_values: Any) -> Any:
+    """Return the frame with nothing in place of the values that mean "missing"."""
+    if missing_values is None or (isinstance(missing_values, Real) and np.isnan(float(missing_values))):
+        return frame
+    found = frame == missing_values
+    return frame.mask(found) if found.to_numpy().any() else frame
 
 
 def observed_codes(items: Items) -> np.ndarray:
@@ -260,7 +274,7 @@ def parse_cells(holes: str) -> Masks:
     parsed = Masks.parse(CELLS_HIDDEN if holes == "mixed" else holes)
     if any(part.kind != "pixels" for part in parsed.parts):
         raise ParameterError(
-            "of tables, expected mixed or pixels, such as pixels:0.1-0.5", parameter="holes", value=holes
+            "for tables, expected mixed or pixels, such as pixels:0.1-0.5", parameter="holes", value=holes
         )
     return parsed
 

@@ -17,6 +17,7 @@ from narrows.artifacts.model_file import FORMAT, ModelFile
 from narrows.data import Columns, Items, Scaling
 from narrows.data.axes import layout_of
 from narrows.errors import DataError, FormatError
+from narrows.models.item_checks import describe_items
 from narrows.networks import build
 from narrows.registry import resolve, tools
 from narrows.training.batches import Scale, as_tensor
@@ -202,6 +203,17 @@ class TrainedModel(ABC):
         return None
 
     @property
+    def n_features(self) -> int:
+        """Number of values of one training item, or of columns of a table."""
+        return int(self.manifest.n_features)
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the columns of a table that has them, else empty."""
+        names: tuple[str, ...] = self.manifest.feature_names
+        return names
+
+    @property
     def rate(self) -> int | None:
         """Sampling rate in Hz of the recordings that the model was trained on; None for other data."""
         return self.training.rate
@@ -296,21 +308,6 @@ class TrainedModel(ABC):
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_placed": {}}
 
-    def as_plain_numbers(self, items: Items) -> Items:
-        """Return a table as rows of numbers, and other items as they are; DataError where cells are none."""
-        if items.columns is None:
-            return items
-        check_numeric(items.columns, f"{items.source}: {self.tool}s that learned from arrays take numbers alone, and")
-        return replace(items, columns=None, frame=None)
-
-    def check_complete(self, items: Items) -> None:
-        """Raise DataError where values are missing or infinite."""
-        for chunk in items.chunks() if items.dtype.kind == "f" else ():
-            if not np.isfinite(chunk).all():
-                raise DataError(f"holds NaN or infinity; {self.tool}s need complete data", source=items.source)
-        if items.mask is not None and items.mask.any():
-            raise DataError(f"has missing values; {self.tool}s need complete data", source=items.source)
-
     def check_layout(self, items: Items) -> Items:
         """Return the items with their rate; DataError where they have other axes, channels, rate or shape."""
         channels = items.channels if items.spatial_dims else items.item_shape[0]
@@ -368,19 +365,6 @@ def model_of(file: ModelFile) -> TrainedModel:
         raise FormatError(f"a model of the unknown tool {file.document.get('tool')!r}", source=file.source)
     model: TrainedModel = resolve(spec.model).from_file(file)
     return model
-
-
-def check_numeric(columns: Columns, reason: str) -> None:
-    """Raise DataError, which begins with a reason, unless all columns hold numbers."""
-    for column in columns:
-        if column.kind not in ("number", "integer", "boolean"):
-            raise DataError(f"{reason} column {column.name!r} holds {column.kind} cells")
-
-
-def describe_items(items: Items) -> str:
-    """Return axes, shape and channels of items for a message."""
-    sizes = f"shape {items.item_shape}" if items.uniform else "different sizes"
-    return f"axes {items.axes}, items of {sizes}, {items.channels} channel(s)"
 
 
 def describe_data(axes: str, scaling: Scaling, columns: Columns | None) -> str:

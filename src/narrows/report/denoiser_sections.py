@@ -8,12 +8,12 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, median_filter
 
 from narrows.data import Items, Scaling
-from narrows.estimators.denoiser import check_alike as check_pairs
 from narrows.evaluation import evaluate
 from narrows.evaluation.metrics import Quality, QualitySum, has_ssim
 from narrows.evaluation.restoration_evaluation import as_floats
 from narrows.evaluation.summary import quality_rows
 from narrows.models.denoiser_model import DenoiserModel
+from narrows.plans.denoiser_plan import check_pairs as check_pairs
 from narrows.render.blocks import Card, Cards, Section
 from narrows.render.item_renderer import ItemRenderer, evenly_spaced, item_name
 from narrows.render.style import DIFFERENCE_COLOURS

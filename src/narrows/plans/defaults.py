@@ -1,9 +1,10 @@
-"""What is chosen for the user from the data: architecture, crop, batch size, learning rate, budget, device."""
+"""Defaults that depend on the data: architecture, code, crop, batch size, learning rate and epochs."""
 
 import math
 
 from narrows.data import Items
 from narrows.errors import DataError
+from narrows.models.item_checks import describe_items
 
 CROP = {1: 1024, 2: 64, 3: 32}  # along each of so many spatial axes
 LARGEST_FLAT = 128  # along one axis, where the code is chosen
@@ -17,12 +18,13 @@ FEWEST_EPOCHS, MOST_EPOCHS = 5, 300
 FEWEST_STEPS = {"restoring": 600}
 
 
-def choose_kind(items: Items) -> str:
+def default_architecture(items: Items) -> str:
+    """Return "conv" for items with spatial axes, and "dense" for tables."""
     return "conv" if items.spatial_dims else "dense"
 
 
-def choose_crop(items: Items, flat: bool) -> tuple[int, ...] | None:
-    """The size to cut items to in training: none where they have one size and it is small, or the code is flat."""
+def default_crop(items: Items, flat: bool) -> tuple[int, ...] | None:
+    """Return the size of crops to train on; None for small items of one size, and where the code is flat."""
     if items.uniform and (
         flat or not items.spatial_dims or max(items.item_shape[: items.spatial_dims]) <= 2 * CROP[items.spatial_dims]
     ):
@@ -32,33 +34,42 @@ def choose_crop(items: Items, flat: bool) -> tuple[int, ...] | None:
     return tuple(min(CROP[items.spatial_dims], size) for size in largest)
 
 
-def choose_code(items: Items, kind: str) -> int | tuple[int, ...]:
-    """32 numbers for small items of one size, else 8 channels at an eighth of the size, and so for a single item."""
+def default_code(items: Items, kind: str) -> int | tuple[int, ...]:
+    """Return 32 for small items of one size; 8 channels at an eighth of the size for others and for a single item."""
     small = items.uniform and len(items) > 1
     if items.spatial_dims == 0 or (small and max(items.item_shape[: items.spatial_dims]) <= LARGEST_FLAT):
         return 32
     if kind != "conv":
         raise DataError(
-            describe(items),
+            describe_items(items),
             source=items.source,
             hint="for these, specify code, or use convolutions",
             suggestion={"architecture": "conv"},
         )
-    shape = items.item_shape[: items.spatial_dims] if items.uniform else choose_crop(items, flat=False) or ()
+    shape = items.item_shape[: items.spatial_dims] if items.uniform else default_crop(items, flat=False) or ()
     return (8, *(math.ceil(size / 8) for size in shape))
 
 
-def choose_batch_size(kind: str, items: Items, positions: int = 1) -> int:
-    """Smaller for few items, so that an epoch has some ten steps; for large ones as many as hold enough positions."""
+def default_batch_size(kind: str, items: Items, positions: int = 1) -> int:
+    """Return a batch size: smaller for few items, so that an epoch has about ten steps, and for large items."""
     fewest = SMALLEST_BATCH.get(kind, 8)
     return max(fewest, min(BATCH_SIZE[kind], len(items) // 10, POSITIONS_IN_BATCH // positions))
 
 
-def choose_epochs(kind: str, items: Items, batch_size: int, positions: int) -> int:
-    """As many as show the network a thousand million values, within bounds; of tables with holes, so many steps.
+def default_epochs(kind: str, items: Items, batch_size: int, positions: int) -> int:
+    """Return epochs that show the network a billion values, within bounds; for imputing tables, a number of steps.
 
-    positions: those of one item or crop. A single small item is a whole epoch, and restoring takes more steps than so
-    many epochs have.
+    Parameters
+    ----------
+    kind : str
+        A key of `LEARNING_RATE`.
+    items : Items
+        The items to learn from.
+    batch_size : int
+        Items in a batch.
+    positions : int
+        Those of one item or crop that each count as an example. A single small item is a whole epoch, and restoration
+        takes more steps than that many epochs have.
     """
     if kind == "table":
         return max(1, round(TABLE_STEPS * min(batch_size, len(items)) / len(items)))
@@ -68,9 +79,3 @@ def choose_epochs(kind: str, items: Items, batch_size: int, positions: int) -> i
         min(MOST_EPOCHS, round(VALUES_TO_SEE / items.values.size)),
         math.ceil(FEWEST_STEPS.get(kind, 0) / steps),
     )
-
-
-def describe(items: Items) -> str:
-    """Items in words for a message."""
-    sizes = f"shape {items.item_shape}" if items.uniform else "different sizes"
-    return f"axes {items.axes}, items of {sizes}, {items.channels} channel(s)"

@@ -1,0 +1,10 @@
+"""Training plans: from items and options to a training task, and from its result to a trained model.
+
+    TrainingData, options -> plan_TOOL -> TrainingPlan -> run_plan -> Fitted: a TrainedModel
+
+Nothing here needs scikit-learn.
+"""
+
+from narrows.plans.training_plan import Fitted, TrainingData, TrainingOptions, TrainingPlan, run_plan
+
+__all__ = ["Fitted", "TrainingData", "TrainingOptions", "TrainingPlan", "run_plan"]

@@ -1,0 +1,28 @@
+"""The training plan of codecs."""
+
+from narrows.codec.codec_training import check_trainable, prepare_training
+from narrows.codec.learning import CodecNetwork
+from narrows.plans.defaults import default_crop
+from narrows.plans.training_plan import Fitted, TrainingData, TrainingOptions, TrainingPlan
+from narrows.training.runtime import choose_device
+from narrows.training.task import Trained
+
+
+def plan_codec(data: TrainingData, options: TrainingOptions) -> TrainingPlan[CodecNetwork]:
+    """Return the plan to train a codec.
+
+    Raises
+    ------
+    DataError
+        If the items are rows of a table.
+    """
+    items = data.items
+    check_trainable(items)
+    crop = default_crop(items, flat=False)
+    training = prepare_training(items, options.settings("codec", items), crop, choose_device(options.device))
+
+    def finish(trained: Trained[CodecNetwork]) -> Fitted:
+        model = training.model(trained, data.user_axes, options.device)
+        return Fitted(model, interrupted=trained.interrupted)
+
+    return TrainingPlan(training.task, finish)
