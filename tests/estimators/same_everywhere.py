@@ -29,7 +29,7 @@ def digests(folder):
             found[f"{model.stem} {name} values"] = digest(codec.decompress(blob))
         lossy = codec.decompress(model.with_suffix(".narrow").read_bytes())
         found[f"{model.stem} values of another machine's file"] = digest(lossy)
-        coder = codec.coder_
+        coder = codec.model_.coder
         grid = coder.network.code_shapes(items.shape[1:])[0][1:]
         payload = SymbolDecoder(model.with_suffix(".latents").read_bytes())
         symbols = coder.latents.decode(payload, len(items), tuple(grid), int(ENTRY), 1)

@@ -351,7 +351,7 @@ def test_codes_that_do_not_fit_the_model_are_refused():
         (ragged, [(11, 14), (11, 14)], "codes of 80 values"),
         (Z[0], None, "1D array"),
         (np.full_like(Z, np.nan), None, "NaN"),
-        (Z, (11,), r"expected 2 sizes from 1, like \(11, 14\), or so many for each code; found \[11\]"),
+        (Z, (11,), r"expected 2 sizes from 1, like \(11, 14\), or one such row for each code; found \[11\]"),
         (Z, (0, 14), "expected 2 sizes from 1"),
         (Z, [(11, 14, 1)] * 3, "expected 2 sizes from 1"),
     ):

@@ -112,7 +112,7 @@ def test_more_quality_is_less_error(kind):
 def test_psnr_is_met(kind, wanted):
     items = training_data(kind)[:20]
     _, _, found = there_and_back(kind, items, psnr=wanted)
-    scaling = codec(kind).coder_.scaling
+    scaling = codec(kind).model_.coder.scaling
     span = scaling.high - scaling.low if scaling.is_range else float(items.max()) - float(items.min())
     error = np.mean((np.stack(found).astype(float) - items.astype(float)) ** 2)
     assert error <= span**2 * 10 ** (-wanted / 10) * 1.000001
@@ -305,8 +305,8 @@ def test_items_of_another_kind_are_refused(items):
 
 def test_a_file_is_as_small_as_its_model_says(digits_codec):
     made, x = load(digits_codec), data.read("digits:test").values
-    plan = made.coder_.pixel_plan(made.coder_.bounded(0, x.dtype))
-    bits = made.coder_.encode(plan, x)[1].sum()
+    plan = made.model_.coder.pixel_plan(made.model_.coder.bounded(0, x.dtype))
+    bits = made.model_.coder.encode(plan, x)[1].sum()
     sizes = ArchiveReader(made.compress(x, lossless=True), "archive").sizes()
     assert sizes["header"] < 40
     assert sizes["payload"] < 1.01 * bits / 8 + 4

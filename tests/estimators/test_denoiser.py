@@ -426,7 +426,7 @@ X = waves(40, 8, 8)
     [
         ({"noise": "fog:1"}, X, None, "noise='fog:1': there is no noise 'fog'; possible are gaussian:S"),
         ({"noise": "gaussian"}, X, None, "noise='gaussian': gaussian needs a strength"),
-        ({"noise": "gaussian:0.3"}, X, X, "noise='gaussian:0.3': pairs of items have noise of their own"),
+        ({"noise": "gaussian:0.3"}, X, X, "noise='gaussian:0.3': noise is added to clean items, and pairs have theirs"),
         ({"preset": "tiny"}, X, None, "preset='tiny': expected default or lesson"),
         ({"device": "tpu"}, X, None, "device='tpu'"),
         ({"epochs": 2, "minutes": 1}, X, None, "either in minutes or in epochs"),
@@ -453,7 +453,7 @@ def test_what_a_denoiser_cannot_take():
         (waves(3, 8, 8, channels=3), "axes='NYX': names 3 axes, not 4"),
         (data.Items.from_array(waves(3, 8, 8, channels=3)), "this model was trained on axes NYX with 1 channel"),
         (np.full((2, 8, 8), np.nan), "holds NaN or infinity; denoisers need complete data"),
-        (data.Items.from_array(waves(3, 8, 8), mask=np.ones((3, 8, 8), bool)), "has holes"),
+        (data.Items.from_array(waves(3, 8, 8), mask=np.ones((3, 8, 8), bool)), "has missing values"),
     ):
         with pytest.raises(DataError, match=message):
             model.transform(X)

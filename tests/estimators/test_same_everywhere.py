@@ -26,7 +26,7 @@ def folder(tmp_path_factory):
         items = np.stack([*training_data(kind)[:20], *items_like(kind, "noise", 0, [training_data(kind).shape[1:]])])
         made.save(folder / f"{kind}.safetensors")
         np.save(folder / f"{kind}.npy", items)
-        coder = made.coder_
+        coder = made.model_.coder
         (folder / f"{kind}.narrow").write_bytes(made.compress(items, psnr=35))
         (folder / f"{kind}.latents").write_bytes(coder.encode(coder.latent_plan(ENTRY, items.dtype), items)[0])
     return folder

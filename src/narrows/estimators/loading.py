@@ -45,7 +45,7 @@ def load(path: str | Path) -> Autoencoder | Codec | Denoiser | Imputer:
     ...     narrows.Autoencoder("linear", code=4, epochs=20).fit(images).save(path)
     ...     model = narrows.load(path)
     >>> model.code, model.transform(images).shape
-    (4, (1797, 4))
+    (4, (899, 4))
     """
     model = load_model(path)
     found: Autoencoder | Codec | Denoiser | Imputer = resolve(tools()[model.tool].estimator).from_model(model)

@@ -68,7 +68,7 @@ class AutoencoderModel(TrainedModel):
     >>> model = Autoencoder("linear", code=4, epochs=20).fit(digits).model_
     >>> codes = model.encode(digits)
     >>> codes.shape, model.decode(codes).values.shape
-    ((1797, 4), (1797, 8, 8))
+    ((899, 4), (899, 8, 8))
     """
 
     manifest: AutoencoderManifest

@@ -2,6 +2,7 @@
 
 from narrows.codec.codec_training import check_trainable, prepare_training
 from narrows.codec.learning import CodecNetwork
+from narrows.models.item_checks import plain_numbers
 from narrows.plans.defaults import default_crop
 from narrows.plans.training_plan import Fitted, TrainingData, TrainingOptions, TrainingPlan
 from narrows.training.runtime import choose_device
@@ -16,7 +17,7 @@ def plan_codec(data: TrainingData, options: TrainingOptions) -> TrainingPlan[Cod
     DataError
         If the items are rows of a table.
     """
-    items = data.items
+    items = plain_numbers(data.items, "codec")
     check_trainable(items)
     crop = default_crop(items, flat=False)
     training = prepare_training(items, options.settings("codec", items), crop, choose_device(options.device))
