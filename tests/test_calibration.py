@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from narrows.models.calibration import Calibration
+from narrows.plans.fit_calibration import fit_calibration
 
 
 def drawn(count, right, seed=0):
@@ -17,7 +18,7 @@ def drawn(count, right, seed=0):
 
 @pytest.mark.parametrize("right", [lambda x: x, lambda x: 3 * x, lambda x: 0.2 * np.sqrt(x), lambda x: 0 * x + 0.3])
 def test_wrong_deviations_are_put_right(right):
-    calibration = Calibration.learn(*drawn(200_000, right))
+    calibration = fit_calibration(*drawn(200_000, right))
     expected, errors = drawn(100_000, right, seed=1)
     stated = calibration(expected)
     assert stated.dtype == np.float32
@@ -32,7 +33,7 @@ def test_more_is_never_less():
     rng = np.random.default_rng(0)
     expected = rng.random(5000)
     for errors in (rng.normal(size=5000), rng.normal(size=5000) * (1 - expected), np.zeros(5000)):
-        calibration = Calibration.learn(expected, errors)
+        calibration = fit_calibration(expected, errors)
         stated = calibration(np.linspace(0, 3, 500))
         assert (np.diff(stated) >= 0).all()
         assert (np.diff(calibration.expected) > 0).all()
@@ -40,7 +41,7 @@ def test_more_is_never_less():
 
 def test_beyond_what_was_seen():
     expected, errors = drawn(20_000, lambda x: 2 * x)
-    calibration = Calibration.learn(expected, errors)
+    calibration = fit_calibration(expected, errors)
     far = 10 * calibration.expected[-1]
     assert calibration(np.array([far]))[0] == pytest.approx(10 * calibration.measured[-1], rel=1e-6)
     assert calibration(np.zeros(1))[0] == pytest.approx(calibration.measured[0], rel=1e-6)
@@ -48,19 +49,19 @@ def test_beyond_what_was_seen():
 
 @pytest.mark.parametrize("count", [1, 2, 7, 100])
 def test_few_values(count):
-    calibration = Calibration.learn(np.full(count, 0.1, np.float32), np.full(count, 0.2, np.float32))
+    calibration = fit_calibration(np.full(count, 0.1, np.float32), np.full(count, 0.2, np.float32))
     np.testing.assert_allclose(calibration(np.array([[0.1]], np.float32)), [[0.2]], rtol=1e-6)
     assert calibration.within == (pytest.approx(1), 1)
 
 
 def test_errors_that_are_all_0():
-    calibration = Calibration.learn(np.full(50, 0.1), np.zeros(50))
+    calibration = fit_calibration(np.full(50, 0.1), np.zeros(50))
     assert calibration(np.array([0.05, 0.1, 0.5])).tolist() == [0, 0, 0]
     assert calibration.within == (1, 1)
 
 
 def test_as_a_document():
-    calibration = Calibration.learn(*drawn(3000, lambda x: x))
+    calibration = fit_calibration(*drawn(3000, lambda x: x))
     document = json.loads(json.dumps(calibration.to_dict()))
     assert Calibration.from_dict(document) == calibration
     for wrong in ({**document, "measured": [0.1]}, {**document, "expected": [], "measured": []}):

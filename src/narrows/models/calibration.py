@@ -1,12 +1,9 @@
 """Calibration of predictive standard deviations on held-out values."""
 
 from dataclasses import asdict, dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
-
-BINS, TAIL = 24, 16  # bins of equal size, and further ones among the largest predicted deviations
 
 
 @dataclass(frozen=True)
@@ -20,47 +17,20 @@ class Calibration:
     within : tuple of float
         The shares of held-out values within one and two calibrated deviations.
 
+    See Also
+    --------
+    narrows.plans.fit_calibration.fit_calibration : Learn one from held-out values.
+
     Examples
     --------
-    >>> rng = np.random.default_rng(0)
-    >>> predicted = rng.uniform(0.1, 0.2, 10_000)
-    >>> calibration = Calibration.learn(predicted, 3 * predicted * rng.normal(size=10_000))
-    >>> bool(abs(calibration(np.array([0.15]))[0] - 0.45) < 0.05)
-    True
+    >>> calibration = Calibration(expected=(0.1, 0.2), measured=(0.3, 0.5), within=(0.68, 0.95))
+    >>> calibration(np.array([0.15, 0.4])).tolist()
+    [0.4000000059604645, 1.0]
     """
 
     expected: tuple[float, ...]
     measured: tuple[float, ...]
     within: tuple[float, float]
-
-    @classmethod
-    def learn(cls, expected: np.ndarray, errors: np.ndarray) -> "Calibration":
-        """Return the calibration for held-out values.
-
-        Values are sorted by predicted deviation and cut into bins, finer where it is largest. The mean squares of their
-        errors are made monotonic by isotonic regression.
-
-        Parameters
-        ----------
-        expected : ndarray of shape (n,)
-            Predicted standard deviations.
-        errors : ndarray of shape (n,)
-            Differences between predictions and true values.
-        """
-        from sklearn.isotonic import IsotonicRegression  # here, because inference does without scikit-learn
-
-        shares = np.concatenate([np.linspace(0, 1, BINS + 1)[:-1], 1 - np.geomspace(1 / BINS, 1e-4, TAIL), [1.0]])
-        edges = np.unique((np.unique(shares) * len(expected)).astype(int))
-        order = np.argsort(expected)
-        parts = [order[start:end] for start, end in pairwise(edges)]
-        counts = np.array([len(part) for part in parts])
-        x = np.array([expected[part].mean() for part in parts])
-        y = np.array([(errors[part] ** 2).mean() for part in parts])
-        rising = np.sqrt(IsotonicRegression().fit_transform(x, y, sample_weight=counts))
-        x, first = np.unique(x, return_index=True)
-        unchecked = cls(tuple(x.tolist()), tuple(rising[first].tolist()), (0.0, 0.0))
-        ratio = np.abs(errors) / np.maximum(unchecked(expected), 1e-12)
-        return cls(unchecked.expected, unchecked.measured, (float((ratio <= 1).mean()), float((ratio <= 2).mean())))
 
     def __call__(self, expected: np.ndarray) -> np.ndarray:
         """Return calibrated deviations, float32, for predicted ones of any shape; beyond the largest, in proportion."""

@@ -2,7 +2,7 @@
 
     TrainingData, options -> plan_TOOL -> TrainingPlan -> run_plan -> Fitted: a TrainedModel
 
-Nothing here needs scikit-learn.
+Of scikit-learn, only isotonic regression is used, for calibration.
 """
 
 from narrows.plans.training_plan import Fitted, TrainingData, TrainingOptions, TrainingPlan, run_plan

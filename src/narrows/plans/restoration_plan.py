@@ -18,6 +18,7 @@ from narrows.networks.restoration.mixture import N_PARAMETERS, Mixture
 from narrows.networks.restoration.unet import Task
 from narrows.objectives.restoration import RestorationObjective, select
 from narrows.plans.defaults import default_crop
+from narrows.plans.fit_calibration import fit_calibration
 from narrows.plans.training_plan import TrainingOptions, training_identity
 from narrows.training.batches import Batches
 from narrows.training.runtime import choose_device
@@ -152,4 +153,4 @@ def calibrate(network: RestoringNetwork, objective: RestorationObjective, held_o
         count += errors[-1].size
         if count >= CALIBRATION_VALUES:
             break
-    return Calibration.learn(np.concatenate(predicted), np.concatenate(errors))
+    return fit_calibration(np.concatenate(predicted), np.concatenate(errors))

@@ -25,6 +25,7 @@ from narrows.networks import TableArchitecture, TableNetwork, build
 from narrows.networks.restoration.mixture import Mixture
 from narrows.networks.tabular.factor_analysis import FactorAnalysis
 from narrows.objectives.tabular import TableObjective, column_losses
+from narrows.plans.fit_calibration import fit_calibration
 from narrows.plans.training_plan import Fitted, TrainingData, TrainingPlan, training_identity, training_record
 from narrows.training.batches import Batches
 from narrows.training.runtime import choose_device
@@ -317,7 +318,7 @@ def calibrate(network: TableNetwork, objective: TableObjective, held_out: list[T
         errors.append(error[is_hidden].cpu().numpy())
     if not sum(map(len, predicted)):
         return None
-    return Calibration.learn(np.concatenate(predicted), np.concatenate(errors))
+    return fit_calibration(np.concatenate(predicted), np.concatenate(errors))
 
 
 def checked_rows(held_out: list[Tensor]) -> Iterator[tuple[int, Tensor]]:
