@@ -60,3 +60,26 @@ def test_an_upsampling_kind_is_trained(narrows):
     narrows("train autoencoder digits -o ae.safetensors --upsampling smooth --code 4x2x2 --epochs 10")
     assert "upsampling smooth" in narrows("info ae.safetensors")
     assert "smooth" in narrows("train autoencoder digits -o x.safetensors --upsampling none", fails=True)
+
+
+def test_a_tool_is_trained_and_used(narrows, tmp_path):
+    narrows("train atlas digits -o atlas.safetensors --epochs 20")
+    narrows("locate atlas.safetensors digits:test -o places.npy")
+    places = np.load(tmp_path / "places.npy")
+    assert places.shape == (898, 2)
+    assert places.std(0).min() > 0.05
+    assert "tool" in narrows("info atlas.safetensors")
+    assert json.loads(narrows("evaluate atlas.safetensors digits:test --json"))["code"] == 2
+    assert "needs an autoencoder" in narrows("encode atlas.safetensors digits -o codes.npy", fails=True)
+
+
+def test_a_model_of_a_tool_is_loaded(narrows):
+    narrows("train atlas digits -o atlas.safetensors --epochs 20")
+    program = "import sys, narrows; print(type(narrows.load(sys.argv[1])).__name__)"
+    assert narrows("atlas.safetensors", program=program) == "Atlas\n"
+
+
+def test_an_architecture_is_trained(narrows):
+    narrows("train autoencoder digits -o ae.safetensors --architecture deep --code 8 --epochs 10")
+    assert "deep" in narrows("info ae.safetensors")
+    assert json.loads(narrows("evaluate ae.safetensors digits:test --json"))["code"] == 8

@@ -5,11 +5,13 @@ import math
 from narrows.data import Items
 from narrows.errors import DataError
 from narrows.models.item_checks import describe_items
+from narrows.networks import architecture_kinds
 
 CROP = {1: 1024, 2: 64, 3: 32}  # along each of so many spatial axes
 LARGEST_FLAT = 128  # along one axis, where the code is chosen
-LEARNING_RATE = {"linear": 1e-2, "dense": 2e-3, "conv": 3e-3, "codec": 6e-3, "restoring": 1.5e-3, "table": 3e-3}
-BATCH_SIZE = {"linear": 256, "dense": 256, "conv": 64, "codec": 24, "restoring": 64, "table": 256}
+# Those of autoencoders are in their `narrows.networks.ArchitectureKind`.
+LEARNING_RATE = {"codec": 6e-3, "restoring": 1.5e-3, "table": 3e-3}
+BATCH_SIZE = {"codec": 24, "restoring": 64, "table": 256}
 SMALLEST_BATCH = {"table": 64}  # others 8
 TABLE_STEPS = 1_200
 POSITIONS_IN_BATCH = 2**16
@@ -39,7 +41,7 @@ def default_code(items: Items, kind: str) -> int | tuple[int, ...]:
     small = items.uniform and len(items) > 1
     if items.spatial_dims == 0 or (small and max(items.item_shape[: items.spatial_dims]) <= LARGEST_FLAT):
         return 32
-    if kind != "conv":
+    if not architecture_kinds()[kind].spatial:
         raise DataError(
             describe_items(items),
             source=items.source,
@@ -50,10 +52,16 @@ def default_code(items: Items, kind: str) -> int | tuple[int, ...]:
     return (8, *(math.ceil(size / 8) for size in shape))
 
 
+def default_learning_rate(kind: str) -> float:
+    """Return the learning rate of a kind of network: a key of `LEARNING_RATE`, or a registered architecture."""
+    return LEARNING_RATE[kind] if kind in LEARNING_RATE else architecture_kinds()[kind].learning_rate
+
+
 def default_batch_size(kind: str, items: Items, positions: int = 1) -> int:
     """Return a batch size: smaller for few items, so that an epoch has about ten steps, and for large items."""
+    most = BATCH_SIZE[kind] if kind in BATCH_SIZE else architecture_kinds()[kind].batch_size
     fewest = SMALLEST_BATCH.get(kind, 8)
-    return max(fewest, min(BATCH_SIZE[kind], len(items) // 10, POSITIONS_IN_BATCH // positions))
+    return max(fewest, min(most, len(items) // 10, POSITIONS_IN_BATCH // positions))
 
 
 def default_epochs(kind: str, items: Items, batch_size: int, positions: int) -> int:
@@ -62,7 +70,7 @@ def default_epochs(kind: str, items: Items, batch_size: int, positions: int) -> 
     Parameters
     ----------
     kind : str
-        A key of `LEARNING_RATE`.
+        A key of `LEARNING_RATE`, or a registered architecture.
     items : Items
         The items to learn from.
     batch_size : int

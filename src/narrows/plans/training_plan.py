@@ -7,7 +7,7 @@ from typing import Any, Generic
 from narrows.artifacts.manifest import TrainingRecord
 from narrows.data import Items
 from narrows.data.axes import layout_of
-from narrows.plans.defaults import LEARNING_RATE, default_batch_size, default_epochs
+from narrows.plans.defaults import default_batch_size, default_epochs, default_learning_rate
 from narrows.training.loop import train
 from narrows.training.task import Net, RunOptions, Settings, Trained, TrainingTask
 
@@ -69,7 +69,7 @@ class TrainingOptions:
         Parameters
         ----------
         kind : str
-            A key of `narrows.plans.defaults.LEARNING_RATE`.
+            A key of `narrows.plans.defaults.LEARNING_RATE`, or a registered architecture.
         items : Items
             The items to learn from.
         positions : int
@@ -81,7 +81,7 @@ class TrainingOptions:
             minutes=self.minutes,
             epochs=default_epochs(kind, items, batch_size, positions) if unlimited else self.epochs,
             batch_size=batch_size,
-            learning_rate=LEARNING_RATE[kind] if self.learning_rate is None else self.learning_rate,
+            learning_rate=default_learning_rate(kind) if self.learning_rate is None else self.learning_rate,
             seed=self.seed,
         )
 

@@ -4,11 +4,11 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from narrows.plans import Fitted
-from narrows.plans.autoencoder_plan import AutoencoderOptions, plan_autoencoder
 
 from atlas.model import AtlasManifest, AtlasModel
 from narrows.estimators.base import Estimator
+from narrows.plans import Fitted
+from narrows.plans.autoencoder_plan import AutoencoderOptions, plan_autoencoder
 
 
 class Atlas(Estimator):

@@ -28,12 +28,16 @@ class ArchitectureKind:
         Whether it needs items with spatial axes, and may have a code of channels and grid.
     presets : tuple of str
         The presets that it has.
+    learning_rate, batch_size : float and int
+        Defaults for training.
     """
 
     name: str
     build: Callable[["Architecture"], Any]
     spatial: bool = False
     presets: tuple[str, ...] = PRESETS
+    learning_rate: float = 2e-3
+    batch_size: int = 256
 
 
 _KINDS: dict[str, ArchitectureKind] = {}

@@ -243,4 +243,4 @@ def build_conv(architecture: Architecture) -> Network:
     return ConvNetwork(architecture, widths, blocks)
 
 
-register_architecture(ArchitectureKind("conv", build_conv, spatial=True))
+register_architecture(ArchitectureKind("conv", build_conv, spatial=True, learning_rate=3e-3, batch_size=64))

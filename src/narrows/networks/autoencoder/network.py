@@ -151,5 +151,5 @@ def build_dense(architecture: Architecture) -> Network:
     return FlatNetwork(architecture, [width, width // 2])
 
 
-register_architecture(ArchitectureKind("linear", build_linear))
+register_architecture(ArchitectureKind("linear", build_linear, learning_rate=1e-2))
 register_architecture(ArchitectureKind("dense", build_dense, presets=("default",)))
