@@ -18,7 +18,7 @@ KEY, CHECK = "narrows.checkpoint", "narrows.fingerprint"
 
 
 def write_checkpoint(path: Path, tensors: dict[str, Tensor], document: dict[str, Any]) -> None:
-    """Tensors by name, and a document of plain values; the file is whole or is not there."""
+    """Write tensors by name and a document of plain values; the file is complete or absent."""
     document = CheckpointManifest.from_dict(document).to_dict()
     tensors = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
     metadata = {KEY: json.dumps(document), CHECK: check(tensors, document)}
@@ -27,7 +27,7 @@ def write_checkpoint(path: Path, tensors: dict[str, Tensor], document: dict[str,
 
 
 def read_checkpoint(path: Path, device: torch.device) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """What `write_checkpoint` wrote; FormatError for any other file."""
+    """Read what `write_checkpoint` wrote; FormatError for any other file."""
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
@@ -43,4 +43,5 @@ def read_checkpoint(path: Path, device: torch.device) -> tuple[dict[str, Tensor]
 
 
 def check(tensors: dict[str, Tensor], document: dict[str, Any]) -> str:
+    """Return the fingerprint of a checkpoint."""
     return fingerprint({name: tensor.numpy() for name, tensor in tensors.items()}, document)

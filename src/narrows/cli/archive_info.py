@@ -21,7 +21,7 @@ def info(file: str, verify: bool, as_json: bool) -> None:
 
 
 def rows(document: dict[str, Any]) -> list[tuple[str, str]]:
-    """The facts for people."""
+    """Return the facts as rows of a table."""
     smallest, largest = (document[end] and "x".join(map(str, document[end])) for end in ("smallest", "largest"))
     sizes = largest if smallest == largest else f"{smallest} to {largest}"
     data = (

@@ -177,7 +177,7 @@ def archived_items(archive: "Archive", chosen: list[int] | None) -> "Items":
 
 
 def opened(source: str, model: str | None, max_pixels: int | None) -> "Archive":
-    """The archive in a file, or on standard input."""
+    """Open the archive in a file, or on standard input."""
     from narrows.codec import archive
     from narrows.codec.container.archive_file import MAX_PIXELS
 
@@ -188,7 +188,7 @@ def opened(source: str, model: str | None, max_pixels: int | None) -> "Archive":
 
 
 def parse_only(text: str, archive: "Archive") -> list[int]:
-    """The indices that numbers, ranges of them and names, with commas between, stand for."""
+    """Return the indices of items from numbers, ranges and names, separated by commas."""
     found: list[int] = []
     places = {name: index for index, name in enumerate(archive.names or ())}
     for part in map(str.strip, text.split(",")):

@@ -79,7 +79,7 @@ def info(
 
 
 def read_checkpoint_document(file: str) -> dict[str, Any] | None:
-    """The document of a checkpoint; None for any other file."""
+    """Return the document of a checkpoint; None for any other file."""
     from safetensors import SafetensorError, safe_open
 
     from narrows.artifacts.model_file import check_opens

@@ -92,7 +92,7 @@ def _first_sentence(text: str) -> str:
 
 
 def _from_source(reference: str) -> tuple[str, dict[str, Any]] | None:
-    """The docstring and the defaults of a class; None where its source does not have both."""
+    """Return the docstring and the defaults of a class; None where its source does not have both."""
     module, _, name = reference.partition(":")
     spec = importlib.util.find_spec(module)
     source = getattr(spec.loader, "get_source", lambda _: None)(module) if spec else None
@@ -115,7 +115,7 @@ def _defaults(arguments: ast.arguments) -> dict[str, Any]:
 
 
 def _literal(node: ast.expr | None) -> Any:
-    """The value of a literal; None for anything else, which the constructor then fills in itself."""
+    """Return the value of a literal; None for anything else, which the constructor then fills in itself."""
     try:
         return None if node is None else ast.literal_eval(node)
     except ValueError:

@@ -102,10 +102,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     >>> model = Autoencoder("linear", code=4, epochs=20).fit(images)
     >>> codes = model.transform(images)
     >>> codes.shape
-    (1797, 4)
+    (899, 4)
     >>> decoded = model.inverse_transform(codes)
     >>> decoded.shape, decoded.dtype
-    ((1797, 8, 8), dtype('uint8'))
+    ((899, 8, 8), dtype('uint8'))
     """
 
     tool = "autoencoder"
@@ -200,12 +200,12 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         if self.code is not None:
             parse_code(self.code)
         Architecture(
-            kind="linear" if self.architecture == "auto" else self.architecture,  # type: ignore[arg-type]
+            kind="linear" if self.architecture == "auto" else self.architecture,
             channels=1,
             shape=(1,),
             code=1,
-            upsampling=self.upsampling,  # type: ignore[arg-type]
-            preset=self.preset,  # type: ignore[arg-type]
+            upsampling=self.upsampling,
+            preset=self.preset,
         )
 
     def transform(self, X: Any) -> Any:
@@ -304,7 +304,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
 
     @property
     def code_shape_(self) -> tuple[int, ...]:
-        """Shape of one training item's code, (K,) or (*grid, channels)."""
+        """Shape of one training item's code: K, or grid and channels."""
         return self.model_.code_shape
 
     @property

@@ -1,4 +1,4 @@
-"""Codes with what it takes to rebuild items from them, and the files that hold them."""
+"""Codes with the shapes and names that decoding needs, and the files that hold them."""
 
 import sys
 from collections.abc import Callable
@@ -22,9 +22,16 @@ from narrows.models.autoencoder_model import AutoencoderModel
 class Codes:
     """The codes of N items.
 
-    rows: (N, K), or where items have different sizes a list of N vectors.
-    shapes: (N, S) ints, the spatial shape of each item; None for tables, and where a file does not say.
-    names: of the items, where they have them. source: what messages call the codes.
+    Parameters
+    ----------
+    rows : ndarray of shape (N, K), or list of N ndarrays
+        The codes; a list where items have different sizes.
+    shapes : ndarray of int of shape (N, S), optional
+        Spatial shape of each item; None for tables, and where a file does not say.
+    names : list of str, optional
+        Names of the items.
+    source : str
+        What messages call the codes.
     """
 
     rows: np.ndarray | list[np.ndarray]
@@ -70,7 +77,7 @@ def encode_table(
 def decode_table(
     model: AutoencoderModel, source: str, target: str, progress: Callable[[int, int], None] | None = None
 ) -> None:
-    """Write the rows of a table that codes stand for from file to file, part by part."""
+    """Write the table rows that codes decode to from file to file, part by part."""
 
     def decode(frame: Any) -> Any:
         codes = _codes_of(frame, model.code_shape[0])
@@ -91,13 +98,13 @@ def items_frame(items: Items, index: Any) -> Any:
 
 
 def _framed(codes: np.ndarray, index: Any = None) -> Any:
-    """Codes (N, K) as a data frame with the columns code0, code1, ..."""
+    """Return codes (N, K) as a data frame with the columns code0, code1, ..."""
     columns = [f"code{number}" for number in range(codes.shape[1])]
     return require("pandas").DataFrame(codes, index=index, columns=columns)
 
 
 def _codes_of(frame: Any, count: int) -> Any:
-    """The codes of a table that has them, and what stands beside them, which a CSV has of an index, as the index."""
+    """Return the columns of a table that hold codes; others, such as an index from a CSV, become the index."""
     names = [f"code{number}" for number in range(count)]
     beside = [name for name in frame.columns if name not in names]
     if not beside or not set(names) <= set(frame.columns):
@@ -106,10 +113,20 @@ def _codes_of(frame: Any, count: int) -> Any:
 
 
 def write_codes(codes: Codes, target: str) -> None:
-    """Write codes to a .npy, (N, K), or a table; to "-", a .npy on standard output; or to an .npz, which keeps all.
+    """Write codes to an array file or a table, to standard output as .npy, or to an .npz, which keeps everything.
 
-    The .npz holds "codes", all of them end to end, "lengths" (N,) of each, "shapes" (N, S) of the items, and "names".
-    DataError where the target cannot hold the codes or cannot be written.
+    Parameters
+    ----------
+    codes : Codes
+        The codes.
+    target : str
+        A file name, or "-". An .npz holds "codes", stored contiguously, the "lengths" (N,) of each, the "shapes" (N, S)
+        of the items, and "names".
+
+    Raises
+    ------
+    DataError
+        If the target cannot hold the codes, or cannot be written.
     """
     format = find_by_name(target, "array", "table") or find_format("npy")
     if isinstance(codes.rows, list) and format.name != "npz":
@@ -130,7 +147,7 @@ def write_codes(codes: Codes, target: str) -> None:
 
 
 def read_codes(source: str) -> Codes:
-    """What `write_codes` wrote; "-" is standard input. DataError for any other file."""
+    """Read what `write_codes` wrote, "-" from standard input; DataError for any other file."""
     content = sys.stdin.buffer.read() if source == "-" else Path(source)
     name = "standard input" if source == "-" else source
     format, content = identify(content, name)
@@ -161,7 +178,7 @@ def read_codes(source: str) -> Codes:
 
 
 def _contents(codes: Codes) -> dict[str, np.ndarray]:
-    """The arrays of the .npz."""
+    """Return the arrays of the .npz."""
     contents = {"codes": np.concatenate(list(codes.rows)), "lengths": np.array([len(row) for row in codes.rows])}
     if codes.shapes is not None:
         contents["shapes"] = codes.shapes

@@ -1,4 +1,4 @@
-"""Items through an encoder, and codes through a decoder: large ones tile by tile, and the same as in one go."""
+"""Encode and decode large items in tiles; the result is that of one pass over the whole item."""
 
 import math
 from collections.abc import Iterator
@@ -15,9 +15,9 @@ from narrows.training.batches import Scale, as_tensor
 
 
 def encode(network: Network, scale: Scale, items: np.ndarray, spatial: int, device: torch.device) -> np.ndarray:
-    """Items (n, *item_shape) with so many spatial axes, in their own type -> codes (n, K), as `flatten_code` has them.
+    """Return the codes (n, K) of items (n, *item_shape), in the order of `flatten_code`.
 
-    Items that are large enough to be cut come one at a time.
+    Items that are large enough for tiles must come one at a time.
     """
     shape = items.shape[1 : 1 + spatial]
     shapes = network.code_shapes(shape)
@@ -27,11 +27,11 @@ def encode(network: Network, scale: Scale, items: np.ndarray, spatial: int, devi
         code = network.encode(scale(as_tensor(items[(slice(None), *tile.seen)]).to(device)))
         start = 0
         for part, each in zip(code, shapes, strict=True):
-            room = rows[:, start : start + math.prod(each)]
+            out = rows[:, start : start + math.prod(each)]
             if tile.place == tile.seen:
-                room[:] = part.movedim(1, -1).flatten(1).cpu().numpy()
+                out[:] = part.movedim(1, -1).flatten(1).cpu().numpy()
             else:
-                grid = room.reshape(*each[1:], each[0])
+                grid = out.reshape(*each[1:], each[0])
                 kept = part[0].movedim(0, -1)[cells(network, tile.kept, shape, each[1:])]
                 grid[cells(network, tile.place, shape, each[1:])] = kept.cpu().numpy()
             start += math.prod(each)
@@ -41,8 +41,21 @@ def encode(network: Network, scale: Scale, items: np.ndarray, spatial: int, devi
 def decode(
     network: Network, rows: np.ndarray, shape: tuple[int, ...], device: torch.device, whole: bool = False
 ) -> Iterator[tuple[Region, Tensor]]:
-    """From codes (n, K) of items of this spatial shape, parts that cover them: the place of each in an item, and its
-    values (n, C, *part) in scaled units. whole: as one part however large."""
+    """Yield the parts of decoded items: the region of each in an item, and its values (n, C, *part) in scaled units.
+
+    Parameters
+    ----------
+    network : Network
+        The autoencoder.
+    rows : ndarray of shape (n, K)
+        Codes.
+    shape : tuple of int
+        Spatial shape of the items.
+    device : torch.device
+        The device of the network.
+    whole : bool
+        Whether to decode in one part, however large.
+    """
     shapes = network.code_shapes(shape)
     code = unflatten_code(as_tensor(rows), shapes)
     for tile in [entire(shape)] if whole else tiles_of(network, shape, "decoder"):
@@ -50,28 +63,28 @@ def decode(
         if tile.place != tile.seen:
             where = [cells(network, tile.seen, shape, each[1:]) for each in shapes]
             seen = [part[(slice(None), slice(None), *each)] for part, each in zip(code, where, strict=True)]
-        rebuilt = network.decode([part.to(device) for part in seen])
-        yield tile.place, rebuilt[(slice(None), slice(None), *tile.kept)]
+        decoded = network.decode([part.to(device) for part in seen])
+        yield tile.place, decoded[(slice(None), slice(None), *tile.kept)]
 
 
 def tiles_of(network: Network, shape: tuple[int, ...], way: str) -> Iterator[Tile]:
-    """Those of an item of this spatial shape on its way through the "encoder" or the "decoder"."""
-    if network.architecture.flat:  # its code is of the whole
+    """Return the tiles of an item of a spatial shape for the "encoder" or the "decoder"."""
+    if network.architecture.flat:  # a flat code describes the whole item
         return iter([entire(shape)])
-    reach = network.encoder_radius if way == "encoder" else network.decoder_radius
-    return tiles(shape, network.stride, reach)
+    radius = network.encoder_radius if way == "encoder" else network.decoder_radius
+    return tiles(shape, network.stride, radius)
 
 
 def entire(shape: tuple[int, ...]) -> Tile:
-    """All of an item as one tile."""
+    """Return a whole item as one tile."""
     whole = tuple(slice(0, size) for size in shape)
     return Tile(whole, whole, whole)
 
 
 def cells(network: Network, region: Region, shape: tuple[int, ...], grid: tuple[int, ...]) -> Region:
-    """The cells of a tensor of the code, whose grid for items of this shape is given, that hold a region's positions.
+    """Return the cells that hold a region's positions, of a tensor of the code with a grid for items of this shape.
 
-    The region begins at a multiple of the stride, and ends at one or with the item.
+    The region starts at a multiple of the stride, and ends at one or with the item.
     """
     steps = [size // count for size, count in zip(padded(shape, network.stride), grid, strict=True)]
     stops = padded((part.stop for part in region), network.stride)

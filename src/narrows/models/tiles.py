@@ -1,34 +1,50 @@
-"""Tiles: how to take a large item through a network in parts, so that the whole is the same as in one go."""
+"""Tiles: parts of a large item that overlap by the receptive field, so that the result is that of the whole item."""
 
 import itertools
 import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-LARGEST = {1: 2**20, 2: 2**22, 3: 2**24}  # positions that are taken in one go, by the number of spatial axes
+LARGEST = {1: 2**20, 2: 2**22, 3: 2**24}  # positions of an item that needs no tiles, by the number of spatial axes
 
 Region = tuple[slice, ...]
 
 
 class Tile(NamedTuple):
-    """seen: the part of the item that goes in. kept: the part of what comes out that is right. place: where it goes."""
+    """One tile.
+
+    Parameters
+    ----------
+    seen : tuple of slice
+        The region of the item that goes into the network.
+    kept : tuple of slice
+        The region of the output that does not depend on anything outside.
+    place : tuple of slice
+        The region of the item that it covers.
+    """
 
     seen: Region
     kept: Region
     place: Region
 
 
-def tiles(shape: Sequence[int], stride: Sequence[int], reach: Sequence[int]) -> Iterator[Tile]:
-    """The tiles of an item of this spatial shape; a single one where it is not large.
+def tiles(shape: Sequence[int], stride: Sequence[int], radius: Sequence[int]) -> Iterator[Tile]:
+    """Yield the tiles of an item; a single one where it is not large.
 
-    stride: what tiles must begin at a multiple of, so that the network's grids are those of the whole item.
-    reach: how far the network looks along each axis; so much around each place is seen.
+    Parameters
+    ----------
+    shape : sequence of int
+        Spatial shape of the item.
+    stride : sequence of int
+        Tiles start at multiples of it, so that the network's grids are those of the whole item.
+    radius : sequence of int
+        How far the network sees along each axis.
     """
     if math.prod(shape) <= LARGEST[len(shape)]:
         whole = tuple(slice(0, size) for size in shape)
         yield Tile(whole, whole, whole)
         return
-    margins = [math.ceil(far / step) * step for far, step in zip(reach, stride, strict=True)]
+    margins = [math.ceil(far / step) * step for far, step in zip(radius, stride, strict=True)]
     side = LARGEST[len(shape)] ** (1 / len(shape))
     starts, sizes = [], []
     for size, step, margin in zip(shape, stride, margins, strict=True):

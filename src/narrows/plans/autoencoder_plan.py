@@ -124,12 +124,12 @@ def design(items: Items, scaling: Scaling, options: AutoencoderOptions) -> tuple
         )
     crop = default_crop(items, flat)
     architecture = Architecture(
-        kind=kind,  # type: ignore[arg-type]
+        kind=kind,
         channels=items.channels if items.spatial_dims else items.item_shape[0],
         shape=items.item_shape[: items.spatial_dims] if items.uniform else crop or (),
         code=code,
-        upsampling=options.upsampling,  # type: ignore[arg-type]
-        preset=options.preset,  # type: ignore[arg-type]
+        upsampling=options.upsampling,
+        preset=options.preset,
         ranged=scaling.is_range,
     )
     return architecture, crop
