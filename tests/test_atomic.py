@@ -13,12 +13,12 @@ KILLED = """
 import os, random, signal, sys, time
 from pathlib import Path
 import numpy as np
-from narrows.artifacts.model_file import read_model, write_model
+from narrows.artifacts.model_file import ModelFile
 
 path = Path(sys.argv[1])
 
 def save(number):
-    write_model(path, {"weights": np.full(2**20, number, np.float32)}, {"number": number, "training": {}})
+    ModelFile.create({"weights": np.full(2**20, number, np.float32)}, {"number": number, "training": {}}).write(path)
 
 began = time.monotonic()
 save(0)
@@ -38,7 +38,8 @@ for round in range(100):
     time.sleep(rng.uniform(0, one_save))
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    tensors, document = read_model(path)
+    file = ModelFile.from_path(path)
+    tensors, document = file.tensors, file.document
     assert (tensors["weights"] == document["number"]).all()
     print(document["number"])
 """

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 import narrows
 from narrows import Autoencoder, FormatError
 from narrows.artifacts import model_file
-from narrows.artifacts.model_file import FORMAT, fingerprint, read_model, write_model
+from narrows.artifacts.model_file import FORMAT, fingerprint
 
 from .made_up import table, waves
+from .model_files import read_model, write_model
 
 MODELS = {
     "linear": lambda: Autoencoder("linear", code=4, epochs=20).fit(waves(60, 12, 12)),

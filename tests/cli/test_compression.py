@@ -14,8 +14,8 @@ from PIL import Image
 
 import narrows as package
 from narrows import data, load
-from narrows.artifacts.model_file import read_model, write_model
 
+from ..model_files import read_model, write_model
 from .conftest import begin, narrows, rest_of, smooth_pictures, spawned
 
 DIGITS = data.read("digits:test").values

@@ -7,10 +7,10 @@ import struct
 import numpy as np
 import pytest
 
-from narrows.artifacts.model_file import write_model
 from narrows.cli.messages import as_flag, say
 from narrows.errors import DataError, ParameterError
 
+from ..model_files import write_model
 from .conftest import narrows
 
 

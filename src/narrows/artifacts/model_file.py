@@ -136,28 +136,9 @@ def sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def write_model(path: Path, tensors: dict[str, np.ndarray], document: dict[str, Any]) -> None:
-    """Write a model file."""
-    ModelFile.create(tensors, document).write(path)
-
-
-def read_model(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Read a model file: its tensors, and its document with the "fingerprint" added."""
-    file = ModelFile.from_path(path)
-    return file.tensors, {**file.document, "fingerprint": file.fingerprint}
-
-
-def completed(document: dict[str, Any]) -> dict[str, Any]:
-    """Return a document as it stands in a file."""
-    return ModelFile.create({}, document).document
-
-
 def check_opens(path: str | Path) -> None:
     """Raise the OSError of a file that is missing or cannot be read."""
     open(path, "rb").close()
-
-
-stated_fingerprint = stored_fingerprint
 
 
 def _metadata(file: BinaryIO) -> dict[str, str]:

@@ -220,10 +220,6 @@ class AutoencoderModel(TrainedModel):
         items = self.check(items)
         return items if self.manifest.features is None else features_of(items, self.manifest.features)
 
-    def describe_tool(self) -> list[tuple[str, str]]:
-        """Return the rows of `describe` that only autoencoders have."""
-        return describe_architecture(self.manifest.architecture)
-
     def training_summary(self) -> str:
         """Return what came of the training, in one line."""
         facts, psnr = self.training, ""
@@ -338,20 +334,6 @@ def features_of(items: Items, features: Features) -> Items:
         part = slice(start, start + ROWS_AT_ONCE)
         features.forward(items.values[part], out=values[part])
     return replace(items, values=values, columns=None, frame=None)
-
-
-def describe_architecture(architecture: Architecture) -> list[tuple[str, str]]:
-    """Return rows for ``narrows info``."""
-    code, kind = format_code(architecture.code), architecture.kind
-    described = f"{kind}, upsampling {architecture.upsampling}" if kind == "conv" else kind
-    if architecture.preset != "default":
-        described += f", preset {architecture.preset}"
-    shape = "x".join(map(str, architecture.shape))
-    return [
-        ("architecture", described),
-        ("code", code if architecture.flat else f"{code} (channels x grid)"),
-        ("items", f"{shape}, {architecture.channels} channel(s)" if shape else f"{architecture.channels} features"),
-    ]
 
 
 def joined(parts: list[np.ndarray]) -> np.ndarray:

@@ -14,7 +14,7 @@ from narrows.data import Columns, Items
 from narrows.errors import DataError
 from narrows.models.calibration import Calibration
 from narrows.models.item_checks import check_complete, plain_numbers
-from narrows.models.tiled_inference import Progress, TiledInference, describe_restoration, psnr_note, view_of
+from narrows.models.tiled_inference import Progress, TiledInference, psnr_note, view_of
 from narrows.models.trained_model import ModelManifest, TrainedModel
 from narrows.networks import Restoration, RestoringNetwork
 from narrows.networks.restoration.mixture import Mixture
@@ -171,10 +171,6 @@ class DenoiserModel(TrainedModel):
         with torch.no_grad():
             return float(network.noise(torch.tensor([0.0, 1.0], device=self._torch_device())).max().sqrt())
 
-    def describe_tool(self) -> list[tuple[str, str]]:
-        """Return the rows of `describe` that only denoisers have."""
-        return describe_denoiser(self.noise, self.clip, self.manifest.architecture)
-
     def training_summary(self) -> str:
         """Return what came of the training, in one line."""
         facts = self.training
@@ -209,9 +205,6 @@ class DenoiserModel(TrainedModel):
         clean = items if adds else target
         return rows if clean is None else {**rows, "clean": clean}
 
-    def _baseline(self) -> str:
-        return "one distribution for every value has" if self.blind else super()._baseline()
-
     def _inference(self) -> TiledInference:
         return TiledInference(self._placed_network(), self._scale(), self._torch_device())
 
@@ -225,13 +218,3 @@ class DenoiserModel(TrainedModel):
             mixture = Mixture.from_parameters(network.describe(features, x.shape[2:])[hidden])
             mean[hidden], variance[hidden] = mixture.posterior(x[hidden], network.noise(mixture.means), self.clip)
         return mean, variance
-
-
-def describe_denoiser(noise: str | None, clip: bool, architecture: Any) -> list[tuple[str, str]]:
-    """Return rows for ``narrows info``."""
-    if noise is not None:
-        source = f"clean items and the noise {noise}"
-    else:
-        source = "noisy items alone" if architecture.task == "blind" else "pairs of items"
-    clipped = "clipped to the range" if clip else "not clipped"
-    return [("learned from", source), ("noisy values", clipped), *describe_restoration(architecture)]

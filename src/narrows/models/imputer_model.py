@@ -15,7 +15,7 @@ from narrows.models.calibration import Calibration
 from narrows.models.item_checks import describe_items
 from narrows.models.spatial_imputation import SpatialImputation
 from narrows.models.table_imputation import TableImputation, code_frame, column_sizes
-from narrows.models.tiled_inference import Progress, TiledInference, describe_restoration, psnr_note
+from narrows.models.tiled_inference import Progress, TiledInference, psnr_note
 from narrows.models.trained_model import ModelManifest, TrainedModel
 from narrows.networks import Restoration, RestoringNetwork, TableArchitecture, TableNetwork
 
@@ -251,11 +251,6 @@ class ImputerModel(TrainedModel):
         """
         return self.backend.loss(self.check(items), self.manifest.holes, self.strategy)
 
-    def describe_tool(self) -> list[tuple[str, str]]:
-        """Return the rows of `describe` that only imputers have."""
-        marked = self.manifest.missing_values
-        return describe_imputer(self.manifest.holes, marked, self.manifest.architecture)
-
     def training_summary(self) -> str:
         """Return what came of the training, in one line."""
         facts, within = self.training, self.training.details["within"]
@@ -285,22 +280,6 @@ class ImputerModel(TrainedModel):
         original = self.check(items)
         hidden = self.hide(original, options.get("holes"))
         return {"hidden": hidden, "filled": self.fill(hidden), "original": original}
-
-
-def describe_imputer(holes: str, missing_values: Any, architecture: Any) -> list[tuple[str, str]]:
-    """Return rows for ``narrows info``."""
-    if missing_values == "alpha":
-        also = " and where alpha is 0"
-    elif isinstance(missing_values, Real):
-        also = "" if np.isnan(float(missing_values)) else f" and {float(missing_values):.17g}"
-    else:
-        also = f" and {missing_values}"
-    if isinstance(architecture, TableArchitecture):
-        network = f"factor analysis, corrected by {architecture.members} perceptrons"
-        rows = [("network", network), ("items", f"{sum(architecture.sizes)} features")]
-    else:
-        rows = describe_restoration(architecture)
-    return [("learned from", f"items with holes {holes}"), ("missing", f"NaN{also}"), *rows]
 
 
 def mask_items(mask: Any, items: Items, axes: str) -> Items:

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -105,13 +104,6 @@ def scaled_mse(scaling: Scaling, predicted: Items, target: Items, chosen: Items 
         squares += float((error.astype(np.float64) ** 2).sum())
         count += error.size
     return squares / max(count, 1)
-
-
-def describe_restoration(architecture: Any) -> list[tuple[str, str]]:
-    """Return rows for ``narrows info`` on a network for signals, images or volumes."""
-    shape, channels = "x".join(map(str, architecture.shape)), architecture.channels
-    network = "U-Net" if architecture.preset == "default" else f"preset {architecture.preset}"
-    return [("network", network), ("items", f"best {shape}, of any size, {channels} channel(s)")]
 
 
 def psnr_note(scaling: Scaling, mse: float) -> str:

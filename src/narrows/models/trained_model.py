@@ -12,8 +12,9 @@ import torch
 from torch import nn
 
 from narrows import __version__
+from narrows.artifacts.description import describe_model, full_document
 from narrows.artifacts.manifest import TrainingRecord
-from narrows.artifacts.model_file import FORMAT, ModelFile
+from narrows.artifacts.model_file import ModelFile
 from narrows.data import Columns, Items, Scaling
 from narrows.data.axes import layout_of
 from narrows.errors import DataError, FormatError
@@ -241,10 +242,6 @@ class TrainedModel(ABC):
         """Return the items as the model takes them; DataError where they do not fit."""
 
     @abstractmethod
-    def describe_tool(self) -> list[tuple[str, str]]:
-        """Return the rows of `describe` that only this tool has."""
-
-    @abstractmethod
     def training_summary(self) -> str:
         """Return what came of the training, in one line."""
 
@@ -262,28 +259,7 @@ class TrainedModel(ABC):
 
     def describe(self) -> list[tuple[str, str]]:
         """Return rows for ``narrows info``: what is described, and how it is."""
-        file = self.to_file()
-        return [
-            ("tool", f"{self.tool}, format {FORMAT}, written by narrows {self.manifest.written_by}"),
-            *self.describe_tool(),
-            ("parameters", f"{file.n_parameters:,}"),
-            ("data", describe_data(self.axes, self.scaling, self.columns)),
-            ("fingerprint", file.fingerprint),
-            *self.training.describe(self._baseline()),
-            *self._describe_uncertainty(),
-            ("seed", str(self.training.seed)),
-        ]
-
-    def _baseline(self) -> str:
-        """Return whose loss a training is compared with."""
-        return "the mean of the data has"
-
-    def _describe_uncertainty(self) -> list[tuple[str, str]]:
-        within = self.training.details.get("within")
-        if within is None:
-            return []
-        text = "{:.1%} of held-out values within one predictive standard deviation, {:.1%} within two"
-        return [("uncertainty", text.format(*within))]
+        return describe_model(full_document(self.to_file()))
 
     def _precision(self) -> torch.dtype:
         """Return double for tables: the code of a row then does not depend, to the last digit, on the other rows."""
@@ -365,14 +341,3 @@ def model_of(file: ModelFile) -> TrainedModel:
         raise FormatError(f"a model of the unknown tool {file.document.get('tool')!r}", source=file.source)
     model: TrainedModel = resolve(spec.model).from_file(file)
     return model
-
-
-def describe_data(axes: str, scaling: Scaling, columns: Columns | None) -> str:
-    """Return what data a model was trained on: axes, type and range, or kinds of columns."""
-    if columns is not None:
-        kinds = [column.kind for column in columns]
-        counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
-        return f"axes {axes}, a table of {len(kinds)} column(s): {counts}"
-    if scaling.kind == "range":
-        return f"axes {axes}, {scaling.dtype}, {scaling.low:g} to {scaling.high:g}"
-    return f"axes {axes}, {scaling.dtype}, scaled by mean and standard deviation"
