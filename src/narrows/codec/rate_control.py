@@ -1,4 +1,4 @@
-"""Rate control: the path, step and weight of a bit that meet what is asked with the fewest bits."""
+"""Rate control: the path, step and rate-distortion weight that reach a target with the fewest bits."""
 
 import math
 from collections.abc import Callable

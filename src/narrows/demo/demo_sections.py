@@ -164,7 +164,7 @@ def interpolation(context: DemoContext) -> Section:
         alt=f"Four rows of images from a {first} to a {second}: by fading pixels, and through the codes of three "
         "models.",
         caption="Fading pixels shows both digits at once, like a photograph exposed twice. The short convolutional "
-        "code bends one into the other; a code on a grid keeps positions, and fades more.",
+        "code deforms one into the other; a code on a grid keeps positions, and fades more.",
     )
     return Section(
         "Interpolation between two digits",

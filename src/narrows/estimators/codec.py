@@ -17,8 +17,8 @@ class Codec(Estimator):
     """Learned compression of signals, images and volumes.
 
     A codec learns what items of a kind have in common, and compresses others of that kind. Items hold integers or real
-    numbers and may have any sizes. Whatever they hold, the compression keeps what is asked of it: lossless, or no value
-    off by more than a bound.
+    numbers and may have any sizes. Whatever they hold, compression is lossless or keeps every value
+    within the maximum error, as requested.
 
     Parameters
     ----------
@@ -176,7 +176,7 @@ class Codec(Estimator):
         Raises
         ------
         DataError
-            If the items do not fit the model, or what is asked cannot be had.
+            If the items do not fit the model, or the target cannot be reached.
         ParameterError
             If not exactly one option is given, or its value is out of bounds.
         """

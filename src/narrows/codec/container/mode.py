@@ -1,4 +1,4 @@
-"""What is asked of a compression: lossless, a largest error, a quality or a PSNR."""
+"""Compression targets: lossless, a maximum error, a quality or a PSNR."""
 
 import math
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from narrows.errors import ParameterError
 
 @dataclass(frozen=True)
 class Mode:
-    """What is asked of a compression.
+    """The target of a compression.
 
     Parameters
     ----------
