@@ -148,7 +148,7 @@ show(
 # %%
 for code in ("2x7x7", "100", "7x4x4"):
     try:
-        model = narrows.Autoencoder("conv", code=code, minutes=0.6 * PACE, random_state=0).fit(training)
+        model = narrows.Autoencoder("conv", code=code, minutes=0.8 * PACE, random_state=0).fit(training)
         print(f"code {code:6} {np.prod(model.code_shape_):4} numbers, test error {-model.score(test):.5f}")
     except ValueError as error:  # not every grid can be reached by halving 28
         print(f"code {code:6} {error}")

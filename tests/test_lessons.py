@@ -16,7 +16,7 @@ def test_a_lesson_runs(path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     jupytext = pytest.importorskip("jupytext", reason="jupytext is not installed")
     nbclient = pytest.importorskip("nbclient", reason="nbclient is not installed")
     pytest.importorskip("ipykernel", reason="ipykernel is not installed")
-    monkeypatch.setenv("LESSON_PACE", "0.12")
+    monkeypatch.setenv("LESSON_PACE", "0.2")
     notebook = jupytext.read(path)
     assert notebook.metadata.kernelspec.name == "python3"
     words = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]

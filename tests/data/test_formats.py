@@ -248,6 +248,16 @@ def test_a_file_cut_anywhere_is_refused_in_one_line(tmp_path, name):
             pytest.fail(f"{length} of {len(content)} bytes were read as if whole")
 
 
+def test_a_name_in_an_npz_that_is_not_utf8(tmp_path):
+    data.write(data.Items(np.zeros((2, 3, 3), np.uint8), "NYX"), tmp_path / "x.npz")
+    content = bytearray((tmp_path / "x.npz").read_bytes())
+    content[7] |= 8  # the name in the local header is in UTF-8
+    content[30] = 0xA9
+    (tmp_path / "x.npz").write_bytes(content)
+    with pytest.raises(DataError, match=r"x\.npz: array 'X' cannot be read"):
+        data.read(tmp_path / "x.npz")
+
+
 @pytest.mark.parametrize("name", ["x.npy", "x.idx", "x.npz", "x.tif", "x.png", "x.npy.gz", "x.webp"])
 @given(st.data())
 def test_damage_anywhere_is_read_or_refused_in_one_line(tmp_path_factory, name, draw):

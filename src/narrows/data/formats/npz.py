@@ -54,7 +54,7 @@ def read_arrays(content: Content, name: str) -> dict[str, np.ndarray]:
             key = entry.filename.removesuffix(".npy")
             try:
                 array = archive.read(entry)
-            except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError) as error:
+            except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError, ValueError) as error:
                 raise DataError(f"array {key!r} cannot be read ({error})", source=name) from None
             arrays[key] = read_npy(array, f"{name}:{key}")
     return arrays
