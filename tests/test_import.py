@@ -1,11 +1,15 @@
 """The package is a table of contents: what is heavy comes when it is used."""
 
+import lzma
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 import narrows
+from narrows import data
 
 HEAVY = ("torch", "sklearn", "numpy", "scipy", "PIL", "rich", "typer", "safetensors", "matplotlib", "pandas", "pyarrow")
 
@@ -55,3 +59,24 @@ else:
     raise AssertionError("read without pandas")
 """
     modules_after(code)
+
+
+@pytest.mark.parametrize(
+    ("model", "verb", "output"),
+    [
+        ("fixtures/autoencoder-conv", "encode", "codes.npy"),
+        ("fixtures/denoiser-lesson", "denoise", "clean.png"),
+        ("fixtures/imputer-images", "fill", "filled.npy"),
+        ("codec/fixtures/digits", "compress", "x.narrow"),
+    ],
+)
+def test_trained_models_need_no_scikit_learn_or_pandas(model, verb, output, tmp_path):
+    folder = Path(__file__).parent
+    (tmp_path / "m.safetensors").write_bytes(lzma.decompress((folder / f"{model}.safetensors.xz").read_bytes()))
+    source = "x.npy" if verb == "fill" else "x.png"
+    values = np.full((1, 8, 8), 0.5, np.float32) if verb == "fill" else np.full((1, 8, 8), 9, np.uint8)
+    data.write(data.Items(values, "NYX"), tmp_path / source)
+    arguments = [verb, "m.safetensors", source, "-o", output, *(["--lossless"] if verb == "compress" else [])]
+    code = f"import os; os.chdir({str(tmp_path)!r}); from narrows.cli import main; main({arguments!r})"
+    assert not modules_after(code) & {"sklearn", "scipy", "pandas", "matplotlib"}
+    assert (tmp_path / output).exists()
