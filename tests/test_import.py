@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import narrows
 from narrows import data
 
+HERE = Path(__file__).parent
 HEAVY = ("torch", "sklearn", "numpy", "scipy", "PIL", "rich", "typer", "safetensors", "matplotlib", "pandas", "pyarrow")
 
 
@@ -31,6 +33,34 @@ def test_data_and_model_files_need_no_torch():
     loaded = modules_after("from narrows import data; from narrows.artifacts import model_file")
     assert "numpy" in loaded
     assert not loaded & {"torch", "sklearn", "pandas", "pyarrow"}
+
+
+@pytest.mark.parametrize(
+    ("lines", "model"),
+    [
+        (["encode {} one.png -o c.npy", "decode {} c.npy -o back.png"], "fixtures/autoencoder-conv"),
+        (["denoise {} one.png -o clean.png --uncertainty u.npy"], "fixtures/denoiser-lesson"),
+        (["fill {} one.png --mask mask.png -o whole.png --samples 1"], "fixtures/imputer-images"),
+        (["compress {} one.png -o x.narrow --lossless", "decompress x.narrow -o back.png"], "codec/fixtures/digits"),
+    ],
+)
+def test_models_work_on_images_without_scikit_learn_and_pandas(lines, model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    name = f"{Path(model).name}.safetensors"
+    Path(name).write_bytes(lzma.decompress((HERE / f"{model}.safetensors.xz").read_bytes()))
+    Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8) % 32).save("one.png")
+    Image.fromarray(np.eye(8, dtype=bool)).save("mask.png")
+    for line in lines:
+        program = (
+            "import sys\nfrom narrows.cli import main\n"
+            f"try: main({line.format(name).split()!r})\n"
+            "except SystemExit as exit: assert not exit.code\n"
+            "print(*sys.modules)"
+        )
+        ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+        assert (ran.returncode, ran.stderr) == (0, "")
+        assert "torch" in ran.stdout.split()
+        assert not {"sklearn", "scipy.stats", "pandas", "pyarrow", "matplotlib"} & set(ran.stdout.split())
 
 
 def test_the_names_are_there():

@@ -152,7 +152,8 @@ for _spec in (
             "narrows train denoiser noisy/ -o den.safetensors --target clean/",
             "narrows train denoiser noisy/ -o den.safetensors",
         ),
-        target="What the items of DATA, which are noisy, should become: the same items without noise, or noisy again.",
+        target="What the items of DATA, which are noisy, should become: the same items without noise, or noisy again; "
+        "without --target and --noise, DATA is noisy and nothing clean is needed.",
         evaluate="narrows.evaluation.restoration_evaluation:evaluate_denoiser",
         evaluate_options=("noise", "target"),
         report="narrows.report.denoiser_sections:sections",

@@ -310,7 +310,7 @@ USAGE = [
     ("evaluate fill.safetensors x.npy --labels digits", "--labels is for"),
     ("evaluate fill.safetensors x.npy --target x.npy", "--target is for"),
     ("evaluate fill.safetensors x.npy --holes channels", "channels"),
-    ("evaluate blind.safetensors x.npy", "give --noise"),
+    ("evaluate blind.safetensors x.npy", "noise to add to clean items: --noise gaussian:0.1"),
     ("evaluate m.safetensors digits --noise blur:1", "--noise is for"),
 ]
 

@@ -3,6 +3,18 @@
 Verbs import what they work with when they run, so that help is quick.
 """
 
-from narrows.cli.application import main
+import warnings
+from collections.abc import Sequence
 
 __all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command line and exit: 0 where it worked, 1 where it failed or was stopped, 2 for wrong usage."""
+    from narrows.cli.messages import note
+
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_: note(str(message))
+        from narrows.cli import application  # whose help lists what plugins register
+
+        application.main(arguments)

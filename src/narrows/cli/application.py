@@ -4,10 +4,10 @@ import inspect
 import io
 import os
 import sys
+import time
 import traceback
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import partial, update_wrapper
 from typing import Annotated, Any
 
@@ -19,7 +19,7 @@ from typer import TyperException
 from narrows import __version__
 from narrows.cli.evaluate_verb import evaluate
 from narrows.cli.info_verbs import datasets, info
-from narrows.cli.messages import as_flag, note, one_line, say, verbosity
+from narrows.cli.messages import as_flag, detail, one_line, say, verbosity
 from narrows.cli.show_verbs import demo, report, view
 from narrows.cli.train_verbs import train_verb
 from narrows.errors import NarrowsError, ParameterError
@@ -164,13 +164,15 @@ def with_global_options(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command line and exit: 0 where it worked, 1 where it failed or was stopped, 2 for wrong usage."""
+    """Run one command line and exit with its status."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     verbosity.reset()
+    began = time.monotonic()
     try:
         set_up_standard_output()
         run(arguments or ["--help"])
         sys.stdout.flush()
+        detail(f"done in {time.monotonic() - began:.1f} s")
     except typer.Exit as exit:
         sys.exit(exit.exit_code)
     except (Exception, KeyboardInterrupt) as error:
@@ -197,20 +199,11 @@ def set_up_standard_output() -> None:
 
 def run(arguments: list[str]) -> None:
     """Run one command line, and pass on whatever it raises."""
-    with plugin_warnings():
-        root = root_command()
+    root = root_command()
     if _COMPLETION in os.environ:
         root(prog_name="narrows")
     with root.make_context("narrows", arguments, obj=arguments) as context:
         root.invoke(context)
-
-
-@contextmanager
-def plugin_warnings() -> Iterator[None]:
-    """Print warnings as notes."""
-    with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_: note(str(message))
-        yield
 
 
 def explain(error: BaseException) -> str:

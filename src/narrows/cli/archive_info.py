@@ -1,4 +1,4 @@
-"""What a compressed file says of itself; nothing is decoded, and no torch is needed."""
+"""Describe a compressed file from its header, without decoding and without torch."""
 
 import json
 from typing import Any
@@ -10,13 +10,14 @@ from narrows.errors import FormatError
 
 
 def info(file: str, verify: bool, as_json: bool) -> None:
-    """Print it; with `verify` FormatError, after that, where something in the file is damaged."""
+    """Print what a compressed file holds; with `verify`, raise FormatError afterwards where it is damaged."""
     document = describe_archive(file, verify)
     print(json.dumps(document) if as_json else aligned(rows(document)))
     damaged = document.get("damaged_chunks")
     if damaged:
         raise FormatError(
-            f"{file}: {len(damaged)} of {document['chunks']} chunks damaged, the first of them chunk {damaged[0] + 1}"
+            f"{len(damaged)} of {document['chunks']} chunks damaged, the first of them chunk {damaged[0] + 1}",
+            source=file,
         )
 
 
@@ -31,7 +32,7 @@ def rows(document: dict[str, Any]) -> list[tuple[str, str]]:
     found = [
         ("file", f"{document['file']}, {size(document['bytes'])}, format {document['format']}"),
         ("items", f"{document['items']:,} {data}{', with names' * document['named']}"),
-        ("asked for", f"{Mode.from_header(document['mode'])}; by the {document['path']} path"),
+        ("mode", f"{Mode.from_header(document['mode'])}; by the {document['path']} path"),
         ("model", f"{document['model']}, {at.get(document['model_at'], document['model_at'])}"),
         ("bytes", ", ".join(f"{part} {document[f'{part}_bytes']:,}" for part in ("header", "model", "payload"))),
         ("chunks", str(document["chunks"])),

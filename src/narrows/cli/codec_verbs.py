@@ -1,4 +1,4 @@
-"""Into compressed files and out of them."""
+"""Compress items to a file, and decompress them."""
 
 import json
 import re
@@ -26,16 +26,23 @@ def compress(
     output: Annotated[
         str,
         typer.Option(
-            "--output", "-o", metavar="FILE.narrow", show_default=False, help="The new file; - for standard output."
+            "--output",
+            "-o",
+            metavar="FILE.narrow",
+            show_default=False,
+            help="The file to write; - for standard output.",
         ),
     ],
-    lossless: Annotated[bool, typer.Option("--lossless", help="Every value as it was.")] = False,
+    lossless: Annotated[bool, typer.Option("--lossless", help="Keep every value exactly.")] = False,
     max_error: Annotated[
-        float | None, typer.Option(min=0, metavar="E", help="No value off by more, in the data's own unit.")
+        float | None,
+        typer.Option(min=0, metavar="E", help="Keep every value within E of the original, in the data's unit."),
     ] = None,
-    quality: Annotated[float | None, typer.Option(min=0, max=100, metavar="Q", help="From 0 to 100.")] = None,
-    psnr: Annotated[float | None, typer.Option(min=0, metavar="P", help="At least so many dB over all items.")] = None,
-    embed_model: Annotated[bool, typer.Option("--embed-model", help="Put the model into the file too.")] = False,
+    quality: Annotated[float | None, typer.Option(min=0, max=100, metavar="Q", help="Quality from 0 to 100.")] = None,
+    psnr: Annotated[
+        float | None, typer.Option(min=0, metavar="P", help="Reach a PSNR of at least P dB over all items.")
+    ] = None,
+    embed_model: Annotated[bool, typer.Option("--embed-model", help="Store the model in the file too.")] = False,
     axes: options.Axes = None,
     strict: options.Strict = False,
     as_json: options.Json = False,
@@ -73,7 +80,7 @@ def compress(
             with atomic.replacing(output) as temporary, open(temporary, "wb") as file:
                 sizes = codec.compress(items, mode, file, embed_model, progress)
         except OSError as error:
-            raise DataError(f"{output}: cannot be written ({error.strerror or error})") from None
+            raise DataError(f"cannot be written ({error.strerror or error})", source=output) from None
     rate = len(items) / (time.perf_counter() - began)
     bpp = 8 * sizes["total"] * items.channels * items.dtype.itemsize / sizes["raw"]
     found = {
@@ -130,7 +137,7 @@ def decompress(
 def preview(
     source: options.Compressed,
     output: Annotated[
-        str, typer.Option("--output", "-o", metavar="SHEET.png", show_default=False, help="The picture to write.")
+        str, typer.Option("--output", "-o", metavar="SHEET.png", show_default=False, help="The image to write.")
     ],
     level: Annotated[
         int | None,
@@ -161,8 +168,8 @@ def preview(
         sheet = contact_sheet.contact_sheet(archive.read(shown, level, progress=progress))
     if len(shown) < len(archive):
         note(
-            f"{archive.name}: the sheet holds the first {len(shown):,} of {len(archive):,} items; "
-            "with a higher --level it holds more"
+            f"{archive.name}: the sheet shows the first {len(shown):,} of {len(archive):,} items; "
+            "with a higher --level it shows more"
         )
     data.write(data.Items.from_array(sheet[None]), output)
     print(f"{output}: {len(shown):,} items at level {level}")
@@ -196,12 +203,12 @@ def parse_only(text: str, archive: "Archive") -> list[int]:
         if numbers:
             first, last = int(numbers[1]), int(numbers[2] or numbers[1])
             if first > last:
-                raise ParameterError(f"--only {part}: runs backwards")
+                raise ParameterError("runs backwards", parameter="only", value=part)
             if last >= len(archive):
-                raise DataError(f"{archive.name}: has no item {last}; its items are 0 to {len(archive) - 1}")
+                raise DataError(f"has no item {last}; its items are 0 to {len(archive) - 1}", source=archive.name)
             found += range(first, last + 1)
         elif part in places:
             found.append(places[part])
         else:
-            raise DataError(f"{archive.name}: has no item called {part!r}")
+            raise DataError(f"has no item called {part!r}", source=archive.name)
     return found

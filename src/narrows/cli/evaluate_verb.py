@@ -44,12 +44,6 @@ def evaluate(
     check_corruption(noise, target, holes)
     trained = load_tool(model, "evaluate", *(name for name, spec in tools().items() if spec.evaluate))
     check_evaluate_options(model, trained.tool, noise=noise, target=target, holes=holes, labels=labels)
-    if trained.tool == "denoiser" and noise is None and target is None and trained.noise is None:
-        raise ParameterError(
-            "learned from noisy data alone: give --noise to add to clean DATA, "
-            "or --target with the clean items where DATA is noisy",
-            source=model,
-        )
     from narrows.data.labels import read_labels
     from narrows.evaluation import evaluate as evaluate_model
     from narrows.render.terminal import show_preview

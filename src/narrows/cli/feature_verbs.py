@@ -20,8 +20,8 @@ def encode(
             "--output",
             "-o",
             metavar="CODES",
-            help=f"A file ({', '.join(writable_suffixes('array', 'table'))}), or - for a .npy on standard output, "
-            "the default without --errors.",
+            help=f"A file ({options.listed_suffixes()}), or - for a .npy on standard output, the default without "
+            "--errors.",
         ),
     ] = None,
     errors: Annotated[

@@ -64,7 +64,7 @@ def info(
             *(describe_checkpoint(document) if checkpoint else describe_model(document)),
         ]
     except (KeyError, IndexError, TypeError, AttributeError) as error:
-        raise FormatError(f"{file}: its description is not that of a model ({error!r})") from None
+        raise FormatError(f"its description is not that of a model ({error!r})", source=file) from None
     if verify:
         raise ParameterError(
             "--verify is for compressed files; models and checkpoints are verified whenever they are read"

@@ -1,9 +1,10 @@
 """Reading data and models."""
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from narrows.cli.messages import note, reading_bar
+from narrows.cli.messages import detail, note, reading_bar
 from narrows.errors import DataError
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def read_items(
     """
     from narrows import data
 
+    began = time.perf_counter()
     with reading_bar() as progress:
         items = data.read(
             source, axes=axes, expected_axes=expected_axes, strict=strict, columns=columns, progress=progress
@@ -34,6 +36,11 @@ def read_items(
     for each in items.notes:
         note(each)
     report_skipped(items)
+    shape = "x".join(map(str, items.item_shape)) if items.uniform else "different sizes"
+    seconds = time.perf_counter() - began
+    detail(
+        f"{items.source}: {len(items):,} items of {shape}, axes {items.axes}, {items.dtype}; read in {seconds:.1f} s"
+    )
     return items
 
 
@@ -51,13 +58,13 @@ def read_items_for(model: "TrainedModel | CodecModel", source: str, axes: str | 
 
     Files that do not say which axis is which have the axes of the items it was trained on, or of one of them, unless
     the user says. Grey images become colour for a model of colour images, as they do in a folder of both; with an alpha
-    channel, which marks missing values, only for an imputer.
+    channel, which marks missing values, only for a model that allows them.
     """
     from narrows.data.masks import split_alpha
 
     items = read_items(source, axes, strict, model.columns, model.axes)
     if model.item_axes == "NYXC" and model.channels == 3:
-        if items.axes == "NYXC" and items.channels == 2 and model.tool == "imputer":
+        if items.axes == "NYXC" and items.channels == 2 and model.allows_missing:
             items = split_alpha(items)
         if items.axes == "NYX":
             return items.to_rgb()
@@ -91,7 +98,9 @@ def load_tool(path: str, work: str, *tools: str) -> Any:
 
     from narrows.models import load_model
 
+    began = time.perf_counter()
     model: Any = load_model(path)
+    detail(f"{path}: {with_article(model.tool)}, loaded in {time.perf_counter() - began:.1f} s")
     if model.tool not in tools:
         needed = " or ".join([", ".join(map(with_article, tools[:-1])), with_article(tools[-1])][len(tools) == 1 :])
         raise DataError(f"{with_article(model.tool)}; {work} needs {needed}", source=path)

@@ -6,6 +6,13 @@ import typer
 
 from narrows.data.formats import writable_suffixes
 
+
+def listed_suffixes() -> str:
+    """Return the suffixes of files that hold arrays or tables, without those of compressed and of old names."""
+    suffixes = writable_suffixes("array", "table")
+    return ", ".join(suffix for suffix in suffixes if suffix.startswith(".") and not suffix.endswith(".gz"))
+
+
 Data = Annotated[
     str,
     typer.Argument(
@@ -53,8 +60,8 @@ Out = Annotated[
         "--output",
         "-o",
         metavar="OUT",
-        help=f"A file ({', '.join(writable_suffixes('array', 'table'))}, .tif, ...), a folder/ of images or "
-        "recordings, or - for .npy (tables: .csv) on standard output.",
+        help=f"A file ({listed_suffixes()}, .tif, ...), a folder/ of images or recordings, or - for .npy (tables: "
+        ".csv) on standard output.",
     ),
 ]
 Missing = Annotated[

@@ -26,7 +26,7 @@ def denoise(
     strict: options.Strict = False,
     force: options.Force = False,
 ) -> None:
-    """Write items without their noise, under their own names.
+    """Remove the noise of items; they keep their names.
 
     \b
     Example:

@@ -69,7 +69,7 @@ def view(
     sources: Annotated[
         list[str],
         typer.Argument(
-            metavar="M... DATA | FILE.narrow",
+            metavar="MODEL... DATA | FILE.narrow",
             show_default=False,
             help="Models, at most one of each tool, and data to try them on; or a compressed file.",
         ),
@@ -104,9 +104,9 @@ def view(
     name = others[0]
     if name.endswith(".narrow") == bool(models):
         raise ParameterError(
-            f"{name}: its model is found by itself; leave the others out, or name it with --model"
+            f"{name}: its model is found automatically; leave out other models, or name its model with --model"
             if models
-            else f"{name}: say which models to try on it, before it; or give a file that ends in .narrow"
+            else f"{name}: name the models to try on it, before it; or give a file that ends in .narrow"
         )
     from narrows.viewer.app import view as serve
     from narrows.viewer.session import Session
@@ -120,7 +120,7 @@ def view(
                     raise ParameterError(f"{path}: a second model of the tool {tool.tool}; one of each can be viewed")
             items = read_items_for(next(iter(viewed.values())), name, axes, strict)
             if not items.spatial_dims:
-                raise DataError(f"{name}: rows of a table have no pictures to view; see narrows report")
+                raise DataError("rows of a table cannot be viewed; see narrows report", source=name)
             for path, tool in zip(models, viewed.values(), strict=True):
                 check_suits(tool, path, items)
             session = Session(viewed, len(items), items.select, items.source)
@@ -128,22 +128,23 @@ def view(
             archive = stack.enter_context(opened(name, model, None))
             stored = archive.reader.sizes()["total"]
             about = (
-                f"The file has {size(stored)}, {size(stored / len(archive))} for each ({archive.mode}); what is shown "
-                "is what comes out of it."
+                f"The file has {size(stored)}, {size(stored / len(archive))} per item ({archive.mode}); "
+                "the decompressed items are shown."
             )
-            session = Session({"codec": archive.model}, len(archive), archive.read, archive.name, about)
+            session = Session({archive.model.tool: archive.model}, len(archive), archive.read, archive.name, about)
         try:
             serve(session, host, port, browser, note)
         except OSError:
             taken = "7860 to 7959 are taken" if port is None else f"{port} is taken"
             raise DataError(
-                f"{host}: cannot be listened on: its port {taken}, or the address is not this machine's; "
-                "choose others with --port and --host"
+                f"cannot listen: port {taken}, or the address is not this machine's",
+                source=host,
+                hint="choose others with --port and --host",
             ) from None
 
 
 def check_suits(tool: Any, path: str, items: "Items") -> None:
-    """DataError, which names the model, where it does not take such items."""
+    """Raise DataError, which names the model, where it does not take such items."""
     try:
         tool.check(items)
     except ValueError as error:

@@ -18,7 +18,7 @@ from narrows.registry import resolve
 _ENTRY = re.compile(r"^(\w+(?:, \w+)*) : (.+)$")
 _CHOICES = re.compile(r"\{(.*?)\}")
 _QUOTED = re.compile(r"""["'](.*?)["']""")
-_SENTENCE = re.compile(r"(.+?\.)(?:\s|$)")
+_SENTENCE = re.compile(r"(.+?\.)(?=\s+[A-Z]|$)")
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ import inspect
 import shlex
 import textwrap
 import time
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ import typer
 
 from narrows.cli import options
 from narrows.cli.inputs import read_items
-from narrows.cli.messages import detail, note, say, shows_progress, size
+from narrows.cli.messages import detail, say, shows_progress, size
 from narrows.cli.outputs import check_file, check_new
 from narrows.cli.tool_options import Parameter, as_option, read_constructor
 from narrows.errors import DataError
@@ -22,7 +21,7 @@ from narrows.registry import ToolSpec, resolve
 
 _HELP = """{summary}.
 
-Ctrl-C stops cleanly: the best model so far is written, and --resume goes on.
+Ctrl-C keeps the best model so far, and --resume goes on with the run.
 
 \b
 Example:
@@ -107,9 +106,7 @@ def learn(spec: ToolSpec, parameters: dict[str, Any], request: TrainingRequest, 
     target = None if request.target is None else read_items(request.target, request.axes, request.strict)
     began = time.perf_counter()
     try:
-        with warnings.catch_warnings():
-            warnings.showwarning = lambda message, *_: note(str(message))
-            estimator.fit(items, target, checkpoint=request.checkpoint, resume=request.resume)
+        estimator.fit(items, target, checkpoint=request.checkpoint, resume=request.resume)
     except KeyboardInterrupt:
         stop(estimator, request)
     detail(f"trained in {time.perf_counter() - began:.1f} s; {facts(estimator.training_)}")

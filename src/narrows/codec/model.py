@@ -68,6 +68,7 @@ class CodecModel:
     device: str = "auto"
 
     tool: ClassVar[str] = "codec"
+    allows_missing: ClassVar[bool] = False
     columns: ClassVar[None] = None
     only_shape: ClassVar[None] = None
     feature_names: ClassVar[tuple[str, ...]] = ()

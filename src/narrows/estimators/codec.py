@@ -14,7 +14,7 @@ from narrows.training.task import TrainingProgress
 
 
 class Codec(Estimator):
-    """Learned compression of signals, images and volumes.
+    """Learn to compress signals, images and volumes.
 
     A codec learns what items of a kind have in common, and compresses others of that kind. Items hold integers or real
     numbers and may have any sizes. Whatever they hold, compression is lossless or keeps every value

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from narrows.data import Items
-from narrows.errors import DataError
+from narrows.errors import DataError, ParameterError
 from narrows.evaluation import trained_model
 from narrows.evaluation.metrics import CoverageSum, Quality, QualitySum, has_ssim, scaled_unit
 from narrows.evaluation.peers import ImputationPeer, peers
@@ -143,11 +143,19 @@ def evaluate_denoiser(
     Raises
     ------
     DataError
-        If the items do not fit the model or the target, or if there is neither noise nor a target.
+        If the items do not fit the model or the target.
+    ParameterError
+        If there is neither noise nor a target.
     """
     model = trained_model(model)
     if target is not None:
         check_pairs(items, target)
+    elif noise is None and model.noise is None:
+        raise ParameterError(
+            "this denoiser learned from noisy data alone, which does not say how noisy others are",
+            hint="give clean items as the target, or noise to add to clean items",
+            suggestion={"noise": "gaussian:0.1"},
+        )
     scaling, with_ssim = model.scaling, has_ssim(items, model.scaling)
     before, after, coverage = QualitySum(scaling, with_ssim), QualitySum(scaling, with_ssim), CoverageSum()
     seconds, targets = 0.0, parts(items if target is None else target)

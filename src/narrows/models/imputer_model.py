@@ -136,6 +136,7 @@ class ImputerModel(TrainedModel):
     network: RestoringNetwork | TableNetwork
 
     tool: ClassVar[str] = "imputer"
+    allows_missing: ClassVar[bool] = True
     manifest_type: ClassVar[type[ModelManifest]] = ImputerManifest
 
     @property

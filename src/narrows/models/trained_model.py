@@ -154,6 +154,7 @@ class TrainedModel(ABC):
 
     tool: ClassVar[str]
     manifest_type: ClassVar[type[ModelManifest]]
+    allows_missing: ClassVar[bool] = False  # values of items, which an alpha channel marks in images
 
     @classmethod
     def from_file(cls, file: ModelFile) -> Self:
