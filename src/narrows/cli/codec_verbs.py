@@ -17,6 +17,7 @@ from narrows.errors import DataError, ParameterError
 
 if TYPE_CHECKING:
     from narrows.codec.archive import Archive
+    from narrows.codec.container.mode import Mode
     from narrows.data import Items
 
 
@@ -71,30 +72,37 @@ def compress(
 
     mode, codec = Mode.choose(lossless, max_error, quality, psnr), CodecModel.load(model)
     items = read_items_for(codec, source, axes, strict)
+    if output == "-":
+        with items_bar("compressing") as progress:
+            codec.compress(items, mode, sys.stdout.buffer, embed_model, progress)
+        return
     began = time.perf_counter()
     with items_bar("compressing") as progress:
-        if output == "-":
-            codec.compress(items, mode, sys.stdout.buffer, embed_model, progress)
-            return
         try:
             with atomic.replacing(output) as temporary, open(temporary, "wb") as file:
                 sizes = codec.compress(items, mode, file, embed_model, progress)
         except OSError as error:
             raise DataError(f"cannot be written ({error.strerror or error})", source=output) from None
-    rate = len(items) / (time.perf_counter() - began)
-    bpp = 8 * sizes["total"] * items.channels * items.dtype.itemsize / sizes["raw"]
-    found = {
-        "file": output,
-        **{f"{part}_bytes": size for part, size in sizes.items()},
-        "bpp": bpp,
-        "items": len(items),
-        "mode": mode.to_header(),
-        "items_per_second": rate,
-    }
+    report_sizes(output, items, mode, sizes, time.perf_counter() - began, as_json)
+
+
+def report_sizes(
+    output: str, items: "Items", mode: "Mode", sizes: dict[str, int], seconds: float, as_json: bool
+) -> None:
+    """Print the size of a compressed file and how fast it was written."""
+    rate, bpp = len(items) / seconds, 8 * sizes["total"] * items.channels * items.dtype.itemsize / sizes["raw"]
     if as_json:
+        found = {
+            "file": output,
+            **{f"{part}_bytes": size for part, size in sizes.items()},
+            "bpp": bpp,
+            "items": len(items),
+            "mode": mode.to_header(),
+            "items_per_second": rate,
+        }
         print(json.dumps(found))
         return
-    model_share = f", {sizes['model']:,} of them the model" if embed_model else ""
+    model_share = f", {sizes['model']:,} of them the model" if sizes["model"] else ""
     print(
         f"{output}: {sizes['total']:,} bytes{model_share} ({bpp:.4f} bpp, "
         f"{smaller(sizes['raw'], sizes['total'])}); {len(items):,} items; {mode}; "

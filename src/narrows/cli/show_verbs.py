@@ -16,7 +16,9 @@ from narrows.errors import DataError, ParameterError
 from narrows.registry import tools
 
 if TYPE_CHECKING:
+    from narrows.codec.archive import Archive
     from narrows.data import Items
+    from narrows.viewer.session import Session
 
 
 def report(
@@ -109,29 +111,12 @@ def view(
             else f"{name}: name the models to try on it, before it; or give a file that ends in .narrow"
         )
     from narrows.viewer.app import view as serve
-    from narrows.viewer.session import Session
 
     with ExitStack() as stack:
         if models:
-            viewed: dict[str, Any] = {}
-            for path in models:
-                tool = load_tool(path, "view", *(name for name, spec in tools().items() if spec.viewer))
-                if viewed.setdefault(tool.tool, tool) is not tool:
-                    raise ParameterError(f"{path}: a second model of the tool {tool.tool}; one of each can be viewed")
-            items = read_items_for(next(iter(viewed.values())), name, axes, strict)
-            if not items.spatial_dims:
-                raise DataError("rows of a table cannot be viewed; see narrows report", source=name)
-            for path, tool in zip(models, viewed.values(), strict=True):
-                check_suits(tool, path, items)
-            session = Session(viewed, len(items), items.select, items.source)
+            session = model_session(models, read_models(models), name, axes, strict)
         else:
-            archive = stack.enter_context(opened(name, model, None))
-            stored = archive.reader.sizes()["total"]
-            about = (
-                f"The file has {size(stored)}, {size(stored / len(archive))} per item ({archive.mode}); "
-                "the decompressed items are shown."
-            )
-            session = Session({archive.model.tool: archive.model}, len(archive), archive.read, archive.name, about)
+            session = archive_session(stack.enter_context(opened(name, model, None)))
         try:
             serve(session, host, port, browser, note)
         except OSError:
@@ -141,6 +126,40 @@ def view(
                 source=host,
                 hint="choose others with --port and --host",
             ) from None
+
+
+def read_models(paths: list[str]) -> dict[str, Any]:
+    """Read the models to view, by the names of their tools."""
+    models: dict[str, Any] = {}
+    for path in paths:
+        model = load_tool(path, "view", *(name for name, spec in tools().items() if spec.viewer))
+        if models.setdefault(model.tool, model) is not model:
+            raise ParameterError(f"a second model of the tool {model.tool}; one of each can be viewed", source=path)
+    return models
+
+
+def model_session(paths: list[str], models: dict[str, Any], source: str, axes: str | None, strict: bool) -> "Session":
+    """Return a session of models and of the items of DATA; DataError where they do not fit."""
+    from narrows.viewer.session import Session
+
+    items = read_items_for(next(iter(models.values())), source, axes, strict)
+    if not items.spatial_dims:
+        raise DataError("rows of a table cannot be viewed; see narrows report", source=source)
+    for path, model in zip(paths, models.values(), strict=True):
+        check_suits(model, path, items)
+    return Session(models, len(items), items.select, items.source)
+
+
+def archive_session(archive: "Archive") -> "Session":
+    """Return a session of the items of a compressed file and of its model."""
+    from narrows.viewer.session import Session
+
+    stored = archive.reader.sizes()["total"]
+    about = (
+        f"The file has {size(stored)}, {size(stored / len(archive))} per item ({archive.mode}); "
+        "the decompressed items are shown."
+    )
+    return Session({archive.model.tool: archive.model}, len(archive), archive.read, archive.name, about)
 
 
 def check_suits(tool: Any, path: str, items: "Items") -> None:
