@@ -239,7 +239,7 @@ def test_an_archive_is_looked_into(models: dict[str, Path], serve: Callable[...,
         page.goto(serve(archive))
         page.locator("#compressed img").first.wait_for()
         assert page.locator("#grid button").count() == 60
-        assert "for each (lossless)" in page.inner_text("body")
+        assert "per item (lossless)" in page.inner_text("body")
         source = page.locator("#grid img").nth(7).get_attribute("src")
         shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(source.split(",")[1]))))
         np.testing.assert_array_equal(shown, digits[7])
@@ -251,11 +251,11 @@ def test_the_verb_says_what_it_needs(models: dict[str, Path], tmp_path: Path) ->
     table.write_text("a,b\n1,2\n3,4\n5,6\n")
     for arguments, words in (
         ((models["codec"],), "expected models and one DATA"),
-        (("mnist:test",), "say which models"),
+        (("mnist:test",), "name the models"),
         ((models["codec"], models["codec"], "mnist:test"), "a second model of the tool codec"),
-        ((models["codec"], tmp_path / "x.narrow"), "its model is found by itself"),
+        ((models["codec"], tmp_path / "x.narrow"), "its model is found automatically"),
         ((models["codec"], table), "t.csv"),
-        ((models["codec"], "mnist:test", "--host", "nowhere.invalid"), "nowhere.invalid: cannot be listened on"),
+        ((models["codec"], "mnist:test", "--host", "nowhere.invalid"), "nowhere.invalid: cannot listen"),
         ((models["autoencoder"], models["codec"], "digits"), str(models["autoencoder"])),
     ):
         ran = command("view", *arguments)
