@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-PLUGINS = ("starfield", "atlas", "factorisation", "stripes", "smoothing")
+PLUGINS = ("starfield", "atlas", "anomaly", "factorisation", "stripes", "smoothing")
 
 
 @pytest.fixture

@@ -79,6 +79,35 @@ def test_a_model_of_a_tool_is_loaded(narrows):
     assert narrows("atlas.safetensors", program=program) == "Atlas\n"
 
 
+def test_a_tool_with_its_own_network_is_trained_and_used(narrows, tmp_path):
+    narrows("train anomaly digits -o anomaly.safetensors --epochs 30")
+    narrows("score anomaly.safetensors digits:test -o errors.npy")
+    errors = np.load(tmp_path / "errors.npy")
+    noise = np.random.default_rng(0).integers(0, 17, (50, 8, 8)).astype(np.uint8)
+    np.save(tmp_path / "noise.npy", noise)
+    narrows("score anomaly.safetensors noise.npy -o noisy.npy")
+    assert np.load(tmp_path / "noisy.npy").mean() > 3 * errors.mean()
+    assert "threshold" in narrows("info anomaly.safetensors")
+    assert 0 < json.loads(narrows("evaluate anomaly.safetensors digits:test --json"))["anomalies"] < 0.3
+    narrows("report anomaly.safetensors digits:test -o report.html")
+    assert "Anomalies" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "--quantile 7.0: expected a number from 0 to 1" in narrows(
+        "train anomaly digits -o x.safetensors --quantile 7", fails=True
+    )
+
+
+def test_a_tab_of_a_tool_is_shown(narrows):
+    narrows("train anomaly digits -o anomaly.safetensors --epochs 30")
+    program = (
+        "import sys; from narrows import data; from narrows.models import load_model;"
+        "from narrows.viewer.app import build_page; from narrows.viewer.session import Session;"
+        "items = data.read('digits'); model = load_model(sys.argv[1]);"
+        "session = Session({'anomaly': model}, 9, items.select, 'digits');"
+        "print('Anomaly' in str(build_page(session).config))"
+    )
+    assert narrows("anomaly.safetensors", program=program) == "True\n"
+
+
 def test_an_architecture_is_trained(narrows):
     narrows("train autoencoder digits -o ae.safetensors --architecture deep --code 8 --epochs 10")
     assert "deep" in narrows("info ae.safetensors")

@@ -196,7 +196,7 @@ class AutoencoderModel(TrainedModel):
         Large signals and volumes come in parts, one after the other.
         """
         items = self.check(items)
-        scale, device = self._scale(), self._torch_device()
+        scale, device = self.scale(), self._torch_device()
         for part, code in self._encoded_parts(items):
             shape = part.shape[1 : 1 + items.spatial_dims]
             for place, reconstruction in self._decoded_parts(code, shape, whole=items.spatial_dims == 2):
@@ -253,7 +253,7 @@ class AutoencoderModel(TrainedModel):
 
     def _encoded_parts(self, items: Items) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield parts of checked items (n, *item_shape), one by one where sizes differ, and their codes (n, K)."""
-        network, scale, device = self._placed_network(), self._scale(), self._torch_device()
+        network, scale, device = self.placed_network(), self.scale(), self._torch_device()
         step = max(1, VALUES_AT_ONCE // math.prod(items.item_shape)) if items.uniform else 1
         for start in range(0, len(items), step):
             part = items.values[start : start + step] if items.uniform else items[start][None]
@@ -264,7 +264,7 @@ class AutoencoderModel(TrainedModel):
     def _decoded_parts(
         self, rows: np.ndarray, shape: tuple[int, ...], whole: bool = False
     ) -> Iterator[tuple[tuple[slice, ...], Tensor]]:
-        return coding_tiles.decode(self._placed_network(), rows, shape, self._torch_device(), whole=whole)
+        return coding_tiles.decode(self.placed_network(), rows, shape, self._torch_device(), whole=whole)
 
     def _sizes(self, codes: np.ndarray | list[np.ndarray], shapes: Shapes) -> np.ndarray:
         """Return the spatial shape (S,) of all items, or (N, S) of each."""
@@ -305,7 +305,7 @@ class AutoencoderModel(TrainedModel):
 
     def _decode(self, rows: np.ndarray, shape: tuple[int, ...], out: np.ndarray | None = None) -> np.ndarray:
         """Return items (N, *shape), or (N, *shape, C), of the training data's type; of a table its features."""
-        channels, scale = self.channels, self._scale()
+        channels, scale = self.channels, self.scale()
         if out is None:
             full = (len(rows), *shape, *([channels] if self.item_axes[-1] in "CF" else []))
             out = allocate(math.prod(full), np.dtype(self.scaling.dtype)).reshape(full)

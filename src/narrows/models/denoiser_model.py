@@ -167,7 +167,7 @@ class DenoiserModel(TrainedModel):
 
     def noise_level(self) -> float:
         """Return the largest standard deviation of the noise that a model learned from noisy items, in scaled units."""
-        network = self._placed_network()
+        network = self.placed_network()
         with torch.no_grad():
             return float(network.noise(torch.tensor([0.0, 1.0], device=self._torch_device())).max().sqrt())
 
@@ -206,11 +206,11 @@ class DenoiserModel(TrainedModel):
         return rows if clean is None else {**rows, "clean": clean}
 
     def _inference(self) -> TiledInference:
-        return TiledInference(self._placed_network(), self._scale(), self._torch_device())
+        return TiledInference(self.placed_network(), self.scale(), self._torch_device())
 
     def _posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and variance of the clean values, given the noisy ones and what their neighbours predict."""
-        network = self._placed_network()
+        network = self.placed_network()
         mean, variance = torch.empty_like(x), torch.empty_like(x)
         for starts in product((0, 1), repeat=x.ndim - 2):
             _, features = network(hide_lattice(x, starts).x)

@@ -143,8 +143,8 @@ class ImputerModel(TrainedModel):
     def backend(self) -> Imputation:
         """What does the work: `TableImputation` or `SpatialImputation`."""
         if self.manifest.features is not None:
-            return TableImputation(self, self._placed_network(), self.manifest.features, self.manifest.calibration)
-        inference = TiledInference(self._placed_network(), self._scale(), self._torch_device())
+            return TableImputation(self, self.placed_network(), self.manifest.features, self.manifest.calibration)
+        inference = TiledInference(self.placed_network(), self.scale(), self._torch_device())
         return SpatialImputation(self, inference, self.manifest.calibration)
 
     @property

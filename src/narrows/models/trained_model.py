@@ -34,7 +34,9 @@ class ModelManifest:
     Parameters
     ----------
     architecture : object
-        What describes the network, such as `narrows.networks.Architecture`.
+        What describes the network, such as `narrows.networks.Architecture`: with the attributes `channels`, `shape`
+        (the spatial shape, empty for tables), `values` (their product) and `ranged` (whether scaling is by range), and
+        with `to_dict` and `from_dict`.
     scaling : Scaling
         How values are scaled on their way into the network.
     axes : str
@@ -102,6 +104,11 @@ class ModelManifest:
         """Number of values of one training item, or of columns of a table."""
         return self.architecture.values if self.columns is None else len(self.columns)
 
+    def build_network(self) -> nn.Module:
+        """Return the network that the weights in a model file are for; a tool overrides it for networks of its own."""
+        network: nn.Module = build(self.architecture)
+        return network
+
     def check_fits(self, tensors: dict[str, np.ndarray]) -> None:
         """Raise ValueError where parts of a model file contradict each other, before the network takes memory."""
         layout, architecture, scaling = layout_of(self.axes), self.architecture, self.scaling
@@ -112,7 +119,7 @@ class ModelManifest:
         if scaling.is_range != architecture.ranged or len(scaling.mean) not in (0, architecture.channels):
             raise ValueError(f"scaling {scaling.kind!r} of {len(scaling.mean)} means")
         with torch.device("meta"):
-            expected = {name: tuple(tensor.shape) for name, tensor in build(architecture).state_dict().items()}
+            expected = {name: tuple(tensor.shape) for name, tensor in self.build_network().state_dict().items()}
         found = {name: tensor.shape for name, tensor in tensors.items()}
         for name in sorted({*expected, *found}):
             if expected.get(name) != found.get(name):
@@ -162,7 +169,7 @@ class TrainedModel(ABC):
         try:
             manifest = cls.manifest_type.from_dict(file.document)
             manifest.check_fits(file.tensors)
-            network = build(manifest.architecture)
+            network = manifest.build_network()
             network.load_state_dict({name: as_tensor(tensor) for name, tensor in file.tensors.items()})
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             reason = " ".join(str(error).split())
@@ -269,7 +276,7 @@ class TrainedModel(ABC):
     def _torch_device(self) -> torch.device:
         return choose_device(self.device)
 
-    def _placed_network(self) -> Any:
+    def placed_network(self) -> Any:
         """Return the network on the device and in the precision of inference; copied once at most."""
         device, precision = self._torch_device(), self._precision()
         key = device.type, precision
@@ -279,7 +286,8 @@ class TrainedModel(ABC):
             self._placed[key] = self.network if same else copy.deepcopy(self.network).to(device, precision)
         return self._placed[key]
 
-    def _scale(self) -> Scale:
+    def scale(self) -> Scale:
+        """Return what maps values of items to scaled tensors (N, C, *S) on the device of inference, and back."""
         return Scale(self.scaling, self.item_axes, self._torch_device(), self._precision())
 
     def __getstate__(self) -> dict[str, Any]:

@@ -5,6 +5,22 @@
 Of scikit-learn, only isotonic regression is used, for calibration.
 """
 
-from narrows.plans.training_plan import Fitted, TrainingData, TrainingOptions, TrainingPlan, run_plan
+from narrows.plans.training_plan import (
+    Fitted,
+    TrainingData,
+    TrainingOptions,
+    TrainingPlan,
+    run_plan,
+    training_identity,
+    training_record,
+)
 
-__all__ = ["Fitted", "TrainingData", "TrainingOptions", "TrainingPlan", "run_plan"]
+__all__ = [
+    "Fitted",
+    "TrainingData",
+    "TrainingOptions",
+    "TrainingPlan",
+    "run_plan",
+    "training_identity",
+    "training_record",
+]

@@ -3,7 +3,7 @@
 TrainingTask, RunOptions -> train -> Trained
 """
 
-from narrows.training.batches import Batches
+from narrows.training.batches import Batches, Scale, as_tensor
 from narrows.training.loop import train
 from narrows.training.runtime import choose_device
 from narrows.training.task import Objective, RunOptions, Settings, Trained, TrainingProgress, TrainingTask
@@ -12,10 +12,12 @@ __all__ = [
     "Batches",
     "Objective",
     "RunOptions",
+    "Scale",
     "Settings",
     "Trained",
     "TrainingProgress",
     "TrainingTask",
+    "as_tensor",
     "choose_device",
     "train",
 ]
