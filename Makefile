@@ -8,7 +8,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt
 .PHONY: demo lessons test lint docs dist bench bench-codec bench-restore bench-features bench-tables clean
 
 demo: .venv/report
-	$(BIN)/narrows demo
+	$(BIN)/narrows demo --force
 
 test: .venv/dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
