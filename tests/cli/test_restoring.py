@@ -48,6 +48,15 @@ def digits():
 
 
 @pytest.fixture
+def small_and_large(digits, tmp_path):
+    """A folder of digits of different sizes."""
+    sizes = [(20 + index % 7, 31 - index % 5) for index in range(24)]
+    items = [np.resize(np.tile(digits[index], (4, 4)), size) for index, size in enumerate(sizes)]
+    data.write(data.Items.from_list(items, "YX", names=[f"{'ab'[i % 2]}/{i}" for i in range(24)]), tmp_path / "sizes/")
+    return tmp_path / "sizes"
+
+
+@pytest.fixture
 def holes(digits):
     return np.random.default_rng(0).random(digits.shape) < 0.4
 
@@ -89,10 +98,10 @@ def test_denoise_through_pipes(blind, place, digits):
     assert np.load(io.BytesIO(ran.out)).shape == digits.shape
 
 
-def test_pictures_of_different_sizes_keep_their_names(denoiser, ragged, place):
-    ran = narrows("denoise", denoiser[0], ragged, "-o", "clean/", "--uncertainty", "u.npz")
+def test_pictures_of_different_sizes_keep_their_names(denoiser, small_and_large, place):
+    ran = narrows("denoise", denoiser[0], small_and_large, "-o", "clean/", "--uncertainty", "u.npz")
     assert (ran.code, ran.err) == (0, "")
-    before, after = data.read(ragged), data.read("clean")
+    before, after = data.read(small_and_large), data.read("clean")
     assert after.names == before.names
     np.testing.assert_array_equal(after.shapes, before.shapes)
     assert set(np.load("u.npz")) == set(before.names)
@@ -235,9 +244,9 @@ def assert_aligned(shown, columns, words):
     assert len({len(line) for line in table}) == 1
 
 
-def test_evaluate_pictures_of_different_sizes(denoiser, imputer, ragged):
+def test_evaluate_pictures_of_different_sizes(denoiser, imputer, small_and_large):
     for model in (denoiser[0], imputer[0]):
-        found = json.loads(narrows("evaluate", model, ragged, "--json").out)
+        found = json.loads(narrows("evaluate", model, small_and_large, "--json").out)
         assert found["items"] == 24
         assert found["ssim"] is not None
 

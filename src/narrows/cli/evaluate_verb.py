@@ -48,7 +48,7 @@ def evaluate(
     from narrows.evaluation import evaluate as evaluate_model
     from narrows.render.terminal import show_preview
 
-    items = read_items_for(trained, source, axes, strict)
+    items = trained.check(read_items_for(trained, source, axes, strict))
     given = {
         "noise": noise,
         "target": None if target is None else read_items_for(trained, target, axes, strict),

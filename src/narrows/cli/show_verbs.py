@@ -55,8 +55,8 @@ def report(
     from narrows.report.report_context import ReportContext
     from narrows.report.report_page import render_report
 
-    items = read_items_for(trained, source, axes, strict)
-    clean = None if target is None else read_items_for(trained, target, axes, strict)
+    items = trained.check(read_items_for(trained, source, axes, strict))
+    clean = None if target is None else trained.check(read_items_for(trained, target, axes, strict))
     classes = None if labels is None else read_labels(labels, len(items))
     if classes is not None and len(classes) != len(items):
         raise DataError(f"{labels}: {len(classes)} labels for {len(items)} items of {source}")

@@ -27,6 +27,7 @@ from narrows.codec.parallel import ordered_parallel_map
 from narrows.codec.rate_control import choose_plan
 from narrows.codec.transforms.dequantiser import ExactDequantiser
 from narrows.data import Items, Scaling
+from narrows.data.units import check_unit
 from narrows.errors import DataError, FormatError
 from narrows.networks import Architecture, Network, build
 from narrows.training.runtime import choose_device
@@ -240,9 +241,11 @@ class CodecModel:
         Raises
         ------
         DataError
-            If the items do not fit the model, the mode cannot be had, or a name is not allowed in a file.
+            If the items do not fit the model or its unit, the mode cannot be had, or a name is not allowed in a file.
         """
         items = self.check(items)
+        if mode.max_error is None and self.scaling.is_range and items.dtype != self.dtype:
+            check_unit(items, self.scaling)  # quality and PSNR are relative to the range
         plan = choose_plan(self.coder, items, mode)
         runs = chunks_of(items)
         as_the_model = (items.axes, items.dtype, items.uniform and items.item_shape) == (

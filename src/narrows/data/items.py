@@ -46,6 +46,8 @@ class Items:
         The table itself, where it is at hand.
     rate : int, optional
         The sample rate of recordings in Hz.
+    unit : Scaling, optional
+        That of the model in whose unit the values are known to be; set by `TrainedModel.check_layout`.
 
     Examples
     --------
@@ -67,6 +69,7 @@ class Items:
     columns: Columns | None = None
     frame: Any = None
     rate: int | None = None
+    unit: Any = None
 
     @classmethod
     def from_array(cls, X: Any, axes: str | None = None, source: str = "array", **details: Any) -> "Items":

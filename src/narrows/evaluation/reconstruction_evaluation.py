@@ -128,8 +128,8 @@ def evaluate(model: AutoencoderModel, items: Items, labels: Any = None) -> Recon
     DataError
         If the items do not fit the model, or the labels the items.
     """
-    model = trained_model(model)
-    downstream = None
+    model, downstream = trained_model(model), None
+    items = model.check(items)
     if labels is not None:
         from narrows.evaluation.downstream import evaluate_downstream
 

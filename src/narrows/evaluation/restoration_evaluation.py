@@ -148,7 +148,9 @@ def evaluate_denoiser(
         If there is neither noise nor a target.
     """
     model = trained_model(model)
+    items = model.check(items)
     if target is not None:
+        target = model.check(target)
         check_pairs(items, target)
     elif noise is None and model.noise is None:
         raise ParameterError(
@@ -216,8 +218,8 @@ def evaluate_spatial(model: ImputerModel, items: Items, holes: str | None = None
     scaling, fillers = model.scaling, peers(ImputationPeer)
     sums = {name: QualitySum(scaling, has_ssim(items, scaling)) for name in ("", *fillers)}
     coverage, seconds, n_values = CoverageSum(), 0.0, 0
-    for number, part in enumerate(parts(items)):
-        original = as_floats(model.check(part))
+    for number, part in enumerate(parts(model.check(items))):
+        original = as_floats(part)
         corrupted = model.hide(original, holes, seed=number)
         was_missing, observed = missing(original), ~missing(corrupted)
         hidden = ~observed & ~was_missing
@@ -257,7 +259,8 @@ def parts(items: Items) -> Iterator[Items]:
         return
     masks = None if items.mask is None else items.mask_items()
     for index, item in enumerate(items):
-        yield Items(item[None], items.axes, source=items.source, mask=None if masks is None else masks[index][None])
+        mask = None if masks is None else masks[index][None]
+        yield Items(item[None], items.axes, source=items.source, mask=mask, unit=items.unit)
 
 
 def as_floats(items: Items) -> Items:

@@ -92,6 +92,11 @@ class DenoiserModel(TrainedModel):
         return self.manifest.clip
 
     @property
+    def clips(self) -> bool:
+        """Whether values outside the range are unexpected: noise that is not clipped takes them there."""
+        return self.clip
+
+    @property
     def calibration(self) -> Calibration | None:
         """From predicted to measured standard deviations; None where the model learned from noisy items alone."""
         return self.manifest.calibration

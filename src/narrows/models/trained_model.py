@@ -17,6 +17,7 @@ from narrows.artifacts.manifest import TrainingRecord
 from narrows.artifacts.model_file import ModelFile
 from narrows.data import Columns, Items, Scaling
 from narrows.data.axes import layout_of
+from narrows.data.units import check_unit
 from narrows.errors import DataError, FormatError
 from narrows.models.item_checks import describe_items
 from narrows.networks import build
@@ -234,6 +235,11 @@ class TrainedModel(ABC):
         return scaling
 
     @property
+    def clips(self) -> bool:
+        """Whether it matters that results are clipped to the range of the training data."""
+        return True
+
+    @property
     def columns(self) -> Columns | None:
         """Columns of a table whose cells are of any type; None for other data."""
         columns: Columns | None = self.manifest.columns
@@ -294,7 +300,7 @@ class TrainedModel(ABC):
         return {**self.__dict__, "_placed": {}}
 
     def check_layout(self, items: Items) -> Items:
-        """Return the items with their rate; DataError where they have other axes, channels, rate or shape."""
+        """Return the items with their rate and unit; DataError where axes, channels, rate, shape or unit are others."""
         channels = items.channels if items.spatial_dims else items.item_shape[0]
         if items.axes != self.item_axes or channels != self.channels:
             raise DataError(
@@ -316,7 +322,9 @@ class TrainedModel(ABC):
                 f"(a code of channels x grid takes any size)",
                 source=items.source,
             )
-        return items
+        if items.unit != self.scaling:
+            check_unit(items, self.scaling, self.clips)
+        return replace(items, unit=self.scaling)
 
 
 def load_model(path: str | Path | bytes) -> TrainedModel:
