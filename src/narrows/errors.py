@@ -79,3 +79,19 @@ class ParameterError(NarrowsError, ValueError):
 
 class TrainingError(NarrowsError, RuntimeError):
     """Training that did not lead to a useful model."""
+
+
+def cannot_import(what: str, package: str, extra: str, error: Exception) -> DataError:
+    """Return the error for something that needs a package: how to install it, or why the installed one fails.
+
+    Examples
+    --------
+    >>> str(cannot_import("a table", "pandas", "tables", ModuleNotFoundError(name="pandas")))
+    "a table needs pandas; pip install 'narrows[tables]'"
+    >>> str(cannot_import("a table", "pandas", "tables", ImportError("needs another NumPy")))
+    'a table needs pandas, which is installed but cannot be imported (needs another NumPy)'
+    """
+    if isinstance(error, ModuleNotFoundError) and str(error.name).partition(".")[0] == package:
+        return DataError(f"{what} needs {package}", hint=f"pip install 'narrows[{extra}]'")
+    reason = " ".join(str(error).split())
+    return DataError(f"{what} needs {package}, which is installed but cannot be imported ({reason})")

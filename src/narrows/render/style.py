@@ -6,17 +6,15 @@ readers can tell apart; lines differ in their dashes too.
 
 from typing import Any, Literal
 
-from narrows.errors import NarrowsError
+from narrows.errors import cannot_import
 
 try:
     from matplotlib import rc_context
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator
-except ModuleNotFoundError:
-    raise NarrowsError(
-        "figures are drawn by matplotlib, which is not installed: pip install 'narrows[report]'"
-    ) from None
+except ImportError as error:
+    raise cannot_import("a figure", "matplotlib", "report", error) from None
 
 __all__ = ["Axes", "Figure", "rc_context"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from narrows.errors import NarrowsError
+from narrows.errors import cannot_import
 from narrows.render.html import environment
 from narrows.viewer.session import Session
 
@@ -17,8 +17,8 @@ os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 
 try:
     import gradio
-except ModuleNotFoundError:
-    raise NarrowsError("the viewer needs Gradio, which is not installed: pip install 'narrows[view]'") from None
+except ImportError as error:
+    raise cannot_import("the viewer", "gradio", "view", error) from None
 
 gr: Any = gradio
 ITEMS_PER_PAGE = 60

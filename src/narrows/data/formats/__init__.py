@@ -33,6 +33,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from narrows.data.formats.content import Content, first_bytes
+from narrows.data.formats.foreign_signatures import is_foreign
 from narrows.data.formats.signatures import TIFF_MAGIC, Sniff, anything, is_idx, is_npz, is_text, is_wav, magic
 from narrows.errors import DataError
 from narrows.progress import Progress, no_progress
@@ -240,6 +241,7 @@ for _format in (
             ".webp",
         ),
     ),
+    Format("foreign", "narrows.data.formats.foreign", is_foreign, "container", writable=False),
     Format(
         "gzip",
         "narrows.data.formats.gzip_files",

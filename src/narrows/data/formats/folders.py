@@ -16,7 +16,7 @@ from narrows.errors import DataError
 def read(content: Content, name: str, options: ReadOptions) -> Items:
     """Read all files in the folder and its sub-folders as one set."""
     assert isinstance(content, Path)
-    return read_members(in_folder(content), name, options)
+    return read_members(in_folder(content, name), name, options)
 
 
 def write(items: Items, folder: Path, name: str = "") -> None:

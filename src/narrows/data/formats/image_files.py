@@ -8,8 +8,9 @@ from typing import IO, Any
 import numpy as np
 
 from narrows.data.axes import check_axes
-from narrows.data.formats import ReadOptions, images
+from narrows.data.formats import ReadOptions, find_format, images
 from narrows.data.formats.content import Content
+from narrows.data.formats.foreign import unknown_form
 from narrows.data.formats.members import Decoding, File, single_file
 from narrows.data.items import Items
 from narrows.data.memory import allocate
@@ -28,6 +29,8 @@ ENCODERS = {
 
 def read(content: Content, name: str, options: ReadOptions) -> Items:
     """Read one image as an item."""
+    if not name.lower().endswith(find_format("image").members) and not images.is_image(content):
+        raise unknown_form(name)
     return read_files([single_file(content, name)], name, dataclasses.replace(options, strict=True))
 
 

@@ -46,6 +46,21 @@ class Header:
     animated: bool = False
 
 
+def is_image(source: Content) -> bool:
+    """Return whether this is an image of a known format, perhaps a damaged one."""
+    if tiff.is_tiff(source):
+        return True
+    from PIL import UnidentifiedImageError
+
+    try:
+        with _opened(source):
+            return True
+    except UnidentifiedImageError:
+        return False
+    except Exception:  # decoders raise whatever they like on damaged files
+        return True
+
+
 def read_header(source: Content) -> Header:
     """Return what `decode` will give, without decoding; raises whatever the decoder raises (see `reason`)."""
     if tiff.is_tiff(source):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
-from narrows.data.formats import Format, ReadOptions, member_suffixes, registered_formats
+from narrows.data.formats import Format, ReadOptions, foreign, member_suffixes, registered_formats
 from narrows.data.formats.content import Content
 from narrows.data.items import Items
 from narrows.errors import DataError
@@ -42,30 +42,42 @@ def single_file(content: Content, name: str) -> File:
     return File(Path(name).name, name, lambda: content)
 
 
-def in_folder(folder: Path) -> list[File]:
+def in_folder(folder: Path, source: str) -> list[File]:
     """List the files in a folder and its sub-folders, in natural order ("2.png" before "10.png").
 
-    Hidden files and folders are left out.
+    Hidden files and folders are left out. DataError where there are none.
     """
-    paths = []
+    paths: list[Path] = []
+    others: list[Path] = []
     for here, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        paths += [Path(here, name) for name in files if _is_member(name)]
+        for name in files:
+            (paths if _is_member(name) else others).append(Path(here, name))
+    if not paths:
+        raise foreign.no_members(source, [path.name for path in others])
     return _by_name({path.relative_to(folder).as_posix(): path for path in paths})
 
 
 def in_glob(pattern: str) -> list[File]:
-    """List the files whose paths match a pattern, named from its first folder without wildcards on."""
+    """List the files whose paths match a pattern, named from its first folder without wildcards on.
+
+    DataError where there are none.
+    """
     fixed = re.split(r"[*?\[]", pattern, maxsplit=1)[0]
     root = os.path.dirname(fixed)
-    paths = [Path(path) for path in glob.glob(pattern, recursive=True) if _is_member(os.path.basename(path))]
-    return _by_name({Path(os.path.relpath(path, root or ".")).as_posix(): path for path in paths if path.is_file()})
+    found = [Path(path) for path in glob.glob(pattern, recursive=True) if os.path.isfile(path)]
+    paths = [path for path in found if _is_member(path.name)]
+    if not paths:
+        raise foreign.no_members(pattern, [path.name for path in found])
+    return _by_name({Path(os.path.relpath(path, root or ".")).as_posix(): path for path in paths})
 
 
 def in_zip(archive: zipfile.ZipFile, source: str) -> list[File]:
-    """List the files in a zip archive."""
+    """List the files in a zip archive; DataError where there are none."""
     entries = {entry.filename: entry for entry in archive.infolist() if not entry.filename.endswith("/")}
     names = [name for name in entries if _is_member(PurePosixPath(name).name) and not name.startswith("__MACOSX/")]
+    if not names:
+        raise foreign.no_members(source, entries, archive=True)
     return [
         File(name, f"{source}: {name}", functools.partial(_entry, archive, entries[name]))
         for name in sorted(names, key=_natural)
@@ -73,13 +85,11 @@ def in_zip(archive: zipfile.ZipFile, source: str) -> list[File]:
 
 
 def read_members(files: list[File], source: str, options: ReadOptions) -> Items:
-    """Read files of one kind as a set; DataError where there are none, or several kinds."""
+    """Read files of one kind as a set; DataError where there are several kinds."""
     by_format: dict[str, tuple[Format, list[File]]] = {}
     for file in files:
         format = next(each for each in registered_formats() if file.name.lower().endswith(each.members))
         by_format.setdefault(format.name, (format, []))[1].append(file)
-    if not by_format:
-        raise DataError(f"holds no images or recordings (looked for {', '.join(member_suffixes())})", source=source)
     if len(by_format) > 1:
         kinds = " and ".join(f"{format.kind} files ({found[0].name})" for format, found in by_format.values())
         suffix = os.path.splitext(files[0].name)[1]

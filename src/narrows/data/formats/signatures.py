@@ -13,7 +13,7 @@ TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 Sniff = Callable[[bytes, Content], bool]
 """``sniff(head, content)``: whether content whose first 16 bytes are `head` is of a format."""
 
-_TEXT = re.compile(rb"[\t\n\r\x20-\x7e\x80-\xff]*\Z")
+_TEXT = re.compile(rb"[\t\n\f\r\x20-\x7e\x80-\xff]*\Z")
 _IMAGE = re.compile(rb"P[1-7fF]\s|\x89PNG|GIF8|\xff\xd8")
 
 
@@ -58,5 +58,12 @@ def is_wav(head: bytes, content: Content = b"") -> bool:
 
 def is_text(head: bytes, content: Content) -> bool:
     """Recognise text that arrives without a name; a file on disk has one, and is a table if the name says so."""
-    plain = head.removeprefix(codecs.BOM_UTF8)
-    return isinstance(content, bytes) and _TEXT.match(plain) is not None and not _IMAGE.match(plain)
+    return isinstance(content, bytes) and looks_like_text(head)
+
+
+def looks_like_text(beginning: bytes) -> bool:
+    """Return whether bytes may be the beginning of a text, and are not that of an image."""
+    if beginning.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return True
+    plain = beginning.removeprefix(codecs.BOM_UTF8)
+    return _TEXT.match(plain) is not None and not _IMAGE.match(plain)

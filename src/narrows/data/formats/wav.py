@@ -24,7 +24,7 @@ from narrows.data.formats.members import Decoding, File, single_file
 from narrows.data.formats.signatures import is_wav
 from narrows.data.items import Items
 from narrows.data.memory import allocate
-from narrows.errors import DataError
+from narrows.errors import DataError, cannot_import
 
 if TYPE_CHECKING:
     from soundfile import SoundFile
@@ -194,6 +194,6 @@ def _opened(source: Content) -> "SoundFile":
 def _library() -> Any:
     try:
         import soundfile
-    except (ImportError, OSError):  # OSError: the package is there, the library in it does not load
-        raise DataError("WAV needs soundfile", hint="pip install 'narrows[audio]'") from None
+    except (ImportError, OSError) as error:  # OSError: the library in the package does not load
+        raise cannot_import("WAV", "soundfile", "audio", error) from None
     return soundfile

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from narrows.data.tables.columns import Category, Column, Kind
-from narrows.errors import DataError
+from narrows.errors import DataError, cannot_import
 
 if TYPE_CHECKING:
     import pandas
@@ -43,9 +43,8 @@ def require(package: str) -> Any:
 
     try:
         return importlib.import_module(package)
-    except ImportError:
-        name = package.partition(".")[0]
-        raise DataError(f"a table needs {name}", hint="pip install 'narrows[tables]'") from None
+    except ImportError as error:
+        raise cannot_import("a table", package.partition(".")[0], "tables", error) from None
 
 
 def codes_of(series: pandas.Series, column: Column, source: str) -> np.ndarray:
