@@ -3,6 +3,7 @@
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -218,7 +219,7 @@ class Archive(Sequence[np.ndarray]):
         IndexError
             If there is no such item.
         """
-        return self._decoder.read(only, level, keep_going, progress)
+        return replace(self._decoder.read(only, level, keep_going, progress), array_axes=self.model.axes)
 
     def close(self) -> None:
         """Close the file; leaving a `with` block does it too."""

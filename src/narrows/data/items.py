@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from narrows.data.axes import arrange, guess_axes
+from narrows.data.axes import arrange, guess_axes, in_user_order
 from narrows.data.tables.columns import Columns
 from narrows.errors import DataError
 
@@ -46,6 +46,9 @@ class Items:
         The table itself, where it is at hand.
     rate : int, optional
         The sample rate of recordings in Hz.
+    array_axes : str, optional
+        The axes of the array that the items came from, in its own order, such as ``"NCT"`` or ``"YXC"``; what is
+        written as an array gets them again.
     unit : Scaling, optional
         That of the model in whose unit the values are known to be; set by `TrainedModel.check_layout`.
 
@@ -69,6 +72,7 @@ class Items:
     columns: Columns | None = None
     frame: Any = None
     rate: int | None = None
+    array_axes: str | None = None
     unit: Any = None
 
     @classmethod
@@ -93,8 +97,9 @@ class Items:
         """
         name = "X" if source == "array" else source
         X = _numbers(X, name)
-        values, axes = arrange(X, guess_axes(X.shape, name) if axes is None else axes, name)
-        return cls(values, axes, source=source, **details)
+        axes = guess_axes(X.shape, name) if axes is None else axes
+        values, layout = arrange(X, axes, name)
+        return cls(values, layout, source=source, array_axes=axes, **details)
 
     @classmethod
     def from_list(
@@ -132,6 +137,7 @@ class Items:
                     f"{array.dtype} of shape {array.shape[1:]}, unlike the first item, {first}", source=name
                 )
             arranged.append(array)
+        details["array_axes"] = f"N{item_axes}"
         if len({array.shape for array in arranged}) == 1:
             return cls(np.concatenate(arranged), layout, source=source, **details)
         values = np.concatenate([array.ravel() for array in arranged])
@@ -180,6 +186,13 @@ class Items:
         return int(self.values.shape[-1] if self.shapes is None else self.shapes[0, -1])
 
     @property
+    def output_axes(self) -> str:
+        """The axes of an array that the items are written as: `array_axes`, as far as they are those of the items."""
+        given = "".join(axis for axis in self.array_axes or self.axes if axis in self.axes)
+        given += "".join(axis for axis in self.axes if axis not in given and axis != "N")
+        return given if "N" in given or len(self) == 1 else f"N{given}"
+
+    @property
     def spatial_dims(self) -> int:
         """The number of spatial axes: 0 for tables, 1 for signals, 2 for images, 3 for volumes."""
         return len(self.axes.strip("NCF"))
@@ -217,6 +230,15 @@ class Items:
             return
         for item in self:
             yield from _parts(item, 0)
+
+    def to_array(self) -> np.ndarray:
+        """Return items of one shape as an array with the `output_axes`."""
+        values = self.values if "N" in self.output_axes else self[0]
+        return in_user_order(values, self.output_axes)
+
+    def to_arrays(self) -> Iterator[np.ndarray]:
+        """Yield each item as an array with the `output_axes`, without N."""
+        return (in_user_order(item, self.output_axes.replace("N", "")) for item in self)
 
     def mask_items(self) -> "Items":
         """Return the mask as items of their own, True where a value is missing; for items that have one."""

@@ -156,7 +156,7 @@ class AutoencoderModel(TrainedModel):
             start = stop
         if len(set(full)) == 1:
             return self._as_items(values.reshape(len(full), *full[0]))
-        return Items.ragged(values, full, self.item_axes, source="codes", rate=self.rate)
+        return Items.ragged(values, full, self.item_axes, source="codes", rate=self.rate, array_axes=self.axes)
 
     def decode_scaled(self, codes: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         """Return decoded items (N, *shape) or (N, *shape, C) in scaled units, as the network gives them.
@@ -320,7 +320,7 @@ class AutoencoderModel(TrainedModel):
         """Return decoded values, or the decoded features of a table, as items; with a frame where there is an index."""
         features = self.manifest.features
         if features is None:
-            return Items(values, self.item_axes, source="codes", rate=self.rate)
+            return Items(values, self.item_axes, source="codes", rate=self.rate, array_axes=self.axes)
         coded = features.inverse(values)
         frame = None if index is None else tables.decode_frame(coded, features.columns, index)
         return Items(coded, "NF", source="codes", columns=features.columns, frame=frame)

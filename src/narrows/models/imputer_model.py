@@ -201,7 +201,10 @@ class ImputerModel(TrainedModel):
         items = self.check(items)
         if mask is None:
             return items
-        return apply_masks(items, mask if isinstance(mask, Items) else mask_items(mask, items, self.axes))
+        if not isinstance(mask, Items):
+            axes = self.axes if items.array_axes is None else items.output_axes
+            mask = mask_items(mask, items, axes if "N" in axes else f"N{axes}")
+        return apply_masks(items, mask)
 
     def code_rows(self, frame: Any, source: str = "X") -> Items:
         """Return the rows of a data frame as items; DataError where they do not fit the model."""

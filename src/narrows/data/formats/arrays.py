@@ -67,7 +67,7 @@ def _doubts(shape: tuple[int, ...]) -> list[str]:
 
 
 def one_array(items: Items) -> np.ndarray:
-    """Return the values of items that share one shape; DataError for others."""
+    """Return items that share one shape as an array with the axes that they came with; DataError for others."""
     if not items.uniform:
         raise DataError("items of different sizes are not one array", hint="write .npz or a folder (ending in /)")
-    return items.values
+    return items.to_array()
