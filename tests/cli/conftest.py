@@ -88,6 +88,12 @@ def write_pictures(folder: Path, sizes: list[tuple[int, int]], seed: int = 0) ->
     return folder
 
 
+@pytest.fixture
+def unguarded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few steps are enough: the guard is for users, and what is tested holds for any weights."""
+    monkeypatch.setattr("narrows.training.loop.MUST_BEAT", 1e6)
+
+
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of 40 grey pictures of 24x24."""

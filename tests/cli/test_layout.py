@@ -10,7 +10,7 @@ from .conftest import narrows
 
 FAST = ("--epochs", 1, "--seed", 0)
 VERBS = {
-    "denoise": ("denoiser", "--preset", "lesson", "--noise", "gaussian:0.1", "--epochs", 15),
+    "denoise": ("denoiser", "--preset", "lesson", "--noise", "gaussian:0.1"),
     "fill": ("imputer", "--preset", "lesson"),
     "decode": ("autoencoder", "--code", 4, "--architecture", "linear", "--epochs", 20),
     "decompress": ("codec",),
@@ -47,7 +47,7 @@ def there_and_back(verb, source, *options):
 
 @pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize("axes", LAYOUTS)
-def test_arrays_keep_their_axes(tmp_path, monkeypatch, verb, axes):
+def test_arrays_keep_their_axes(tmp_path, monkeypatch, unguarded, verb, axes):
     monkeypatch.chdir(tmp_path)
     X = LAYOUTS[axes]
     np.save("x.npy", X)
@@ -62,7 +62,7 @@ def test_arrays_keep_their_axes(tmp_path, monkeypatch, verb, axes):
 
 
 @pytest.mark.parametrize("verb", ["denoise", "fill"])
-def test_other_axes_than_those_of_training(tmp_path, monkeypatch, verb):
+def test_other_axes_than_those_of_training(tmp_path, monkeypatch, unguarded, verb):
     """One item without N, and an array whose axes the user gives."""
     monkeypatch.chdir(tmp_path)
     X = LAYOUTS["NCYX"]
@@ -91,7 +91,7 @@ def test_items_of_different_sizes_keep_their_axes(tmp_path, monkeypatch):
         }
 
 
-def test_a_mask_has_the_axes_of_the_items(tmp_path, monkeypatch):
+def test_a_mask_has_the_axes_of_the_items(tmp_path, monkeypatch, unguarded):
     monkeypatch.chdir(tmp_path)
     X = waves(40, 8, 8)
     np.save("x.npy", X)
@@ -119,7 +119,7 @@ DTYPES = {
 
 @pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_arrays_keep_their_dtype(tmp_path, monkeypatch, verb, dtype):
+def test_arrays_keep_their_dtype(tmp_path, monkeypatch, unguarded, verb, dtype):
     monkeypatch.chdir(tmp_path)
     X = DTYPES[dtype]
     np.save("x.npy", X)

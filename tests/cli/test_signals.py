@@ -1,6 +1,8 @@
 """Signals, recordings and volumes through every verb, and back in the form they came in."""
 
 import math
+import re
+from itertools import product
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from narrows import data
 from ..made_up import waves
 from .conftest import narrows
 
-pytest.importorskip("soundfile")
+soundfile = pytest.importorskip("soundfile")
 TOOLS = ("autoencoder", "codec", "denoiser", "imputer")
 LENGTHS = (900, 700, 1100)
 
@@ -126,3 +128,69 @@ def test_a_flat_code_of_one_recording_is_an_error_that_says_what_to_do(place):
     assert (
         "a flat code of 32 cannot be learned; cut it into many items of one size, or specify channels x grid" in ran.err
     )
+
+
+def write_wavs(folder, subtype, rate=8000, channels=1):
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(24):
+        phases = np.arange(400)[:, None] * np.linspace(0.1, 0.2, channels) + rng.uniform(0, 6)
+        x = 0.3 * np.sin(phases) + rng.normal(0, 0.01, phases.shape)
+        soundfile.write(folder / f"{number:02}.wav", x, rate, subtype=subtype)
+
+
+@pytest.mark.parametrize(
+    ("verb", "subtype"),
+    [
+        *product(("denoise", "fill", "decode"), ("PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE")),
+        ("decompress", "PCM_24"),
+    ],
+)
+def test_recordings_keep_depth_rate_and_channels(tmp_path, monkeypatch, unguarded, verb, subtype):
+    monkeypatch.chdir(tmp_path)
+    write_wavs(tmp_path / "in", subtype, 11025, 2)
+    tool, options = {
+        "denoise": ("denoiser", ("--noise", "gaussian:0.1", "--preset", "lesson")),
+        "fill": ("imputer", ("--preset", "lesson")),
+        "decode": ("autoencoder", ("--preset", "lesson", "--architecture", "linear", "--code", 4)),
+        "decompress": ("codec", ()),
+    }[verb]
+    ran = narrows("train", tool, "in", "-o", "m.safetensors", "--epochs", 1, *options)
+    assert ran.code == 0, ran.err
+    if verb == "decode":
+        first, second = ("encode", "m.safetensors", "in", "-o", "c.npz"), ("decode", "m.safetensors", "c.npz")
+    elif verb == "decompress":
+        first, second = ("compress", "m.safetensors", "in", "-o", "c.narrow", "--psnr", 40), ("decompress", "c.narrow")
+    else:
+        first, second = None, (verb, "m.safetensors", "in")
+    for line in filter(None, (first, (*second, "-o", "out/"))):
+        ran = narrows(*line)
+        assert ran.code == 0, ran.err
+    for number in range(24):
+        info = soundfile.info(tmp_path / f"out/{number:02}.wav")
+        assert (info.subtype, info.samplerate, info.channels, info.frames) == (subtype, 11025, 2, 400)
+
+
+@pytest.mark.parametrize(
+    ("trained", "given"),
+    [
+        ("PCM_16", "FLOAT"),
+        ("PCM_16", "PCM_24"),
+        ("PCM_24", "PCM_16"),
+        ("FLOAT", "PCM_16"),
+        ("PCM_U8", "PCM_16"),
+        ("PCM_16", "PCM_U8"),
+        ("PCM_U8", "FLOAT"),
+        ("DOUBLE", "PCM_32"),
+    ],
+)
+def test_recordings_of_another_depth_are_refused(tmp_path, monkeypatch, unguarded, trained, given):
+    monkeypatch.chdir(tmp_path)
+    write_wavs(tmp_path / "in", trained)
+    write_wavs(tmp_path / "other", given)
+    assert narrows("train", "imputer", "in", "-o", "m.safetensors", "--preset", "lesson", "--epochs", 1).code == 0
+    for line in (("fill", "m.safetensors", "other", "-o", "out/"), ("evaluate", "m.safetensors", "other")):
+        ran = narrows(*line)
+        assert ran.code == 1
+        assert re.search("other: holds .*; convert it, or train on data of this kind", ran.err)
+    assert not (tmp_path / "out").exists()

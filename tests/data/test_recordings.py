@@ -4,6 +4,7 @@ import io
 import os
 import struct
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -209,3 +210,28 @@ def test_without_the_library_the_error_says_what_to_install(tmp_path, monkeypatc
     monkeypatch.setitem(__import__("sys").modules, "soundfile", None)
     with pytest.raises(DataError, match=r"WAV needs soundfile; pip install 'narrows\[audio\]'"):
         data.read(tmp_path / "x.wav")
+
+
+@pytest.mark.parametrize("depth", ["PCM_24", "PCM_32"])
+def test_recordings_keep_their_bits_whatever_the_values(tmp_path, depth):
+    """Of 24 bits what is no multiple of 256, and of 32 bits what is."""
+    wav(tmp_path / "in.wav", samples("PCM_24"), depth=depth)
+    items = data.read(tmp_path / "in.wav")
+    assert items.bits == [int(depth[-2:])]
+    moved = replace(items, values=np.clip(items.values.astype(np.int64) + 100, None, 2**31 - 1).astype(np.int32))
+    for written in (items, moved):
+        data.write(written, tmp_path / "out.wav")
+        assert soundfile.info(tmp_path / "out.wav").subtype == depth
+        off = data.read(tmp_path / "out.wav")[0].astype(np.int64) - written[0]
+        assert np.abs(off).max() <= (0 if depth == "PCM_32" else 255)
+
+
+def test_recordings_of_a_folder_keep_their_own_bits(tmp_path):
+    depths = ["PCM_24", "PCM_32", "PCM_24"]
+    for number, depth in enumerate(depths):
+        wav(tmp_path / f"in/{number}.wav", samples("PCM_24", 100 + number) + 3 * (depth == "PCM_32"), depth=depth)
+    items = data.read(tmp_path / "in")
+    data.write(replace(items, values=items.values // 3), f"{tmp_path}/out/")
+    assert [soundfile.info(path).subtype for path in sorted((tmp_path / "out").iterdir())] == depths
+    data.write(items.select([2, 1]), f"{tmp_path}/some/")
+    assert [soundfile.info(path).subtype for path in sorted((tmp_path / "some").iterdir())] == ["PCM_32", "PCM_24"]

@@ -57,6 +57,12 @@ class TrainingRecord:
     epochs: int | None = None
     details: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def bits(self) -> int | None:
+        """Bits per sample of recordings of 24 or 32, which are both int32; None for other data."""
+        bits: int | None = self.details.get("bits")
+        return bits
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON; `from_dict` is the inverse."""
         facts = asdict(self)

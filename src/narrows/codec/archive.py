@@ -219,7 +219,8 @@ class Archive(Sequence[np.ndarray]):
         IndexError
             If there is no such item.
         """
-        return replace(self._decoder.read(only, level, keep_going, progress), array_axes=self.model.axes)
+        items, bits = self._decoder.read(only, level, keep_going, progress), self.model.training.bits
+        return replace(items, array_axes=self.model.axes, bits=None if bits is None else [bits] * len(items))
 
     def close(self) -> None:
         """Close the file; leaving a `with` block does it too."""

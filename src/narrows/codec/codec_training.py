@@ -60,6 +60,7 @@ class CodecTraining:
             attempts=state.attempt + 1,
             complete=not trained.interrupted,
             history=state.history,
+            details={} if items.common_bits is None else {"bits": items.common_bits},
         )
         manifest = CodecManifest(
             grid=self.grid,

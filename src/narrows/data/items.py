@@ -46,6 +46,8 @@ class Items:
         The table itself, where it is at hand.
     rate : int, optional
         The sample rate of recordings in Hz.
+    bits : list of int, optional
+        The bits per sample of each recording of 24 or 32, which are both int32.
     array_axes : str, optional
         The axes of the array that the items came from, in its own order, such as ``"NCT"`` or ``"YXC"``; what is
         written as an array gets them again.
@@ -72,6 +74,7 @@ class Items:
     columns: Columns | None = None
     frame: Any = None
     rate: int | None = None
+    bits: list[int] | None = None
     array_axes: str | None = None
     unit: Any = None
 
@@ -186,6 +189,12 @@ class Items:
         return int(self.values.shape[-1] if self.shapes is None else self.shapes[0, -1])
 
     @property
+    def common_bits(self) -> int | None:
+        """The `bits` of all recordings; None where they are not known or differ."""
+        bits = set(self.bits or ())
+        return bits.pop() if len(bits) == 1 else None
+
+    @property
     def output_axes(self) -> str:
         """The axes of an array that the items are written as: `array_axes`, as far as they are those of the items."""
         given = "".join(axis for axis in self.array_axes or self.axes if axis in self.axes)
@@ -254,6 +263,7 @@ class Items:
             self,
             names=None if self.names is None else [self.names[i] for i in where],
             labels=None if self.labels is None else self.labels[indices],
+            bits=None if self.bits is None else [self.bits[i] for i in where],
             frame=None if self.frame is None else self.frame.iloc[indices],
         )
         if self.shapes is None or self.offsets is None:

@@ -156,7 +156,7 @@ class AutoencoderModel(TrainedModel):
             start = stop
         if len(set(full)) == 1:
             return self._as_items(values.reshape(len(full), *full[0]))
-        return Items.ragged(values, full, self.item_axes, source="codes", rate=self.rate, array_axes=self.axes)
+        return Items.ragged(values, full, self.item_axes, **self._origin(len(full)))
 
     def decode_scaled(self, codes: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         """Return decoded items (N, *shape) or (N, *shape, C) in scaled units, as the network gives them.
@@ -316,11 +316,16 @@ class AutoencoderModel(TrainedModel):
                 out[(part, *place)] = scale.inverse(values)
         return out
 
+    def _origin(self, count: int) -> dict[str, Any]:
+        """Return what decoded items have in common with those of training, for `Items`."""
+        bits = None if self.bits is None else [self.bits] * count
+        return {"source": "codes", "rate": self.rate, "bits": bits, "array_axes": self.axes}
+
     def _as_items(self, values: np.ndarray, index: Any = None) -> Items:
         """Return decoded values, or the decoded features of a table, as items; with a frame where there is an index."""
         features = self.manifest.features
         if features is None:
-            return Items(values, self.item_axes, source="codes", rate=self.rate, array_axes=self.axes)
+            return Items(values, self.item_axes, **self._origin(len(values)))
         coded = features.inverse(values)
         frame = None if index is None else tables.decode_frame(coded, features.columns, index)
         return Items(coded, "NF", source="codes", columns=features.columns, frame=frame)

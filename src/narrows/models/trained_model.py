@@ -229,6 +229,11 @@ class TrainedModel(ABC):
         return self.training.rate
 
     @property
+    def bits(self) -> int | None:
+        """Bits per sample of the recordings that the model was trained on, where the dtype does not say it."""
+        return self.training.bits
+
+    @property
     def scaling(self) -> Scaling:
         """How values are scaled on their way into the network."""
         scaling: Scaling = self.manifest.scaling

@@ -157,6 +157,8 @@ def training_record(
     """
     state = trained.state
     held_out_loss = details.pop("held_out_loss", state.best)
+    if items.common_bits is not None:
+        details["bits"] = items.common_bits
     return TrainingRecord(
         data=items.source,
         items=len(items),

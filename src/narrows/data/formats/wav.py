@@ -8,7 +8,8 @@
 | 32 bits | int32 |
 | 32 and 64 bits, floating point | float32, float64 |
 
-int32 values that are all multiples of 256 go into a file of 24 bits, so that each file is restored as it was.
+Recordings are written with the bits that they had. int32 values from elsewhere are written with 24 bits if all are
+multiples of 256, and else with 32.
 """
 
 from collections.abc import Iterator
@@ -35,18 +36,24 @@ _READ = {"PCM_U8": "uint8", "PCM_16": "int16", "PCM_24": "int32", "PCM_32": "int
 }
 _WRITTEN = {np.dtype(dtype): subtype for subtype, dtype in _READ.items()}
 _WIDTHS = {"PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
+_BITS = {"PCM_24": 24, "PCM_32": 32}  # of those that are int32
+_LOUDEST_24 = 2**31 - 256
 _BLOCK = 2**20  # samples that are read or written at a time
 _LONGEST = 2**32 - 2**16  # bytes of a plain WAV; longer ones are RF64
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a recording will decode to: samples at each of `frames` times; rate: frames a second."""
+    """What a recording will decode to: samples at each of `frames` times; rate: frames a second.
+
+    bits: per sample, where those of the dtype do not say it.
+    """
 
     frames: int
     channels: int
     rate: int
     dtype: np.dtype
+    bits: int | None
 
 
 def read(content: Content, name: str, options: ReadOptions) -> Items:
@@ -64,7 +71,7 @@ def write(items: Items, file: IO[bytes], name: str = "") -> None:
         raise DataError(
             "a WAV needs a sample rate, which neither the data nor the model has", hint="write .npy or .npz instead"
         )
-    encode(file, items[0], items.rate)
+    encode(file, items[0], items.rate, items.bits[0] if items.bits else None)
 
 
 def suffix_for(items: Items) -> str | None:
@@ -100,6 +107,7 @@ def read_files(files: list[File], source: str, options: ReadOptions) -> Items:
         "skipped": decoding.skipped,
         "source": source,
         "rate": plan[0].rate,
+        "bits": [plan[index].bits for index in good] if dtype == np.int32 else None,
     }
     if (shapes != shapes[0]).any():
         return Items.ragged(values, shapes, axes, starts[good], **details)
@@ -124,7 +132,8 @@ def read_header(source: Content) -> Header:
             raise DataError("holds no samples")
         if file.frames * file.channels * _WIDTHS[file.subtype] > size(source):
             raise DataError(f"its header promises {file.frames} samples, more than a file of its size can hold")
-        return Header(file.frames, file.channels, file.samplerate, np.dtype(_READ[file.subtype]))
+        dtype = np.dtype(_READ[file.subtype])
+        return Header(file.frames, file.channels, file.samplerate, dtype, _BITS.get(file.subtype))
 
 
 def decode(source: Content, out: np.ndarray) -> None:
@@ -139,13 +148,18 @@ def decode(source: Content, out: np.ndarray) -> None:
             done += len(block)
 
 
-def encode(file: IO[bytes], samples: np.ndarray, rate: int) -> None:
-    """Write samples (frames,) or (frames, channels) as a WAV; DataError for values that it cannot hold."""
+def encode(file: IO[bytes], samples: np.ndarray, rate: int, bits: int | None = None) -> None:
+    """Write samples (frames,) or (frames, channels) as a WAV; DataError for values that it cannot hold.
+
+    bits: of int32 samples, which are rounded to 24; the fewest that hold them by default.
+    """
     subtype = _WRITTEN.get(samples.dtype)
     if subtype is None:
         names = ", ".join(sorted({dtype.name for dtype in _WRITTEN}))
         raise DataError(f"WAV holds {names}, not {samples.dtype}", hint="write .npy instead")
-    if samples.dtype == np.int32 and not any((block & 255).any() for block in _blocks(samples)):
+    if samples.dtype == np.int32 and (
+        bits == 24 or (bits is None and not any((block & 255).any() for block in _blocks(samples)))
+    ):
         subtype = "PCM_24"
     channels = samples.shape[1] if samples.ndim > 1 else 1
     if channels > 1024:
@@ -153,7 +167,11 @@ def encode(file: IO[bytes], samples: np.ndarray, rate: int) -> None:
     format = "RF64" if samples.size * _WIDTHS[subtype] > _LONGEST else "WAV"
     with _library().SoundFile(file, "w", rate, channels, subtype, format=format) as recording:
         for block in _blocks(samples):
-            recording.write((block.astype(np.int16) - 128) << 8 if block.dtype == np.uint8 else block)
+            if subtype == "PCM_U8":
+                block = (block.astype(np.int16) - 128) << 8
+            elif subtype == "PCM_24":
+                block = (np.minimum(block, _LOUDEST_24) + 128) & ~255  # rounded to the nearest
+            recording.write(block)
 
 
 def reason(error: Exception) -> str:
