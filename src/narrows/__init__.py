@@ -14,6 +14,7 @@ _HOME = {
     "open": "narrows.codec.archive",
     "NarrowsError": "narrows.errors",
     "DataError": "narrows.errors",
+    "DataWarning": "narrows.errors",
     "FormatError": "narrows.errors",
     "ParameterError": "narrows.errors",
     "TrainingError": "narrows.errors",
@@ -22,6 +23,7 @@ __all__ = [
     "Autoencoder",
     "Codec",
     "DataError",
+    "DataWarning",
     "Denoiser",
     "FormatError",
     "Imputer",
@@ -35,7 +37,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from narrows.codec.archive import open
-    from narrows.errors import DataError, FormatError, NarrowsError, ParameterError, TrainingError
+    from narrows.errors import DataError, DataWarning, FormatError, NarrowsError, ParameterError, TrainingError
     from narrows.estimators.autoencoder import Autoencoder
     from narrows.estimators.codec import Codec
     from narrows.estimators.denoiser import Denoiser

@@ -69,6 +69,10 @@ class DataError(NarrowsError, ValueError):
     """Data that cannot be read, written or learned from."""
 
 
+class DataWarning(UserWarning):
+    """Data that are taken, though they may not be what was meant."""
+
+
 class FormatError(NarrowsError, ValueError):
     """A model or a compressed file that is corrupt, too new, or of another program."""
 

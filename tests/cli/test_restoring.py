@@ -380,3 +380,13 @@ def test_a_stopped_training_can_go_on(place):
     assert (ran.code, ran.err) == (0, "")
     assert load("m.safetensors").training_["complete"]
     assert not list(place.glob("*.checkpoint"))
+
+
+def test_a_mask_from_a_jpeg_has_a_note(imputer, place, digits):
+    data.write(data.Items.from_array(digits[:1]), "one.png")
+    mask = np.zeros((8, 8), np.uint8)
+    mask[2:5, 3:6] = 255
+    Image.fromarray(mask).save("mask.jpg", quality=60)
+    ran = narrows("fill", imputer[0], "one.png", "--mask", "mask.jpg", "-o", "filled.png")
+    assert ran.code == 0
+    assert re.fullmatch(r"narrows: mask.jpg: a mask of more than two values; each .* counts as missing\n", ran.err)

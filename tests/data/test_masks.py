@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from narrows import DataError
+from narrows import DataError, DataWarning
 from narrows.data import Items
 from narrows.data.masks import apply_masks, mask_value, split_alpha
 
@@ -145,3 +145,25 @@ def test_grey_images_with_holes_as_colour_ones(uniform):
 def test_masks_that_do_not_fit(mask, axes, message):
     with pytest.raises(DataError, match=message):
         apply_masks(Items.from_array(waves(4, 6, 5)), Items.from_array(mask, axes, source="mask"))
+
+
+@pytest.mark.parametrize("values", [(0, 255, 3), (0, 1, 2), (0, 0.5, 1), (7, 255)])
+@pytest.mark.parametrize("channels", [0, 2, 3, 4])
+def test_a_mask_of_more_than_two_values_has_a_warning(values, channels):
+    items = Items.from_array(waves(4, 8, 8))
+    mask = np.resize(np.array(values), (4, 8, 8))
+    masks = np.stack([mask] * (channels - (channels in (2, 4))) or [mask], axis=-1)
+    if channels in (2, 4):
+        masks = np.concatenate([masks, np.full((4, 8, 8, 1), 255)], axis=-1)
+    marked = Items.from_array(masks if channels else mask, "NYXC" if channels else "NYX", "mask.jpg")
+    with pytest.warns(DataWarning, match=r"mask.jpg: a mask of more than two values; each that is not 0 .* missing"):
+        masked = apply_masks(items, marked)
+    np.testing.assert_array_equal(masked.mask, mask != 0)
+
+
+@pytest.mark.parametrize("value", [1, 255, 0.5, True])
+def test_a_mask_of_two_values_has_none(value):
+    items = Items.from_array(waves(4, 8, 8))
+    mask = np.where(random_masks(items), value, 0)
+    np.testing.assert_array_equal(apply_masks(items, Items.from_array(mask, "NYX")).mask, mask != 0)
+    apply_masks(items, Items.from_array(np.stack([mask, np.full(mask.shape, 3)], -1), "NYXC"))

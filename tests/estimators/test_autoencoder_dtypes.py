@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from narrows import Autoencoder, DataError, TrainingError
+from narrows import Autoencoder, DataError, DataWarning, TrainingError
 from narrows.objectives.reconstruction import difference
 
 from ..made_up import table, waves
@@ -73,7 +73,7 @@ def test_a_type_of_higher_precision_is_taken_in_its_unit():
 
 def test_values_beyond_the_learnt_range_are_clipped():
     model = small().fit(PICTURES // 16)
-    with pytest.warns(UserWarning, match=r"\(0\.\.15\), and results are clipped to that range"):
+    with pytest.warns(DataWarning, match=r"\(0\.\.15\), and results are clipped to that range"):
         assert model.reconstruct(PICTURES // 8).max() <= 15
 
 

@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from narrows import Autoencoder, Codec, DataError, Denoiser, Imputer, data
+from narrows import Autoencoder, Codec, DataError, DataWarning, Denoiser, Imputer, data
 from narrows.evaluation import evaluate
 
 from ..made_up import waves
@@ -141,7 +141,7 @@ def test_outliers_are_no_other_unit():
     """A few hot pixels of a camera of 12 bits."""
     X = KINDS["12 bits"].copy()
     X[3, 4, 5] = 65535
-    with pytest.warns(UserWarning, match=r"\(320\.\.65535\).*clipped"):
+    with pytest.warns(DataWarning, match=r"\(320\.\.65535\).*clipped"):
         autoencoder("12 bits").transform(X)
 
 

@@ -1,12 +1,13 @@
 """Masks: which values are missing, however the user marks them. NumPy only."""
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
 
 from narrows.data.items import Items
 from narrows.data.memory import allocate
-from narrows.errors import DataError
+from narrows.errors import DataError, DataWarning
 
 
 def mask_value(items: Items, missing: float) -> Items:
@@ -50,7 +51,8 @@ def apply_masks(items: Items, masks: Items) -> Items:
     """Return the items, masked wherever a mask is not 0.
 
     masks: one for each item, or one for all; each of its item's spatial shape. Where a mask has channels and the items
-    have others, a position is masked where any of its channels is not 0, apart from an alpha channel.
+    have others, a position is masked where any of its channels is not 0, apart from an alpha channel. Masks of more
+    than two values, such as JPEG makes, are taken all the same, with a warning.
     """
     if len(masks) not in (1, len(items)):
         raise DataError(
@@ -58,6 +60,14 @@ def apply_masks(items: Items, masks: Items) -> Items:
         )
     if masks.spatial_dims != items.spatial_dims:
         raise DataError(f"axes {masks.axes}, but the items have the axes {items.axes}", source=masks.source)
+    marks = _marks(masks)
+    if len(marks) > 1:
+        warnings.warn(
+            f"{masks.source}: a mask of more than two values; each that is not 0 ({marks[0]:g}..{marks[-1]:g}) "
+            "counts as missing",
+            DataWarning,
+            stacklevel=1,  # once
+        )
     masked = replace(items, mask=np.zeros(items.values.shape, bool) if items.mask is None else items.mask.copy())
     for index, target in enumerate(masked.mask_items()):
         mask, size = masks[index if len(masks) > 1 else 0] != 0, target.shape[: items.spatial_dims]
@@ -70,3 +80,14 @@ def apply_masks(items: Items, masks: Items) -> Items:
             mask = mask[..., None]
         target |= mask
     return masked
+
+
+def _marks(masks: Items) -> list[float]:
+    """Return the least and the largest value besides 0, apart from alpha channels; one where they are equal."""
+    ends = set()
+    for mask in masks if masks.dtype != bool else ():
+        values = mask[..., :-1] if masks.axes[-1] == "C" and mask.shape[-1] in (2, 4) else mask
+        marked = values[values != 0]
+        if marked.size:
+            ends |= {float(marked.min()), float(marked.max())}
+    return sorted(ends)

@@ -11,7 +11,7 @@ import numpy as np
 
 from narrows.data.items import Items
 from narrows.data.scaling import Scaling, observed_chunks
-from narrows.errors import DataError
+from narrows.errors import DataError, DataWarning
 
 FAR = 3  # ranges outside the range of the training data, where no noise and no outlier takes many values
 FAR_SHARE = 0.01  # of the values
@@ -112,4 +112,4 @@ def _other_unit(message: str, items: Items) -> DataError:
 
 
 def _warn(message: str, items: Items) -> None:
-    warnings.warn(f"{items.source}: {message}; if it is in another unit, convert it", UserWarning, stacklevel=5)
+    warnings.warn(f"{items.source}: {message}; if it is in another unit, convert it", DataWarning, stacklevel=1)  # once
