@@ -11,12 +11,12 @@ __all__ = ["main"]
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command line and exit: 0 where it worked, 1 where it failed or was stopped, 2 for wrong usage."""
-    from narrows.cli.messages import note
+    from narrows.cli.messages import note_once
     from narrows.errors import DataWarning
 
     with warnings.catch_warnings():
         warnings.simplefilter("default", DataWarning)  # whatever the environment says: a result may be wrong
-        warnings.showwarning = lambda message, *_: note(str(message))
+        warnings.showwarning = lambda message, *_: note_once(str(message))
         from narrows.cli import application  # whose help lists what plugins register
 
         application.main(arguments)

@@ -4,7 +4,7 @@ import re
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from narrows import progress
@@ -19,6 +19,7 @@ class Verbosity:
     quiet: bool = False
     verbose: bool = False
     debug: bool = False
+    noted: set[str] = field(default_factory=set)
 
     def set(self, quiet: bool = False, verbose: bool = False, debug: bool = False) -> None:
         """Turn options on; they stay on, since they may stand before the verb or after it."""
@@ -29,6 +30,7 @@ class Verbosity:
     def reset(self) -> None:
         """Start again, for another command line in the same process."""
         self.quiet = self.verbose = self.debug = False
+        self.noted.clear()
 
 
 verbosity = Verbosity()
@@ -43,6 +45,13 @@ def note(message: str) -> None:
     """Print one line on standard error, unless --quiet."""
     if not verbosity.quiet:
         say(message)
+
+
+def note_once(message: str) -> None:
+    """Print one line as `note` does, the first time."""
+    if message not in verbosity.noted:
+        verbosity.noted.add(message)
+        note(message)
 
 
 def detail(message: str) -> None:

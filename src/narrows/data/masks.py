@@ -66,7 +66,7 @@ def apply_masks(items: Items, masks: Items) -> Items:
             f"{masks.source}: a mask of more than two values; each that is not 0 ({marks[0]:g}..{marks[-1]:g}) "
             "counts as missing",
             DataWarning,
-            stacklevel=1,  # once
+            stacklevel=3,
         )
     masked = replace(items, mask=np.zeros(items.values.shape, bool) if items.mask is None else items.mask.copy())
     for index, target in enumerate(masked.mask_items()):

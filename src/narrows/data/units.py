@@ -112,4 +112,4 @@ def _other_unit(message: str, items: Items) -> DataError:
 
 
 def _warn(message: str, items: Items) -> None:
-    warnings.warn(f"{items.source}: {message}; if it is in another unit, convert it", DataWarning, stacklevel=1)  # once
+    warnings.warn(f"{items.source}: {message}; if it is in another unit, convert it", DataWarning, stacklevel=5)
