@@ -161,3 +161,28 @@ def test_dark_items_are_evaluated_in_the_unit_of_all():
     X = [*BYTES, *(np.zeros((9, 9), np.uint8) for _ in range(3))]
     denoiser = tools()[1]
     assert evaluate(denoiser, data.Items.from_list(X, "YX"), noise="gaussian:0.001").items == 43
+
+
+def people(count, seed):
+    """Heights in cm and incomes, which are skewed and so transformed."""
+    rng = np.random.default_rng(seed)
+    height = rng.normal(170, 10, count)
+    return np.column_stack([height, np.exp(10 + 0.1 * (height - 170) + rng.normal(0, 0.5, count)), 0.4 * height])
+
+
+@pytest.mark.parametrize(("column", "factor"), [(0, 0.01), (0, 10), (1, 1e-3), (1, 1e4)])
+def test_columns_of_another_unit_are_named(column, factor):
+    pandas = pytest.importorskip("pandas")
+    names = ["height", "income", "weight"]
+    train, test = (pandas.DataFrame(people(count, seed), columns=names) for count, seed in ((200, 0), (60, 1)))
+    test.iloc[3, 2] = 1e6  # an outlier is no unit
+    other = test.copy()
+    other[names[column]] *= factor
+    for model in (Autoencoder(code=2, epochs=20).fit(train), Imputer(epochs=5).fit(train)):
+        model.transform(test)
+        with pytest.warns(DataWarning, match=rf"^[^\n]*column '{names[column]}' is unlike that of the training data"):
+            model.transform(other)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            model.score(other)
+        assert {names[column] in str(warning.message) for warning in caught} == {True}

@@ -11,6 +11,7 @@ import numpy as np
 
 from narrows.data.items import Items
 from narrows.data.scaling import Scaling, observed_chunks
+from narrows.data.tables.features import Features
 from narrows.errors import DataError, DataWarning
 
 FAR = 3  # ranges outside the range of the training data, where no noise and no outlier takes many values
@@ -19,6 +20,8 @@ DARK = 1 / 16  # of the range, which hardly any data in its unit stay below
 LARGEST_SIZE = 10.0  # root mean square of standardised values, which is 1 in training
 LEAST_DEVIATION = 0.01  # standard deviation of standardised values, which is 1 in training
 ROUNDING = 1e-6  # of the range
+ROWS = 10_000  # of a table that are looked at
+FEW_ROWS = 20  # too few to judge a column by its standard deviation
 
 
 def check_unit(items: Items, scaling: Scaling, clipped: bool = True) -> None:
@@ -37,6 +40,35 @@ def check_unit(items: Items, scaling: Scaling, clipped: bool = True) -> None:
         _check_range(items, scaling, clipped)
     else:
         _check_spread(items, scaling)
+
+
+def check_columns(values: np.ndarray, features: Features, source: str) -> None:
+    """Warn of columns of numbers that may be in another unit than those of the training data.
+
+    Parameters
+    ----------
+    values : ndarray of shape (N, F)
+        Coded cells, NaN where they are missing.
+    features : Features
+        Those of the model.
+    source : str
+        What messages call the table.
+    """
+    rows = values[:: max(1, len(values) // ROWS)]
+    for column, feature, codes in zip(features.columns, features.features, rows.T, strict=True):
+        if column.kind not in ("number", "integer") or not len(feature.mean):
+            continue
+        knots = None if feature.transform is None else np.array(feature.transform.knots)
+        mean, deviation = (feature.mean[0], feature.scale[0]) if knots is None else (knots.mean(), knots.std())
+        scaled = (codes[np.isfinite(codes)] - mean) / deviation
+        narrow = len(scaled) >= FEW_ROWS and 0 < scaled.std() < LEAST_DEVIATION
+        if narrow or (len(scaled) and np.median(np.abs(scaled)) > LARGEST_SIZE):
+            warnings.warn(
+                f"{source}: column {column.name!r} is unlike that of the training data (about {mean:.3g}, standard "
+                f"deviation {deviation:.3g}); if it is in another unit, convert it",
+                DataWarning,
+                stacklevel=4,
+            )
 
 
 def _check_range(items: Items, scaling: Scaling, clipped: bool) -> None:

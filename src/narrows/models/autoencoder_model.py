@@ -12,6 +12,7 @@ from narrows.data import Columns, Items
 from narrows.data.memory import allocate
 from narrows.data.tables import frames as tables
 from narrows.data.tables.features import Features
+from narrows.data.units import check_columns
 from narrows.errors import DataError
 from narrows.models import coding_tiles
 from narrows.models.item_checks import check_complete, check_numeric, plain_numbers
@@ -249,6 +250,8 @@ class AutoencoderModel(TrainedModel):
                 raise DataError(f"{items.source}: its columns are not those that the model learned from")
             items = replace(items, values=tables.encode_frame(items.frame, columns, items.source), columns=columns)
         check_complete(items, self.tool)
+        assert self.manifest.features is not None
+        check_columns(items.values, self.manifest.features, items.source)
         return items
 
     def _encoded_parts(self, items: Items) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -16,6 +16,7 @@ from narrows.data import Columns, Items
 from narrows.data.masks import mask_value
 from narrows.data.tables import frames as tables
 from narrows.data.tables.features import Features
+from narrows.data.units import check_columns
 from narrows.errors import DataError, ParameterError
 from narrows.models.calibration import Calibration
 from narrows.models.item_checks import check_numeric, plain_numbers
@@ -65,6 +66,7 @@ class TableImputation:
             raise DataError(f"{items.source}: {items.item_shape[0]} columns; this model was trained on {len(columns)}")
         if items.columns is None:
             check_numeric(columns, f"{items.source}: an array; expected a data frame, since")
+        check_columns(observed_codes(items), self.features, items.source)
         return items
 
     def fill(self, items: Items, strategy: str, progress: Progress | None) -> Items:

@@ -36,10 +36,11 @@ def read(content: Content, name: str, options: ReadOptions) -> Items:
 
 
 def write(items: Items, file: IO[bytes], name: str = "") -> None:
-    """Write items of one shape as the array X, others as one array each under their names."""
-    write_arrays(
-        file, [("X", items.to_array())] if items.uniform else zip(items.item_names, items.to_arrays(), strict=True)
-    )
+    """Write items of one shape as the array X; items of different shapes, or of an .npz, as arrays of their own."""
+    if items.uniform and not (items.names and items.array_axes):
+        write_arrays(file, [("X", items.to_array())])
+    else:
+        write_arrays(file, zip(items.item_names, items.to_arrays(), strict=True))
 
 
 def read_array(content: Content, name: str) -> np.ndarray | list[np.ndarray]:
