@@ -156,6 +156,29 @@ def test_missing_values_have_no_unit():
         marked.transform(np.where(np.isnan(X), 250, BYTES).astype(np.uint8))
 
 
+@pytest.mark.parametrize("hidden", [-999, 1e6])
+def test_what_a_mask_hides_has_no_unit(hidden):
+    mask = np.zeros(BYTES.shape, bool)
+    mask[:, 2:4] = True
+    X = np.where(mask, hidden, BYTES)
+    filled = tools()[2].transform(X, mask)
+    assert filled[mask].max() <= 255
+    with pytest.raises(DataError, match="convert it"):
+        tools()[2].transform(np.where(mask, 0, DEEP * 257), mask)
+
+
+def test_an_outlier_among_rows_is_scored():
+    """Of images in rows of a table."""
+    X = (BYTES // 16).reshape(len(BYTES), -1)
+    model = Autoencoder("linear", code=4, epochs=20).fit(X)
+    outlier = X[:1].copy()
+    outlier[0, :5] = 200
+    with pytest.warns(DataWarning, match="clipped"):
+        assert model.score_samples(outlier)[0] < model.score_samples(X).min()
+    with pytest.raises(DataError, match="convert it"):
+        model.score_samples(BYTES.reshape(len(BYTES), -1))
+
+
 def test_dark_items_are_evaluated_in_the_unit_of_all():
     """Items of different sizes go one by one; black ones with little noise look like floats in 0..1."""
     X = [*BYTES, *(np.zeros((9, 9), np.uint8) for _ in range(3))]

@@ -15,7 +15,7 @@ from narrows.data.tables.features import Features
 from narrows.errors import DataError, DataWarning
 
 FAR = 3  # ranges outside the range of the training data, where no noise and no outlier takes many values
-FAR_SHARE = 0.01  # of the values
+FAR_SHARE = {True: 0.01, False: 0.5}  # of the values; False: of a table, whose rows may be outliers
 DARK = 1 / 16  # of the range, which hardly any data in its unit stay below
 LARGEST_SIZE = 10.0  # root mean square of standardised values, which is 1 in training
 LEAST_DEVIATION = 0.01  # standard deviation of standardised values, which is 1 in training
@@ -80,7 +80,7 @@ def _check_range(items: Items, scaling: Scaling, clipped: bool) -> None:
         f"holds {items.dtype} ({low:.6g}..{high:.6g}), but the model was trained on {trained} "
         f"({scaling.low:g}..{scaling.high:g})"
     )
-    if _is_other_type(items.dtype, low, high, scaling) or far > FAR_SHARE:
+    if _is_other_type(items.dtype, low, high, scaling) or far > FAR_SHARE[items.spatial_dims > 0]:
         raise _other_unit(message, items)
     rounding = ROUNDING * (scaling.high - scaling.low)
     if clipped and not scaling.low - rounding <= low <= high <= scaling.high + rounding:

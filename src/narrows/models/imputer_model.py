@@ -198,13 +198,13 @@ class ImputerModel(TrainedModel):
         DataError
             If the items do not fit the model, or the mask does not fit them.
         """
-        items = self.check(items)
         if mask is None:
-            return items
+            return self.check(items)
+        items = self.check(replace(items, unit=self.scaling))  # what the mask hides has no unit
         if not isinstance(mask, Items):
             axes = self.axes if items.array_axes is None else items.output_axes
             mask = mask_items(mask, items, axes if "N" in axes else f"N{axes}")
-        return apply_masks(items, mask)
+        return self.check(replace(apply_masks(items, mask), unit=None))
 
     def code_rows(self, frame: Any, source: str = "X") -> Items:
         """Return the rows of a data frame as items; DataError where they do not fit the model."""
