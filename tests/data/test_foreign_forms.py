@@ -9,8 +9,10 @@ import zipfile
 import numpy as np
 import pytest
 
-from narrows import data
-from narrows.errors import DataError
+from narrows import Autoencoder, data
+from narrows.errors import DataError, DataWarning
+
+from ..made_up import waves
 
 TABLE = b"a,b\n1,2\n3,4\n"
 REST = bytes(600)
@@ -121,7 +123,8 @@ def test_an_array_that_may_be_one_colour_image_has_a_note(tmp_path, channels):
     np.save(tmp_path / "x.npy", image)
     items = data.read(tmp_path / "x.npy")
     assert (items.axes, len(items)) == ("NYX", 30)
-    assert items.notes == [f"read as 30 grey images of 45x{channels}; if it is one colour image, specify the axes YXC"]
+    read_as = f"read as 30 grey images of 45x{channels}; if it is one colour image, specify the axes YXC"
+    assert items.notes == [f"{tmp_path / 'x.npy'}: {read_as}"]
     assert data.read(tmp_path / "x.npy", expected_axes="NYX").notes == items.notes
     for given in ({"axes": "YXC"}, {"expected_axes": "NYXC"}):
         items = data.read(tmp_path / "x.npy", **given)
@@ -132,3 +135,10 @@ def test_an_array_that_may_be_one_colour_image_has_a_note(tmp_path, channels):
 def test_other_arrays_have_no_note(tmp_path, shape):
     np.save(tmp_path / "x.npy", np.zeros(shape, np.uint8))
     assert data.read(tmp_path / "x.npy").notes == []
+
+
+def test_fit_warns_of_an_array_that_may_be_one_colour_image():
+    with pytest.warns(
+        DataWarning, match="^X: read as 30 grey images of 45x3; if it is one colour image, specify the axes"
+    ):
+        Autoencoder("linear", code=4, epochs=40).fit(waves(30, 45, 3))

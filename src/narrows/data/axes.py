@@ -58,6 +58,14 @@ def guess_axes(shape: tuple[int, ...], name: str = "X") -> str:
     )
 
 
+def notes_on_guess(shape: tuple[int, ...], name: str) -> list[str]:
+    """Return a note where an array that is taken as grey images may be one colour image, as image libraries give it."""
+    if len(shape) != 3 or shape[2] not in (3, 4) or shape[1] <= 4:
+        return []
+    count, rows, columns = shape
+    return [f"{name}: read as {count} grey images of {rows}x{columns}; if it is one colour image, specify the axes YXC"]
+
+
 def arrange(array: np.ndarray, axes: str, name: str = "X") -> tuple[np.ndarray, str]:
     """Transpose an array into its layout, with an N axis of one where it has none; return it and the layout.
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from narrows.data.axes import arrange, guess_axes, in_user_order
+from narrows.data.axes import arrange, guess_axes, in_user_order, notes_on_guess
 from narrows.data.tables.columns import Columns
 from narrows.errors import DataError
 
@@ -100,7 +100,9 @@ class Items:
         """
         name = "X" if source == "array" else source
         X = _numbers(X, name)
-        axes = guess_axes(X.shape, name) if axes is None else axes
+        if axes is None:
+            axes = guess_axes(X.shape, name)
+            details.setdefault("notes", notes_on_guess(X.shape, name))
         values, layout = arrange(X, axes, name)
         return cls(values, layout, source=source, array_axes=axes, **details)
 

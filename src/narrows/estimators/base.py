@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from narrows.data import Columns, Items, Scaling
 from narrows.data.axes import layout_of
 from narrows.data.tables import frames as tables
+from narrows.errors import DataWarning
 from narrows.plans import TrainingData, TrainingOptions, TrainingPlan, run_plan
 from narrows.progress import training_bar
 from narrows.training.runtime import choose_device
@@ -215,7 +216,10 @@ class Estimator(BaseEstimator, ABC):
             return Items.from_array(validate_data(self, X, reset=fitting, **{"dtype": "numeric", **checks}), "NF")
         if axes is not None and not fitting and n_axes(X) == len(axes) - 1:
             axes = axes.replace("N", "")  # one item
-        return Items.from_array(X, axes)
+        items = Items.from_array(X, axes)
+        for note in items.notes:
+            warnings.warn(note, DataWarning, stacklevel=4)
+        return items
 
     def _frame_to_items(self, frame: Any, columns: Columns | None, fitting: bool = False) -> Items:
         """Return a data frame as items, with these columns or with its own."""

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from narrows.data.axes import layout_of
+from narrows.data.axes import layout_of, notes_on_guess
 from narrows.data.formats import ReadOptions
 from narrows.data.formats.content import Content, size
 from narrows.data.items import Items
@@ -45,10 +45,10 @@ def array_items(
     axes = options.axes or stated or None
     if axes is not None:
         return make(array, axes, source=name, **details)
-    if not isinstance(array, list) and (options.expected_axes is None or layout_of(options.expected_axes) == "NYX"):
-        details["notes"] = _doubts(array.shape)
     if options.expected_axes is None:
         return make(array, source=name, **details)
+    if layout_of(options.expected_axes) == "NYX" and not isinstance(array, list):
+        details["notes"] = notes_on_guess(array.shape, name)
     try:
         return make(array, options.expected_axes, source=name, **details)
     except DataError as error:
@@ -56,14 +56,6 @@ def array_items(
             return make(array, options.expected_axes.replace("N", ""), source=name, **details)
         except DataError:
             raise error from None
-
-
-def _doubts(shape: tuple[int, ...]) -> list[str]:
-    """Return a note where grey images may be one colour image, as image libraries give it."""
-    if len(shape) != 3 or shape[2] not in (3, 4) or shape[1] <= 4:
-        return []
-    count, rows, columns = shape
-    return [f"read as {count} grey images of {rows}x{columns}; if it is one colour image, specify the axes YXC"]
 
 
 def one_array(items: Items) -> np.ndarray:
