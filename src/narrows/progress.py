@@ -16,6 +16,11 @@ Progress = Callable[[str, int, int | None], None]
 """Called with a description, how much is done, and the total, or None where it is not known."""
 
 
+def shows_on_terminal() -> bool:
+    """Return whether standard error is a terminal; it is None where it was closed."""
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
 def no_progress(description: str, done: int, total: int | None) -> None:
     """Report nothing."""
 
@@ -23,7 +28,7 @@ def no_progress(description: str, done: int, total: int | None) -> None:
 @contextmanager
 def display(*columns: Any) -> Iterator["Display | None"]:
     """Show progress bars with these columns, strings or those of rich; None where standard error is no terminal."""
-    if not sys.stderr.isatty():
+    if not shows_on_terminal():
         yield None
         return
     from rich.console import Console

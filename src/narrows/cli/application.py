@@ -3,6 +3,7 @@
 import inspect
 import io
 import os
+import signal
 import sys
 import time
 import traceback
@@ -25,6 +26,7 @@ from narrows.cli.train_verbs import train_verb
 from narrows.errors import NarrowsError, ParameterError
 from narrows.registry import ToolSpec, resolve, tools
 
+_STANDARD_OUTPUT = "standard output"
 _COMPLETION = "_NARROWS_COMPLETE"  # set by the shell's completion script
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress and no notes; errors remain.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print more notes: what was chosen, and timings.")]
@@ -148,12 +150,17 @@ def command(name: str, function: Callable[..., None]) -> Any:
 
 def with_global_options(function: Callable[..., None]) -> Callable[..., None]:
     """Return the function of a verb with the options --quiet, --verbose and --debug."""
+    signature = inspect.signature(function)
 
     def run(**values: Any) -> None:
         verbosity.set(**{name: values.pop(name) for name in _GLOBAL_OPTIONS})
+        for name, value in values.items():
+            if value == "":
+                raise ParameterError(
+                    f"{shown_name(signature.parameters[name])} is empty", hint="name a file or a value"
+                )
         function(**values)
 
-    signature = inspect.signature(function)
     added = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=annotation)
         for name, annotation in _GLOBAL_OPTIONS.items()
@@ -163,24 +170,32 @@ def with_global_options(function: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
+def shown_name(parameter: inspect.Parameter) -> str:
+    """Return what the help of a verb calls a parameter: DATA, or --output."""
+    described = next(iter(getattr(parameter.annotation, "__metadata__", ())), None)
+    name = getattr(described, "metavar", None) if isinstance(described, typer.models.ArgumentInfo) else None
+    return name or as_flag(parameter.name, None)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command line and exit with its status."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     verbosity.reset()
     began = time.monotonic()
     try:
-        set_up_standard_output()
+        end_cleanly_on_signals()
+        set_up_streams()
         run(arguments or ["--help"])
         sys.stdout.flush()
         detail(f"done in {time.monotonic() - began:.1f} s")
     except typer.Exit as exit:
         sys.exit(exit.exit_code)
     except (Exception, KeyboardInterrupt) as error:
-        if isinstance(error, OSError) and not error.filename:
-            # Standard output takes no more, and Python's own flush at exit must not try again.
+        if isinstance(error, OSError) and error.filename == _STANDARD_OUTPUT:
+            # It takes no more, and Python's own flush at exit must not try again.
             with suppress(OSError):
                 sys.stdout.close()
-        if isinstance(error, BrokenPipeError):
+        if isinstance(error, BrokenPipeError) and error.filename == _STANDARD_OUTPUT:
             sys.exit(1)  # in silence: the reader has what it wanted
         if verbosity.debug:
             traceback.print_exc()
@@ -188,12 +203,42 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(2 if isinstance(error, (TyperException, ParameterError)) else 1)
 
 
-def set_up_standard_output() -> None:
-    """Buffer standard output, and let it print names that its encoding does not have."""
+def end_cleanly_on_signals() -> None:
+    """Let SIGTERM and SIGHUP end the process with the usual status, but remove its temporary files first."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+            with suppress(ValueError):  # of another thread than the main one
+                signal.signal(number, lambda number, frame: sys.exit(128 + number))
+
+
+class StandardOutput(io.FileIO):
+    """Standard output whose errors name it."""
+
+    def write(self, content: Any) -> int:
+        """Write, or raise an OSError that names standard output."""
+        try:
+            return super().write(content)
+        except OSError as error:
+            error.filename = _STANDARD_OUTPUT
+            raise
+
+
+def set_up_streams() -> None:
+    """Open what is closed, buffer standard output, and let it print names that its encoding does not have."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:  # or the next file that is opened would be what libraries know as standard error
+            os.open(os.devnull, os.O_RDWR)
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
     if sys.stdout is None:
         raise NarrowsError("standard output is closed")
-    if isinstance(sys.stdout.buffer, io.RawIOBase):  # as PYTHONUNBUFFERED has it: a write to a pipe may be cut short
-        sys.stdout = open(sys.stdout.fileno(), "w", closefd=False)  # noqa: SIM115
+    with suppress(io.UnsupportedOperation):  # of a stand-in that is no file
+        raw = StandardOutput(sys.stdout.fileno(), "w", closefd=False)
+        buffered = io.BufferedWriter(raw)
+        sys.stdout = io.TextIOWrapper(buffered, sys.stdout.encoding, line_buffering=raw.isatty())
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
 
 
@@ -215,7 +260,7 @@ def explain(error: BaseException) -> str:
     if isinstance(error, NarrowsError):
         return error.describe(as_flag)
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename or 'standard output'}: {error.strerror}"
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     if isinstance(error, MemoryError):
         return "not enough memory"
     return f"unexpected {type(error).__name__}: {error} (--debug shows where)"

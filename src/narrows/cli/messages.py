@@ -62,7 +62,7 @@ def detail(message: str) -> None:
 
 def shows_progress() -> bool:
     """Return whether progress bars are shown: on terminals only, and not with --quiet."""
-    return sys.stderr.isatty() and not verbosity.quiet
+    return progress.shows_on_terminal() and not verbosity.quiet
 
 
 def items_bar(title: str) -> AbstractContextManager[Any]:

@@ -21,13 +21,18 @@ def check_output(output: str, force: bool) -> None:
         check_standard_output()
     elif not Path(output).is_dir():
         check_new([Path(output)], force)
+        if not is_special(Path(output)):
+            check_writable(existing_folder(Path(output)), output)
 
 
 def check_items_output(items: "Items", outputs: Iterable[str], force: bool) -> None:
     """Raise DataError where items cannot be written to these outputs, or would replace files."""
     from narrows.data.writing import output_paths
 
-    check_new([path for output in outputs for path in output_paths(items, output)], force)
+    paths = [path for output in outputs for path in output_paths(items, output)]
+    check_new(paths, force)
+    for folder in {existing_folder(path) for path in paths if not is_special(path)}:
+        check_writable(folder, str(folder))
 
 
 def check_new(paths: list[Path], force: bool) -> None:
@@ -48,13 +53,28 @@ def check_file(path: str, suffixes: tuple[str, ...], force: bool, option: str = 
         raise DataError("is a folder; name a file in it", source=path)
     if not target.parent.is_dir():
         raise DataError(f"there is no folder {target.parent}; create it first", source=path)
+    # As long as the longest name that is written beside it: that of a checkpoint in the making.
+    check_writable(target.parent, path, f".{target.name}.checkpoint.")
+    check_new([target], force)
+
+
+def check_writable(folder: Path, source: str, prefix: str = ".") -> None:
+    """Raise DataError where no file can be created in a folder. prefix: how the name of the file begins."""
     try:
-        # As long as the longest name that is written beside it: that of a checkpoint in the making.
-        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.checkpoint.", suffix=".partial"):
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=prefix, suffix=".partial"):
             pass
     except OSError as error:
-        raise DataError(f"cannot be written ({error.strerror})", source=path) from None
-    check_new([target], force)
+        raise DataError(f"cannot be written ({error.strerror})", source=source) from None
+
+
+def existing_folder(path: Path) -> Path:
+    """Return the innermost folder of a path that exists; those below it are created when the path is written."""
+    return next(folder for folder in path.absolute().parents if folder.exists())
+
+
+def is_special(path: Path) -> bool:
+    """Return whether a path is a device or a pipe, which is written to as it is."""
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def check_standard_output() -> None:

@@ -1,10 +1,13 @@
 """Train a model of any registered tool; the options are those of its estimator's constructor."""
 
 import inspect
+import os
 import shlex
+import tempfile
 import textwrap
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -146,23 +149,36 @@ def facts(training: dict[str, Any]) -> str:
 
 def stop(estimator: Any, request: TrainingRequest) -> NoReturn:
     """Keep what a run has learned until it was stopped, say how to go on, and exit."""
-    if not request.checkpoint.exists():
-        raise KeyboardInterrupt
-    if hasattr(estimator, "training_"):
+    has_model = hasattr(estimator, "training_")
+    if has_model:
         save(estimator, request)
-        say(f"stopped; {request.output} is the best model so far; to go on: {request.resume_command}")
-    else:
-        say(f"stopped without a model; to go on: {request.resume_command}")
+    result = f"stopped; {request.output} is the best model so far" if has_model else "stopped without a model"
+    say(f"{result}; to go on: {request.resume_command}" if request.checkpoint.exists() else result)
     raise typer.Exit(1)
 
 
 def save(estimator: Any, request: TrainingRequest) -> None:
-    """Write the model; where that fails, the checkpoint holds what was learned."""
+    """Write the model; where that fails, write it to another place, and raise DataError that names it."""
     try:
         estimator.save(request.output)
     except OSError as error:
-        raise DataError(
-            f"cannot be written ({error.strerror})",
-            source=request.output,
-            hint=f"nothing is lost; to go on: {request.resume_command}",
-        ) from None
+        reason = f"cannot be written ({error.strerror})"
+    else:
+        return
+    kept = save_elsewhere(estimator, Path(request.output).name)
+    hint = "nor can it be written elsewhere" if kept is None else f"the model is in {kept}"
+    raise DataError(reason, source=request.output, hint=hint)
+
+
+def save_elsewhere(estimator: Any, name: str) -> Path | None:
+    """Write the model under a new name to the first folder that takes it; None where none does."""
+    for place in (os.curdir, os.path.expanduser("~"), tempfile.gettempdir()):
+        with suppress(OSError):
+            folder = Path(tempfile.mkdtemp(prefix="narrows-", dir=place))
+            try:
+                estimator.save(folder / name)
+            except OSError:
+                folder.rmdir()
+                raise
+            return folder / name
+    return None

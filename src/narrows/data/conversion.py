@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from narrows.artifacts import atomic
 from narrows.data.formats import find_by_name, find_format, identify
-from narrows.data.formats.content import Content
+from narrows.data.formats.content import Content, read_standard_input
 from narrows.data.formats.table_files import TableReader, TableWriter, rows_at_once
 from narrows.data.tables.columns import Columns
 from narrows.errors import DataError
@@ -69,7 +69,7 @@ def convert(
     stdout : file, optional
         What ``"-"`` writes to.
     """
-    content: Content = sys.stdin.buffer.read() if source == "-" else Path(source)
+    content: Content = read_standard_input() if source == "-" else Path(source)
     try:
         reader = open_table(content, "standard input" if source == "-" else source, columns)
         if target == "-":

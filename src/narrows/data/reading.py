@@ -1,13 +1,13 @@
 """Reading: from what the user names to items."""
 
 import os
-import sys
 from pathlib import Path
 from typing import BinaryIO
 
 from narrows.data.axes import check_axes, layout_of
 from narrows.data.datasets import named
 from narrows.data.formats import ReadOptions, find_by_name, read_content
+from narrows.data.formats.content import read_standard_input
 from narrows.data.formats.members import in_glob, read_members
 from narrows.data.items import Items
 from narrows.data.tables.columns import Columns
@@ -69,7 +69,7 @@ def read(
     if axes is not None:
         layout_of(axes)
     if text == "-":
-        return read_content((stdin or sys.stdin.buffer).read(), "standard input", options)
+        return read_content(stdin.read() if stdin else read_standard_input(), "standard input", options)
     if isinstance(source, str) and named.is_named(text):
         items = named.read_named(text, options.progress)
         check_axes(axes, items.axes, text)

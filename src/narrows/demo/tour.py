@@ -1,7 +1,6 @@
 """The demo behind `narrows demo`: fetch MNIST, train models, and show the results on the terminal and as a page."""
 
 import shlex
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from narrows.artifacts import atomic
 from narrows.data import Items
 from narrows.demo.demo_context import SECONDS, DemoContext, Result
 from narrows.demo.demo_sections import CODEC_FILE, SECTIONS, overview
-from narrows.progress import reading_bar
+from narrows.progress import reading_bar, shows_on_terminal
 from narrows.render.blocks import ImageFile, Section, Table
 from narrows.render.html import environment
 
@@ -63,7 +62,7 @@ def run_on(training: Items, test: Items, folder: Path, console: Console, minutes
     for note in training.notes:
         say(note)
     say(f"{len(training):,} digits to train on, {len(test):,} to test on; {minutes:.1f} minutes of training in all")
-    context = DemoContext(training, test, folder, say, progress=sys.stderr.isatty(), pace=minutes / MINUTES)
+    context = DemoContext(training, test, folder, say, progress=shows_on_terminal(), pace=minutes / MINUTES)
     sections = [section(context) for section in SECTIONS]
     image = overview(context)
     elapsed = time.monotonic() - began

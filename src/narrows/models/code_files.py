@@ -12,6 +12,7 @@ from narrows.artifacts import atomic
 from narrows.data import Items
 from narrows.data.conversion import convert
 from narrows.data.formats import ReadOptions, find_by_name, find_format, identify, npz
+from narrows.data.formats.content import read_standard_input
 from narrows.data.tables import frames as tables
 from narrows.data.tables.cells import require
 from narrows.errors import DataError
@@ -148,7 +149,7 @@ def write_codes(codes: Codes, target: str) -> None:
 
 def read_codes(source: str) -> Codes:
     """Read what `write_codes` wrote, "-" from standard input; DataError for any other file."""
-    content = sys.stdin.buffer.read() if source == "-" else Path(source)
+    content = read_standard_input() if source == "-" else Path(source)
     name = "standard input" if source == "-" else source
     format, content = identify(content, name)
     if format.kind == "table":

@@ -3,6 +3,7 @@
 import json
 import math
 import time
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -18,7 +19,7 @@ from narrows.training.runtime import interruptible, place_network
 from narrows.training.task import N_VALIDATIONS, Net, RunOptions, Trained, TrainingProgress, TrainingState, TrainingTask
 
 WARM_UP_STEPS, WARM_UP_SHARE = 100, 0.05
-CHECKPOINT_SECONDS = 60.0
+FIRST_CHECKPOINT_SECONDS, CHECKPOINT_SECONDS = 5.0, 60.0
 REPORT_SECONDS = 0.1
 VALIDATION_SHARE = 0.05  # of the work of training
 PATIENCE = 0.3  # of the budget
@@ -30,8 +31,8 @@ RATE_OF_ATTEMPT = (1.0, 0.2, 0.04)  # times the learning rate
 def train(task: TrainingTask[Net], run: RunOptions | None = None) -> Trained[Net]:
     """Minimise the objective over the batches, and return the network with the lowest validation loss.
 
-    SIGINT and SIGTERM end the training after the current step, and the best network so far is returned. A second signal
-    ends it at once.
+    SIGINT, SIGTERM and SIGHUP end the training after the current step, and the best network so far is returned. A
+    second signal ends it at once.
 
     Parameters
     ----------
@@ -65,7 +66,8 @@ def train(task: TrainingTask[Net], run: RunOptions | None = None) -> Trained[Net
         attempt = Attempt.load(task, checkpoint, identity)
     state = attempt.state
     began = time.monotonic() - state.seconds
-    saved = reported = time.monotonic()
+    reported = time.monotonic()
+    checkpoints = None if checkpoint is None else Checkpoints(checkpoint, identity)
 
     with interruptible() as interrupted:
         while True:
@@ -98,16 +100,15 @@ def train(task: TrainingTask[Net], run: RunOptions | None = None) -> Trained[Net
             state.step += 1
 
             now = time.monotonic()
-            if checkpoint is not None and now - saved > CHECKPOINT_SECONDS:
-                attempt.save(checkpoint, identity)
-                saved = now
+            if checkpoints is not None and now > checkpoints.due:
+                checkpoints.write(attempt)
             if run.progress is not None and now - reported > REPORT_SECONDS:
                 run.progress(attempt.describe(progress))
                 reported = now
 
     stopped = progress < 1 and interrupted()
-    if checkpoint is not None and stopped:
-        attempt.save(checkpoint, identity)
+    if checkpoints is not None and stopped:
+        checkpoints.write(attempt)
     if not math.isfinite(state.best):
         # After saving, because a resumed training validates at its own time.
         attempt.validate(progress)
@@ -219,6 +220,37 @@ class Attempt(Generic[Net]):
             load_moments(optimizer, with_prefix(tensors, f"optimiser.{number}."))
         attempt.loss_sum = tensors["loss_sum"]
         return attempt
+
+
+class Checkpoints:
+    """The checkpoints of one run: when the next is due, and what happens where one cannot be written.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    identity : dict
+        What the training that resumes must have in common with this one.
+    """
+
+    def __init__(self, path: Path, identity: dict[str, Any]) -> None:
+        self.path, self.identity = path, identity
+        self.due = time.monotonic() + FIRST_CHECKPOINT_SECONDS
+        self.problem: str | None = None
+
+    def write(self, attempt: Attempt[Any]) -> None:
+        """Write a checkpoint; where that fails, warn once for each reason, because training can go on without."""
+        try:
+            attempt.save(self.path, self.identity)
+            self.problem = None
+        except OSError as error:
+            problem = error.strerror or str(error)
+            if problem != self.problem:
+                warnings.warn(
+                    f"{self.path}: the checkpoint cannot be written ({problem})", RuntimeWarning, stacklevel=3
+                )
+            self.problem = problem
+        self.due = time.monotonic() + CHECKPOINT_SECONDS
 
 
 def run_identity(task: TrainingTask[Any]) -> dict[str, Any]:

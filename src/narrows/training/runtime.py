@@ -66,7 +66,9 @@ def place_batch(values: Tensor, device: torch.device) -> Tensor:
 
 @contextmanager
 def interruptible() -> Iterator[Callable[[], bool]]:
-    """Note the first SIGINT or SIGTERM within the block instead of ending the process; a second one ends it.
+    """Note the first SIGINT, SIGTERM or SIGHUP within the block instead of ending the process; a second one ends it.
+
+    Signals that the process ignores, as SIGHUP under nohup, stay ignored.
 
     Yields
     ------
@@ -77,18 +79,20 @@ def interruptible() -> Iterator[Callable[[], bool]]:
     if threading.current_thread() is not threading.main_thread():
         yield came.is_set
         return
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.getsignal(number) for number in signals}
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers}
+    # None: a handler that was not set from Python, which could not be restored.
+    before = {number: handler for number, handler in before.items() if handler not in (signal.SIG_IGN, None)}
 
     def restore() -> None:
-        for number in signals:
-            signal.signal(number, before[number])
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
     def note(number: int, frame: Any) -> None:
         came.set()
         restore()
 
-    for number in signals:
+    for number in before:
         signal.signal(number, note)
     try:
         yield came.is_set

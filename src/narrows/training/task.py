@@ -144,7 +144,8 @@ class RunOptions:
     Parameters
     ----------
     checkpoint : Path, optional
-        File for the state of the training, written every minute and when the training is stopped.
+        File for the state of the training, written after some seconds, then every minute, and when the training is
+        stopped. Where it cannot be written, a RuntimeWarning says so and the training goes on.
     resume : bool
         Whether to go on from that file.
     progress : callable, optional

@@ -1,6 +1,7 @@
 """The content of a file, on disk or in memory, as every format takes it."""
 
 import io
+import sys
 import zipfile
 from pathlib import Path
 from typing import IO
@@ -13,6 +14,13 @@ Content = Path | bytes
 def opened(content: Content) -> IO[bytes]:
     """Open for reading, at the beginning."""
     return io.BytesIO(content) if isinstance(content, bytes) else open(content, "rb")
+
+
+def read_standard_input() -> bytes:
+    """Return what comes on standard input; DataError where it is closed."""
+    if sys.stdin is None:
+        raise DataError("is closed", source="standard input")
+    return sys.stdin.buffer.read()
 
 
 def path_or_buffer(content: Content) -> Path | io.BytesIO:
