@@ -138,7 +138,8 @@ from narrows import Autoencoder
 sys.path.insert(0, sys.argv[1])
 from made_up import waves
 
-narrows.training.loop.REPORT_SECONDS = narrows.training.loop.CHECKPOINT_SECONDS = 0.0
+narrows.training.loop.REPORT_SECONDS = narrows.training.loop.FIRST_CHECKPOINT_SECONDS = 0.0
+narrows.training.loop.CHECKPOINT_SECONDS = 0.0
 calls = 0
 
 def report(now):

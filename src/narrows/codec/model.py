@@ -31,6 +31,7 @@ from narrows.data.units import check_unit
 from narrows.errors import DataError, FormatError
 from narrows.networks import Architecture, Network, build
 from narrows.training.runtime import choose_device
+from narrows.training.torch_state import default_torch_state
 
 Progress = Callable[[int, int], None]
 """Called with the number of items done and of all items."""
@@ -174,6 +175,7 @@ class CodecModel:
         return self.to_file().fingerprint
 
     @cached_property
+    @default_torch_state()
     def coder(self) -> Coder:
         """What codes items of one shape."""
         device, design = choose_device(self.device), self.manifest.design
@@ -210,6 +212,7 @@ class CodecModel:
             raise DataError(f"{items.dtype} values; this model was trained on {self.dtype} ones", source=items.source)
         return items if items.rate is not None else replace(items, rate=self.rate)
 
+    @default_torch_state()
     def compress(
         self,
         items: Items,

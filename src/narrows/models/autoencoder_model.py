@@ -19,6 +19,7 @@ from narrows.models.item_checks import check_complete, check_numeric, plain_numb
 from narrows.models.trained_model import VALUES_AT_ONCE, ModelManifest, TrainedModel
 from narrows.networks import Architecture, Network, format_code
 from narrows.training.batches import as_tensor
+from narrows.training.torch_state import default_torch_state
 
 ROWS_AT_ONCE = 2**14  # of a table, on the way to features
 Shapes = np.ndarray | tuple[int, ...] | None
@@ -108,6 +109,7 @@ class AutoencoderModel(TrainedModel):
         check_complete(items, self.tool)
         return self.check_layout(items)
 
+    @default_torch_state()
     def encode(self, items: Items) -> np.ndarray | list[np.ndarray]:
         """Return the codes of items.
 
@@ -127,6 +129,7 @@ class AutoencoderModel(TrainedModel):
         codes = [code.astype(dtype, copy=False) for _, code in self._encoded_parts(items)]
         return joined(codes) if items.uniform else [code[0] for code in codes]
 
+    @default_torch_state()
     def decode(self, codes: np.ndarray | list[np.ndarray], shapes: Shapes = None) -> Items:
         """Return the items that codes stand for, of the type and range of the training data.
 
@@ -159,6 +162,7 @@ class AutoencoderModel(TrainedModel):
             return self._as_items(values.reshape(len(full), *full[0]))
         return Items.ragged(values, full, self.item_axes, **self._origin(len(full)))
 
+    @default_torch_state()
     def decode_scaled(self, codes: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         """Return decoded items (N, *shape) or (N, *shape, C) in scaled units, as the network gives them.
 
@@ -174,6 +178,7 @@ class AutoencoderModel(TrainedModel):
             found[(slice(None), *place)] = values.movedim(1, -1).cpu().numpy()
         return found if self.item_axes[-1] in "CF" else found[..., 0]
 
+    @default_torch_state()
     def reconstruct(self, items: Items) -> Items:
         """Return the items encoded and decoded; those of a table have a frame where `items` have one."""
         items, start = self.check(items), 0
@@ -203,6 +208,7 @@ class AutoencoderModel(TrainedModel):
             for place, reconstruction in self._decoded_parts(code, shape, whole=items.spatial_dims == 2):
                 yield scale(as_tensor(part[(slice(None), *place)]).to(device)), reconstruction
 
+    @default_torch_state()
     def mse(self, items: Items) -> float:
         """Return the mean squared error of the reconstruction in scaled units."""
         squares, count = 0.0, 0
@@ -211,6 +217,7 @@ class AutoencoderModel(TrainedModel):
             count += x.numel()
         return squares / count
 
+    @default_torch_state()
     def item_errors(self, items: Items) -> np.ndarray:
         """Return the mean squared error of each item's reconstruction in scaled units, (N,) float64."""
         pairs = self.reconstruction_pairs(items)

@@ -19,6 +19,7 @@ from narrows.models.trained_model import ModelManifest, TrainedModel
 from narrows.networks import Restoration, RestoringNetwork
 from narrows.networks.restoration.mixture import Mixture
 from narrows.objectives.restoration import hide_lattice, lattice
+from narrows.training.torch_state import default_torch_state
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,7 @@ class DenoiserModel(TrainedModel):
         check_complete(items, self.tool)
         return self.check_layout(items)
 
+    @default_torch_state()
     def denoise(self, items: Items, progress: Progress | None = None) -> Items:
         """Return the items without noise, of the same type.
 
@@ -124,6 +126,7 @@ class DenoiserModel(TrainedModel):
 
         return inference.predict(items, output, items.dtype, progress)
 
+    @default_torch_state()
     def predictive_std(self, items: Items) -> Items:
         """Return the standard deviation of each denoised value, float32 in the data's unit."""
         inference = self._inference()
@@ -136,6 +139,7 @@ class DenoiserModel(TrainedModel):
 
         return inference.predict(self.check(items), output)
 
+    @default_torch_state()
     def add_noise(self, items: Items, noise: str | None = None, seed: int = 0) -> Items:
         """Return the items with noise, clipped as in training; float32 where the items hold integers.
 
@@ -170,6 +174,7 @@ class DenoiserModel(TrainedModel):
             view_of(noisy, start, step)[:] = inference.scale.inverse_unclipped(x, dtype)
         return noisy
 
+    @default_torch_state()
     def noise_level(self) -> float:
         """Return the largest standard deviation of the noise that a model learned from noisy items, in scaled units."""
         network = self.placed_network()

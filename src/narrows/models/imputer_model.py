@@ -18,6 +18,7 @@ from narrows.models.table_imputation import TableImputation, code_frame, column_
 from narrows.models.tiled_inference import Progress, TiledInference, psnr_note
 from narrows.models.trained_model import ModelManifest, TrainedModel
 from narrows.networks import Restoration, RestoringNetwork, TableArchitecture, TableNetwork
+from narrows.training.torch_state import default_torch_state
 
 Strategy = Literal["mean", "mode"]
 STRATEGIES = ("mean", "mode")
@@ -182,6 +183,7 @@ class ImputerModel(TrainedModel):
         """Return the items with a mask of all missing values; DataError where they do not fit."""
         return self.backend.check(items, self.manifest.missing_values)
 
+    @default_torch_state()
     def with_mask(self, items: Items, mask: Any = None) -> Items:
         """Return the items with a mask of all missing values.
 
@@ -206,10 +208,12 @@ class ImputerModel(TrainedModel):
             mask = mask_items(mask, items, axes if "N" in axes else f"N{axes}")
         return self.check(replace(apply_masks(items, mask), unit=None))
 
+    @default_torch_state()
     def code_rows(self, frame: Any, source: str = "X") -> Items:
         """Return the rows of a data frame as items; DataError where they do not fit the model."""
         return code_frame(frame, self.manifest.missing_values, self.columns, source)
 
+    @default_torch_state()
     def fill(self, items: Items, progress: Progress | None = None) -> Items:
         """Return the items with their missing values filled, of the same type.
 
@@ -222,10 +226,12 @@ class ImputerModel(TrainedModel):
         """
         return self.backend.fill(self.check(items), self.strategy, progress)
 
+    @default_torch_state()
     def sample(self, items: Items, seed: int) -> Items:
         """Return the items with their missing values drawn from what they may be, given the observed ones."""
         return self.backend.sample(self.check(items), seed)
 
+    @default_torch_state()
     def predictive_std(self, items: Items) -> Items:
         """Return the standard deviation of each filled value, float32 in the data's unit; 0 where it is observed.
 
@@ -233,6 +239,7 @@ class ImputerModel(TrainedModel):
         """
         return self.backend.predictive_std(self.check(items))
 
+    @default_torch_state()
     def hide(self, items: Items, holes: str | None = None, seed: int = 0) -> Items:
         """Return the items with more values masked, for evaluation.
 
@@ -247,6 +254,7 @@ class ImputerModel(TrainedModel):
         """
         return self.backend.hide(self.check(items), holes or self.manifest.holes, seed)
 
+    @default_torch_state()
     def loss(self, items: Items) -> float:
         """Return how far predictions are off when values are hidden as in training.
 

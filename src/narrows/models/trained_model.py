@@ -24,6 +24,7 @@ from narrows.networks import build
 from narrows.registry import resolve, tools
 from narrows.training.batches import Scale, as_tensor
 from narrows.training.runtime import choose_device
+from narrows.training.torch_state import default_torch_state
 
 VALUES_AT_ONCE = 2**21  # that go through a network in one batch
 
@@ -165,6 +166,7 @@ class TrainedModel(ABC):
     allows_missing: ClassVar[bool] = False  # values of items, which an alpha channel marks in images
 
     @classmethod
+    @default_torch_state()
     def from_file(cls, file: ModelFile) -> Self:
         """Return the model in a file; FormatError where its parts do not fit together."""
         try:

@@ -24,6 +24,7 @@ from narrows.plans.training_plan import (
 from narrows.training.batches import Batches
 from narrows.training.runtime import choose_device
 from narrows.training.task import Trained, TrainingTask
+from narrows.training.torch_state import default_torch_state
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class AutoencoderOptions:
     training: TrainingOptions = field(default_factory=TrainingOptions)
 
 
+@default_torch_state()
 def plan_autoencoder(data: TrainingData, options: AutoencoderOptions) -> TrainingPlan[Network]:
     """Return the plan to train an autoencoder.
 

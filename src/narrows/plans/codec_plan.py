@@ -7,8 +7,10 @@ from narrows.plans.defaults import default_crop
 from narrows.plans.training_plan import Fitted, TrainingData, TrainingOptions, TrainingPlan
 from narrows.training.runtime import choose_device
 from narrows.training.task import Trained
+from narrows.training.torch_state import default_torch_state
 
 
+@default_torch_state()
 def plan_codec(data: TrainingData, options: TrainingOptions) -> TrainingPlan[CodecNetwork]:
     """Return the plan to train a codec.
 

@@ -14,6 +14,7 @@ from narrows.objectives.restoration import AddNoise, BlindObjective, Pairs, Rest
 from narrows.plans.restoration_plan import RestorationTask, calibrate, plan_restoration
 from narrows.plans.training_plan import Fitted, TrainingData, TrainingOptions, TrainingPlan, training_record
 from narrows.training.task import Trained
+from narrows.training.torch_state import default_torch_state
 
 NEGLIGIBLE_NOISE = 0.005  # standard deviation in scaled units
 
@@ -28,6 +29,7 @@ class DenoiserOptions:
     training: TrainingOptions = field(default_factory=TrainingOptions)
 
 
+@default_torch_state()
 def plan_denoiser(
     data: TrainingData, options: DenoiserOptions, target: Items | None = None
 ) -> TrainingPlan[RestoringNetwork]:

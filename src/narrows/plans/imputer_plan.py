@@ -17,6 +17,7 @@ from narrows.plans.restoration_plan import calibrate, plan_restoration
 from narrows.plans.table_plan import plan_table
 from narrows.plans.training_plan import Fitted, TrainingData, TrainingOptions, TrainingPlan, training_record
 from narrows.training.task import Trained
+from narrows.training.torch_state import default_torch_state
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class ImputerOptions:
         return {name: getattr(self, name) for name in names}
 
 
+@default_torch_state()
 def plan_imputer(data: TrainingData, options: ImputerOptions) -> TrainingPlan[Any]:
     """Return the plan to train an imputer.
 

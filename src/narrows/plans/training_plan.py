@@ -10,6 +10,7 @@ from narrows.data.axes import layout_of
 from narrows.plans.defaults import default_batch_size, default_epochs, default_learning_rate
 from narrows.training.loop import train
 from narrows.training.task import Net, RunOptions, Settings, Trained, TrainingTask
+from narrows.training.torch_state import default_torch_state
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,7 @@ class TrainingPlan(Generic[Net]):
     finish: Callable[[Trained[Net]], Fitted]
 
 
+@default_torch_state()
 def run_plan(plan: TrainingPlan[Any], run: RunOptions) -> Fitted:
     """Train as planned.
 

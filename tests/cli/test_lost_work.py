@@ -1,0 +1,193 @@
+"""What a run has computed survives full disks, signals and closed streams; what cannot be written is refused first."""
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from narrows import Autoencoder, load
+from narrows.artifacts import atomic
+from narrows.training import loop
+
+from .conftest import NARROWS, narrows, spawned
+
+LINEAR = ("--architecture", "linear", "--code", 4)
+posix = pytest.mark.skipif(sys.platform == "win32", reason="needs signals and locks of POSIX")
+
+
+@pytest.fixture(scope="module")
+def linear(tmp_path_factory):
+    path = tmp_path_factory.mktemp("models") / "m.safetensors"
+    assert narrows("train", "autoencoder", "digits", "-o", path, *LINEAR, "--epochs", 2).code == 0
+    return path
+
+
+@pytest.fixture
+def full_disk(monkeypatch):
+    """Nothing can be written below a folder called full."""
+    replace = os.replace
+
+    def refuse(source, target):
+        if "full" in os.fspath(target):
+            raise OSError(28, "No space left on device", os.fspath(target))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", refuse)
+
+
+def test_a_model_that_cannot_be_written_goes_elsewhere(tmp_path, full_disk, monkeypatch):
+    (tmp_path / "full").mkdir()
+    monkeypatch.chdir(tmp_path)
+    ran = narrows("train", "autoencoder", "digits", "-o", "full/m.safetensors", *LINEAR, "--epochs", 2)
+    assert ran.code == 1
+    (line,) = ran.err.splitlines()
+    assert "full/m.safetensors: cannot be written (No space left on device); the model is in " in line
+    assert load(line.rpartition(" ")[2]).training_["complete"]
+
+
+def test_a_checkpoint_that_cannot_be_written_is_a_warning(tmp_path, full_disk, monkeypatch):
+    monkeypatch.setattr(loop, "FIRST_CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0)
+    (tmp_path / "full").mkdir()
+    model = Autoencoder("linear", code=2, epochs=2)
+    with pytest.warns(RuntimeWarning, match=r"full.c: the checkpoint cannot be written \(No space left") as warned:
+        model.fit(np.random.default_rng(0).normal(size=(600, 4)).cumsum(1), checkpoint=tmp_path / "full" / "c")
+    assert len(warned) == 1
+    assert model.training_["complete"]
+
+
+@posix
+@pytest.mark.parametrize("kill", [signal.SIGHUP, signal.SIGKILL])
+def test_a_short_run_that_was_killed_can_be_resumed(kill, tmp_path):
+    model, checkpoint = tmp_path / "m.safetensors", tmp_path / "m.safetensors.checkpoint"
+    train = ("train", "autoencoder", "digits", "-o", model, *LINEAR, "--minutes", 0.2)
+    process = subprocess.Popen([*NARROWS, *map(str, train)], stderr=subprocess.DEVNULL)
+    while not checkpoint.exists():
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.send_signal(kill)
+    assert process.wait(60) == (1 if kill == signal.SIGHUP else -kill)
+    assert model.exists() == (kill == signal.SIGHUP)
+    assert spawned(*train, "--resume").code == 0
+    assert load(model).training_["complete"]
+
+
+@posix
+def test_an_ignored_hangup_stays_ignored(tmp_path):
+    train = [*NARROWS, "train", "autoencoder", "digits", "-o", "m.safetensors", *map(str, LINEAR), "--minutes", "0.1"]
+    ignoring = subprocess.Popen(
+        train, cwd=tmp_path, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN), stdout=subprocess.DEVNULL
+    )
+    time.sleep(4)
+    ignoring.send_signal(signal.SIGHUP)
+    assert ignoring.wait(60) == 0
+
+
+@posix
+def test_temporary_files_of_processes_that_ended_are_removed(tmp_path):
+    stale, own = tmp_path / ".a.npy.01234567.partial", tmp_path / ".notes.partial"
+    stale.write_bytes(b"x")
+    own.write_bytes(b"x")
+    writer = (
+        "import sys, time; from narrows.artifacts import atomic\n"
+        "with atomic.replacing(sys.argv[1]) as path: print(path, flush=True); time.sleep(60)"
+    )
+    living = subprocess.Popen([sys.executable, "-c", writer, str(tmp_path / "b.npy")], stdout=subprocess.PIPE)
+    used = living.stdout.readline().decode().strip()
+    assert not stale.exists()  # the process that began to write there removed it
+    atomic.remove_stale.cache_clear()
+    with atomic.replacing(tmp_path / "c.npy") as path:
+        path.write_bytes(b"y")
+    assert os.path.exists(used)
+    living.kill()
+    living.wait()
+    atomic.remove_stale.cache_clear()
+    with atomic.replacing(tmp_path / "c.npy") as path:
+        path.write_bytes(b"y")
+    assert sorted(os.listdir(tmp_path)) == [".notes.partial", "c.npy"]
+
+
+@posix
+def test_a_replaced_file_keeps_its_mode_and_a_link_its_target(tmp_path):
+    file, link = tmp_path / "a", tmp_path / "link"
+    file.write_bytes(b"old")
+    file.chmod(0o640)
+    link.symlink_to("a")
+    with atomic.replacing(link) as path:
+        path.write_bytes(b"new")
+    assert (file.read_bytes(), stat.S_IMODE(file.stat().st_mode), link.is_symlink()) == (b"new", 0o640, True)
+
+
+@posix
+def test_devices_and_pipes_are_written_to_as_they_are(linear, tmp_path):
+    pipe = tmp_path / "pipe.npy"
+    os.mkfifo(pipe)
+    reader = subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE)
+    assert narrows("encode", linear, "digits:test", "-o", pipe, "--force").code == 0
+    assert reader.communicate(timeout=60)[0].startswith(b"\x93NUMPY")
+    assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("encode", "MODEL", "digits", "-o", ""),
+        ("encode", "MODEL", "digits", "--errors", ""),
+        ("encode", "MODEL", "", "-o", "z.npy"),
+        ("encode", "", "digits", "-o", "z.npy"),
+        ("decode", "MODEL", "", "-o", "z.npy"),
+        ("evaluate", "MODEL", ""),
+        ("report", "MODEL", "digits", "-o", ""),
+        ("train", "autoencoder", "digits", "-o", ""),
+        ("train", "denoiser", "", "-o", "m.safetensors"),
+        ("compress", "MODEL", "digits", "-o", "", "--lossless"),
+        ("decompress", "", "-o", "z.npy"),
+        ("preview", "x.narrow", "-o", ""),
+        ("info", ""),
+    ],
+    ids=" ".join,
+)
+def test_empty_names_are_wrong_usage(command, linear, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ran = narrows(*(linear if word == "MODEL" else word for word in command))
+    assert (ran.code, ran.out) == (2, b"")
+    assert "is empty; name a file or a value" in ran.err
+    assert os.listdir(tmp_path) == []
+
+
+@posix
+def test_an_output_in_a_folder_that_takes_no_files_is_refused_before_the_work(linear):
+    for verb in (("encode", linear, "nothing.npy"), ("decode", linear, "nothing.npy")):
+        ran = narrows(*verb, "-o", "/proc/nope/z.npy")
+        assert (ran.code, ran.err.count("\n")) == (1, 1)
+        assert "/proc/nope" in ran.err
+
+
+@posix
+@pytest.mark.parametrize(
+    ("redirection", "code", "words"),
+    [
+        ("2>&-", 0, ""),
+        (">&-", 1, "narrows: error: standard output is closed\n"),
+        ("> /dev/full", 1, "narrows: error: standard output: No space left on device\n"),
+        ("< /dev/null", 0, ""),
+    ],
+)
+@pytest.mark.parametrize("verb", ["info {model}", "encode {model} digits:test -o -"])
+def test_closed_and_full_streams(redirection, code, words, verb, linear):
+    shell = f"{sys.executable} -m narrows {verb.format(model=linear)} {redirection}"
+    done = subprocess.run(["sh", "-c", shell], capture_output=True, timeout=60)
+    assert (done.returncode, done.stderr.decode()) == (code, words)
+
+
+@posix
+@pytest.mark.parametrize("verb", ["encode {model} -", "decode {model} -", "decompress -"])
+def test_closed_standard_input(verb, linear):
+    shell = f"{sys.executable} -m narrows {verb.format(model=linear)} -o - <&-"
+    done = subprocess.run(["sh", "-c", shell], capture_output=True, timeout=60)
+    assert (done.returncode, done.stderr.decode()) == (1, "narrows: error: standard input: is closed\n")
