@@ -34,6 +34,8 @@ class ToolSpec:
         Command lines for ``narrows train NAME --help``.
     target : str, optional
         Help of the option ``--target``, for an estimator whose ``fit(X, y)`` learns from pairs of items.
+    takes_tables : bool
+        Whether the tool takes tables, so that ``narrows train NAME`` has the options of reading a CSV.
     python_only : tuple of str
         Parameters of the constructor that are no options of ``narrows train``.
     describe : str, optional
@@ -62,6 +64,7 @@ class ToolSpec:
     model: str
     examples: tuple[str, ...] = ()
     target: str | None = None
+    takes_tables: bool = False
     python_only: tuple[str, ...] = ()
     describe: str | None = None
     evaluate: str | None = None
@@ -122,6 +125,7 @@ for _spec in (
             "narrows train autoencoder mnist -o m.safetensors --code 4x7x7 --minutes 3",
             "narrows train autoencoder people.parquet -o ae.safetensors --code 8",
         ),
+        takes_tables=True,
         evaluate="narrows.evaluation.reconstruction_evaluation:evaluate",
         evaluate_options=("labels",),
         report="narrows.report.autoencoder_sections:sections",
@@ -166,6 +170,7 @@ for _spec in (
         model="narrows.models.imputer_model:ImputerModel",
         describe="narrows.artifacts.description:describe_imputer",
         examples=("narrows train imputer mnist -o fill.safetensors --holes pixels:0.75",),
+        takes_tables=True,
         python_only=("add_indicator",),
         evaluate="narrows.evaluation.restoration_evaluation:evaluate_imputer",
         evaluate_options=("holes",),

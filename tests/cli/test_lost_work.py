@@ -65,7 +65,7 @@ def test_a_checkpoint_that_cannot_be_written_is_a_warning(tmp_path, full_disk, m
 @pytest.mark.parametrize("kill", [signal.SIGHUP, signal.SIGKILL])
 def test_a_short_run_that_was_killed_can_be_resumed(kill, tmp_path):
     model, checkpoint = tmp_path / "m.safetensors", tmp_path / "m.safetensors.checkpoint"
-    train = ("train", "autoencoder", "digits", "-o", model, *LINEAR, "--minutes", 0.2)
+    train = ("train", "autoencoder", "digits", "-o", model, "--minutes", 0.3)
     process = subprocess.Popen([*NARROWS, *map(str, train)], stderr=subprocess.DEVNULL)
     while not checkpoint.exists():
         assert process.poll() is None

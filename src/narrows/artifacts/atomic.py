@@ -1,6 +1,7 @@
 """Files that are whole or absent."""
 
 import errno
+import importlib
 import os
 import re
 import secrets
@@ -9,12 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
-
+fcntl: Any = importlib.import_module("fcntl") if os.name == "posix" else None
 _PARTIAL = re.compile(r"\..+\.[0-9a-f]{8}\.partial")
 
 

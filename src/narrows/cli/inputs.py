@@ -10,6 +10,7 @@ from narrows.errors import DataError
 if TYPE_CHECKING:
     from narrows.codec.model import CodecModel
     from narrows.data import Columns, Items
+    from narrows.data.tables.cell_text import CellText
     from narrows.models import TrainedModel
 
 _SKIPPED_SHOWN = 5
@@ -21,17 +22,25 @@ def read_items(
     strict: bool,
     columns: "Columns | None" = None,
     expected_axes: str | None = None,
+    cell_text: "CellText | None" = None,
 ) -> "Items":
     """Read the items of DATA, with a progress bar on a terminal, and report what was skipped.
 
-    columns: those that a table must have. expected_axes: of files that do not say which axis is which.
+    columns: those that a table must have. expected_axes: of files that do not say which axis is which. cell_text: how
+    the text of a table's cells is read.
     """
     from narrows import data
 
     began = time.perf_counter()
     with reading_bar() as progress:
         items = data.read(
-            source, axes=axes, expected_axes=expected_axes, strict=strict, columns=columns, progress=progress
+            source,
+            axes=axes,
+            expected_axes=expected_axes,
+            strict=strict,
+            columns=columns,
+            cell_text=cell_text,
+            progress=progress,
         )
     for each in items.notes:
         note(each)
@@ -53,22 +62,40 @@ def report_skipped(items: "Items") -> None:
         note(f"{items.source}: {len(items.skipped)} of {len(items) + len(items.skipped)} skipped{more}")
 
 
-def read_items_for(model: "TrainedModel | CodecModel", source: str, axes: str | None, strict: bool) -> "Items":
+def read_items_for(
+    model: "TrainedModel | CodecModel",
+    source: str,
+    axes: str | None,
+    strict: bool,
+    cell_text: "CellText | None" = None,
+) -> "Items":
     """Read the items of DATA to give to a model.
 
     Files that do not say which axis is which have the axes of the items it was trained on, or of one of them, unless
     the user says. Grey images become colour for a model of colour images, as they do in a folder of both; with an alpha
-    channel, which marks missing values, only for a model that allows them.
+    channel, which marks missing values, only for a model that allows them. The text of a table's cells is read as in
+    training, unless `cell_text` says how.
     """
     from narrows.data.masks import split_alpha
 
-    items = read_items(source, axes, strict, model.columns, model.axes)
+    items = read_items(source, axes, strict, model.columns, model.axes, cell_text or model.cell_text)
     if model.item_axes == "NYXC" and model.channels == 3:
         if items.axes == "NYXC" and items.channels == 2 and model.allows_missing:
             items = split_alpha(items)
         if items.axes == "NYX":
             return items.to_rgb()
     return items
+
+
+def choose_cell_text(
+    missing: Any, keep_na: list[str] | None, decimal: str | None, thousands: str | None
+) -> "CellText | None":
+    """Return how the text of a table's cells is read; None where no option says."""
+    if not (missing or keep_na or decimal or thousands):
+        return None
+    from narrows.data.tables.cell_text import CellText, MissingMarks
+
+    return CellText(MissingMarks.parse(missing), tuple(keep_na or ()), decimal or ".", thousands or "")
 
 
 def read_mask(source: str) -> Any:

@@ -65,11 +65,24 @@ Out = Annotated[
     ),
 ]
 Missing = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
-        metavar="NUMBER|alpha",
-        help="Which values are missing, besides NaN; alpha: where the last channel of images is 0.",
+        metavar="VALUE|COLUMN=VALUE|alpha",
+        help="Which values are missing, besides NaN: a number or, in tables, a text, in all columns or in one; alpha: "
+        "where the last channel of images is 0. May be repeated.",
     ),
+]
+KeepNa = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="COLUMN", help="A column of a CSV in which NA, null and the like are values. May be repeated."
+    ),
+]
+Decimal = Annotated[
+    str | None, typer.Option(metavar="CHAR", help="What stands before the decimals of numbers in a CSV; . by default.")
+]
+Thousands = Annotated[
+    str | None, typer.Option(metavar="CHAR", help="What stands between the thousands of numbers in a CSV.")
 ]
 Uncertainty = Annotated[
     str | None,

@@ -1,20 +1,23 @@
 """Denoise items, and fill their missing values."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from narrows.cli import options
-from narrows.cli.inputs import converts_table, load_tool, read_items_for, read_mask
+from narrows.cli.inputs import choose_cell_text, converts_table, load_tool, read_items_for, read_mask
 from narrows.cli.messages import items_bar, note
 from narrows.cli.outputs import check_file, check_items_output, check_new, check_output, numbered
+from narrows.cli.tool_options import parse_marks
 from narrows.data.formats import writable_suffixes
 from narrows.errors import DataError, ParameterError
 
 if TYPE_CHECKING:
     from narrows.data import Items
+    from narrows.data.tables.cell_text import CellText
 
 
 def denoise(
@@ -59,6 +62,9 @@ def fill(
         ),
     ] = None,
     missing: options.Missing = None,
+    keep_na: options.KeepNa = None,
+    decimal: options.Decimal = None,
+    thousands: options.Thousands = None,
     samples: Annotated[
         int, typer.Option(min=0, metavar="K", help="Also write K samples of what may be missing, as OUT-1, OUT-2, ...")
     ] = 0,
@@ -88,19 +94,24 @@ def fill(
     check_outputs(output, uncertainty, force)
     if samples and output == "-":
         raise ParameterError("--samples: standard output holds one filling; name a file or a folder with -o")
-    marks = parse_missing(missing)
+    marks = parse_marks(missing)
     outputs = [output, *(numbered(output, number) for number in range(1, samples + 1))]
 
     from narrows import data
     from narrows.models.spatial_imputation import missing as missing_values
 
     imputer = load_tool(model, "fill", "imputer").with_options(strategy, marks)
-    in_parts = mask is None and uncertainty is None and not (source == "-" and samples)
-    if in_parts and converts_table(imputer, source, output):
+    cell_text = choose_cell_text(marks, keep_na, decimal, thousands) or imputer.cell_text
+    holes = None if mask is None else read_mask(mask)
+    read_once = source != "-" or (not samples and uncertainty is None)  # standard input can be read once
+    if read_once and converts_table(imputer, source, output):
         check_new([Path(path) for path in outputs if path != "-"], force)
-        fill_table(imputer, source, outputs)
+        fill_table(imputer, source, outputs, cell_text, holes, strict)
+        if uncertainty is not None:
+            items = imputer.with_mask(read_items_for(imputer, source, axes, strict, cell_text), holes)
+            data.write(imputer.predictive_std(items), uncertainty)
         return
-    items = imputer.with_mask(read_items_for(imputer, source, axes, strict), None if mask is None else read_mask(mask))
+    items = imputer.with_mask(read_items_for(imputer, source, axes, strict, cell_text), holes)
     check_sizes(items, uncertainty)
     check_items_output(items, outputs, force)
     if not missing_values(items).any():
@@ -114,24 +125,94 @@ def fill(
     write_samples(imputer, items, outputs[1:])
     if uncertainty is not None:
         data.write(imputer.predictive_std(items), uncertainty)
+    if items.frame is not None:
+        count = FilledCells(list(items.frame.columns))
+        count.add(items, filled)
+        count.report(items.source, strict)
+    elif missing_values(items).any():
+        note(f"{items.source}: {int(missing_values(items).sum()):,} missing values filled")
 
 
-def fill_table(imputer: Any, source: str, outputs: list[str]) -> None:
+class FilledCells:
+    """Counts, by column of a table, of missing cells before and after they were filled."""
+
+    def __init__(self, names: list[str]) -> None:
+        self.names = names
+        self.before = [0] * len(names)
+        self.after = [0] * len(names)
+
+    def add(self, items: Any, filled: Any) -> None:
+        """Count the missing cells of some rows, and those that are left."""
+        self.before = [count + int(new) for count, new in zip(self.before, items.mask.sum(axis=0), strict=True)]
+        left = filled.frame.isna().to_numpy().sum(axis=0)
+        self.after = [count + int(new) for count, new in zip(self.after, left, strict=True)]
+
+    def report(self, source: str, strict: bool, unread: Mapping[str, int] = MappingProxyType({})) -> None:
+        """Say how many cells were filled and left, and why; with `strict`, DataError where any is left.
+
+        unread: cells that are no numbers in columns of numbers, which stay as they are.
+        """
+        missing, empty = sum(self.before), sum(self.after)
+        line = f"{missing - empty - sum(unread.values()):,} of {missing:,} missing cells filled"
+        reasons = [
+            (dict(zip(self.names, self.after, strict=True)), "training saw no known value there"),
+            (unread, "not numbers"),
+        ]
+        left = [
+            f"{count:,} in {name!r} ({reason})" for counts, reason in reasons for name, count in counts.items() if count
+        ]
+        line += f"; left: {', '.join(left)}" if left else ""
+        if left and strict:
+            raise DataError(line, source=source)
+        if missing:
+            note(f"{source}: {line}")
+
+
+def fill_table(
+    imputer: Any, source: str, outputs: list[str], cell_text: "CellText | None", mask: Any, strict: bool
+) -> None:
     """Fill a table from file to file, part by part; the first output is the best filling, others are samples."""
+    import numpy as np
+
+    from narrows.data import Items
     from narrows.data.conversion import convert
 
+    holes = None if mask is None else np.asarray(mask.values if isinstance(mask, Items) else mask) != 0
+
+    def parts() -> Callable[[Any], Any]:
+        """Return what turns frames of the rows, in their order, into items with a mask."""
+        done = 0
+
+        def coded(frame: Any) -> Any:
+            nonlocal done
+            start, done = done, done + len(frame)
+            part = holes if holes is None or holes.ndim == 1 else holes[start:done]
+            return imputer.with_mask(imputer.code_rows(frame, source), part)
+
+        return coded
+
+    counts, coded = FilledCells(imputer.columns.names), parts()
+
     def fill(frame: Any) -> Any:
-        return imputer.fill(imputer.code_rows(frame, source)).frame
+        items = coded(frame)
+        filled = imputer.fill(items)
+        counts.add(items, filled)
+        return filled.frame
 
     with items_bar("filling") as progress:
-        convert(source, outputs[0], fill, imputer.columns, fills=True, progress=progress)
+        unread = convert(
+            source, outputs[0], fill, imputer.columns, cell_text, fills=True, holes=holes, progress=progress, note=note
+        )
     seeds = sample_seeds()
 
     def sample(frame: Any) -> Any:
-        return imputer.sample(imputer.code_rows(frame, source), next(seeds)).frame
+        return imputer.sample(coded(frame), next(seeds)).frame
 
     for output in outputs[1:]:
-        convert(source, output, sample, imputer.columns, fills=True)
+        coded = parts()
+        convert(source, output, sample, imputer.columns, cell_text, fills=True, holes=holes)
+    to_parquet = outputs[0].lower().endswith(".parquet")  # which has no room for text in a column of numbers
+    counts.report(source, strict, {} if to_parquet else unread)
 
 
 def write_samples(imputer: Any, items: "Items", outputs: list[str]) -> None:
@@ -164,13 +245,3 @@ def check_sizes(items: "Items", uncertainty: str | None) -> None:
     """Raise where standard deviations of items of different sizes would go to a single array."""
     if uncertainty is not None and not items.uniform and not uncertainty.lower().endswith(".npz"):
         raise DataError("items of different sizes are not one array; write an .npz", source=uncertainty)
-
-
-def parse_missing(text: str | None) -> Any:
-    """Return what --missing says: a number, or "alpha"."""
-    if text is None or text == "alpha":
-        return text
-    try:
-        return float(text)
-    except ValueError:
-        raise ParameterError("expected a number or alpha", parameter="missing_values", value=text) from None

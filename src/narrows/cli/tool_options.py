@@ -42,6 +42,8 @@ class Parameter:
 
     def convert(self, text: Any) -> Any:
         """Return an option's value as the constructor takes it; what is no number stays text."""
+        if isinstance(text, list):
+            return parse_marks(text)
         for kind in (int, float):
             if isinstance(text, str) and self.accepts(kind.__name__):
                 try:
@@ -84,6 +86,26 @@ def parse_parameters(docstring: str) -> dict[str, tuple[str, str]]:
         else:
             words.append(line.strip())
     return {name: (types, _first_sentence(" ".join(lines))) for name, (types, lines) in entries.items()}
+
+
+def parse_marks(texts: list[str] | None) -> Any:
+    """Return marks of missing values from the command line: numbers, texts, and mappings of ``COLUMN=VALUE``.
+
+    Several are a list, and none are None.
+    """
+
+    def mark(text: str) -> float | str:
+        try:
+            return float(text)
+        except ValueError:
+            return text
+
+    marks = [
+        {column: mark(value)} if column and equals else mark(text)
+        for text in texts or ()
+        for column, equals, value in [text.partition("=")]
+    ]
+    return marks if len(marks) > 1 else next(iter(marks), None)
 
 
 def _first_sentence(text: str) -> str:
@@ -141,8 +163,12 @@ def as_option(parameter: Parameter) -> inspect.Parameter:
     else:
         forms = _QUOTED.findall(parameter.types.partition(", default")[0])
         numbers = [name for name in ("int", "float") if parameter.accepts(name)]
+        if parameter.accepts("dict"):
+            forms = ["TEXT", "COLUMN=VALUE", *forms]
         metavar = "|".join(["NUMBER"] * bool(numbers) + forms) if forms else None
         kind = {"int": int, "float": float}[numbers[0]] if numbers and not forms else str
+        if parameter.accepts("dict"):
+            kind, default = list[str], None
     option = typer.Option(flag, help=parameter.help, metavar=metavar)
     return inspect.Parameter(
         parameter.name,

@@ -15,7 +15,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from narrows.cli import options
-from narrows.cli.inputs import read_items
+from narrows.cli.inputs import choose_cell_text, read_items
 from narrows.cli.messages import detail, say, shows_progress, size
 from narrows.cli.outputs import check_file, check_new
 from narrows.cli.tool_options import Parameter, as_option, read_constructor
@@ -43,6 +43,7 @@ class TrainingRequest:
     strict: bool
     resume: bool
     arguments: list[str]
+    cell_text: Any = None
 
     @property
     def checkpoint(self) -> Path:
@@ -70,6 +71,9 @@ def train_verb(spec: ToolSpec) -> Callable[..., None]:
             strict=values["strict"],
             resume=values["resume"],
             arguments=context.obj,
+            cell_text=choose_cell_text(
+                own.get("missing_values"), values.get("keep_na"), values.get("decimal"), values.get("thousands")
+            ),
         )
         learn(spec, own, request, values["force"])
 
@@ -83,6 +87,11 @@ def _signature(spec: ToolSpec, parameters: list[Parameter]) -> inspect.Signature
     def keyword(name: str, annotation: Any, default: Any = inspect.Parameter.empty) -> inspect.Parameter:
         return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
+    reading = [
+        keyword("keep_na", options.KeepNa, None),
+        keyword("decimal", options.Decimal, None),
+        keyword("thousands", options.Thousands, None),
+    ]
     target = Annotated[str | None, typer.Option(metavar="CLEAN", help=spec.target)]
     return inspect.Signature(
         [
@@ -91,6 +100,7 @@ def _signature(spec: ToolSpec, parameters: list[Parameter]) -> inspect.Signature
             keyword("output", options.NewModel),
             *([keyword("target", target, None)] if spec.target else []),
             *map(as_option, parameters),
+            *(reading if spec.takes_tables else []),
             keyword("resume", options.Resume, False),
             keyword("strict", options.Strict, False),
             keyword("force", options.Force, False),
@@ -105,7 +115,7 @@ def learn(spec: ToolSpec, parameters: dict[str, Any], request: TrainingRequest, 
     check_new([Path(request.output)], force or request.resume)
     estimator = resolve(spec.estimator)(**parameters, verbose=shows_progress())
     estimator.check_parameters(paired=request.target is not None)
-    items = read_items(request.source, request.axes, request.strict)
+    items = read_items(request.source, request.axes, request.strict, cell_text=request.cell_text)
     target = None if request.target is None else read_items(request.target, request.axes, request.strict)
     began = time.perf_counter()
     try:

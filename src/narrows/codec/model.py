@@ -72,6 +72,7 @@ class CodecModel:
     tool: ClassVar[str] = "codec"
     allows_missing: ClassVar[bool] = False
     columns: ClassVar[None] = None
+    cell_text: ClassVar[None] = None
     only_shape: ClassVar[None] = None
     feature_names: ClassVar[tuple[str, ...]] = ()
 

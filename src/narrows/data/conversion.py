@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
 
 from narrows.artifacts import atomic
 from narrows.data.formats import find_by_name, find_format, identify
 from narrows.data.formats.content import Content, read_standard_input
 from narrows.data.formats.table_files import TableReader, TableWriter, rows_at_once
+from narrows.data.tables.cell_text import CellText
 from narrows.data.tables.columns import Columns
 from narrows.errors import DataError
 
@@ -23,15 +26,18 @@ def is_table_name(name: str) -> bool:
     return find_by_name(name, "table") is not None
 
 
-def open_table(content: Content, name: str, columns: Columns | None = None) -> TableReader:
+def open_table(
+    content: Content, name: str, columns: Columns | None = None, cell_text: CellText | None = None
+) -> TableReader:
     """Open a table in a file or in bytes; DataError where it is none.
 
-    columns: those that it must have, by which the text of a CSV is read; inferred where they are not given.
+    columns: those that it must have, by which the text of a CSV is read; inferred where they are not given. cell_text:
+    how the text of its cells is read.
     """
     format, content = identify(content, name)
     if format.kind != "table":
         format = find_format("csv")  # says what is wrong with it
-    reader: TableReader = format.load().open_table(content, name, columns)
+    reader: TableReader = format.load().open_table(content, name, columns, cell_text)
     return reader
 
 
@@ -47,10 +53,13 @@ def convert(
     target: str,
     work: Callable[[pandas.DataFrame], pandas.DataFrame],
     columns: Columns | None = None,
+    cell_text: CellText | None = None,
     fills: bool = False,
+    holes: np.ndarray | None = None,
     progress: Callable[[int, int], None] | None = None,
+    note: Callable[[str], None] | None = None,
     stdout: BinaryIO | None = None,
-) -> None:
+) -> Mapping[str, int]:
     """Write to a target what `work` returns for the rows of a source, part by part; the target is whole or absent.
 
     Parameters
@@ -61,26 +70,47 @@ def convert(
         From a frame of some rows to a frame of as many.
     columns : Columns, optional
         The columns that the source must have.
+    cell_text : CellText, optional
+        How the text of the source's cells is read.
     fills : bool
         Whether `work` only fills missing cells: then known cells keep their text from CSV to CSV, and columns their
         types from Parquet to Parquet.
+    holes : bool array of shape (rows, columns) or (columns,), optional
+        Which further cells `work` fills; those of missing cells are found by their text.
     progress : callable, optional
         Called with the rows done and the number of rows, where the file states it.
+    note : callable, optional
+        Called with each line that the user should know about the source.
     stdout : file, optional
         What ``"-"`` writes to.
+
+    Returns
+    -------
+    mapping of str to int
+        By the name of a column of numbers, how many of its known cells are none.
     """
     content: Content = read_standard_input() if source == "-" else Path(source)
     try:
-        reader = open_table(content, "standard input" if source == "-" else source, columns)
+        reader = open_table(content, "standard input" if source == "-" else source, columns, cell_text)
         if target == "-":
-            _convert(reader, open_writer(stdout or sys.stdout.buffer, target, reader, fills), work, fills, progress)
-            return
+            writer = open_writer(stdout or sys.stdout.buffer, target, reader, fills)
+            _convert(reader, writer, work, fills, holes, progress)
+            _pass_on(reader, note)
+            return reader.unread
         with atomic.replacing(target) as temporary, open(temporary, "wb") as file:
-            _convert(reader, open_writer(file, target, reader, fills), work, fills, progress)
+            _convert(reader, open_writer(file, target, reader, fills), work, fills, holes, progress)
+        _pass_on(reader, note)
+        return reader.unread
+    except BrokenPipeError:
+        raise  # the business of whoever opened the pipe
     except OSError as error:
-        if target == "-" and not error.filename:
-            raise  # a closed pipe is the business of whoever opened it
         raise DataError(error.strerror or str(error), source=error.filename or target) from None
+
+
+def _pass_on(reader: TableReader, note: Callable[[str], None] | None) -> None:
+    if note is not None:
+        for line in reader.notes:
+            note(line)
 
 
 def _convert(
@@ -88,12 +118,14 @@ def _convert(
     writer: TableWriter,
     work: Callable[[pandas.DataFrame], pandas.DataFrame],
     fills: bool,
+    holes: np.ndarray | None,
     progress: Callable[[int, int], None] | None,
 ) -> None:
     done = 0
     try:
         for frame, texts in reader.parts(rows_at_once(len(reader.names))):
-            writer.write(work(frame), texts if fills else None)
+            part = holes[done : done + len(frame)] if holes is not None and holes.ndim > 1 else holes
+            writer.write(work(frame), texts if fills else None, part)
             done += len(frame)
             if progress is not None and reader.rows is not None:
                 progress(done, reader.rows)

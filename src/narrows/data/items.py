@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from narrows.data.axes import arrange, guess_axes, in_user_order, notes_on_guess
+from narrows.data.tables.cell_text import CellText
 from narrows.data.tables.columns import Columns
 from narrows.errors import DataError
 
@@ -44,6 +45,8 @@ class Items:
         The columns of a table with cells of any type, whose codes `values` (N, F) then are, as float64.
     frame : pandas.DataFrame, optional
         The table itself, where it is at hand.
+    cell_text : CellText, optional
+        How the text of the table's cells was read.
     rate : int, optional
         The sample rate of recordings in Hz.
     bits : list of int, optional
@@ -73,6 +76,7 @@ class Items:
     mask: np.ndarray | None = None
     columns: Columns | None = None
     frame: Any = None
+    cell_text: CellText | None = None
     rate: int | None = None
     bits: list[int] | None = None
     array_axes: str | None = None

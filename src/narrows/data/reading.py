@@ -10,6 +10,7 @@ from narrows.data.formats import ReadOptions, find_by_name, read_content
 from narrows.data.formats.content import read_standard_input
 from narrows.data.formats.members import in_glob, read_members
 from narrows.data.items import Items
+from narrows.data.tables.cell_text import CellText
 from narrows.data.tables.columns import Columns
 from narrows.errors import DataError
 from narrows.progress import Progress, no_progress
@@ -22,6 +23,7 @@ def read(
     expected_axes: str | None = None,
     strict: bool = False,
     columns: Columns | None = None,
+    cell_text: CellText | None = None,
     progress: Progress | None = None,
     stdin: BinaryIO | None = None,
 ) -> Items:
@@ -42,6 +44,8 @@ def read(
         Raise an error for a file of a set that cannot be read, rather than skip it.
     columns : Columns, optional
         The columns that a table must have, such as those of a model; they decide how the text of a CSV is read.
+    cell_text : CellText, optional
+        How the text of the cells of a CSV is read: marks of missing cells, decimal and thousands separators.
     progress : callable, optional
         Called with (description, done, total or None).
     stdin : binary file, optional
@@ -65,7 +69,7 @@ def read(
     ('NYX', 898, (8, 8))
     """
     text = os.fspath(source)
-    options = ReadOptions(axes, expected_axes, strict, columns, progress or no_progress)
+    options = ReadOptions(axes, expected_axes, strict, columns, cell_text, progress or no_progress)
     if axes is not None:
         layout_of(axes)
     if text == "-":

@@ -65,4 +65,4 @@ def write_table_errors(model: AutoencoderModel, source: str, target: str) -> Non
         items = [next(indices) for _ in range(len(found))]
         return require("pandas").DataFrame({"item": items, "mse": found})
 
-    convert(source, target, errors, model.columns)
+    convert(source, target, errors, model.columns, model.cell_text)

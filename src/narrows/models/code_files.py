@@ -72,7 +72,7 @@ def encode_table(
         codes = model.encode(tables.frame_to_items(frame, model.columns, source))
         return _framed(np.asarray(codes), frame.index)
 
-    convert(source, target, encode, model.columns, progress=progress)
+    convert(source, target, encode, model.columns, model.cell_text, progress=progress)
 
 
 def decode_table(

@@ -1,7 +1,6 @@
 """Imputation of signals, images and volumes."""
 
 from dataclasses import dataclass, replace
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from torch import Tensor
 from narrows.corruption import Masks
 from narrows.data import Items
 from narrows.data.masks import mask_value, split_alpha
+from narrows.data.tables.cell_text import MissingMarks
 from narrows.errors import DataError, ParameterError
 from narrows.models.calibration import Calibration
 from narrows.models.item_checks import plain_numbers
@@ -111,12 +111,13 @@ class SpatialImputation:
 
 def mark_missing(items: Items, missing_values: Any, alpha: bool) -> Items:
     """Return the items with what marks missing values as a mask; an alpha channel, if there is one, is split off."""
-    if not (isinstance(missing_values, Real) or str(missing_values) == "alpha"):
-        raise ParameterError("expected a number, NaN or alpha", parameter="missing_values", value=missing_values)
+    marks = MissingMarks.parse(missing_values)
+    if marks.by_column or any(isinstance(mark, str) and mark != "alpha" for mark in marks.everywhere):
+        raise ParameterError("expected numbers, NaN or alpha", parameter="missing_values", value=missing_values)
     if alpha:
         items = split_alpha(items)
-    if isinstance(missing_values, Real):
-        items = mask_value(items, float(missing_values))
+    for mark in marks.everywhere:
+        items = mask_value(items, mark) if isinstance(mark, float) else items
     if any(np.isinf(chunk).any() for chunk in (items.chunks() if items.dtype.kind == "f" else ())):
         raise DataError(f"{items.source}: holds infinity; mark missing values as NaN")
     return items

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from narrows.corruption import Masks
 from narrows.data import Columns, Items
 from narrows.data.masks import mask_value
 from narrows.data.tables import frames as tables
+from narrows.data.tables.cell_text import MissingMarks
 from narrows.data.tables.features import Features
 from narrows.data.units import check_columns
 from narrows.errors import DataError, ParameterError
@@ -244,8 +244,8 @@ def mark_missing_cells(items: Items, missing_values: Any, columns: Columns | Non
     else:
         if items.dtype.kind == "f" and np.isinf(items.values).any():
             raise DataError("holds infinity; mark missing values as NaN", source=items.source)
-        if isinstance(missing_values, Real):
-            items = mask_value(items, float(missing_values))
+        for mark in MissingMarks.parse(missing_values).everywhere:
+            items = mask_value(items, mark) if isinstance(mark, float) else items
         missing = np.isnan(items.values) if items.dtype.kind == "f" else np.zeros(items.values.shape, bool)
     return replace(items, mask=missing if items.mask is None else missing | items.mask)
 
@@ -259,10 +259,13 @@ def code_frame(frame: Any, missing_values: Any, columns: Columns | None = None, 
 
 def without_marks(frame: Any, missing_values: Any) -> Any:
     """Return the frame with nothing in place of the values that mean "missing"."""
-    if missing_values is None or (isinstance(missing_values, Real) and np.isnan(float(missing_values))):
+    marks = MissingMarks.parse(missing_values)
+    if not marks:
         return frame
-    found = frame == missing_values
-    return frame.mask(found) if found.to_numpy().any() else frame
+    found = frame.copy()
+    for place, name in enumerate(frame.columns):
+        found.isetitem(place, frame.iloc[:, place].isin(marks.of(str(name))))
+    return frame.mask(found.astype(bool)) if found.to_numpy().any() else frame
 
 
 def observed_codes(items: Items) -> np.ndarray:

@@ -17,6 +17,7 @@ from narrows.artifacts.manifest import TrainingRecord
 from narrows.artifacts.model_file import ModelFile
 from narrows.data import Columns, Items, Scaling
 from narrows.data.axes import layout_of
+from narrows.data.tables.cell_text import CellText
 from narrows.data.units import check_unit
 from narrows.errors import DataError, FormatError
 from narrows.models.item_checks import describe_items
@@ -251,6 +252,12 @@ class TrainedModel(ABC):
         """Columns of a table whose cells are of any type; None for other data."""
         columns: Columns | None = self.manifest.columns
         return columns
+
+    @property
+    def cell_text(self) -> CellText | None:
+        """How the text of the cells of the training table was read; None for the usual way and for other data."""
+        document = self.training.details.get("cell_text")
+        return None if document is None else CellText.from_dict(document)
 
     @property
     def training(self) -> TrainingRecord:

@@ -7,6 +7,7 @@ import numpy as np
 
 from narrows.corruption import Masks
 from narrows.data import Scaling
+from narrows.data.tables.cell_text import MissingMarks
 from narrows.errors import DataError, ParameterError
 from narrows.models.imputer_model import STRATEGIES, ImputerManifest, ImputerModel
 from narrows.models.spatial_imputation import mark_missing, missing
@@ -62,7 +63,7 @@ def plan_imputer(data: TrainingData, options: ImputerOptions) -> TrainingPlan[An
         If an option does not go with them.
     """
     if data.items.spatial_dims:
-        alpha = str(options.missing_values) == "alpha"
+        alpha = "alpha" in MissingMarks.parse(options.missing_values).everywhere
         return plan_spatial(replace(data, items=mark_missing(data.items, options.missing_values, alpha)), options)
     return plan_table(replace(data, items=mark_missing_cells(data.items, options.missing_values)), options)
 

@@ -158,6 +158,8 @@ def training_record(
         Facts of one tool alone; ``held_out_loss`` replaces that of the training.
     """
     state = trained.state
+    if items.cell_text is not None:
+        details["cell_text"] = items.cell_text.to_dict()
     held_out_loss = details.pop("held_out_loss", state.best)
     if items.common_bits is not None:
         details["bits"] = items.common_bits

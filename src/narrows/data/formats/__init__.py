@@ -15,8 +15,8 @@ The `kind` of a format says what else its module has:
 "array"
     ``read_array(content, name)``: the array, or the list of arrays, for files that do not say which axis is which.
 "table"
-    ``open_table(content, name, columns) -> TableReader`` and ``open_writer(file, name, source, fills) -> TableWriter``
-    (see `narrows.data.formats.table_files`), so that tables larger than memory go from file to file.
+    ``open_table(content, name, columns, cell_text) -> TableReader`` and
+    ``open_writer(file, name, source, fills) -> TableWriter`` (see `narrows.data.formats.table_files`), so that tables larger than memory go from file to file.
 "image", "audio"
     Nothing, unless the format has `members`, files that make a set when they lie in a folder or a zip archive:
     ``read_files(files, source, options) -> Items``, and ``suffix_for(items)``, the suffix under which each of the
@@ -41,6 +41,7 @@ from narrows.registry import load_plugins
 
 if TYPE_CHECKING:
     from narrows.data.items import Items
+    from narrows.data.tables.cell_text import CellText
     from narrows.data.tables.columns import Columns
 
 Kind = Literal["array", "table", "image", "audio", "container", "wrapper"]
@@ -63,6 +64,8 @@ class ReadOptions:
         The columns that a table must have.
     progress : callable
         Called with (description, done, total or None).
+    cell_text : CellText, optional
+        How the text of a table's cells is read.
     member : str
         Which array of a file of several; all of them where empty.
     most_cells : int
@@ -73,6 +76,7 @@ class ReadOptions:
     expected_axes: str | None = None
     strict: bool = False
     columns: "Columns | None" = None
+    cell_text: "CellText | None" = None
     progress: Progress = no_progress
     member: str = ""
     most_cells: int = MOST_CELLS

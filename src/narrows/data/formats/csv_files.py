@@ -9,17 +9,21 @@ import codecs
 import csv
 import gzip
 import io
-from collections.abc import Iterator
-from contextlib import closing
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from narrows.data.formats import ReadOptions
 from narrows.data.formats.content import Content, first_bytes, opened, path_or_buffer
-from narrows.data.formats.csv_text import keep_text, observed_texts, to_text, write_rows
+from narrows.data.formats.csv_text import keep_text, observed_texts, plain_numbers, to_text, write_rows
 from narrows.data.formats.table_files import TableReader, arrow_errors, read_table, to_frame
 from narrows.data.items import Items
+from narrows.data.tables.cell_text import CellText
 from narrows.data.tables.cells import require
 from narrows.data.tables.columns import Columns
 from narrows.data.tables.frames import check_names, quote_names
@@ -34,18 +38,20 @@ BLOCK = 2**22  # bytes of text at a time
 SNIFFED = 20  # rows
 
 _INTEGER = r"^[+-]?(0|[1-9][0-9]{0,17})$"
-_NUMBER = r"^[+-]?((0|[1-9][0-9]{0,17})(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$|^[+-]?(?i:inf|infinity)$"
 _BOOLEAN = r"^(?i:true|false)$"
 _DAY = r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
 _DATE = rf"{_DAY}([T ][0-2][0-9]:[0-5][0-9](:[0-5][0-9](\.[0-9]{{1,9}})?)?)?$"
 _ZONED = rf"{_DAY}[T ][0-2][0-9]:[0-5][0-9](:[0-5][0-9](\.[0-9]{{1,9}})?)?(Z|[+-][0-9]{{2}}:?[0-9]{{2}})$"
-_PATTERNS = {"boolean": _BOOLEAN, "integer": _INTEGER, "number": _NUMBER, "date": _DATE, "zoned": _ZONED}
-_DECIMAL_COMMA = r"^[+-]?[0-9]+,[0-9]+$"
+_PATTERNS = {"boolean": _BOOLEAN, "date": _DATE, "zoned": _ZONED}
+_SURE_AFTER = 2**14  # known cells without a number, a column is none of numbers
+_US_DATE = r"^(0?[1-9]|1[0-2])/(0?[1-9]|[12][0-9]|3[01])/[0-9]{4}"
+_LOCALES = (CellText(decimal=","), CellText(decimal=",", thousands="."), CellText(thousands=","))
+NUMBERS_SHARE = 0.9  # of its known cells, from which on a column is one of numbers
 
 
 def read(content: Content, name: str, options: ReadOptions) -> Items:
     """Read a table as items."""
-    return read_table(open_table(content, name, options.columns), options)
+    return read_table(open_table(content, name, options.columns, options.cell_text), options)
 
 
 def write(items: Items, file: IO[bytes], name: str) -> None:
@@ -54,27 +60,35 @@ def write(items: Items, file: IO[bytes], name: str) -> None:
         writer.write(to_frame(items))
 
 
-def open_table(content: Content, name: str, columns: Columns | None = None) -> CsvReader:
+def open_table(
+    content: Content, name: str, columns: Columns | None = None, cell_text: CellText | None = None
+) -> CsvReader:
     """Open a table for reading in parts."""
-    return CsvReader(content, name, columns)
+    return CsvReader(content, name, columns, cell_text)
 
 
 def open_writer(file: IO[bytes], name: str, source: TableReader | None = None, fills: bool = False) -> CsvWriter:
     """Start a table in an open file, with the separator of the source unless the name asks for one."""
-    separator = source.separator if isinstance(source, CsvReader) else ","
-    return CsvWriter(file, name, "\t" if name.endswith((".tsv", ".tsv.gz")) else separator)
+    separator, reading = (source.separator, source.cell_text) if isinstance(source, CsvReader) else (",", CellText())
+    return CsvWriter(file, name, "\t" if name.endswith((".tsv", ".tsv.gz")) else separator, reading)
 
 
 class CsvReader:
     """A CSV file: its separator, the names of its columns, and the types of their cells.
 
-    A cell is missing where it is empty, NA, NaN, null or None. A column is boolean, integer, number or date where all
-    of its observed cells are (whole numbers with leading zeros, or more than 18 digits, are text: they are names), else
-    text; or it is what `columns` say. Raises DataError, which names the line, where it is no table.
+    A cell is missing where its text is one that pandas reads as missing, or a mark of `cell_text`. A column is boolean,
+    integer, number or date where all of its observed cells are (whole numbers with leading zeros, or more than 18
+    digits, are text: they are names), and of numbers where 90 % of them are: the others are not read, stay as they are
+    when the table is filled, and are named in a note. Else it is text; or it is what `columns` say. Raises DataError,
+    which names the line, where it is no table.
     """
 
-    def __init__(self, content: Content, name: str, columns: Columns | None = None) -> None:
-        self.name, self.columns = name, columns
+    def __init__(
+        self, content: Content, name: str, columns: Columns | None = None, cell_text: CellText | None = None
+    ) -> None:
+        self.name, self.columns, self.cell_text = name, columns, cell_text or CellText()
+        self._unread: dict[int, Unread] = {}  # cells of a column of numbers that are none
+        self._hints: list[str] = []
         self.rows: int | None = None  # known once all rows were read
         self._content, self._packed = content, first_bytes(content).startswith(b"\x1f\x8b")
         with self._opened() as file:
@@ -136,7 +150,7 @@ class CsvReader:
         """Return a part of one column as cells of its type."""
         pd, pa, pc = require("pandas"), require("pyarrow"), require("pyarrow.compute")
         kind, column = self.kinds[place], None if self.columns is None else self.columns[place]
-        known = observed_texts(texts)
+        known = observed_texts(texts, self.names[place], self.cell_text)
         if kind in ("text", "category"):
             series = known.to_pandas()
             return series.astype("str" if pd.__version__ >= "3" else object) if series.dtype == object else series
@@ -144,14 +158,17 @@ class CsvReader:
             return pd.Series(np.full(len(texts), np.nan))
         if column is not None:
             kind = self._checked(known, place, start)
+        if kind in ("integer", "number"):
+            texts, known = known, plain_numbers(known, self.cell_text)
+            self._note_unread(texts, known, place, start)
         if kind == "boolean":
             cells = pc.equal(pc.utf8_lower(known), "true").to_pandas(types_mapper={pa.bool_(): pd.BooleanDtype()}.get)
             return cells if known.null_count else cells.astype(bool)
         if kind == "integer":
-            cells = pc.cast(pc.replace_substring_regex(known, r"^\+", ""), pa.int64())
+            cells = pc.cast(known, pa.int64())
             return cells.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get if known.null_count else None)
         if kind == "number":
-            return pc.cast(pc.replace_substring_regex(known, r"^\+", ""), pa.float64()).to_pandas()
+            return pc.cast(known, pa.float64()).to_pandas()
         dates = pd.to_datetime(known.to_pandas(), format="ISO8601", utc=kind == "zoned")
         return dates.dt.as_unit("us")
 
@@ -159,7 +176,11 @@ class CsvReader:
         """Return the kind by which the cells of a model's column are read; DataError where one cannot be."""
         pc = require("pyarrow.compute")
         kind = self.kinds[place]
-        tried = {"integer": ("integer", "number"), "number": ("number",), "date": ("date", "zoned")}.get(kind, (kind,))
+        if kind in ("integer", "number"):
+            numbers = plain_numbers(known, self.cell_text).drop_null()
+            if len(numbers) >= NUMBERS_SHARE * (len(known) - known.null_count):
+                return kind if kind == "number" or all_match(numbers, _INTEGER) else "number"
+        tried = {"date": ("date", "zoned")}.get(kind, (kind,))
         for each in tried:
             wrong = pc.invert(pc.match_substring_regex(known, _PATTERNS[each]))
             first = pc.index(wrong, True).as_py()
@@ -167,44 +188,56 @@ class CsvReader:
                 return each
         raise self._error(
             f"row {start + first + 1} of column {self.names[place]!r} is {known[first].as_py()!r}, "
-            f"but the model was trained on {kind} cells"
+            f"but the model was trained on {kind} cells",
+            self._locale_hint([text for text in _LOCALES if all_match(known.drop_null(), text.number)]),
         )
 
     def _kinds(self) -> list[str]:
         """Return what the cells of each column are, by all rows, which are counted."""
-        pc = require("pyarrow.compute")
-        open_kinds: list[list[str]] = [list(_PATTERNS) for _ in self.names]
-        seen, commas = np.zeros(len(self.names), bool), np.ones(len(self.names), bool)
+        found = [ColumnKinds() for _ in self.names]
         self.rows = 0
         for table in self.texts():
+            for place, column in enumerate(found):
+                known = observed_texts(table.column(place), self.names[place], self.cell_text)
+                column.see(known.drop_null(), self.cell_text)
             self.rows += table.num_rows
-            for place in range(len(self.names)):
-                if not open_kinds[place] and not commas[place]:
-                    continue
-                known = observed_texts(table.column(place)).drop_null()
-                if len(known):
-                    seen[place] = True
-                    open_kinds[place] = [
-                        kind
-                        for kind in open_kinds[place]
-                        if pc.all(pc.match_substring_regex(known, _PATTERNS[kind])).as_py()
-                        and self._are_dates(known, kind)
-                    ]
-                    commas[place] &= pc.all(pc.match_substring_regex(known, _DECIMAL_COMMA)).as_py()
-        if (commas & seen).any():
-            first = self.names[int((commas & seen).argmax())]
-            raise self._error(f"column {first!r} holds numbers with a decimal comma", "save with decimal points")
-        return [
-            "empty" if not known else (kinds[0] if kinds else "text")
-            for known, kinds in zip(seen, open_kinds, strict=True)
-        ]
+        for name, column in zip(self.names, found, strict=True):
+            if column.kind == "text" and column.locales:
+                raise self._error(
+                    f"column {name!r} holds numbers with a decimal comma or thousands separators",
+                    self._locale_hint(column.locales),
+                )
+            if column.kind == "text" and column.us_dates:
+                self._hints.append(f"{self.name}: column {name!r} is read as text; write its dates as YYYY-MM-DD")
+        return [column.kind for column in found]
 
-    def _are_dates(self, known: pyarrow.ChunkedArray, kind: str) -> bool:
-        """Whether cells that look like dates are valid: there is no 30th of February."""
-        if kind not in ("date", "zoned"):
-            return True
-        pd = require("pandas")
-        return bool(pd.to_datetime(known.to_pandas(), format="ISO8601", utc=True, errors="coerce").notna().all())
+    def _locale_hint(self, locales: Sequence[CellText]) -> str | None:
+        """Return what to do where numbers are written in another way."""
+        ways = [" ".join(f"--{name} {value}" for name, value in text.separators().items()) for text in locales]
+        return f"read them with {' or '.join(ways)}" if ways else None
+
+    def _note_unread(self, texts: pyarrow.ChunkedArray, numbers: pyarrow.ChunkedArray, place: int, start: int) -> None:
+        """Count the known cells of a column of numbers that are none, and keep the first."""
+        count = numbers.null_count - texts.null_count
+        if count:
+            pc = require("pyarrow.compute")
+            first = pc.index(pc.and_(pc.is_null(numbers), pc.is_valid(texts)), True).as_py()
+            before = self._unread.get(place, Unread(0, texts[first].as_py(), start + first + 1))
+            self._unread[place] = replace(before, count=before.count + count)
+
+    @property
+    def unread(self) -> dict[str, int]:
+        """How many known cells of columns of numbers are none, by the name of the column."""
+        return {self.names[place]: unread.count for place, unread in self._unread.items()}
+
+    @property
+    def notes(self) -> list[str]:
+        """What the user should know about the cells that were read, one line each."""
+        return self._hints + [
+            f"{self.name}: column {self.names[place]!r} holds numbers, but {unread.count} of its cells do not, the "
+            f"first {unread.text!r} in row {unread.row}; to mark them as missing: --missing {shlex.quote(unread.text)}"
+            for place, unread in sorted(self._unread.items())
+        ]
 
     def _opened(self) -> IO[bytes]:
         if not self._packed:
@@ -237,7 +270,8 @@ class CsvReader:
 
     def _header(self, text: str) -> list[str]:
         reader = csv.reader(io.StringIO(text), delimiter=self.separator)
-        names = [name.strip() for name in next(row for row in reader if row)]
+        with any_field_size():
+            names = [name.strip() for name in next(row for row in reader if row)]
         self._block = max(BLOCK, 32 * sum(map(len, names)))
         if all(is_number(name) for name in names):
             raise self._error(f"line 1 holds numbers alone ({quote_names(names)})", "expected the names of the columns")
@@ -272,23 +306,72 @@ class CsvReader:
         with self._opened() as file:
             file.read(self._start)
             reader = csv.reader(io.TextIOWrapper(file, "utf-8", newline=""), delimiter=self.separator)
-            for row in reader:
-                if len(row) != len(self.names) and (row or len(self.names) == 1):
-                    return reader.line_num, len(row)
+            with any_field_size():
+                for row in reader:
+                    if len(row) != len(self.names) and (row or len(self.names) == 1):
+                        return reader.line_num, len(row)
         return reader.line_num, 0
+
+
+@dataclass(frozen=True)
+class Unread:
+    """Cells of a column of numbers that are none: how many, and text and row of the first."""
+
+    count: int
+    text: str
+    row: int
+
+
+class ColumnKinds:
+    """What the cells of one column may be, as far as they were seen."""
+
+    def __init__(self) -> None:
+        self.kinds = list(_PATTERNS)  # other than numbers
+        self.locales = list(_LOCALES)  # under which all cells are numbers
+        self.us_dates = self.whole = True
+        self.count = self.numbers = 0
+
+    def see(self, known: Any, reading: CellText) -> None:
+        """Take further known cells into account."""
+        if not len(known) or (self.count > _SURE_AFTER and not (self.kinds or self.locales or self.numbers)):
+            return
+        numbers = plain_numbers(known, reading).drop_null()
+        self.count += len(known)
+        self.numbers += len(numbers)
+        self.whole = self.whole and all_match(numbers, _INTEGER)
+        self.kinds = [
+            kind
+            for kind in self.kinds
+            if all_match(known, _PATTERNS[kind]) and (kind not in ("date", "zoned") or are_dates(known))
+        ]
+        self.locales = [text for text in self.locales if all_match(known, text.number)]
+        self.us_dates = self.us_dates and all_match(known, _US_DATE)
+
+    @property
+    def kind(self) -> str:
+        """The kind of the column."""
+        if not self.count:
+            return "empty"
+        if self.kinds:
+            return self.kinds[0]
+        if self.numbers >= NUMBERS_SHARE * self.count:
+            return "integer" if self.whole else "number"
+        return "text"
 
 
 class CsvWriter:
     """Writes a table in parts, with the index in front where it has a name."""
 
-    def __init__(self, file: IO[bytes], name: str, separator: str) -> None:
-        self.name, self.separator = name, separator
+    def __init__(self, file: IO[bytes], name: str, separator: str, cell_text: CellText) -> None:
+        self.name, self.separator, self.cell_text = name, separator, cell_text
         packed = name.endswith(".gz")
         self._packed = gzip.GzipFile(fileobj=file, mode="wb", filename="", mtime=0) if packed else None
         self._file: Any = self._packed or file
         self._begun = False
 
-    def write(self, frame: pandas.DataFrame, texts: pyarrow.Table | None = None) -> None:
+    def write(
+        self, frame: pandas.DataFrame, texts: pyarrow.Table | None = None, holes: np.ndarray | None = None
+    ) -> None:
         """Write further rows, observed cells with the text they had."""
         pa = require("pyarrow")
         with arrow_errors(self.name):
@@ -302,7 +385,11 @@ class CsvWriter:
             if texts is None:
                 cells = [to_text(each) for each in [*index, *series]]
             else:
-                cells = [keep_text(text, each) for text, each in zip(texts.columns, series, strict=True)]
+                filled = np.broadcast_to(False if holes is None else holes, frame.shape)
+                cells = [
+                    keep_text(texts.column(place), each, filled[:, place], str(frame.columns[place]), self.cell_text)
+                    for place, each in enumerate(series)
+                ]
             write_rows(self._file, cells, self.separator)
 
     def close(self) -> None:
@@ -317,7 +404,8 @@ def guess_separator(text: str, name: str) -> str:
     for separator in SEPARATORS:
         lines = csv.reader(io.StringIO(text), delimiter=separator)
         try:
-            counts = [len(row) for row, _ in zip(lines, range(SNIFFED), strict=False) if row]
+            with any_field_size():
+                counts = [len(row) for row, _ in zip(lines, range(SNIFFED), strict=False) if row]
         except csv.Error as error:
             raise DataError(f"line {lines.line_num} cannot be read ({error})", source=name) from None
         if counts[-1:] != counts[:1] and len(text) >= BLOCK // 2:
@@ -328,6 +416,28 @@ def guess_separator(text: str, name: str) -> str:
         return best
     first = text.split("\n", 1)[0]
     return max(SEPARATORS, key=first.count)
+
+
+@contextmanager
+def any_field_size() -> Iterator[None]:
+    """Let the module csv read fields of any size, such as the whole line where a wrong separator is tried."""
+    before = csv.field_size_limit(sys.maxsize)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
+
+
+def all_match(texts: Any, pattern: str) -> bool:
+    """Return whether all texts match a pattern."""
+    pc = require("pyarrow.compute")
+    return pc.all(pc.match_substring_regex(texts, pattern)).as_py() is not False
+
+
+def are_dates(known: Any) -> bool:
+    """Return whether cells that look like dates are valid: there is no 30th of February."""
+    pd = require("pandas")
+    return bool(pd.to_datetime(known.to_pandas(), format="ISO8601", utc=True, errors="coerce").notna().all())
 
 
 def is_number(text: str) -> bool:

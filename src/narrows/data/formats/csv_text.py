@@ -4,20 +4,41 @@ from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING, Any
 
+from narrows.data.tables.cell_text import CellText
 from narrows.data.tables.cells import require
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas
     import pyarrow
 
-MISSING = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "None")
 
-
-def observed_texts(texts: Any) -> Any:
-    """Return the text of cells without blanks around it, null where they are missing."""
+def observed_texts(texts: Any, column: str, reading: CellText) -> Any:
+    """Return the text of a column's cells without blanks around it, null where they are missing."""
     pa, pc = require("pyarrow"), require("pyarrow.compute")
-    texts = pc.utf8_trim_whitespace(texts)
-    return pc.if_else(pc.is_in(texts, pa.array(MISSING, pa.large_string())), pa.scalar(None, pa.large_string()), texts)
+    texts, nothing = pc.utf8_trim_whitespace(texts), pa.scalar(None, pa.large_string())
+    marks = pa.array(reading.na_texts(column), pa.large_string())
+    texts = pc.if_else(pc.is_in(texts, marks), nothing, texts)
+    numbers = reading.na_numbers(column)
+    if numbers:
+        values = numbers_of(texts, reading)
+        texts = pc.if_else(pc.fill_null(pc.is_in(values, pa.array(numbers, pa.float64())), False), nothing, texts)
+    return texts
+
+
+def plain_numbers(texts: Any, reading: CellText) -> Any:
+    """Return numbers as Python writes them, null for any other text."""
+    pa, pc = require("pyarrow"), require("pyarrow.compute")
+    matches = pc.match_substring_regex(texts, reading.number)
+    texts = pc.if_else(matches, texts, pa.scalar(None, pa.large_string()))
+    if reading.thousands:
+        texts = pc.replace_substring(texts, reading.thousands, "")
+    return pc.replace_substring_regex(pc.replace_substring(texts, reading.decimal, "."), r"^\+", "")
+
+
+def numbers_of(texts: Any, reading: CellText) -> Any:
+    """Return texts as float64, null where they are no numbers."""
+    return require("pyarrow.compute").cast(plain_numbers(texts, reading), require("pyarrow").float64())
 
 
 def write_rows(file: IO[bytes], texts: list[pyarrow.Array], separator: str) -> None:
@@ -43,20 +64,22 @@ def _joined(parts: list[Any], separator: str) -> Any:
     return pc.binary_join_element_wise(*parts)
 
 
-def keep_text(texts: Any, series: pandas.Series) -> Any:
-    """Return the text of observed cells, and for missing ones that of the filled series.
+def keep_text(texts: Any, series: pandas.Series, holes: np.ndarray, column: str, reading: CellText) -> Any:
+    """Return the text of a column's observed cells, and for missing ones and `holes` that of the filled series.
 
-    Booleans are written in the case of the observed ones.
+    Booleans are written in the case of the observed ones, numbers with the decimal separator of the table.
     """
     pa, pc = require("pyarrow"), require("pyarrow.compute")
-    observed, texts = observed_texts(texts).combine_chunks(), texts.combine_chunks()
-    filled = observed.is_null().to_numpy(zero_copy_only=False) & series.notna().to_numpy()
+    observed, texts = observed_texts(texts, column, reading).combine_chunks(), texts.combine_chunks()
+    filled = (observed.is_null().to_numpy(zero_copy_only=False) | holes) & series.notna().to_numpy()
     if not filled.any():
         return texts
     cells = to_text(series[filled])
     first = observed.drop_null()[0].as_py() if observed.null_count < len(observed) else ""
     if first.lower() in ("true", "false") and not first.istitle():
         cells = pc.utf8_upper(cells) if first.isupper() else pc.utf8_lower(cells)
+    if reading.decimal != "." and series.dtype.kind == "f":
+        cells = pc.replace_substring(cells, ".", reading.decimal)
     return pc.replace_with_mask(texts, pa.array(filled), cells)
 
 

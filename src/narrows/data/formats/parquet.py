@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
+from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any
 
 from narrows.data.formats import ReadOptions
 from narrows.data.formats.content import Content, path_or_buffer
 from narrows.data.formats.table_files import TableReader, arrow_errors, read_table, to_frame
 from narrows.data.items import Items
+from narrows.data.tables.cell_text import CellText
 from narrows.data.tables.cells import require
 from narrows.data.tables.columns import Columns
 from narrows.data.tables.frames import check_names
@@ -25,7 +27,7 @@ _PANDAS = b"pandas"  # the key of pandas' metadata
 
 def read(content: Content, name: str, options: ReadOptions) -> Items:
     """Read a table as items."""
-    return read_table(open_table(content, name, options.columns), options)
+    return read_table(open_table(content, name, options.columns, options.cell_text), options)
 
 
 def write(items: Items, file: IO[bytes], name: str) -> None:
@@ -34,8 +36,10 @@ def write(items: Items, file: IO[bytes], name: str) -> None:
         writer.write(to_frame(items))
 
 
-def open_table(content: Content, name: str, columns: Columns | None = None) -> ParquetReader:
-    """Open a table for reading in parts."""
+def open_table(
+    content: Content, name: str, columns: Columns | None = None, cell_text: CellText | None = None
+) -> ParquetReader:
+    """Open a table for reading in parts; its cells are no text."""
     return ParquetReader(content, name, columns)
 
 
@@ -49,6 +53,9 @@ class ParquetReader:
 
     Raises DataError where it cannot be read.
     """
+
+    notes: tuple[str, ...] = ()
+    unread: Mapping[str, int] = MappingProxyType({})
 
     def __init__(self, content: Content, name: str, columns: Columns | None = None) -> None:
         pq = require("pyarrow.parquet")
@@ -123,7 +130,7 @@ class ParquetWriter:
         self.file, self.name, self.source, self.fills = file, name, source, fills
         self._writer: Any = None
 
-    def write(self, frame: pandas.DataFrame, texts: pyarrow.Table | None = None) -> None:
+    def write(self, frame: pandas.DataFrame, texts: pyarrow.Table | None = None, holes: object = None) -> None:
         """Write further rows."""
         with arrow_errors(self.name):
             table = self._table(frame)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -35,11 +35,21 @@ class TableReader(Protocol):
         The names of the columns, without those of the index.
     rows : int or None
         The number of rows; None where only reading tells.
+    notes : sequence of str
+        What the user should know about the rows that were read, one line each.
     """
 
     name: str
     names: list[str]
     rows: int | None
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What the user should know about the rows that were read, one line each."""
+
+    @property
+    def unread(self) -> Mapping[str, int]:
+        """How many known cells of columns of numbers are none, by the name of the column."""
 
     def count_rows(self) -> int:
         """Return the number of rows, for which the file may have to be read."""
@@ -51,7 +61,9 @@ class TableReader(Protocol):
 class TableWriter(Protocol):
     """Writes a table in parts."""
 
-    def write(self, frame: pandas.DataFrame, texts: pyarrow.Table | None = None) -> None:
+    def write(
+        self, frame: pandas.DataFrame, texts: pyarrow.Table | None = None, holes: np.ndarray | None = None
+    ) -> None:
         """Write further rows.
 
         Parameters
@@ -60,6 +72,8 @@ class TableWriter(Protocol):
             The rows.
         texts : pyarrow.Table, optional
             The text that the cells had before missing ones were filled; known cells keep it.
+        holes : bool array of shape (rows, columns) or (columns,), optional
+            Further cells that were filled.
         """
 
     def close(self) -> None:
@@ -94,8 +108,8 @@ def read_table(reader: TableReader, options: ReadOptions) -> Items:
     _unify_categories(frame, parts[0], columns)
     blank = [column.name for column in columns if column.empty and frame[column.name].isna().all()]
     notes = [] if chosen is None else [f"{reader.name}: {kept:,} of its {rows:,} rows are used, drawn at random"]
-    notes += [f"{reader.name}: column {name!r} has no known value" for name in blank]
-    return frame_to_items(frame, columns, reader.name, notes=notes)
+    notes += [f"{reader.name}: column {name!r} has no known value" for name in blank] + [*reader.notes]
+    return frame_to_items(frame, columns, reader.name, notes=notes, cell_text=options.cell_text)
 
 
 def rows_at_once(columns: int) -> int:
