@@ -16,7 +16,8 @@ The `kind` of a format says what else its module has:
     ``read_array(content, name)``: the array, or the list of arrays, for files that do not say which axis is which.
 "table"
     ``open_table(content, name, columns, cell_text) -> TableReader`` and
-    ``open_writer(file, name, source, fills) -> TableWriter`` (see `narrows.data.formats.table_files`), so that tables larger than memory go from file to file.
+    ``open_writer(file, name, source, fills) -> TableWriter`` (see `narrows.data.formats.table_files`), so that tables
+    larger than memory go from file to file.
 "image", "audio"
     Nothing, unless the format has `members`, files that make a set when they lie in a folder or a zip archive:
     ``read_files(files, source, options) -> Items``, and ``suffix_for(items)``, the suffix under which each of the

@@ -182,7 +182,7 @@ class CsvReader:
                 return kind if kind == "number" or all_match(numbers, _INTEGER) else "number"
         tried = {"date": ("date", "zoned")}.get(kind, (kind,))
         for each in tried:
-            wrong = pc.invert(pc.match_substring_regex(known, _PATTERNS[each]))
+            wrong = pc.invert(pc.match_substring_regex(known, _PATTERNS.get(each, self.cell_text.number)))
             first = pc.index(wrong, True).as_py()
             if first < 0:
                 return each
@@ -213,6 +213,8 @@ class CsvReader:
 
     def _locale_hint(self, locales: Sequence[CellText]) -> str | None:
         """Return what to do where numbers are written in another way."""
+        if _LOCALES[0] in locales:  # then separators of thousands are not needed to read it
+            locales = [text for text in locales if text != _LOCALES[1]]
         ways = [" ".join(f"--{name} {value}" for name, value in text.separators().items()) for text in locales]
         return f"read them with {' or '.join(ways)}" if ways else None
 
