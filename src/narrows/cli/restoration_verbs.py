@@ -104,7 +104,7 @@ def fill(
     cell_text = choose_cell_text(marks, keep_na, decimal, thousands) or imputer.cell_text
     holes = None if mask is None else read_mask(mask)
     read_once = source != "-" or (not samples and uncertainty is None)  # standard input can be read once
-    if read_once and converts_table(imputer, source, output):
+    if read_once and converts_table(imputer, source, "-.csv" if output == "-" else output):
         check_new([Path(path) for path in outputs if path != "-"], force)
         fill_table(imputer, source, outputs, cell_text, holes, strict)
         if uncertainty is not None:

@@ -18,6 +18,7 @@ from narrows.registry import resolve
 _ENTRY = re.compile(r"^(\w+(?:, \w+)*) : (.+)$")
 _CHOICES = re.compile(r"\{(.*?)\}")
 _QUOTED = re.compile(r"""["'](.*?)["']""")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 _SENTENCE = re.compile(r"(.+?\.)(?=\s+[A-Z]|$)")
 
 
@@ -95,10 +96,7 @@ def parse_marks(texts: list[str] | None) -> Any:
     """
 
     def mark(text: str) -> float | str:
-        try:
-            return float(text)
-        except ValueError:
-            return text
+        return float(text) if text == "nan" or _NUMBER.fullmatch(text) else text
 
     marks = [
         {column: mark(value)} if column and equals else mark(text)

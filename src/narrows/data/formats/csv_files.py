@@ -45,7 +45,7 @@ _ZONED = rf"{_DAY}[T ][0-2][0-9]:[0-5][0-9](:[0-5][0-9](\.[0-9]{{1,9}})?)?(Z|[+-
 _PATTERNS = {"boolean": _BOOLEAN, "date": _DATE, "zoned": _ZONED}
 _SURE_AFTER = 2**14  # known cells without a number, a column is none of numbers
 _US_DATE = r"^(0?[1-9]|1[0-2])/(0?[1-9]|[12][0-9]|3[01])/[0-9]{4}"
-_LOCALES = (CellText(decimal=","), CellText(decimal=",", thousands="."), CellText(thousands=","))
+_LOCALES = (CellText(), CellText(decimal=","), CellText(decimal=",", thousands="."), CellText(thousands=","))
 NUMBERS_SHARE = 0.9  # of its known cells, from which on a column is one of numbers
 
 
@@ -204,7 +204,7 @@ class CsvReader:
         for name, column in zip(self.names, found, strict=True):
             if column.kind == "text" and column.locales:
                 raise self._error(
-                    f"column {name!r} holds numbers with a decimal comma or thousands separators",
+                    f"column {name!r} holds numbers with other decimal or thousands separators",
                     self._locale_hint(column.locales),
                 )
             if column.kind == "text" and column.us_dates:
@@ -213,8 +213,10 @@ class CsvReader:
 
     def _locale_hint(self, locales: Sequence[CellText]) -> str | None:
         """Return what to do where numbers are written in another way."""
-        if _LOCALES[0] in locales:  # then separators of thousands are not needed to read it
-            locales = [text for text in locales if text != _LOCALES[1]]
+        if _LOCALES[1] in locales:  # then separators of thousands are not needed to read it
+            locales = [text for text in locales if text != _LOCALES[2]]
+        if _LOCALES[0] in locales:
+            return "read them without --decimal and --thousands"
         ways = [" ".join(f"--{name} {value}" for name, value in text.separators().items()) for text in locales]
         return f"read them with {' or '.join(ways)}" if ways else None
 
