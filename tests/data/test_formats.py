@@ -148,7 +148,8 @@ def test_standard_output_is_a_npy_that_standard_input_takes(mnist):
     assert_same(data.read("-", stdin=stdout), items)
 
 
-def test_arrays_on_disk_are_mapped_not_loaded(tmp_path):
+def test_arrays_larger_than_the_memory_are_mapped_not_loaded(tmp_path, monkeypatch):
+    monkeypatch.setattr("narrows.data.memory.free_memory", lambda: 40)
     data.write(data.Items(np.zeros((2, 3, 4), np.uint8), "NYX"), tmp_path / "x.npy")
     data.write(data.Items(np.zeros((2, 3, 4), np.uint8), "NYX"), tmp_path / "x.tif")
     data.write(data.Items(np.zeros((2, 3, 4), np.uint8), "NYX"), tmp_path / "x.idx")

@@ -223,6 +223,34 @@ def test_no_page_from_elsewhere_gets_in_by_another_name(address: str) -> None:
     assert urlopen(Request(f"{address}/config", headers={"Host": f"localhost:{port}"})).status == 200
 
 
+@pytest.mark.parametrize(
+    ("headers", "refused"),
+    [
+        ({"Origin": "http://elsewhere.example"}, True),
+        ({"Origin": "null"}, True),
+        ({"Origin": "http://127.0.0.1:1"}, True),
+        ({"Sec-Fetch-Site": "cross-site"}, True),
+        ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}, False),
+        ({"Sec-Fetch-Site": "same-origin"}, False),
+    ],
+    ids=str,
+)
+def test_requests_of_pages_from_elsewhere_are_refused(headers: dict[str, str], refused: bool, address: str) -> None:
+    from urllib.error import HTTPError
+    from urllib.request import Request, urlopen
+
+    request = Request(f"{address}/config", headers=headers)
+    if refused:
+        with pytest.raises(HTTPError, match="403"):
+            urlopen(request)
+        upload = Request(f"{address}/gradio_api/upload", data=b"x", headers=headers)
+        with pytest.raises(HTTPError, match="403"):
+            urlopen(upload)
+    else:
+        assert urlopen(request).status == 200
+    assert urlopen(Request(f"{address}/config", headers={"Origin": address})).status == 200
+
+
 def test_the_page_fits_a_phone(address: str) -> None:
     with opened_page(390, 844, "dark") as (page, wrong):
         page.goto(address)

@@ -1,17 +1,18 @@
 """Checkpoints: the state of a training run in one safetensors file."""
 
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor
 
 from narrows.artifacts import atomic
 from narrows.artifacts.manifest import CheckpointManifest
-from narrows.artifacts.model_file import fingerprint
+from narrows.artifacts.model_file import fingerprint, read_metadata
 from narrows.errors import FormatError
 
 KEY, CHECK = "narrows.checkpoint", "narrows.fingerprint"
@@ -29,10 +30,10 @@ def write_checkpoint(path: Path, tensors: dict[str, Tensor], document: dict[str,
 def read_checkpoint(path: Path, device: torch.device) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read what `write_checkpoint` wrote; FormatError for any other file."""
     try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            document = json.loads(metadata[KEY])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        content = path.read_bytes()  # not mapped, because the run that wrote it may replace it
+        metadata = read_metadata(io.BytesIO(content))
+        document = json.loads(metadata[KEY])
+        tensors = load(content)
     except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise FormatError(f"{path}: not a checkpoint of a training run, or a damaged one ({error})") from None
     if check(tensors, document) != metadata.get(CHECK):

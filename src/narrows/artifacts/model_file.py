@@ -111,7 +111,7 @@ def stored_fingerprint(path: str | Path) -> str | None:
     """Return the fingerprint that a model file states, without reading the rest; None for any other file."""
     try:
         with open(path, "rb") as file:
-            return _metadata(file).get(CHECK)
+            return read_metadata(file).get(CHECK)
     except (OSError, TypeError, ValueError, RecursionError):
         return None
 
@@ -141,7 +141,7 @@ def check_opens(path: str | Path) -> None:
     open(path, "rb").close()
 
 
-def _metadata(file: BinaryIO) -> dict[str, str]:
+def read_metadata(file: BinaryIO) -> dict[str, str]:
     """Read the metadata from the header of a safetensors file; ValueError where there is no such header."""
     length = int.from_bytes(file.read(8), "little")
     if not 2 <= length <= MAX_HEADER_BYTES:
@@ -155,7 +155,7 @@ def _metadata(file: BinaryIO) -> dict[str, str]:
 def _checked_metadata(file: BinaryIO, source: str) -> tuple[dict[str, str], dict[str, Any]]:
     """Read the metadata and the document; FormatError where the file holds no model that this version reads."""
     try:
-        metadata = _metadata(file)
+        metadata = read_metadata(file)
         if KEY not in metadata:
             raise FormatError(
                 f"a safetensors file, but not a narrows model (no {KEY!r} in its metadata)", source=source

@@ -194,13 +194,12 @@ def archived_items(archive: "Archive", chosen: list[int] | None) -> "Items":
 def opened(source: str, model: str | None, max_pixels: int | None) -> "Archive":
     """Open the archive in a file, or on standard input."""
     from narrows.codec import archive
-    from narrows.codec.container.archive_file import MAX_PIXELS
     from narrows.data.formats.content import read_standard_input
 
     if source == "-":
         content = read_standard_input()
-        return archive.Archive(content, "standard input", model, max_pixels or MAX_PIXELS, folders=(Path(),))
-    return archive.open(source, model, max_pixels or MAX_PIXELS)
+        return archive.Archive(content, "standard input", model, max_pixels, folders=(Path(),))
+    return archive.open(source, model, max_pixels)
 
 
 def parse_only(text: str, archive: "Archive") -> list[int]:

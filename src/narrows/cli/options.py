@@ -52,7 +52,9 @@ ItsModel = Annotated[
 ]
 MaxPixels = Annotated[
     int | None,
-    typer.Option(min=1, metavar="N", help="Refuse a file that announces more values than this; 2^33 by default."),
+    typer.Option(
+        min=1, metavar="N", help="Refuse a file that announces more values than this; by default by its size."
+    ),
 ]
 Out = Annotated[
     str,

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, Protocol
 import numpy as np
 
 from narrows.artifacts.lookup import find_model_file
-from narrows.codec.container.archive_file import MAX_PIXELS, ArchiveReader
+from narrows.codec.container.archive_file import ArchiveReader
 from narrows.codec.container.header import ArchiveHeader
 from narrows.codec.container.mode import Mode
 from narrows.codec.decoding import Decoded
@@ -29,7 +29,7 @@ class FittedCodec(Protocol):
 Model = CodecModel | FittedCodec | str | os.PathLike[str] | None
 
 
-def open(path: str | os.PathLike[str], model: Model = None, max_pixels: int = MAX_PIXELS) -> "Archive":
+def open(path: str | os.PathLike[str], model: Model = None, max_pixels: int | None = None) -> "Archive":
     """Open a file that `Codec.compress` or ``narrows compress`` wrote.
 
     Parameters
@@ -39,8 +39,8 @@ def open(path: str | os.PathLike[str], model: Model = None, max_pixels: int = MA
     model : Codec, CodecModel, str, path or None
         The codec that the file needs, or its model file. By default the model in the file, or else the one with its
         fingerprint in the file's folder or in the current folder.
-    max_pixels : int
-        The largest number of values that the file may announce.
+    max_pixels : int, optional
+        The largest number of values that the file may announce; by default it follows from the size of the file.
 
     Returns
     -------
@@ -85,8 +85,8 @@ class Archive(Sequence[np.ndarray]):
         What error messages call it.
     model : Codec, CodecModel, str, path or None
         As for `narrows.open`.
-    max_pixels : int
-        The largest number of values that the file may announce.
+    max_pixels : int, optional
+        The largest number of values that the file may announce; by default it follows from the size of the file.
     folders : iterable of Path
         Where to look for the model file that the file needs.
 
@@ -112,7 +112,7 @@ class Archive(Sequence[np.ndarray]):
         file: BinaryIO | bytes,
         name: str,
         model: Model = None,
-        max_pixels: int = MAX_PIXELS,
+        max_pixels: int | None = None,
         folders: Iterable[Path] = (),
     ) -> None:
         self._file, self.name = file, name

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -72,7 +73,12 @@ def view(session: Session, host: str, port: int | None, open_browser: bool, say:
             ssr_mode=False,
             max_file_size=LARGEST_FILE,
             footer_links=[],
-            app_kwargs={"middleware": [Middleware(TrustedHostMiddleware, allowed_hosts=allowed_hosts(host))]},
+            app_kwargs={
+                "middleware": [
+                    Middleware(TrustedHostMiddleware, allowed_hosts=allowed_hosts(host)),
+                    Middleware(SameOrigin),
+                ]
+            },
             enable_monitoring=False,
             css=static("viewer.css"),
             theme=gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"]),
@@ -99,6 +105,35 @@ def allowed_hosts(address: str) -> list[str]:
     """
     here = ["127.0.0.1", "localhost", "[::1]"]
     return here if address in ("127.0.0.1", "localhost", "::1") else ["*"]
+
+
+class SameOrigin:
+    """Middleware that refuses requests which pages of other origins make, before anything of them is read.
+
+    Following a link to the viewer is allowed.
+
+    Parameters
+    ----------
+    app : callable
+        The ASGI application.
+    """
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one request."""
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope.get("headers", ())}
+        origin, link = headers.get("origin"), headers.get("sec-fetch-mode") == "navigate"
+        foreign = headers.get("sec-fetch-site") in ("cross-site", "same-site") and not (
+            link and scope.get("method") == "GET"
+        )
+        if foreign or (origin is not None and urlsplit(origin).netloc != headers.get("host")):
+            from starlette.responses import PlainTextResponse
+
+            await PlainTextResponse("requests of other origins are refused", 403)(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
 
 
 def build_page(session: Session) -> Any:

@@ -20,7 +20,8 @@ from narrows.errors import DataError, FormatError
 
 MAGIC = b"NRW"
 FORMAT = 1
-MAX_PIXELS = 2**33
+_ALWAYS_VALUES, _VALUES_A_BYTE = 2**26, 2**14  # that a file may announce: always, and for each of its bytes
+_ALWAYS_ITEMS, _ITEMS_A_BYTE = 2**16, 2**6
 _CHECK_BYTES = 4
 _MAX_HEADER = 2**27
 _MAX_MODEL = 2**32
@@ -89,8 +90,9 @@ class ArchiveReader:
         A seekable file, or its contents.
     name : str
         What error messages call it.
-    max_pixels : int
-        The largest number of values that it may announce.
+    max_pixels : int, optional
+        The largest number of values that it may announce. By default, 64 million and 16,384 for each byte of the file,
+        in 65,536 items and 64 for each byte: more than data have that are not made to exhaust a machine.
 
     Raises
     ------
@@ -99,10 +101,11 @@ class ArchiveReader:
         cut off after its header opens, for the chunks that are whole.
     """
 
-    def __init__(self, file: BinaryIO | bytes, name: str, max_pixels: int = MAX_PIXELS) -> None:
+    def __init__(self, file: BinaryIO | bytes, name: str, max_pixels: int | None = None) -> None:
         self._file: BinaryIO = io.BytesIO(file) if isinstance(file, bytes) else file
-        self._name, self._max_pixels, self._lock = name, max_pixels, threading.Lock()
+        self._name, self._lock = name, threading.Lock()
         self._size = self._file.seek(0, os.SEEK_END)
+        self._max_pixels = _ALWAYS_VALUES + _VALUES_A_BYTE * self._size if max_pixels is None else max_pixels
         start = self._read(0, len(MAGIC) + 1 + VARINT_BYTES)
         version = start[len(MAGIC)] if len(start) > len(MAGIC) else 0
         if not start.startswith(MAGIC) or version == 0:
@@ -122,10 +125,25 @@ class ArchiveReader:
         if zlib.crc32(header).to_bytes(_CHECK_BYTES, "little") != self._read(end, _CHECK_BYTES):
             raise FormatError(f"{name}: damaged: its header fails its checksum")
         self._header_end = end + _CHECK_BYTES
-        self.header = ArchiveHeader.from_bytes(header[fields.at :], self._size - self._header_end, name, max_pixels)
+        self.header = ArchiveHeader.from_bytes(
+            header[fields.at :], self._size - self._header_end, name, self._max_pixels
+        )
+        if max_pixels is None:
+            self._check_items()
         first = self._header_end + self.header.model_length
         self._starts = list(accumulate(self.header.chunk_lengths[:-1], initial=first))
-        self._longest = _longest(self.header, max_pixels)
+        self._longest = _longest(self.header, self._max_pixels)
+
+    def _check_items(self) -> None:
+        """Raise FormatError for more items than a file of this size may announce."""
+        most = _ALWAYS_ITEMS + _ITEMS_A_BYTE * self._size
+        if self.header.count > most:
+            raise FormatError(
+                f"its header announces {self.header.count:,} items; {most:,} are allowed in {self._size:,} bytes",
+                source=self._name,
+                hint="if you trust the file, raise the limit",
+                suggestion={"max_pixels": self._max_pixels},
+            )
 
     def complete(self, axes: str, dtype: str, shape: tuple[int, ...]) -> None:
         """Fill in axes, dtype and shape where the header leaves them to the model; FormatError if they do not fit."""

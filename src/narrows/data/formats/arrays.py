@@ -10,16 +10,22 @@ from narrows.data.axes import layout_of, notes_on_guess
 from narrows.data.formats import ReadOptions
 from narrows.data.formats.content import Content, size
 from narrows.data.items import Items
+from narrows.data.memory import fits
 from narrows.errors import DataError
+
+_MOST_AXES = 64  # as NumPy has it
 
 
 def map_array(
     source: Content, name: str, offset: int, dtype: np.dtype, shape: tuple[int, ...], order: Literal["C", "F"] = "C"
 ) -> np.ndarray:
-    """Return the array that begins at `offset`, mapped rather than loaded where the source is a file.
+    """Return the array that begins at `offset`; from a file that is too large for the memory, mapped.
 
+    A file that fits is read rather than mapped, since a map crashes where another program cuts the file off meanwhile.
     Raises DataError where the file is longer or shorter than its header says.
     """
+    if len(shape) > _MOST_AXES or any(isinstance(length, bool) or length < 0 for length in shape):
+        raise DataError(f"its header promises the impossible shape {shape}", source=name)
     found = size(source) - offset
     expected = math.prod(shape) * dtype.itemsize
     if expected == 0:
@@ -30,7 +36,12 @@ def map_array(
         )
     if isinstance(source, bytes):
         return np.frombuffer(source, dtype, offset=offset).reshape(shape, order=order)
-    return np.memmap(source, dtype, mode="r", offset=offset, shape=shape, order=order)
+    if not fits(expected):
+        return np.memmap(source, dtype, mode="r", offset=offset, shape=shape, order=order)
+    array = np.fromfile(source, dtype, math.prod(shape), offset=offset)
+    if array.nbytes != expected:
+        raise DataError(f"was cut off while it was read, after {offset + array.nbytes} bytes", source=name)
+    return array.reshape(shape, order=order)
 
 
 def array_items(

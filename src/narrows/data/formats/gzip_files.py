@@ -7,14 +7,21 @@ from typing import IO
 from narrows.data.formats import find_by_name
 from narrows.data.formats.content import Content, opened
 from narrows.data.items import Items
+from narrows.data.memory import check_fits
 from narrows.errors import DataError
+
+BLOCK = 2**24  # bytes at a time
 
 
 def unwrap(content: Content, name: str) -> bytes:
-    """Decompress a file."""
+    """Decompress a file, as far as the memory reaches."""
+    unpacked = bytearray()
     try:
-        with opened(content) as file:
-            return gzip.GzipFile(fileobj=file).read()
+        with opened(content) as file, gzip.GzipFile(fileobj=file) as packed:
+            while block := packed.read(BLOCK):
+                unpacked += block
+                check_fits(len(unpacked), name)
+        return bytes(unpacked)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"damaged .gz file ({error})", source=name) from None
 

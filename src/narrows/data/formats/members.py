@@ -18,9 +18,8 @@ from typing import TypeVar
 from narrows.data.formats import Format, ReadOptions, foreign, member_suffixes, registered_formats
 from narrows.data.formats.content import Content
 from narrows.data.items import Items
+from narrows.data.memory import check_fits
 from narrows.errors import DataError
-
-_LARGEST_ENTRY = 2**30
 
 Result = TypeVar("Result")
 
@@ -155,8 +154,7 @@ def _entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
     """Return the bytes of one file in a zip archive."""
     if ".." in PurePosixPath(entry.filename).parts or entry.filename.startswith("/"):
         raise DataError("its path leads out of the archive")
-    if entry.file_size > _LARGEST_ENTRY:
-        raise DataError(f"unpacks to {entry.file_size} bytes, more than {_LARGEST_ENTRY}")
+    check_fits(entry.file_size)
     return archive.read(entry)
 
 

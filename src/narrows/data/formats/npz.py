@@ -12,6 +12,7 @@ from narrows.data.formats.arrays import array_items
 from narrows.data.formats.content import Content, opened_zip
 from narrows.data.formats.npy import read_array as read_npy
 from narrows.data.items import Items
+from narrows.data.memory import check_fits
 from narrows.errors import DataError
 
 
@@ -55,6 +56,7 @@ def read_arrays(content: Content, name: str) -> dict[str, np.ndarray]:
     with opened_zip(content, name) as archive:
         for entry in archive.infolist():
             key = entry.filename.removesuffix(".npy")
+            check_fits(entry.file_size, f"{name}:{key}")
             try:
                 array = archive.read(entry)
             except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError, ValueError) as error:

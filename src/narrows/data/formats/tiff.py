@@ -8,6 +8,7 @@ import numpy as np
 
 from narrows.data.formats.content import Content, first_bytes, path_or_buffer, size
 from narrows.data.formats.signatures import TIFF_MAGIC
+from narrows.data.memory import fits
 from narrows.errors import DataError
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def is_image(source: Content) -> bool:
 def read_stack(source: Content) -> tuple[np.ndarray | list[np.ndarray], str]:
     """Return all pages and their axes: one array, whose axes are "" if the file does not state them, or a list.
 
-    Uncompressed stacks in a file are mapped, not loaded.
+    Uncompressed stacks in a file that are too large for the memory are mapped.
     """
     with _opened(source) as file:
         page, series = _checked_page(file, source), file.series[0]
@@ -62,6 +63,8 @@ def read_stack(source: Content) -> tuple[np.ndarray | list[np.ndarray], str]:
         if math.prod(series.shape) * series.dtype.itemsize > _MOST_EXPANSION * size(source):
             raise DataError(f"its header promises {series.shape}, more than a file of its size can hold")
         if series.dataoffset is None or isinstance(source, bytes):
+            return series.asarray(), _axes(series.axes)
+        if fits(series.nbytes):
             return series.asarray(), _axes(series.axes)
         dtype = series.dtype.newbyteorder(file.byteorder)
         return np.memmap(source, dtype, "r", series.dataoffset, series.shape), _axes(series.axes)
