@@ -129,8 +129,6 @@ def fill(
         count = FilledCells(list(items.frame.columns))
         count.add(items, filled)
         count.report(items.source, strict)
-    elif missing_values(items).any():
-        note(f"{items.source}: {int(missing_values(items).sum()):,} missing values filled")
 
 
 class FilledCells:
