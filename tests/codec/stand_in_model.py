@@ -1,5 +1,7 @@
 """A codec without training, for testing what is around codecs."""
 
+from types import SimpleNamespace
+
 import numpy as np
 
 from narrows.codec.coding_plan import Grid
@@ -33,6 +35,7 @@ class StandInModel(CodecModel):
     """Takes grey images; claims to have been trained on uint8 of 12x12. content: of its file."""
 
     axes = item_axes = channels = dtype = item_shape = rate = coder = fingerprint = None  # set for each instance
+    training = SimpleNamespace(bits=None)
 
     def __init__(
         self,
