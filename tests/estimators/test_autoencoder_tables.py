@@ -68,18 +68,6 @@ def test_set_output_and_names(model):
     assert codes.index.equals(frame.index)
 
 
-def test_data_must_be_complete(model):
-    frame = people(20)
-    frame["born"] = frame["born"].where(frame["age"] > 35)
-    frame.loc["row 3", "sex"] = None
-    missing = frame["born"].isna().sum()
-    for work in (model.transform, Autoencoder(epochs=2).fit):
-        with pytest.raises(DataError, match=r"column 'sex' has 1 missing value.*1 other column.*narrows fill"):
-            work(frame)
-        with pytest.raises(DataError, match=f"column 'born' has {missing} missing value"):
-            work(frame.drop(index="row 3"))
-
-
 def test_a_column_without_any_value_is_left_out(model):
     frame = people(50).assign(nothing=np.nan, name=[f"name {number}" for number in range(50)])
     back = Autoencoder("linear", code=2, epochs=5).fit(frame).reconstruct(frame)
@@ -146,3 +134,56 @@ def test_fitting_again_forgets_the_table():
     model.fit(np.random.default_rng(0).random((60, 5)) * [1, 2, 3, 4, 5])
     assert model.columns_ is None
     assert isinstance(model.reconstruct(np.zeros((2, 5))), np.ndarray)
+
+
+def frame_with_holes(share, rows=300):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=rows)
+    frame = pd.DataFrame(
+        {
+            "a": x + 0.1 * rng.normal(size=rows),
+            "b": 2 * x + 0.1 * rng.normal(size=rows),
+            "c": np.where(x > 0, "high", "low"),
+            "d": (x * 10).round().astype(int),
+            "e": x > 0.5,
+        }
+    )
+    return frame.mask(rng.random(frame.shape) < share), frame
+
+
+def test_tables_with_missing_cells_are_learned_from():
+    holed, whole = frame_with_holes(0.2)
+    model = Autoencoder(code=2, epochs=60, random_state=0).fit(holed)
+    codes = model.transform(holed)
+    assert np.isfinite(codes).all()
+    found = model.reconstruct(holed)
+    assert not found.isna().any().any()
+    missing = holed["b"].isna()
+    assert np.corrcoef(found["b"][missing], whole["b"][missing])[0, 1] > 0.9
+    assert (found["c"] == whole["c"])[holed["c"].isna()].mean() > 0.8
+    assert np.isfinite(model.score_samples(holed)).all()
+    assert model.score(whole) > -0.5
+
+
+def test_missing_cells_do_not_count_as_errors():
+    holed, whole = frame_with_holes(0.2)
+    model = Autoencoder(code=2, epochs=60).fit(whole)
+    errors = -model.score_samples(holed)
+    assert errors.mean() < 5 * -model.score_samples(whole).mean() + 0.5
+
+
+def test_a_table_without_a_known_cell_is_refused():
+    with pytest.raises(DataError, match="no known cell"):
+        Autoencoder(epochs=1).fit(pd.DataFrame({"a": [np.nan] * 5, "b": [np.nan] * 5}))
+
+
+def test_evaluation_tells_the_share_of_wrong_categories():
+    from narrows.evaluation import evaluate
+
+    holed, whole = frame_with_holes(0.1)
+    model = Autoencoder(code=2, epochs=60).fit(whole)
+    found = evaluate(model, model._items(holed))
+    assert set(found.wrong) == {"c", "e"}
+    assert all(0 <= share < 0.3 for share in found.wrong.values())
+    assert found.to_dict()["wrong"] == found.wrong
+    assert "wrong categories" in dict(found.summary().facts)

@@ -8,7 +8,7 @@ from narrows.artifacts.manifest import TrainingRecord
 from narrows.codec.codec_manifest import CodecDesign, CodecManifest
 from narrows.codec.coding_plan import Grid
 from narrows.codec.learning import CodecNetwork, CodecObjective, design_networks, grid_of, numbers
-from narrows.codec.model import CodecModel
+from narrows.codec.model import CodecModel, check_not_masked
 from narrows.data import Items, Scaling
 from narrows.errors import DataError
 from narrows.training.batches import Batches
@@ -74,7 +74,8 @@ class CodecTraining:
 
 
 def check_trainable(items: Items) -> None:
-    """Raise DataError for rows of a table, which a codec does not take."""
+    """Raise DataError for rows of a table, which a codec does not take, and for masked values."""
+    check_not_masked(items)
     if not items.spatial_dims:
         raise DataError(
             "rows of a table; a codec takes signals, images or volumes",

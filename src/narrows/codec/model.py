@@ -209,6 +209,7 @@ class CodecModel:
                 f"{items.rate} samples a second; this model was trained on {self.rate}: resample them",
                 source=items.source,
             )
+        check_not_masked(items)
         if (items.dtype.kind == "f") != (self.dtype.kind == "f"):
             raise DataError(f"{items.dtype} values; this model was trained on {self.dtype} ones", source=items.source)
         return items if items.rate is not None else replace(items, rate=self.rate)
@@ -327,6 +328,12 @@ class CodecModel:
     def __getstate__(self) -> dict[str, Any]:
         """Return what defines the model, without what is computed from it."""
         return {"manifest": self.manifest, "tensors": self.tensors, "device": self.device}
+
+
+def check_not_masked(items: Items) -> None:
+    """Raise DataError for masked values, which a codec has no place for."""
+    if items.mask is not None and items.mask.any():
+        raise DataError("has missing values; codecs keep NaN, but no masks", source=items.source)
 
 
 def latent_network(architecture: Architecture, tensors: dict[str, np.ndarray]) -> Network:

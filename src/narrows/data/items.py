@@ -89,7 +89,7 @@ class Items:
         Parameters
         ----------
         X : array_like
-            Booleans, integers or real numbers.
+            Booleans, integers or real numbers. Values that a masked array masks are missing.
         axes : str, optional
             Which axis is which, in any order; guessed by `guess_axes` by default.
         source : str
@@ -103,11 +103,13 @@ class Items:
             If the array is empty, not of numbers, or its axes are ambiguous.
         """
         name = "X" if source == "array" else source
-        X = _numbers(X, name)
+        masked, X = np.ma.getmask(X), _numbers(X, name)
         if axes is None:
             axes = guess_axes(X.shape, name)
             details.setdefault("notes", notes_on_guess(X.shape, name))
         values, layout = arrange(X, axes, name)
+        if masked is not np.ma.nomask:
+            details["mask"] = arrange(masked, axes, name)[0]
         return cls(values, layout, source=source, array_axes=axes, **details)
 
     @classmethod
@@ -119,7 +121,7 @@ class Items:
         Parameters
         ----------
         arrays : sequence of array_like
-            The items.
+            The items. Values that masked arrays mask are missing.
         axes : str, optional
             The axes of an item, with or without N.
         source : str
@@ -147,6 +149,8 @@ class Items:
                 )
             arranged.append(array)
         details["array_axes"] = f"N{item_axes}"
+        if any(np.ma.is_masked(array) for array in arrays):
+            details["mask"] = cls.from_list([np.ma.getmaskarray(array) for array in arrays], axes, source).values
         if len({array.shape for array in arranged}) == 1:
             return cls(np.concatenate(arranged), layout, source=source, **details)
         values = np.concatenate([array.ravel() for array in arranged])
@@ -347,7 +351,7 @@ def _parts(array: np.ndarray, axis: int) -> Iterator[np.ndarray]:
 
 def _numbers(X: Any, name: str) -> np.ndarray:
     """Return X as an array of numbers in native byte order; a memory map stays one."""
-    X = X if isinstance(X, np.memmap) else np.asarray(X)
+    X = X if isinstance(X, np.memmap) else np.asarray(np.ma.getdata(X) if isinstance(X, np.ma.MaskedArray) else X)
     if X.dtype.kind not in "buif":
         raise DataError(f"values of type {X.dtype}, expected booleans, integers or real numbers", source=name)
     if X.size == 0:

@@ -155,7 +155,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         Parameters
         ----------
         X : array, list of arrays, data frame or Items
-            N complete items.
+            N items. Cells of data frames may be missing: they do not count in the loss, and are decoded all the same.
         y : None
             Ignored.
         checkpoint : str or Path, optional
@@ -276,7 +276,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         items = self._items(X)
         found = self._model().reconstruct(items)
         if found.columns is not None:
-            return tables.decode_frame(found.values, found.columns) if found.frame is None else found.frame
+            frame = tables.decode_frame(found.values, found.columns) if found.frame is None else found.frame
+            return tables.like(frame, X) if tables.is_frame(X) else frame
         if isinstance(X, Items):
             return found.values if found.uniform else list(found)
         return self._as_given(X, found)

@@ -213,7 +213,14 @@ class Estimator(BaseEstimator, ABC):
         if is_list_of_items(X, axes):
             return Items.from_list(X, axes)
         if n_axes(X) <= 2 and axes in (None, "NF"):
-            return Items.from_array(validate_data(self, X, reset=fitting, **{"dtype": "numeric", **checks}), "NF")
+            if isinstance(X, np.ma.MaskedArray):
+                checks["ensure_all_finite"] = False  # whatever is under the mask
+            table = validate_data(
+                self,
+                np.ma.getdata(X) if isinstance(X, np.ma.MaskedArray) else X,
+                **({"reset": fitting, "dtype": "numeric"} | checks),
+            )
+            return Items.from_array(np.ma.array(table, mask=np.ma.getmask(X)), "NF")
         if axes is not None and not fitting and n_axes(X) == len(axes) - 1:
             axes = axes.replace("N", "")  # one item
         items = Items.from_array(X, axes)
@@ -223,6 +230,7 @@ class Estimator(BaseEstimator, ABC):
 
     def _frame_to_items(self, frame: Any, columns: Columns | None, fitting: bool = False) -> Items:
         """Return a data frame as items, with these columns or with its own."""
+        frame = tables.to_pandas(frame)
         validate_data(self, frame, reset=fitting, skip_check_array=True)  # names and number of columns
         return tables.frame_to_items(frame, columns)
 
@@ -231,7 +239,7 @@ class Estimator(BaseEstimator, ABC):
         if isinstance(X, Items):
             return items
         if items.frame is not None:
-            return items.frame
+            return tables.like(items.frame, X)
         if is_list_of_items(X, self.axes_):
             return self._as_list(items)
         one = n_axes(X) < items.values.ndim

@@ -228,14 +228,16 @@ class Imputer(TransformerMixin, Estimator):
             If the items do not fit the model, or the mask does not fit them.
         """
         model, items = self._model(), self.with_mask(X, mask)
-        filled = self._as_given(X, model.fill(items, progress))
+        complete = model.fill(items, progress)
         if self.indicator_ is None or isinstance(X, Items):
-            return filled
+            return self._as_given(X, complete)
         added = self.indicator_.transform(observed_codes(items))
         if items.frame is None:
+            filled = self._as_given(X, complete)
             return np.hstack([filled, added.astype(filled.dtype)])
         names = self.get_feature_names_out()[items.item_shape[0] :]
-        return filled.assign(**{name: added[:, place] for place, name in enumerate(names)})
+        frame = complete.frame.assign(**{name: added[:, place] for place, name in enumerate(names)})
+        return tables.like(frame, X)
 
     def sample(self, X: Any, count: int, mask: Any = None, random_state: Any = 0) -> list[Any]:
         """Draw plausible values for the missing ones.
@@ -340,11 +342,12 @@ class Imputer(TransformerMixin, Estimator):
             self.indicator_ = MissingIndicator(features="missing-only", error_on_new=False).fit(missing)
 
     def _training_items(self, X: Any) -> Items:
+        if tables.is_frame(X) and self.axes in (None, "NF"):
+            frame = tables.to_pandas(X)
+            validate_data(self, frame, reset=True, skip_check_array=True)
+            return code_frame(frame, self.missing_values)
         if isinstance(X, Items) or self.axes not in (None, "NF") or is_list_of_items(X, self.axes) or n_axes(X) > 2:
             return super()._training_items(X)
-        if tables.is_frame(X):
-            validate_data(self, X, reset=True, skip_check_array=True)
-            return code_frame(X, self.missing_values)
         return self._items_of(X, self.axes, fitting=True, ensure_all_finite="allow-nan")
 
     def _items(self, X: Any) -> Items:
@@ -353,8 +356,9 @@ class Imputer(TransformerMixin, Estimator):
             return X
         if model.is_table:
             if tables.is_frame(X) and model.feature_names:
-                validate_data(self, X, reset=False, skip_check_array=True)
-                return code_frame(X, self.missing_values, model.columns)
+                frame = tables.to_pandas(X)
+                validate_data(self, frame, reset=False, skip_check_array=True)
+                return code_frame(frame, self.missing_values, model.columns)
             return self._items_of(X, self.axes_, ensure_all_finite="allow-nan")
         if self.axes_ == "NYX" and is_list_of_items(X, self.axes_) and X[0].ndim == 3:
             return Items.from_list(X, "YXC")  # with an alpha channel

@@ -13,7 +13,9 @@ from narrows.evaluation import trained_model
 from narrows.evaluation.metrics import QualitySum, has_ssim, psnr, scaled_unit, ssim
 from narrows.evaluation.peers import ReconstructionPeer, peers
 from narrows.evaluation.summary import Evaluation, Summary, data_facts, quality_rows
+from narrows.evaluation.table_evaluation import is_categorical
 from narrows.models.autoencoder_model import AutoencoderModel
+from narrows.models.item_checks import missing_cells
 
 if TYPE_CHECKING:
     from narrows.evaluation.downstream import DownstreamEvaluation
@@ -60,6 +62,8 @@ class ReconstructionEvaluation(Evaluation):
         What the scaled units are in which `mse` is.
     mse, psnr, ssim : float or None
         Over all values; see `narrows.evaluation.metrics.Quality`.
+    wrong : mapping of str to float
+        Of a table, for each column of categories or booleans, the share of known cells that come back as another.
     peers : mapping of str to PeerReconstruction or str
         The figures of each peer, or why there are none.
     downstream : DownstreamEvaluation or None
@@ -74,6 +78,7 @@ class ReconstructionEvaluation(Evaluation):
     mse: float
     psnr: float | None
     ssim: float | None
+    wrong: Mapping[str, float]
     peers: Mapping[str, PeerReconstruction | str]
     downstream: "DownstreamEvaluation | None"
 
@@ -88,6 +93,9 @@ class ReconstructionEvaluation(Evaluation):
                 facts.append((name, f"none: {found}"))
             else:
                 columns[f"{name}-{found.components}"] = found
+        if self.wrong:
+            each = ", ".join(f"{name} {share:.1%}" for name, share in self.wrong.items())
+            facts.append(("wrong categories", f"{sum(self.wrong.values()) / len(self.wrong):.1%} ({each})"))
         return Summary(facts, quality_rows(columns), f"mse in scaled units: {self.unit}")
 
     def summaries(self) -> list[Summary]:
@@ -141,8 +149,8 @@ def evaluate(model: AutoencoderModel, items: Items, labels: Any = None) -> Recon
     for x, reconstruction in model.reconstruction_pairs(items):
         x, reconstruction = x.cpu(), reconstruction.cpu()
         seconds += time.perf_counter() - began
-        squares += float(((reconstruction - x).double() ** 2).sum())
-        n_values += x.numel()
+        squares += float(((reconstruction - x).double() ** 2).nansum())
+        n_values += int(x.isfinite().sum())
         if with_ssim:
             similarity += float(ssim(x, reconstruction).double().sum())
         began = time.perf_counter()
@@ -153,18 +161,31 @@ def evaluate(model: AutoencoderModel, items: Items, labels: Any = None) -> Recon
         items=len(items),
         seconds=round(seconds, 3),
         skipped=len(items.skipped),
-        values=n_values / len(items),
+        values=math.prod(inputs.item_shape) if inputs.uniform else n_values / len(items),
         code=code,
         positions=positions,
         unit=scaled_unit(scaling),
         mse=mse,
         psnr=psnr(mse, scaling),
         ssim=similarity / len(items) if with_ssim else None,
+        wrong=wrong_categories(model, items),
         peers={
             name: evaluate_peer(peer, inputs, scaling, round(code)) for name, peer in peers(ReconstructionPeer).items()
         },
         downstream=downstream,
     )
+
+
+def wrong_categories(model: AutoencoderModel, items: Items) -> dict[str, float]:
+    """Return for each categorical column of a table the share of known cells that are reconstructed as another."""
+    if items.columns is None or not any(map(is_categorical, items.columns)):
+        return {}
+    found, known = model.reconstruct(items).values, ~missing_cells(items)
+    return {
+        column.name: float((found[:, place] != items.values[:, place])[known[:, place]].mean())
+        for place, column in enumerate(items.columns)
+        if is_categorical(column) and known[:, place].any()
+    }
 
 
 def code_sizes(model: AutoencoderModel, items: Items) -> tuple[float, float]:

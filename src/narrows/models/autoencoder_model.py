@@ -15,7 +15,7 @@ from narrows.data.tables.features import Features
 from narrows.data.units import check_columns
 from narrows.errors import DataError
 from narrows.models import coding_tiles
-from narrows.models.item_checks import check_complete, check_numeric, plain_numbers
+from narrows.models.item_checks import check_complete, check_numeric, missing_cells, plain_numbers
 from narrows.models.trained_model import VALUES_AT_ONCE, ModelManifest, TrainedModel
 from narrows.networks import Architecture, Network, format_code
 from narrows.training.batches import as_tensor
@@ -199,12 +199,16 @@ class AutoencoderModel(TrainedModel):
     def reconstruction_pairs(self, items: Items) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield batches of items and of their reconstructions, each (N, C, *S) in scaled units.
 
-        Large signals and volumes come in parts, one after the other.
+        Large signals and volumes come in parts, one after the other. Missing cells of tables are NaN in the items.
         """
         items = self.check(items)
-        scale, device = self.scale(), self._torch_device()
+        scale, device, start = self.scale(), self._torch_device(), 0
+        missing = None if self.manifest.features is None else missing_features(items, self.manifest.features)
         for part, code in self._encoded_parts(items):
             shape = part.shape[1 : 1 + items.spatial_dims]
+            if missing is not None:
+                part[missing[start : start + len(part)]] = np.nan
+                start += len(part)
             for place, reconstruction in self._decoded_parts(code, shape, whole=items.spatial_dims == 2):
                 yield scale(as_tensor(part[(slice(None), *place)]).to(device)), reconstruction
 
@@ -213,20 +217,21 @@ class AutoencoderModel(TrainedModel):
         """Return the mean squared error of the reconstruction in scaled units."""
         squares, count = 0.0, 0
         for x, reconstruction in self.reconstruction_pairs(items):
-            squares += float(((reconstruction - x) ** 2).sum())
-            count += x.numel()
+            squares += float(((reconstruction - x) ** 2).nansum())
+            count += int(x.isfinite().sum())
         return squares / count
 
     @default_torch_state()
     def item_errors(self, items: Items) -> np.ndarray:
         """Return the mean squared error of each item's reconstruction in scaled units, (N,) float64."""
         pairs = self.reconstruction_pairs(items)
-        return np.concatenate([((found - x).double() ** 2).flatten(1).mean(1).cpu().numpy() for x, found in pairs])
+        return np.concatenate([((found - x).double() ** 2).flatten(1).nanmean(1).cpu().numpy() for x, found in pairs])
 
     def network_inputs(self, items: Items) -> Items:
         """Return the items as they are before scaling: of a table with columns its features, float32."""
         items = self.check(items)
-        return items if self.manifest.features is None else features_of(items, self.manifest.features)
+        features = self.manifest.features
+        return items if features is None else features_of(items, features)
 
     def training_summary(self) -> str:
         """Return what came of the training, in one line."""
@@ -250,13 +255,12 @@ class AutoencoderModel(TrainedModel):
                 raise DataError(
                     f"{items.source}: axes {items.axes}; this model was trained on a table of {len(columns)} columns"
                 )
-            check_complete(items, self.tool)
             items = replace(items, values=np.asarray(items.values, np.float64), columns=columns)
         elif items.columns != columns:
             if items.frame is None:
                 raise DataError(f"{items.source}: its columns are not those that the model learned from")
             items = replace(items, values=tables.encode_frame(items.frame, columns, items.source), columns=columns)
-        check_complete(items, self.tool)
+        missing_cells(items)
         assert self.manifest.features is not None
         check_columns(items.values, self.manifest.features, items.source)
         return items
@@ -341,14 +345,21 @@ class AutoencoderModel(TrainedModel):
         return Items(coded, "NF", source="codes", columns=features.columns, frame=frame)
 
 
+def missing_features(items: Items, features: Features) -> np.ndarray | None:
+    """Return which features (N, D) are of missing cells; None where none is missing."""
+    missing = missing_cells(items)
+    widths = [len(feature.mean) for feature in features.features]
+    return np.repeat(missing, widths, axis=1) if missing.any() else None
+
+
 def features_of(items: Items, features: Features) -> Items:
-    """Return the features of a table's coded cells as items, float32."""
+    """Return the features of a table's coded cells as items, float32, with a mask where cells are missing."""
     shape = (len(items), features.size)
     values = allocate(math.prod(shape), np.dtype(np.float32)).reshape(shape)
     for start in range(0, len(items), ROWS_AT_ONCE):
         part = slice(start, start + ROWS_AT_ONCE)
         features.forward(items.values[part], out=values[part])
-    return replace(items, values=values, columns=None, frame=None)
+    return replace(items, values=values, columns=None, frame=None, mask=missing_features(items, features))
 
 
 def joined(parts: list[np.ndarray]) -> np.ndarray:

@@ -30,30 +30,25 @@ def check_numeric(columns: Columns, reason: str) -> None:
 
 
 def check_complete(items: Items, tool: str) -> None:
-    """Raise DataError where values are missing or infinite, or cells of a table that has no rows or is incomplete."""
-    if items.columns is not None:
-        _check_complete_table(items, items.columns, tool)
-        return
+    """Raise DataError where values are missing or infinite."""
     for chunk in items.chunks() if items.dtype.kind == "f" else ():
         if not np.isfinite(chunk).all():
-            raise DataError(f"holds NaN or infinity; {tool}s need complete data", source=items.source)
+            raise DataError(
+                f"holds NaN or infinity; {tool}s need complete data",
+                source=items.source,
+                hint="fill missing values first, as with narrows fill",
+            )
     if items.mask is not None and items.mask.any():
         raise DataError(f"has missing values; {tool}s need complete data", source=items.source)
 
 
-def _check_complete_table(items: Items, columns: Columns, tool: str) -> None:
-    if not len(items):
-        raise DataError("holds no rows", source=items.source)
-    observed = np.array([not column.empty for column in columns])  # the others have nothing to learn from
+def missing_cells(items: Items) -> np.ndarray:
+    """Return which cells (N, F) of a table with columns are missing; those of unknown categories are not.
+
+    Raises DataError for a table that has no rows, or not a single known cell.
+    """
+    assert items.columns is not None
     missing = np.isnan(items.values) if items.frame is None else items.frame.isna().to_numpy()
-    counts = missing.sum(axis=0) * observed
-    if counts.any():
-        first = int((counts > 0).argmax())
-        more = int((counts > 0).sum()) - 1
-        raise DataError(
-            f"column {columns[first].name!r} has {counts[first]} missing value(s)"
-            + (f", and {more} other column(s) have some" if more else "")
-            + f"; {tool}s need complete data",
-            source=items.source,
-            hint="fill them first, as with narrows fill",
-        )
+    if missing.all():
+        raise DataError("holds no rows" if not len(items) else "holds no known cell", source=items.source)
+    return np.asarray(missing)

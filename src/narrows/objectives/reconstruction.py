@@ -10,6 +10,12 @@ from narrows.errors import ParameterError
 Loss = Literal["mse", "mae", "bce"]
 
 
+def observed_difference(loss: Loss, reconstruction: Tensor, x: Tensor) -> Tensor:
+    """Return the mean loss over the values of x that are not NaN."""
+    known = ~x.isnan()
+    return difference(loss, reconstruction[known], x[known]) if not known.all() else difference(loss, reconstruction, x)
+
+
 def difference(loss: Loss, reconstruction: Tensor, x: Tensor) -> Tensor:
     """Return the mean loss over all values, a scalar: 0 where the two are equal.
 

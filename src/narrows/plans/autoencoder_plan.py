@@ -9,9 +9,9 @@ from narrows.data import Items, Scaling
 from narrows.data.tables.features import Features
 from narrows.errors import DataError, ParameterError
 from narrows.models.autoencoder_model import AutoencoderManifest, AutoencoderModel, features_of
-from narrows.models.item_checks import check_complete, describe_items
+from narrows.models.item_checks import check_complete, describe_items, missing_cells
 from narrows.networks import Architecture, Network, build, parse_code
-from narrows.objectives.reconstruction import Loss, difference
+from narrows.objectives.reconstruction import Loss, difference, observed_difference
 from narrows.plans.defaults import default_architecture, default_code, default_crop
 from narrows.plans.training_plan import (
     Fitted,
@@ -51,8 +51,10 @@ def plan_autoencoder(data: TrainingData, options: AutoencoderOptions) -> Trainin
         If an option does not go with them.
     """
     items, features = data.items, None
-    check_complete(items, "autoencoder")
-    if items.columns is not None:
+    if items.columns is None:
+        check_complete(items, "autoencoder")
+    else:
+        missing_cells(items)
         features = Features.learn(items.values, items.columns)
         if not features.size:
             raise DataError("no column of it varies, so there is nothing to learn", source=items.source)
@@ -76,9 +78,10 @@ def plan_autoencoder(data: TrainingData, options: AutoencoderOptions) -> Trainin
         return network.to(device)
 
     def objective(network: Network, x: Tensor, step: int | None) -> Tensor:
-        return difference(loss, network(x), x)
+        return observed_difference(loss, network(x.nan_to_num()), x) if holes else difference(loss, network(x), x)
 
-    losses = [(float(difference(loss, mean.expand_as(x), x)), len(x)) for x in batches.held_out()]
+    holes = inputs.mask is not None
+    losses = [(float(observed_difference(loss, mean.expand_as(x), x)), len(x)) for x in batches.held_out()]
     baseline = sum(each * count for each, count in losses) / sum(count for _, count in losses)
     task = TrainingTask(
         build=start,

@@ -38,14 +38,54 @@ MAX_COUNTED = 2**16  # distinct values of one column that are counted at a time
 
 
 def is_frame(X: Any) -> bool:
-    """Whether X is a data frame."""
-    return hasattr(X, "dtypes") and hasattr(X, "columns")
+    """Whether X is a data frame, of pandas, polars, pyarrow or another library that narwhals knows."""
+    kind = type(X)  # whose attributes cost nothing
+    return hasattr(kind, "columns") and (hasattr(kind, "dtypes") or hasattr(kind, "schema"))
 
 
 def to_pandas(X: Any) -> pandas.DataFrame:
-    """Return any data frame as one of pandas."""
+    """Return any data frame as one of pandas whose columns have texts as names; DataError for a lazy one."""
     pd = require("pandas")
-    return X if isinstance(X, pd.DataFrame) else X.to_pandas()
+    if not isinstance(X, pd.DataFrame):
+        try:
+            table = require("narwhals").from_native(X, eager_only=True).to_arrow()
+            X = table.to_pandas(date_as_object=False, types_mapper=_nullable_types().get)
+        except TypeError:
+            kind = f"{type(X).__module__.partition('.')[0]}.{type(X).__name__}"
+            raise DataError(f"a {kind} is no data frame in memory", source="X", hint="collect it first") from None
+    names = column_names(X)
+    return X if list(X.columns) == names else X.set_axis(pd.Index(names), axis=1)
+
+
+def _nullable_types() -> dict[Any, Any]:
+    """Return the types of pandas for those of pyarrow that have missing values but no NaN."""
+    pa, pd = require("pyarrow"), require("pandas")
+    widths = (8, 16, 32, 64)
+    names = [f"{sign}int{width}" for sign in ("", "u") for width in widths]
+    dtypes = {
+        getattr(pa, name)(): pd.api.types.pandas_dtype(name.replace("i", "I").replace("u", "U")) for name in names
+    }
+    return {**dtypes, pa.bool_(): pd.BooleanDtype()}
+
+
+def like(frame: pandas.DataFrame, X: Any) -> Any:
+    """Return a frame of pandas in the library of the data frame X, under the names and of the types that X has."""
+    if isinstance(X, require("pandas").DataFrame):
+        if column_names(X) == list(X.columns):
+            return frame
+        more = list(frame.columns[X.shape[1] :])
+        return frame.set_axis([*X.columns, *more] if more else X.columns, axis=1)
+    narwhals, pa = require("narwhals"), require("pyarrow")
+    table, native = pa.Table.from_pandas(frame, preserve_index=False), narwhals.from_native(X, eager_only=True)
+    if isinstance(X, pa.Table):  # which has more types than narwhals
+        known = dict(zip(X.schema.names, X.schema, strict=True))
+        fields = [known.get(field.name, field) for field in table.schema]
+        return table.cast(pa.schema(fields, X.schema.metadata))
+    out = narwhals.from_arrow(table, backend=native.implementation)
+    types = [
+        (name, dtype) for name, dtype in native.schema.items() if name in out.columns and dtype != out.schema[name]
+    ]
+    return out.with_columns(*(narwhals.col(name).cast(dtype) for name, dtype in types)).to_native()
 
 
 def frame_to_items(frame: pandas.DataFrame, columns: Columns | None = None, source: str = "X", **details: Any) -> Items:
