@@ -61,6 +61,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         come back with their axes in this order.
     device : {"auto", "cpu", "cuda"}, default="auto"
         Where to train; auto is the GPU if there is one.
+    threads : int, optional
+        How many threads to train with on the CPU; by default torch's number or, within a budget in minutes, what is
+        measured to be the fastest.
     random_state : int, RandomState instance or None, default=0
         Seed, which makes a run repeatable within a budget of epochs.
     verbose : bool, default=False
@@ -124,6 +127,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         learning_rate: float | None = None,
         axes: str | None = None,
         device: str = "auto",
+        threads: int | None = None,
         random_state: Any = 0,
         verbose: bool = False,
     ) -> None:
@@ -138,6 +142,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         self.learning_rate = learning_rate
         self.axes = axes
         self.device = device
+        self.threads = threads
         self.random_state = random_state
         self.verbose = verbose
 

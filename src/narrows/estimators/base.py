@@ -27,8 +27,9 @@ class Estimator(BaseEstimator, ABC):
     """A scikit-learn estimator around a trained model, `model_`.
 
     Subclasses store in their constructors, besides their own parameters: minutes, epochs, batch_size, learning_rate,
-    axes, device, random_state and verbose. `fit` sets `model_`, `n_features_in_` and `feature_names_in_` once it has
-    succeeded, so that an estimator whose refit fails stays as it was; all other learned attributes come from the model.
+    axes, device, threads, random_state and verbose. `fit` sets `model_`, `n_features_in_` and `feature_names_in_` once
+    it has succeeded, so that an estimator whose refit fails stays as it was; all other learned attributes come from the
+    model.
     """
 
     tool: ClassVar[str]
@@ -39,6 +40,7 @@ class Estimator(BaseEstimator, ABC):
     learning_rate: float | None
     axes: str | None
     device: str
+    threads: int | None
     random_state: Any
     verbose: bool
 
@@ -122,6 +124,7 @@ class Estimator(BaseEstimator, ABC):
             seed=int(seed) if isinstance(seed, (int, np.integer)) else 0,
         )
         choose_device(self.device)
+        RunOptions(threads=self.threads)
         if self.axes is not None:
             layout_of(self.axes)
 
@@ -168,7 +171,7 @@ class Estimator(BaseEstimator, ABC):
     ) -> Self:
         """Train as planned, and become the estimator of the model that comes of it."""
         with training_bar(self.verbose) as shown:
-            run = RunOptions(None if checkpoint is None else Path(checkpoint), resume, report or shown)
+            run = RunOptions(None if checkpoint is None else Path(checkpoint), resume, report or shown, self.threads)
             fitted = run_plan(plan, run)
         self._assign(fitted.model)
         for warning in fitted.warnings:

@@ -112,7 +112,11 @@ class SpatialImputation:
 def mark_missing(items: Items, missing_values: Any, alpha: bool) -> Items:
     """Return the items with what marks missing values as a mask; an alpha channel, if there is one, is split off."""
     marks = MissingMarks.parse(missing_values)
-    if marks.by_column or any(isinstance(mark, str) and mark != "alpha" for mark in marks.everywhere):
+    if (
+        missing_values is None
+        or marks.by_column
+        or any(isinstance(mark, str) and mark != "alpha" for mark in marks.everywhere)
+    ):
         raise ParameterError("expected numbers, NaN or alpha", parameter="missing_values", value=missing_values)
     if alpha:
         items = split_alpha(items)

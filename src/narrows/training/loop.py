@@ -17,6 +17,7 @@ from narrows.errors import TrainingError
 from narrows.training.optimizers import build_optimizers
 from narrows.training.runtime import interruptible, place_network
 from narrows.training.task import N_VALIDATIONS, Net, RunOptions, Trained, TrainingProgress, TrainingState, TrainingTask
+from narrows.training.threads import chosen_threads
 
 WARM_UP_STEPS, WARM_UP_SHARE = 100, 0.05
 FIRST_CHECKPOINT_SECONDS, CHECKPOINT_SECONDS = 5.0, 60.0
@@ -69,7 +70,11 @@ def train(task: TrainingTask[Net], run: RunOptions | None = None) -> Trained[Net
     reported = time.monotonic()
     checkpoints = None if checkpoint is None else Checkpoints(checkpoint, identity)
 
-    with interruptible() as interrupted:
+    measured = settings.epochs is None and batches.device.type == "cpu"
+    state.threads = run.threads or state.threads
+    with interruptible() as interrupted, chosen_threads(state.threads, measured) as threads:
+        if not measured:  # a run with a budget of epochs is resumed with as many, since sums depend on it
+            state.threads = threads.number
         while True:
             state.seconds = time.monotonic() - began
             progress = attempt.progress()
@@ -88,6 +93,7 @@ def train(task: TrainingTask[Net], run: RunOptions | None = None) -> Trained[Net
             if interrupted():
                 break
 
+            step_began = time.monotonic()
             attempt.set_learning_rate(progress)
             loss = task.objective(attempt.network, batches.at(state.step), state.step)
             attempt.network.zero_grad()
@@ -100,6 +106,7 @@ def train(task: TrainingTask[Net], run: RunOptions | None = None) -> Trained[Net
             state.step += 1
 
             now = time.monotonic()
+            threads.step(now - step_began)
             if checkpoints is not None and now > checkpoints.due:
                 checkpoints.write(attempt)
             if run.progress is not None and now - reported > REPORT_SECONDS:

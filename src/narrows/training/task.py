@@ -150,11 +150,26 @@ class RunOptions:
         Whether to go on from that file.
     progress : callable, optional
         Called several times a second with a `TrainingProgress`.
+    threads : int, optional
+        How many threads to use on the CPU. By default as many as torch has; within a budget in minutes, what is fastest
+        of these, which is measured now and then.
+
+    Raises
+    ------
+    ParameterError
+        If the number of threads is none.
     """
 
     checkpoint: Path | None = None
     resume: bool = False
     progress: Callable[[TrainingProgress], None] | None = None
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        """Check the number of threads."""
+        threads: Any = self.threads
+        if threads is not None and not (isinstance(threads, Integral) and int(threads) > 0):
+            raise ParameterError("expected a whole number above 0", parameter="threads", value=self.threads)
 
 
 @dataclass
@@ -169,13 +184,16 @@ class TrainingState:
     best_at: float = 0.0  # share of the budget
     validated_step: int = 0
     next_validation: float = 1 / N_VALIDATIONS[1]  # share of the budget
+    threads: int | None = None  # of a run with a budget of epochs
     history: dict[str, list[float]] = field(
         default_factory=lambda: {"epoch": [], "seconds": [], "loss": [], "held_out": []}
     )
 
     def next_attempt(self) -> "TrainingState":
         """Return the state at the begin of the next attempt, which has what is left of a budget in minutes."""
-        return TrainingState(attempt=self.attempt + 1, attempt_began=self.seconds, seconds=self.seconds)
+        return TrainingState(
+            attempt=self.attempt + 1, attempt_began=self.seconds, seconds=self.seconds, threads=self.threads
+        )
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,97 @@
+"""How many threads a training uses, which is measured: other programs on the machine turn the order round.
+
+Threads of OpenMP wait for each other actively. Where one has no core to itself the others wait for it, so that two
+threads beside a busy program can be fifty times slower than one.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+MOST_STEPS, FEWEST_SECONDS = 8, 0.01  # of the trial of one number of threads, whichever is reached first
+HOPELESS = 1.5  # times the best step so far, a number of threads is given up after
+FIRST_PAUSE, PAUSES, FEWEST_PAUSES = 2.0, 100, 10  # seconds between trials, and as multiples of what the last one took
+CHANGED = 1.3  # times slower or faster than in the trial, a step makes another trial come sooner
+
+
+class ThreadChoice:
+    """Chooses the number of threads of a loop on the CPU by the time of its steps.
+
+    Parameters
+    ----------
+    candidates : list of int
+        The numbers to choose from, in ascending order.
+
+    Examples
+    --------
+    >>> choice = ThreadChoice([1])
+    >>> choice.step(0.5)
+    >>> choice.number
+    1
+    """
+
+    def __init__(self, candidates: list[int]) -> None:
+        self.candidates, self.number = candidates, candidates[-1]
+        self._seconds = dict.fromkeys(candidates, float("inf"))  # of a step, in the last trial
+        self._queue: list[int] = []
+        self._steps: list[float] = []
+        self._recent = 0.0
+        self._began = self._next_trial = self._earliest = time.monotonic()
+
+    def step(self, seconds: float) -> None:
+        """Take the time of the last step into account, and set the number of threads of the next."""
+        if len(self.candidates) < 2:
+            return
+        if self._queue:
+            self._try(seconds)
+            return
+        self._recent += 0.2 * (seconds - self._recent)
+        now, expected = time.monotonic(), self._seconds[self.number]
+        changed = not expected / CHANGED < self._recent < expected * CHANGED
+        if now >= self._next_trial or (changed and now >= self._earliest):
+            self._queue, self._steps, self._began = list(self.candidates), [], now
+            self._seconds = dict.fromkeys(self.candidates, float("inf"))
+            torch.set_num_threads(self._queue[0])
+
+    def _try(self, seconds: float) -> None:
+        """Add a step to the trial of a number of threads; end it when enough is known."""
+        self._steps.append(seconds)
+        best, steps = min(self._seconds.values()), self._steps[1:]  # the first starts the threads
+        hopeless = bool(steps) and min(steps) > HOPELESS * best
+        if not hopeless and (not steps or (len(steps) < MOST_STEPS and sum(steps) < FEWEST_SECONDS)):
+            return
+        self._seconds[self._queue.pop(0)] = sum(steps) / len(steps)
+        self._steps = []
+        if self._queue:
+            torch.set_num_threads(self._queue[0])
+            return
+        self.number = min(self._seconds, key=self._seconds.__getitem__)
+        self._recent = self._seconds[self.number]
+        torch.set_num_threads(self.number)
+        now = time.monotonic()
+        took = now - self._began
+        self._next_trial = now + max(FIRST_PAUSE, PAUSES * took)
+        self._earliest = now + max(FIRST_PAUSE, FEWEST_PAUSES * took)
+
+
+@contextmanager
+def chosen_threads(threads: int | None, measured: bool) -> Iterator[ThreadChoice]:
+    """Choose the number of threads within the block; afterwards it is what it was.
+
+    Parameters
+    ----------
+    threads : int or None
+        The number; None for that of torch.
+    measured : bool
+        Whether to measure which is best, up to that of torch, where `threads` is None.
+    """
+    before = torch.get_num_threads()
+    most = threads or before
+    numbers = {1, most // 2, most} - {0} if measured and threads is None else {most}
+    torch.set_num_threads(most)
+    try:
+        yield ThreadChoice(sorted(numbers))
+    finally:
+        torch.set_num_threads(before)

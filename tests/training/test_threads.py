@@ -1,0 +1,109 @@
+"""How many threads a training uses."""
+
+import os
+
+import numpy as np
+import pytest
+import torch
+
+from narrows import Autoencoder, ParameterError
+from narrows.artifacts.checkpoint import read_checkpoint
+from narrows.cli import waiting
+from narrows.training import threads
+from narrows.training.threads import ThreadChoice, chosen_threads
+
+X = np.random.default_rng(0).normal(size=(600, 4)).cumsum(axis=1)
+
+
+class Machine:
+    """Steps that take a time which depends on the number of threads."""
+
+    def __init__(self, monkeypatch, seconds):
+        self.now, self.seconds, self.number, self.used = 0.0, seconds, max(seconds), []
+        monkeypatch.setattr(threads.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(torch, "set_num_threads", lambda number: setattr(self, "number", number))
+
+    def run(self, choice, steps):
+        for _ in range(steps):
+            self.used.append(self.number)
+            self.now += self.seconds[self.number]
+            choice.step(self.seconds[self.number])
+
+
+@pytest.mark.parametrize(
+    ("seconds", "best"), [({1: 0.02, 2: 0.012}, 2), ({1: 0.02, 2: 0.5}, 1), ({1: 0.03, 2: 0.02, 4: 0.04}, 2)]
+)
+def test_the_fastest_number_is_used_at_hardly_any_cost(seconds, best, monkeypatch):
+    machine = Machine(monkeypatch, seconds)
+    choice = ThreadChoice(sorted(seconds))
+    machine.run(choice, 20_000)
+    assert choice.number == best
+    assert machine.now < 1.02 * 20_000 * seconds[best]
+
+
+def test_another_program_that_begins_is_noticed(monkeypatch):
+    machine = Machine(monkeypatch, {1: 0.02, 2: 0.012})
+    choice = ThreadChoice([1, 2])
+    machine.run(choice, 2_000)
+    machine.seconds = {1: 0.03, 2: 0.6}
+    machine.run(choice, 60)
+    assert choice.number == 1
+    machine.seconds = {1: 0.02, 2: 0.012}
+    machine.run(choice, 3_000)
+    assert choice.number == 2
+
+
+def test_the_callers_number_comes_back():
+    before = torch.get_num_threads()
+    with chosen_threads(3, measured=False) as choice:
+        assert (torch.get_num_threads(), choice.number) == (3, 3)
+    assert torch.get_num_threads() == before
+    Autoencoder("linear", code=2, epochs=3, threads=2).fit(X)
+    assert torch.get_num_threads() == before
+
+
+def test_a_run_is_resumed_with_as_many(tmp_path):
+    def stop(progress):
+        if progress.progress > 0.5:
+            raise KeyboardInterrupt
+
+    checkpoint = tmp_path / "run"
+    whole = Autoencoder("linear", code=2, epochs=40, threads=2).fit(X)
+    import narrows.training.loop as loop
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "FIRST_CHECKPOINT_SECONDS", 0)
+        patch.setattr(loop, "CHECKPOINT_SECONDS", 0)
+        patch.setattr(loop, "REPORT_SECONDS", 0)
+        with pytest.raises(KeyboardInterrupt):
+            Autoencoder("linear", code=2, epochs=40, threads=2).fit(X, checkpoint=checkpoint, report=stop)
+    assert read_checkpoint(checkpoint, torch.device("cpu"))[1]["state"]["threads"] == 2
+    resumed = Autoencoder("linear", code=2, epochs=40).fit(X, checkpoint=checkpoint, resume=True)
+    np.testing.assert_array_equal(resumed.transform(X), whole.transform(X))
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 1.5, "2"])
+def test_numbers_that_cannot_be(wrong):
+    with pytest.raises(ParameterError, match="threads"):
+        Autoencoder(epochs=1, threads=wrong).fit(X)
+
+
+@pytest.mark.parametrize(
+    ("others", "given", "expected"),
+    [
+        (0, {}, None),
+        (8, {}, "PASSIVE"),
+        (8, {"GOMP_SPINCOUNT": "9"}, None),
+        (8, {"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE"),
+    ],
+)
+def test_how_threads_wait_follows_from_the_load(others, given, expected, monkeypatch):
+    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(waiting, "running_programs", lambda: others)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    waiting.wait_passively_if_busy()
+    assert os.environ.get("OMP_WAIT_POLICY") == expected
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
