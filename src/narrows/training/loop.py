@@ -78,7 +78,8 @@ def train(task: TrainingTask[Net], run: RunOptions | None = None) -> Trained[Net
         while True:
             state.seconds = time.monotonic() - began
             progress = attempt.progress()
-            if progress >= min(state.next_validation, 1):
+            validates = progress >= min(state.next_validation, 1)
+            if validates:
                 finite = attempt.validate(progress)
                 learning = not state.best > MUST_BEAT * baseline > 0
                 warm = progress >= 1 or (progress >= GUARD_AFTER and state.step >= GUARD_AFTER_STEPS)
@@ -93,7 +94,6 @@ def train(task: TrainingTask[Net], run: RunOptions | None = None) -> Trained[Net
             if interrupted():
                 break
 
-            step_began = time.monotonic()
             attempt.set_learning_rate(progress)
             loss = task.objective(attempt.network, batches.at(state.step), state.step)
             attempt.network.zero_grad()
@@ -106,7 +106,8 @@ def train(task: TrainingTask[Net], run: RunOptions | None = None) -> Trained[Net
             state.step += 1
 
             now = time.monotonic()
-            threads.step(now - step_began)
+            if not validates:
+                threads.step(now - began - state.seconds)
             if checkpoints is not None and now > checkpoints.due:
                 checkpoints.write(attempt)
             if run.progress is not None and now - reported > REPORT_SECONDS:
