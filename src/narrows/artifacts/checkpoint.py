@@ -13,6 +13,7 @@ from torch import Tensor
 from narrows.artifacts import atomic
 from narrows.artifacts.manifest import CheckpointManifest
 from narrows.artifacts.model_file import fingerprint, read_metadata
+from narrows.artifacts.schema import parse_document
 from narrows.errors import FormatError
 
 KEY, CHECK = "narrows.checkpoint", "narrows.fingerprint"
@@ -32,15 +33,17 @@ def read_checkpoint(path: Path, device: torch.device) -> tuple[dict[str, Tensor]
     try:
         content = path.read_bytes()  # not mapped, because the run that wrote it may replace it
         metadata = read_metadata(io.BytesIO(content))
-        document = json.loads(metadata[KEY])
+        document = parse_document(metadata[KEY])
         tensors = load(content)
-    except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
+    except (SafetensorError, AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise FormatError(f"{path}: not a checkpoint of a training run, or a damaged one ({error})") from None
     if check(tensors, document) != metadata.get(CHECK):
         raise FormatError(f"{path}: damaged: its content does not match its fingerprint; remove it and start anew")
-    return {name: tensor.to(device) for name, tensor in tensors.items()}, CheckpointManifest.from_dict(
-        document
-    ).to_dict()
+    try:
+        manifest = CheckpointManifest.from_dict(document)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise FormatError(f"not a checkpoint that this version reads ({error})", source=str(path)) from None
+    return {name: tensor.to(device) for name, tensor in tensors.items()}, manifest.to_dict()
 
 
 def check(tensors: dict[str, Tensor], document: dict[str, Any]) -> str:

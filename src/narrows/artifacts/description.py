@@ -9,6 +9,7 @@ from typing import Any
 
 from narrows.artifacts.manifest import CheckpointManifest, TrainingRecord
 from narrows.artifacts.model_file import ModelFile
+from narrows.errors import FormatError
 from narrows.registry import resolve, tools
 
 Rows = list[tuple[str, str]]
@@ -32,7 +33,19 @@ def describe_model(document: Document) -> Rows:
     ----------
     document : mapping
         What `full_document` returns.
+
+    Raises
+    ------
+    FormatError
+        If the document is not one that a model file has.
     """
+    try:
+        return [(name, str(text)) for name, text in _model_rows(document)]
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise FormatError(f"its description is not that of a model ({type(error).__name__}: {error})") from None
+
+
+def _model_rows(document: Document) -> Rows:
     training = TrainingRecord.from_dict(document["training"])
     return [
         ("tool", f"{document['tool']}, format {document['format']}, written by narrows {document['narrows']}"),
@@ -47,7 +60,14 @@ def describe_model(document: Document) -> Rows:
 
 
 def describe_checkpoint(document: Document) -> Rows:
-    """Return all rows about a checkpoint, from its document."""
+    """Return all rows about a checkpoint, from its document; FormatError where it is not that of one."""
+    try:
+        return [(name, str(text)) for name, text in _checkpoint_rows(document)]
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise FormatError(f"its description is not that of a checkpoint ({type(error).__name__}: {error})") from None
+
+
+def _checkpoint_rows(document: Document) -> Rows:
     checkpoint = CheckpointManifest.from_dict(document)
     identity, state = checkpoint.identity, checkpoint.state
     epochs = state["history"]["epoch"]
@@ -107,7 +127,8 @@ def describe_denoiser(document: Document) -> Rows:
 def describe_imputer(document: Document) -> Rows:
     """Return the rows of an imputer's model or checkpoint."""
     marked = document.get("missing_values", "nan")
-    also = {"nan": "", "alpha": " and where alpha is 0"}.get(marked, f" and {marked.removesuffix('.0')}")
+    marks = [str(mark).removesuffix(".0") for mark in (marked if isinstance(marked, list) else [marked])]
+    also = "".join({"nan": "", "alpha": " and where alpha is 0"}.get(mark, f" and {mark}") for mark in marks)
     return [
         ("learned from", f"items with holes {document['holes']}"),
         ("missing", f"NaN{also}"),

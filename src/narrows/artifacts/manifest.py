@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
+from narrows.artifacts.schema import from_document
+
 CHECKPOINT_FORMAT = 2  # 1, of version 0.1.0, states neither its format nor the tool
 
 
@@ -78,7 +80,7 @@ class TrainingRecord:
         missing = [name for name in _TRAINING_KEYS if name not in known and name not in ("minutes", "epochs")]
         if missing:
             raise KeyError(missing[0])
-        return cls(**known, details=document)
+        return from_document(cls, {**known, "details": document})
 
     def describe(self, baseline: str) -> list[tuple[str, str]]:
         """Return rows for ``narrows info``; `baseline` says whose loss `mean_loss` is."""

@@ -17,6 +17,7 @@ import numpy as np
 
 from narrows import __version__
 from narrows.artifacts import atomic
+from narrows.artifacts.schema import parse_document
 from narrows.errors import FormatError
 
 FORMAT = 1
@@ -160,7 +161,7 @@ def _checked_metadata(file: BinaryIO, source: str) -> tuple[dict[str, str], dict
             raise FormatError(
                 f"a safetensors file, but not a narrows model (no {KEY!r} in its metadata)", source=source
             )
-        document = json.loads(metadata[KEY])
+        document = parse_document(metadata[KEY])
         if document["format"] > FORMAT:
             raise FormatError(
                 f"of format {document['format']}, written by narrows {document['narrows']}; "

@@ -86,8 +86,11 @@ def as_flag(name: str, value: Any) -> str:
 
 
 def one_line(message: str) -> str:
-    """Return a message without line ends and other control characters, which file names may hold."""
-    return re.sub(r"[\x00-\x1f\x7f]+", " ", message)
+    """Return a message without line ends, other control characters and marks that reverse the direction of text.
+
+    Names of files and facts in models, which come from anywhere, may hold them.
+    """
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]+", " ", message)
 
 
 def aligned(rows: Iterable[Sequence[str]], right: bool = False) -> str:

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from operator import index
 from typing import Any, ClassVar
 
 from narrows import __version__
 from narrows.artifacts.manifest import TrainingRecord
+from narrows.artifacts.schema import from_document
 from narrows.codec.coding_plan import Grid
 from narrows.codec.entropy.design import Design
 from narrows.data import Scaling
@@ -91,12 +93,12 @@ class CodecManifest:
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> "CodecManifest":
         """Return the manifest that `to_dict` wrote; KeyError, TypeError or ValueError where the document is not one."""
-        designs = {name: Design(**design) for name, design in document["designs"].items()}
+        designs = {name: from_document(Design, design) for name, design in document["designs"].items()}
         return cls(
             grid=Grid.from_dict(document["grid"]),
             scaling=Scaling.from_dict(document["scaling"]),
             axes=document["axes"],
-            item_shape=None if document["shape"] is None else tuple(document["shape"]),
+            item_shape=None if document["shape"] is None else tuple(map(index, document["shape"])),
             design=CodecDesign(
                 designs["lossless"],
                 designs["lossy"],

@@ -169,8 +169,10 @@ def read_codes(source: str) -> Codes:
     codes, lengths = contents["codes"], contents["lengths"]
     shapes, names = contents.get("shapes"), contents.get("names")
     whole = all(numbers.dtype.kind in "iu" for numbers in (lengths, lengths if shapes is None else shapes))
-    counts = {len(numbers) for numbers in (lengths, shapes, names) if numbers is not None}
-    if not whole or codes.ndim != 1 or lengths.ndim != 1 or len(counts) > 1 or lengths.sum() != len(codes):
+    counts = {numbers.shape[:1] for numbers in (lengths, shapes, names) if numbers is not None}
+    texts = names is None or names.dtype.kind == "U"
+    fitting = codes.ndim == lengths.ndim == 1 and (lengths > 0).all() and lengths.sum() == len(codes)
+    if not (whole and texts and fitting) or len(counts) > 1:
         raise DataError(f"{name}: not an .npz that encode wrote: its arrays do not fit together")
     rows: np.ndarray | list[np.ndarray] = np.split(codes, np.cumsum(lengths)[:-1])
     if (lengths == lengths[0]).all() and (shapes is None or (shapes == shapes[0]).all()):

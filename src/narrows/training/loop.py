@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from narrows.artifacts.checkpoint import read_checkpoint, write_checkpoint
-from narrows.errors import TrainingError
+from narrows.artifacts.schema import from_document
+from narrows.errors import FormatError, TrainingError
 from narrows.training.optimizers import build_optimizers
 from narrows.training.runtime import interruptible, place_network
 from narrows.training.task import N_VALIDATIONS, Net, RunOptions, Trained, TrainingProgress, TrainingState, TrainingTask
@@ -221,12 +222,16 @@ class Attempt(Generic[Net]):
         """Read what `save` wrote; TrainingError where it is of another training."""
         tensors, document = read_checkpoint(path, task.batches.device)
         check_identity(path, document["identity"], identity)
-        attempt = cls(task, TrainingState(**document["state"]))
-        attempt.network.load_state_dict(with_prefix(tensors, "network."))
-        attempt.best_weights = with_prefix(tensors, "best.")
-        for number, optimizer in enumerate(attempt.optimizers):
-            load_moments(optimizer, with_prefix(tensors, f"optimiser.{number}."))
-        attempt.loss_sum = tensors["loss_sum"]
+        try:
+            attempt = cls(task, from_document(TrainingState, document["state"]))
+            attempt.network.load_state_dict(with_prefix(tensors, "network."))
+            attempt.best_weights = with_prefix(tensors, "best.")
+            for number, optimizer in enumerate(attempt.optimizers):
+                load_moments(optimizer, with_prefix(tensors, f"optimiser.{number}."))
+            attempt.loss_sum = tensors["loss_sum"]
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())
+            raise FormatError(f"its parts do not fit together ({reason})", source=str(path)) from None
         return attempt
 
 

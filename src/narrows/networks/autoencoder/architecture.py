@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from operator import index
 from typing import Any
 
+from narrows.artifacts.schema import from_document
 from narrows.errors import DataError, ParameterError
 from narrows.networks.autoencoder.upsampling import upsampling_kinds
 from narrows.registry import load_plugins
@@ -202,14 +203,7 @@ class Architecture:
     @classmethod
     def from_dict(cls, document: dict[str, Any]) -> "Architecture":
         """Return the architecture that `to_dict` described."""
-        code = document["code"]
-        return cls(
-            **{
-                **document,
-                "shape": tuple(document["shape"]),
-                "code": code if isinstance(code, int) else tuple(code),
-            }
-        )
+        return from_document(cls, document)
 
 
 def parse_code(text: str | int | Sequence[int]) -> Code:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from narrows.artifacts.schema import from_document
 from narrows.errors import ParameterError
 from narrows.networks.autoencoder.conv import pad_to_multiple, residuals, set_bias, strided
 from narrows.networks.autoencoder.network import cut
@@ -86,7 +87,7 @@ class Restoration:
     @classmethod
     def from_dict(cls, document: dict[str, Any]) -> "Restoration":
         """Return the architecture that `to_dict` described."""
-        return cls(**{**document, "shape": tuple(document["shape"])})
+        return from_document(cls, document)
 
 
 class RestoringNetwork(StoredNames, ABC):

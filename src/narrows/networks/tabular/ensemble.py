@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from narrows.artifacts.schema import from_document
 from narrows.networks.restoration.mixture import N_COMPONENTS, N_PARAMETERS, Mixture
 from narrows.networks.stored_names import StoredNames
 from narrows.networks.tabular.factor_analysis import FactorAnalysis
@@ -66,7 +67,7 @@ class TableArchitecture:
     def from_dict(cls, document: dict[str, Any]) -> "TableArchitecture":
         """Return the architecture that `to_dict` described."""
         fields = {"transformed" if name == "bent" else name: value for name, value in document.items()}
-        return cls(**{**fields, **{name: tuple(fields[name]) for name in ("sizes", "transformed", "shape")}})
+        return from_document(cls, fields)
 
 
 @dataclass(frozen=True)

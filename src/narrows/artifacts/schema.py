@@ -1,0 +1,61 @@
+"""Documents from outside as typed records: kinds, choices and lengths are checked as the fields declare them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any, TypeVar
+
+import msgspec
+
+Record = TypeVar("Record")
+
+
+def parse_document(text: str) -> Any:
+    """Return what a JSON text says; ValueError where it is none, or holds whole numbers of more than 64 bits."""
+    return json.loads(text, parse_int=_whole_number)
+
+
+def _whole_number(digits: str) -> int:
+    if len(digits) > 20 or not -(2**63) <= int(digits) < 2**64:
+        raise ValueError(f"the number {digits[:24]} has more than 64 bits")
+    return int(digits)
+
+
+def from_document(record: type[Record], document: Mapping[str, Any]) -> Record:
+    """Return the record of a JSON document.
+
+    Parameters
+    ----------
+    record : type
+        A dataclass whose annotations say what each field holds.
+    document : mapping
+        Plain values by the names of the fields.
+
+    Raises
+    ------
+    ValueError
+        If a field is missing (those whose default is None may be), unknown or of another kind: whole numbers are no
+        booleans or fractions, for example.
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True)
+    ... class Size:
+    ...     shape: tuple[int, ...]
+    >>> from_document(Size, {"shape": [2, 3]})
+    Size(shape=(2, 3))
+    >>> from_document(Size, {"shape": [2, 3.5]})
+    Traceback (most recent call last):
+        ...
+    ValueError: Expected `int`, got `float` - at `$.shape[...]`
+    """
+    known = fields(record)  # type: ignore[arg-type]
+    unknown = set(document) - {field.name for field in known}
+    missing = {field.name for field in known if field.default is not None} - set(document)
+    if unknown or missing:
+        raise ValueError(f"{'unknown' if unknown else 'missing'} field {min(map(str, unknown or missing))!r}")
+    try:
+        return msgspec.convert(dict(document), record)
+    except msgspec.ValidationError as error:
+        raise ValueError(str(error)) from None
