@@ -85,7 +85,7 @@ class TrainingError(NarrowsError, RuntimeError):
     """Training that did not lead to a useful model."""
 
 
-def cannot_import(what: str, package: str, extra: str, error: Exception) -> DataError:
+def cannot_import(what: str, package: str, extra: str | None, error: Exception) -> DataError:
     """Return the error for something that needs a package: how to install it, or why the installed one fails.
 
     Examples
@@ -96,6 +96,7 @@ def cannot_import(what: str, package: str, extra: str, error: Exception) -> Data
     'a table needs pandas, which is installed but cannot be imported (needs another NumPy)'
     """
     if isinstance(error, ModuleNotFoundError) and str(error.name).partition(".")[0] == package:
-        return DataError(f"{what} needs {package}", hint=f"pip install 'narrows[{extra}]'")
+        wanted = f"'narrows[{extra}]'" if extra else package
+        return DataError(f"{what} needs {package}", hint=f"pip install {wanted}")
     reason = " ".join(str(error).split())
     return DataError(f"{what} needs {package}, which is installed but cannot be imported ({reason})")

@@ -3,7 +3,7 @@
 Pillow reads everything but TIFF, which is tifffile's. An image decodes to (rows, columns, channels), where channels
 are 1 grey, 2 grey and alpha, 3 colour, 4 colour and alpha:
 
-- 8 and 16 bits a value stay as they are; one bit becomes 0 or 255.
+- 8 and 16 bits a value stay as they are; one bit becomes 0 or 255, and so do 2 and 4 bits in a TIFF.
 - Palettes, CMYK, YCbCr, Lab and HSV become colour.
 - The orientation that a camera wrote down is applied.
 - Of an animation, the first frame is read.
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from narrows.data.formats import tiff
+from narrows.data.formats import orientation, tiff
 from narrows.data.formats.content import Content, path_or_buffer, size
 from narrows.errors import DataError
 
@@ -31,7 +31,6 @@ _FORMATS = (
     *("PNG", "JPEG", "JPEG2000", "WEBP", "AVIF", "GIF"),
     *("BMP", "DIB", "PPM", "TGA", "ICO", "PCX", "QOI", "SGI"),
 )
-_ORIENTATION = 0x0112
 
 
 @dataclass(frozen=True)
@@ -67,10 +66,10 @@ def read_header(source: Content) -> Header:
         return Header(*tiff.page_header(source))
     with _opened(source) as image:
         mode, dtype = _target(image)
-        width, height = image.size[::-1] if _orientation(image) >= 5 else image.size
+        rows, columns = orientation.shape(_orientation(image), image.height, image.width)
         channels = {"LA": 2, "RGB": 3, "RGBA": 4}.get(mode, 1)
         animated = getattr(image, "is_animated", False) and image.format != "MPO"  # a photograph with its preview
-        return Header(height, width, channels, channels in (2, 4), dtype, animated)
+        return Header(rows, columns, channels, channels in (2, 4), dtype, animated)
 
 
 def decode(source: Content) -> np.ndarray:
@@ -79,7 +78,7 @@ def decode(source: Content) -> np.ndarray:
         return tiff.decode_page(source)
     with _opened(source) as image:
         mode, dtype = _target(image)
-        orientation = _orientation(image)
+        turn = _orientation(image)
         if _is_deep_png(image):
             array = _decode_deep_png(image, source)
         else:
@@ -87,11 +86,7 @@ def decode(source: Content) -> np.ndarray:
             if dtype == np.uint16 and array.size and not 0 <= array.min() <= array.max() <= 65535:
                 raise DataError("values of more than 16 bits")
             array = array.astype(dtype, copy=False)
-    array = array.reshape(*array.shape[:2], -1)
-    if orientation >= 5:
-        array = array.swapaxes(0, 1)
-    # The eight orientations of EXIF: which of rows and columns run backwards, once 5 to 8 are laid on their side.
-    return array[:: -1 if orientation in (3, 4, 7, 8) else 1, :: -1 if orientation in (2, 3, 6, 7) else 1]
+    return orientation.apply(array.reshape(*array.shape[:2], -1), turn)
 
 
 def encode(array: np.ndarray, format: str) -> bytes:
@@ -209,5 +204,4 @@ def _orientation(image: "Image.Image") -> int:
     """Return the EXIF orientation, 1 to 8."""
     if image.format == "PNG" and "exif" not in image.info:
         return 1  # Pillow would decode the whole image to look behind it
-    value = image.getexif().get(_ORIENTATION, 1)
-    return value if value in range(1, 9) else 1
+    return orientation.valid(image.getexif().get(orientation.TAG, 1))

@@ -6,16 +6,21 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from narrows.data.formats import orientation, photometric
 from narrows.data.formats.content import Content, first_bytes, path_or_buffer, size
 from narrows.data.formats.signatures import TIFF_MAGIC
 from narrows.data.memory import fits
-from narrows.errors import DataError
+from narrows.errors import DataError, cannot_import
 
 if TYPE_CHECKING:
-    from tifffile import TiffFile, TiffPage
+    from tifffile import TiffFile
 
 _ALPHA = (1, 2)
-_WHITE_IS_ZERO, _PALETTE, _PLAIN = 0, 3, (1, 2)
+_PLAIN = (photometric.BLACK_IS_ZERO, photometric.RGB)
+_AS_STORED = (photometric.WHITE_IS_ZERO, *_PLAIN)
+_TO_COLOUR = (photometric.SEPARATED, photometric.YCBCR, *photometric.LAB)
+_INK_SET, _SUBSAMPLING = 332, 530
+_CMYK = 1  # an ink set
 _MOST_EXPANSION = 10_000  # the strongest compression of TIFF, LZMA, makes about 7000 bytes of one
 _TO_TIFF = str.maketrans("NCF", "ISS")
 _FROM_TIFF = str.maketrans("IQS", "NNC")
@@ -27,47 +32,54 @@ def is_tiff(source: Content) -> bool:
 
 
 def page_header(source: Content) -> tuple[int, int, int, bool, np.dtype, bool]:
-    """Return rows, columns, channels, whether the last is alpha, the dtype, and whether there are more pages."""
+    """Return rows, columns, channels, whether the last is alpha, the dtype, and whether there are more pictures."""
     with _opened(source) as file:
-        page = _checked_page(file, source)
-        channels = page.samplesperpixel if page.photometric in (_WHITE_IS_ZERO, *_PLAIN) else 3
-        dtype = np.dtype(np.uint8) if page.dtype == bool else page.dtype
-        alpha = bool(page.extrasamples) and page.extrasamples[-1] in _ALPHA
-        return page.imagelength, page.imagewidth, channels, alpha, dtype, len(file.pages) > 1
+        pages = _pictures(file)
+        page = _checked(pages[0], source)
+        alpha = _has_alpha(page)
+        channels = page.samplesperpixel if page.photometric in _AS_STORED else 3 + alpha
+        eight = page.bitspersample < 8 or page.photometric == photometric.PALETTE
+        rows, columns = orientation.shape(_orientation(page), page.imagelength, page.imagewidth)
+        return rows, columns, channels, alpha, np.dtype(np.uint8) if eight else page.dtype, len(pages) > 1
 
 
 def decode_page(source: Content) -> np.ndarray:
-    """Return the first page, (rows, columns, channels)."""
+    """Return the first picture, (rows, columns, channels)."""
     with _opened(source) as file:
-        return _page_array(_checked_page(file, source), source)
+        return _page_array(_pictures(file)[0], source)
 
 
 def is_image(source: Content) -> bool:
-    """Whether the file is one page, rather than a stack of them."""
+    """Whether the file is one picture, rather than a stack of them."""
     with _opened(source) as file:
-        return len(file.pages) == 1 and file.series[0].axes in ("YX", "YXS", "SYX")
+        return len(_pictures(file)) == 1 and file.series[0].axes in ("YX", "YXS", "SYX")
 
 
 def read_stack(source: Content) -> tuple[np.ndarray | list[np.ndarray], str]:
-    """Return all pages and their axes: one array, whose axes are "" if the file does not state them, or a list.
+    """Return all pictures and their axes: one array, whose axes are "" if the file does not state them, or a list.
 
     Uncompressed stacks in a file that are too large for the memory are mapped.
     """
     with _opened(source) as file:
-        page, series = _checked_page(file, source), file.series[0]
-        differ = any((other.shape, other.dtype) != (page.shape, page.dtype) for other in file.pages)
-        if differ or page.photometric not in _PLAIN or page.dtype == bool or not _decodable(page):
-            pages = [_page_array(page, source) for page in file.pages]
-            grey = all(array.shape[-1] == 1 for array in pages)
-            return ([array[..., 0] for array in pages], "YX") if grey else (pages, "YXC")
+        pages = _pictures(file)
+        page, series = _checked(pages[0], source), file.series[0]
+        turn = _orientation(page)
+        kind = page.shape, page.dtype, turn
+        differ = any((other.shape, other.dtype, _orientation(other)) != kind for other in pages)
+        plain = page.photometric in _PLAIN and page.bitspersample >= 8 and _decodable(page)
+        if differ or not plain or len(pages) != len(file.pages):
+            arrays = [_page_array(page, source) for page in pages]
+            grey = all(array.shape[-1] == 1 for array in arrays)
+            return ([array[..., 0] for array in arrays], "YX") if grey else (arrays, "YXC")
         if math.prod(series.shape) * series.dtype.itemsize > _MOST_EXPANSION * size(source):
             raise DataError(f"its header promises {series.shape}, more than a file of its size can hold")
-        if series.dataoffset is None or isinstance(source, bytes):
-            return series.asarray(), _axes(series.axes)
-        if fits(series.nbytes):
-            return series.asarray(), _axes(series.axes)
-        dtype = series.dtype.newbyteorder(file.byteorder)
-        return np.memmap(source, dtype, "r", series.dataoffset, series.shape), _axes(series.axes)
+        if series.dataoffset is None or isinstance(source, bytes) or fits(series.nbytes):
+            stack = series.asarray()
+        else:
+            dtype = series.dtype.newbyteorder(file.byteorder)
+            stack = np.memmap(source, dtype, "r", series.dataoffset, series.shape)
+        upright = stack if turn == 1 else orientation.apply(stack, turn, series.axes.index("Y"))
+        return upright, _axes(series.axes)
 
 
 def write_stack(file: IO[bytes], values: np.ndarray, axes: str) -> None:
@@ -116,39 +128,88 @@ def _opened(source: Content) -> "TiffFile":
     return TiffFile(path_or_buffer(source))
 
 
-def _checked_page(file: "TiffFile", source: Content) -> Any:
-    """Return the first page, if the file is large enough for what its header promises."""
-    page = file.pages.first
-    if page.dtype is None or page.dtype.kind not in "buif":
+def _pictures(file: "TiffFile") -> list[Any]:
+    """Return the pages that are pictures of their own, not smaller copies of another or masks of its transparency.
+
+    Raw files of cameras and some microscopes begin with a smaller copy, and keep the picture in a page beneath it.
+    """
+    pages = list(file.pages)
+    beneath = (sub for page in pages for sub in page.pages or ())
+    return list(filter(_is_picture, pages)) or list(filter(_is_picture, beneath)) or pages
+
+
+def _is_picture(page: Any) -> bool:
+    return not (page.is_reduced or page.is_mask or page.photometric == photometric.MASK)
+
+
+def _checked(page: Any, source: Content) -> Any:
+    """Return a page, if its kind is read and the file is large enough for what its header promises."""
+    if page.dtype is None or page.dtype.kind not in "buif" or not isinstance(page.bitspersample, int):
         raise DataError(
             f"pixels of a type that is not supported ({page.bitspersample} bits, sample format {page.sampleformat})"
         )
+    if page.photometric not in (*_AS_STORED, photometric.PALETTE, *_TO_COLOUR):
+        name = getattr(page.photometric, "name", page.photometric)
+        raise DataError(f"the photometric interpretation {name} is not read", hint="convert it to RGB")
+    if page.photometric in _TO_COLOUR:
+        other_inks = page.photometric == photometric.SEPARATED and page.tags.valueof(_INK_SET, _CMYK) != _CMYK
+        if other_inks or page.dtype not in (np.uint8, np.uint16):
+            raise DataError(
+                f"{page.photometric.name} of {'inks other than CMYK' if other_inks else page.dtype} is not read",
+                hint="convert it to RGB",
+            )
     if page.nbytes > _MOST_EXPANSION * size(source):
         raise DataError(f"its header promises {page.shape}, more than a file of its size can hold")
     return page
 
 
+def _has_alpha(page: Any) -> bool:
+    return bool(page.extrasamples) and page.extrasamples[-1] in _ALPHA and page.photometric != photometric.PALETTE
+
+
+def _orientation(page: Any) -> int:
+    return orientation.valid(page.tags.valueof(orientation.TAG, 1))
+
+
 def _page_array(page: Any, source: Content) -> np.ndarray:
-    """Return one page as (rows, columns, channels), its palette applied and one bit made 0 or 255."""
+    """Return one page upright as (rows, columns, channels), as grey or colour of 8 bits or more."""
+    _checked(page, source)
     if not _decodable(page):
         return _by_pillow(page, source)
     array = page.asarray()
     if page.axes == "SYX":
         array = np.moveaxis(array, 0, -1)
-    if page.photometric == _WHITE_IS_ZERO and array.dtype.kind in "bu":
-        array = ~array
-    if page.photometric == _PALETTE:
-        array = (page.colormap[:, array].transpose(1, 2, 0) >> 8).astype(np.uint8)
-    if array.dtype == bool:
-        array = array.astype(np.uint8) * np.uint8(255)
-    return np.asarray(array.reshape(page.imagelength, page.imagewidth, -1))
+    array = array.reshape(page.imagelength, page.imagewidth, -1)
+    return orientation.apply(np.asarray(_meaning(page, array)), _orientation(page))
 
 
-def _decodable(page: "TiffPage") -> bool:
-    """Whether tifffile can decode the page without its optional companion, imagecodecs."""
+def _meaning(page: Any, array: np.ndarray) -> np.ndarray:
+    """Return what the samples of a page, (rows, columns, samples), stand for: grey or colour, and alpha."""
+    if page.photometric == photometric.PALETTE:
+        return photometric.palette_to_rgb(array[..., 0], page.colormap)
+    if page.photometric in _TO_COLOUR:
+        inks = 4 if page.photometric == photometric.SEPARATED else 3
+        colour, alpha = array[..., :inks], array[..., inks:]
+        if page.photometric == photometric.SEPARATED:
+            colour = photometric.cmyk_to_rgb(colour)
+        elif page.photometric == photometric.YCBCR and page.bitspersample == 8:
+            colour = photometric.ycbcr_to_rgb(colour)
+        elif page.photometric in photometric.LAB:
+            colour = photometric.lab_to_rgb(colour, page.photometric)
+        return np.concatenate([colour, alpha[..., -1:]], axis=-1) if _has_alpha(page) else colour
+    if page.photometric == photometric.WHITE_IS_ZERO and array.dtype.kind in "bu":
+        array = photometric.black_is_zero(array, page.bitspersample)
+    return photometric.to_bytes(array, page.bitspersample) if page.bitspersample < 8 else array
+
+
+def _decodable(page: Any) -> bool:
+    """Whether tifffile can decode the page, for most compressions with its optional companion, imagecodecs."""
     from tifffile import COMPRESSION
 
-    if page.photometric not in (_WHITE_IS_ZERO, _PALETTE, *_PLAIN):
+    jpeg = page.compression == COMPRESSION.JPEG
+    if page.photometric == photometric.YCBCR and page.bitspersample == 8:  # Pillow reads what is compressed
+        return bool(page.compression == COMPRESSION.NONE and page.tags.valueof(_SUBSAMPLING, (2, 2)) == (1, 1))
+    if page.photometric == photometric.SEPARATED and jpeg:
         return False
     try:
         import imagecodecs  # noqa: F401
@@ -159,15 +220,39 @@ def _decodable(page: "TiffPage") -> bool:
 
 
 def _by_pillow(page: Any, source: Content) -> np.ndarray:
-    """Decode a page in a compression that Pillow knows: of 8 bits a sample, or grey."""
-    from PIL import Image
+    """Decode a page in a compression that Pillow knows: of 8 bits a sample, or grey. It turns pages upright itself."""
+    from PIL import Image, UnidentifiedImageError
+    from tifffile import COMPRESSION
 
-    if page.bitspersample > 8 and page.samplesperpixel > 1:
-        raise DataError(
-            f"{page.compression.name} compression of {page.bitspersample}-bit colour needs: pip install imagecodecs"
-        )
-    with Image.open(path_or_buffer(source), formats=["TIFF"]) as image:
+    colour = page.samplesperpixel > 1 or page.photometric in _TO_COLOUR
+    alpha = bool(page.extrasamples) and page.photometric in _TO_COLOUR
+    subsampled = page.photometric == photometric.YCBCR and page.compression == COMPRESSION.NONE
+    if (page.bitspersample > 8 and colour) or alpha or subsampled or len(page.treeindex) > 1:
+        raise _not_decodable(page)
+    try:
+        image: Image.Image = Image.open(path_or_buffer(source), formats=["TIFF"])
+    except UnidentifiedImageError:
+        raise _not_decodable(page) from None
+    with image:
         image.seek(page.index)
         mode = {"1": "L", "P": "RGB", "CMYK": "RGB", "YCbCr": "RGB"}.get(image.mode, image.mode)
         array = np.asarray(image.convert(mode) if mode != image.mode else image)
-        return array.astype(page.dtype if page.dtype != bool else np.uint8, copy=False).reshape(*array.shape[:2], -1)
+    if image.mode == "LAB":
+        array = photometric.lab_to_rgb(array, photometric.CIELAB)
+    if page.photometric == photometric.WHITE_IS_ZERO and page.dtype == np.uint16:  # Pillow turns only 8 bits
+        array = photometric.black_is_zero(array, page.bitspersample)
+    palette = page.photometric == photometric.PALETTE
+    dtype = np.uint8 if palette or page.bitspersample < 8 else page.dtype
+    return array.astype(dtype, copy=False).reshape(*array.shape[:2], -1)
+
+
+def _not_decodable(page: Any) -> DataError:
+    """Return the error for a page that none of the decoders at hand reads."""
+    compression = getattr(page.compression, "name", page.compression)
+    interpretation = getattr(page.photometric, "name", page.photometric)
+    what = f"{interpretation} of {page.bitspersample} bits with {compression} compression"
+    try:
+        import imagecodecs  # noqa: F401
+    except ImportError as error:
+        return cannot_import(what, "imagecodecs", None, error)
+    return DataError(f"{what} is not read", hint="convert it to RGB without compression")
