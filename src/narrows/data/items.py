@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from narrows.data.axes import arrange, guess_axes, in_user_order, notes_on_guess
+from narrows.data.picture_metadata import PictureMetadata
 from narrows.data.tables.cell_text import CellText
 from narrows.data.tables.columns import Columns
 from narrows.errors import DataError
@@ -54,6 +55,8 @@ class Items:
     array_axes : str, optional
         The axes of the array that the items came from, in its own order, such as ``"NCT"`` or ``"YXC"``; what is
         written as an array gets them again.
+    pictures : list of PictureMetadata, optional
+        Of each image, the colour profile, resolution and scale that its file states.
     unit : Scaling, optional
         That of the model in whose unit the values are known to be; set by `TrainedModel.check_layout`.
 
@@ -80,6 +83,7 @@ class Items:
     rate: int | None = None
     bits: list[int] | None = None
     array_axes: str | None = None
+    pictures: list[PictureMetadata] | None = None
     unit: Any = None
 
     @classmethod
@@ -274,6 +278,7 @@ class Items:
             names=None if self.names is None else [self.names[i] for i in where],
             labels=None if self.labels is None else self.labels[indices],
             bits=None if self.bits is None else [self.bits[i] for i in where],
+            pictures=None if self.pictures is None else [self.pictures[i] for i in where],
             frame=None if self.frame is None else self.frame.iloc[indices],
         )
         if self.shapes is None or self.offsets is None:

@@ -2,13 +2,14 @@
 
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import BinaryIO
 
 from narrows.artifacts import atomic
-from narrows.data.formats import Format, find_by_name, find_format, folders, writable_suffixes
+from narrows.data.formats import Format, find_by_name, find_format, folders, image_files, writable_suffixes
 from narrows.data.items import Items
-from narrows.errors import DataError
+from narrows.errors import DataError, DataWarning
 
 
 def write(items: Items, target: str | os.PathLike[str], stdout: BinaryIO | None = None) -> None:
@@ -47,11 +48,13 @@ def write(items: Items, target: str | os.PathLike[str], stdout: BinaryIO | None 
     try:
         if text == "-":
             format = find_format("npy" if items.columns is None else "csv")
+            _warn_of_lost_metadata(items, format, text)
             format.load().write(items, stdout or sys.stdout.buffer, text)
             return
         format = _choose_format(text, path)
         if format.kind != "table":
             check_numbers(items)
+        _warn_of_lost_metadata(items, format, text)
         if format.directory:
             format.load().write(items, path, path.name.lower())
         else:
@@ -93,6 +96,21 @@ def check_numbers(items: Items) -> None:
             raise DataError(
                 f"an array cannot hold column {column.name!r}, of {column.kind} cells", hint="write .csv or .parquet"
             )
+
+
+def _warn_of_lost_metadata(items: Items, format: Format, target: str) -> None:
+    """Warn of what the files of the images say that the target does not keep."""
+    if items.pictures is None:
+        return
+    suffix = folders.member_suffix(items) if format.directory else Path(target).suffix.lower()
+    image_format = image_files.ENCODERS.get(suffix, "")
+    lost = {what for each in set(items.pictures) for what in each.lost(image_format, items.channels)}
+    if format.name == "tiff" and items.uniform and len(set(items.pictures)) > 1:
+        lost.add("metadata in which they differ")
+    if lost:
+        warnings.warn(
+            f"{target} does not keep what the images' files say: {', '.join(sorted(lost))}", DataWarning, stacklevel=3
+        )
 
 
 def _choose_format(text: str, path: Path) -> Format:

@@ -38,6 +38,11 @@ def output_paths(items: Items, folder: Path) -> list[Path]:
     return [folder / name for name in names]
 
 
+def member_suffix(items: Items) -> str:
+    """Return the suffix of the files that `write` would write."""
+    return _member_format(items)[1]
+
+
 def _member_format(items: Items) -> tuple[Any, str]:
     """Return the module that writes such items, one file each, and the suffix of the files."""
     for format in registered_formats():

@@ -14,6 +14,7 @@ from narrows.data.formats.foreign import unknown_form
 from narrows.data.formats.members import Decoding, File, single_file
 from narrows.data.items import Items
 from narrows.data.memory import allocate
+from narrows.data.picture_metadata import NOTHING, PictureMetadata, in_common
 from narrows.errors import DataError
 
 ENCODERS = {
@@ -40,7 +41,8 @@ def write(items: Items, file: IO[bytes], name: str) -> None:
         raise DataError(f"one image cannot hold {len(items)} items", hint="name a folder instead (ending in /)")
     if items.spatial_dims != 2:
         raise DataError(f"items with the axes {items.axes[1:]} are not images", hint="write .npy, .npz or .tif instead")
-    file.write(images.encode(items[0], ENCODERS[os.path.splitext(name)[1]]))
+    metadata = in_common(items.pictures)
+    file.write(images.encode(items[0], ENCODERS[os.path.splitext(name)[1]], metadata))
 
 
 def suffix_for(items: Items) -> str | None:
@@ -58,7 +60,13 @@ def read_files(files: list[File], source: str, options: ReadOptions) -> Items:
     `strict` for the first that cannot be read.
     """
     with images.quiet(), Decoding(source, options, images.reason) as decoding:
-        headers = decoding.each(files, lambda content, _: images.read_header(content), "looking")
+        shared: dict[PictureMetadata, PictureMetadata] = {}  # thousands of photographs have the same profile
+
+        def look(content: Content, _: int) -> images.Header:
+            header = images.read_header(content)
+            return dataclasses.replace(header, metadata=shared.setdefault(header.metadata, header.metadata))
+
+        headers = decoding.each(files, look, "looking")
         files = [files[index] for index in headers]
         plan = _Plan(source, [file.name for file in files], list(headers.values()))
         values = allocate(int(plan.offsets[-1]), plan.dtype)
@@ -144,6 +152,9 @@ class _Plan:
             ],
             "source": self.source,
         }
+        pictures = [self.headers[index].metadata for index in good]
+        if any(each != NOTHING for each in pictures):
+            details["pictures"] = pictures
         if (shapes != shapes[0]).any():
             return Items.ragged(values, shapes, axes, offsets, **details)
         size = int(shapes[0].prod())

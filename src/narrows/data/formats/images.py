@@ -11,16 +11,19 @@ are 1 grey, 2 grey and alpha, 3 colour, 4 colour and alpha:
 
 import io
 import logging
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from narrows.data.formats import orientation, tiff
 from narrows.data.formats.content import Content, path_or_buffer, size
+from narrows.data.picture_metadata import NOTHING, PictureMetadata
 from narrows.errors import DataError
 
 if TYPE_CHECKING:
@@ -35,7 +38,10 @@ _FORMATS = (
 
 @dataclass(frozen=True)
 class Header:
-    """What an image will decode to; `animated`: whether its file holds more frames than the first."""
+    """What an image will decode to.
+
+    animated: whether its file holds more frames than the first. metadata: what else its file says.
+    """
 
     rows: int
     columns: int
@@ -43,6 +49,7 @@ class Header:
     alpha: bool
     dtype: np.dtype
     animated: bool = False
+    metadata: PictureMetadata = NOTHING
 
 
 def is_image(source: Content) -> bool:
@@ -66,10 +73,11 @@ def read_header(source: Content) -> Header:
         return Header(*tiff.page_header(source))
     with _opened(source) as image:
         mode, dtype = _target(image)
-        rows, columns = orientation.shape(_orientation(image), image.height, image.width)
+        turn = _orientation(image, source)
+        rows, columns = orientation.shape(turn, image.height, image.width)
         channels = {"LA": 2, "RGB": 3, "RGBA": 4}.get(mode, 1)
         animated = getattr(image, "is_animated", False) and image.format != "MPO"  # a photograph with its preview
-        return Header(rows, columns, channels, channels in (2, 4), dtype, animated)
+        return Header(rows, columns, channels, channels in (2, 4), dtype, animated, _metadata(image, turn >= 5))
 
 
 def decode(source: Content) -> np.ndarray:
@@ -78,7 +86,7 @@ def decode(source: Content) -> np.ndarray:
         return tiff.decode_page(source)
     with _opened(source) as image:
         mode, dtype = _target(image)
-        turn = _orientation(image)
+        turn = _orientation(image, source)
         if _is_deep_png(image):
             array = _decode_deep_png(image, source)
         else:
@@ -89,8 +97,8 @@ def decode(source: Content) -> np.ndarray:
     return orientation.apply(array.reshape(*array.shape[:2], -1), turn)
 
 
-def encode(array: np.ndarray, format: str) -> bytes:
-    """Return the bytes of a file that holds an image, (rows, columns) or (rows, columns, channels).
+def encode(array: np.ndarray, format: str, metadata: PictureMetadata = NOTHING) -> bytes:
+    """Return the bytes of a file that holds an image, (rows, columns) or (rows, columns, channels), and its metadata.
 
     Raises DataError for what the format cannot hold.
     """
@@ -102,12 +110,16 @@ def encode(array: np.ndarray, format: str) -> bytes:
     channels = array.shape[-1] if array.ndim == 3 else 1
     file = io.BytesIO()
     if format == "TIFF":
-        tiff.write_pages(file, [array])
+        if not tiff.write_in_scheme(file, array, "YXC"[: array.ndim], metadata):
+            tiff.write_pages(file, [(array, metadata)])
     elif not holds(format, array.dtype, channels):
         raise DataError(f"{format} cannot hold {array.dtype} in {channels} channels", hint="write .tif or .npy instead")
     else:
-        options = {"quality": 95} if format == "JPEG" else {"lossless": True, "exact": True} if format == "WEBP" else {}
-        Image.fromarray(array).save(file, format, **options)
+        options: dict[str, Any] = {"quality": 95} if format == "JPEG" else {}
+        options |= {"lossless": True, "exact": True} if format == "WEBP" else {}
+        if metadata.dpi is not None:
+            options["dpi"] = metadata.dpi
+        Image.fromarray(array).save(file, format, icc_profile=metadata.profile_for(channels), **options)
     return file.getvalue()
 
 
@@ -200,8 +212,39 @@ def _decode_deep_png(image: Any, source: Content) -> np.ndarray:
         return np.asarray(high << 8 | np.asarray(again))
 
 
-def _orientation(image: "Image.Image") -> int:
-    """Return the EXIF orientation, 1 to 8."""
-    if image.format == "PNG" and "exif" not in image.info:
-        return 1  # Pillow would decode the whole image to look behind it
-    return orientation.valid(image.getexif().get(orientation.TAG, 1))
+def _metadata(image: "Image.Image", turned: bool) -> PictureMetadata:
+    """Return the profile and resolution that a file states. turned: whether rows become columns."""
+    dpi: Any = image.info.get("dpi")
+    known = isinstance(dpi, tuple) and len(dpi) == 2 and all(0 < float(value) < np.inf for value in dpi)
+    resolution = tuple(map(float, dpi[::-1] if turned else dpi)) if known else None
+    return PictureMetadata(profile=image.info.get("icc_profile") or None, resolution=resolution)  # type: ignore[arg-type]
+
+
+def _orientation(image: "Image.Image", source: Content) -> int:
+    """Return the orientation, 1 to 8, that EXIF or XMP states."""
+    from PIL import Image
+
+    if image.format != "PNG" or "exif" in image.info:
+        return orientation.valid(image.getexif().get(orientation.TAG, 1))
+    try:  # Pillow's own method for PNG would decode every image to look behind its pixels
+        if not _has_late_text(source):
+            return orientation.valid(Image.Image.getexif(image).get(orientation.TAG, 1))
+        with _opened(source) as again:
+            again.load()
+            return orientation.valid(again.getexif().get(orientation.TAG, 1))
+    except Exception:  # decoders raise whatever they like on damaged metadata, without which the image is whole
+        return 1
+
+
+def _has_late_text(source: Content) -> bool:
+    """Return whether a PNG has EXIF or text behind its pixels."""
+    with open(source, "rb") if isinstance(source, Path) else io.BytesIO(source) as file:
+        file.seek(8)
+        behind = False
+        while len(head := file.read(8)) == 8:
+            kind = head[4:]
+            if behind and kind in (b"eXIf", b"tEXt", b"zTXt", b"iTXt"):
+                return True
+            behind |= kind == b"IDAT"
+            file.seek(int.from_bytes(head[:4], "big") + 4, os.SEEK_CUR)
+    return False

@@ -9,7 +9,9 @@ import numpy as np
 from narrows.data.formats import orientation, photometric
 from narrows.data.formats.content import Content, first_bytes, path_or_buffer, size
 from narrows.data.formats.signatures import TIFF_MAGIC
+from narrows.data.formats.tiff_metadata import read_metadata, scheme_options, write_options
 from narrows.data.memory import fits
+from narrows.data.picture_metadata import PictureMetadata
 from narrows.errors import DataError, cannot_import
 
 if TYPE_CHECKING:
@@ -31,16 +33,18 @@ def is_tiff(source: Content) -> bool:
     return first_bytes(source).startswith(TIFF_MAGIC)
 
 
-def page_header(source: Content) -> tuple[int, int, int, bool, np.dtype, bool]:
-    """Return rows, columns, channels, whether the last is alpha, the dtype, and whether there are more pictures."""
+def page_header(source: Content) -> tuple[int, int, int, bool, np.dtype, bool, PictureMetadata]:
+    """Return rows, columns, channels, whether the last is alpha, the dtype, whether there are more, and metadata."""
     with _opened(source) as file:
         pages = _pictures(file)
         page = _checked(pages[0], source)
         alpha = _has_alpha(page)
         channels = page.samplesperpixel if page.photometric in _AS_STORED else 3 + alpha
         eight = page.bitspersample < 8 or page.photometric == photometric.PALETTE
-        rows, columns = orientation.shape(_orientation(page), page.imagelength, page.imagewidth)
-        return rows, columns, channels, alpha, np.dtype(np.uint8) if eight else page.dtype, len(pages) > 1
+        turn = _orientation(page)
+        rows, columns = orientation.shape(turn, page.imagelength, page.imagewidth)
+        dtype = np.dtype(np.uint8) if eight else page.dtype
+        return rows, columns, channels, alpha, dtype, len(pages) > 1, read_metadata(file, page, turn >= 5)
 
 
 def decode_page(source: Content) -> np.ndarray:
@@ -55,8 +59,10 @@ def is_image(source: Content) -> bool:
         return len(_pictures(file)) == 1 and file.series[0].axes in ("YX", "YXS", "SYX")
 
 
-def read_stack(source: Content) -> tuple[np.ndarray | list[np.ndarray], str]:
-    """Return all pictures and their axes: one array, whose axes are "" if the file does not state them, or a list.
+def read_stack(source: Content) -> tuple[np.ndarray | list[np.ndarray], str, PictureMetadata]:
+    """Return all pictures, their axes and the metadata of the first.
+
+    They are one array, whose axes are "" if the file does not state them, or a list.
 
     Uncompressed stacks in a file that are too large for the memory are mapped.
     """
@@ -64,13 +70,14 @@ def read_stack(source: Content) -> tuple[np.ndarray | list[np.ndarray], str]:
         pages = _pictures(file)
         page, series = _checked(pages[0], source), file.series[0]
         turn = _orientation(page)
+        metadata = read_metadata(file, page, turn >= 5)
         kind = page.shape, page.dtype, turn
         differ = any((other.shape, other.dtype, _orientation(other)) != kind for other in pages)
         plain = page.photometric in _PLAIN and page.bitspersample >= 8 and _decodable(page)
         if differ or not plain or len(pages) != len(file.pages):
             arrays = [_page_array(page, source) for page in pages]
             grey = all(array.shape[-1] == 1 for array in arrays)
-            return ([array[..., 0] for array in arrays], "YX") if grey else (arrays, "YXC")
+            return ([array[..., 0] for array in arrays], "YX", metadata) if grey else (arrays, "YXC", metadata)
         if math.prod(series.shape) * series.dtype.itemsize > _MOST_EXPANSION * size(source):
             raise DataError(f"its header promises {series.shape}, more than a file of its size can hold")
         if series.dataoffset is None or isinstance(source, bytes) or fits(series.nbytes):
@@ -79,24 +86,40 @@ def read_stack(source: Content) -> tuple[np.ndarray | list[np.ndarray], str]:
             dtype = series.dtype.newbyteorder(file.byteorder)
             stack = np.memmap(source, dtype, "r", series.dataoffset, series.shape)
         upright = stack if turn == 1 else orientation.apply(stack, turn, series.axes.index("Y"))
-        return upright, _axes(series.axes)
+        return upright, _axes(series.axes), metadata
 
 
-def write_stack(file: IO[bytes], values: np.ndarray, axes: str) -> None:
+def write_stack(file: IO[bytes], values: np.ndarray, axes: str, metadata: PictureMetadata) -> None:
     """Write items of one shape as one stack that states its axes."""
     from tifffile import imwrite
 
-    imwrite(file, _plain(values), metadata={"axes": axes.translate(_TO_TIFF)}, **_samples(values, axes))
+    options = {"metadata": {"axes": axes.translate(_TO_TIFF)}} | _samples(values, axes)
+    imwrite(file, _plain(values), **options, **write_options(metadata, _channels(values, axes)))
 
 
-def write_pages(file: IO[bytes], pages: Iterable[np.ndarray]) -> None:
+def write_in_scheme(file: IO[bytes], array: np.ndarray, axes: str, metadata: PictureMetadata) -> bool:
+    """Write an array as ImageJ or OME do if the metadata are theirs and of such an array; return whether they are."""
+    from tifffile import imwrite
+
+    array = _plain(array)
+    options = scheme_options(metadata, axes, array.dtype)
+    if options is not None:
+        samples = "C" if metadata.axes.endswith("S") else "X"
+        options |= _samples(array, samples) | write_options(metadata, _channels(array, samples))
+        imwrite(file, array, **options)
+    return options is not None
+
+
+def write_pages(file: IO[bytes], pages: Iterable[tuple[np.ndarray, PictureMetadata]]) -> None:
     """Write images, (rows, columns) or (rows, columns, channels), of any sizes as the pages of one file."""
     from tifffile import TiffWriter
 
     with TiffWriter(file) as writer:
-        for page in pages:
+        for page, metadata in pages:
             page = page[..., 0] if page.ndim == 3 and page.shape[-1] == 1 else page
-            writer.write(_plain(page), metadata=None, contiguous=False, **_samples(page, "YXC"[: page.ndim]))
+            axes = "YXC"[: page.ndim]
+            options = _samples(page, axes) | write_options(metadata, _channels(page, axes))
+            writer.write(_plain(page), metadata=None, contiguous=False, **options)
 
 
 def _axes(axes: str) -> str:
@@ -114,12 +137,16 @@ def _plain(values: np.ndarray) -> np.ndarray:
 
 def _samples(values: np.ndarray, axes: str) -> dict[str, Any]:
     """Return how the channels are declared: as red, green and blue, or as samples of no stated meaning."""
-    channels = values.shape[-1] if axes[-1] == "C" else 1
+    channels = _channels(values, axes)
     if channels == 1:
         return {"photometric": "minisblack"}
     if channels == 3 and values.dtype in (np.uint8, np.uint16):
         return {"photometric": "rgb", "planarconfig": "contig"}
     return {"photometric": "minisblack", "planarconfig": "contig", "extrasamples": ["unspecified"] * (channels - 1)}
+
+
+def _channels(values: np.ndarray, axes: str) -> int:
+    return int(values.shape[-1]) if axes[-1] == "C" else 1
 
 
 def _opened(source: Content) -> "TiffFile":

@@ -1,5 +1,6 @@
 """TIFF files as items: one image, or a stack of images, volumes or signals."""
 
+from dataclasses import replace
 from typing import IO
 
 from narrows.data.axes import check_axes, layout_of
@@ -7,6 +8,7 @@ from narrows.data.formats import ReadOptions, image_files, images, tiff
 from narrows.data.formats.arrays import array_items
 from narrows.data.formats.content import Content
 from narrows.data.items import Items
+from narrows.data.picture_metadata import NOTHING, in_common
 from narrows.errors import DataError
 
 
@@ -21,7 +23,7 @@ def read(content: Content, name: str, options: ReadOptions) -> Items:
         with images.quiet():
             alone = not volumes and (axes is None or layout_of(axes) in ("NYX", "NYXC")) and tiff.is_image(content)
             if not alone:
-                stack, stated = tiff.read_stack(content)
+                stack, stated, metadata = tiff.read_stack(content)
     except Exception as error:  # decoders raise whatever they like on damaged files
         raise DataError(images.reason(error, content), source=name) from None
     if alone:
@@ -29,10 +31,11 @@ def read(content: Content, name: str, options: ReadOptions) -> Items:
     if isinstance(stack, list):
         items = Items.from_list(stack, stated, source=name)
         check_axes(axes, items.axes, name)
-        return items
-    if volumes:
-        return array_items(stack, name, options)
-    return Items.from_array(stack, axes or stated or None, source=name)
+    elif volumes:
+        items = array_items(stack, name, options)
+    else:
+        items = Items.from_array(stack, axes or stated or None, source=name)
+    return replace(items, pictures=None if metadata == NOTHING else [metadata] * len(items))
 
 
 def write(items: Items, file: IO[bytes], name: str = "") -> None:
@@ -40,8 +43,13 @@ def write(items: Items, file: IO[bytes], name: str = "") -> None:
     if items.axes == "NF":
         raise DataError("a table is not a stack of images", hint="write .npy instead")
     if items.uniform:
-        tiff.write_stack(file, items.values, items.axes)
+        metadata = in_common(items.pictures)
+        array, axes = items.to_array(), items.output_axes
+        if len(items) == 1 and axes.startswith("N"):
+            array, axes = array[0], axes[1:]
+        if not tiff.write_in_scheme(file, array, axes, metadata):
+            tiff.write_stack(file, items.values, items.axes, metadata)
     elif items.spatial_dims == 2:
-        tiff.write_pages(file, items)
+        tiff.write_pages(file, zip(items, items.pictures or [NOTHING] * len(items), strict=True))
     else:
         raise DataError("items of different sizes can be pages only if they are images", hint="write .npz instead")
