@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from narrows import data, load
@@ -105,6 +106,24 @@ def test_pictures_of_different_sizes_keep_their_names(denoiser, small_and_large,
     assert after.names == before.names
     np.testing.assert_array_equal(after.shapes, before.shapes)
     assert set(np.load("u.npz")) == set(before.names)
+
+
+@pytest.mark.parametrize("tool", ["denoise", "fill"])
+def test_pictures_keep_what_their_files_say(denoiser, imputer, place, digits, tool):
+    model, options = (denoiser[0], ()) if tool == "denoise" else (imputer[0], ("--missing", 3))
+    scale = {"axes": "ZYX", "unit": "um", "spacing": 2.5}
+    tifffile.imwrite("stack.tif", digits[:3], imagej=True, resolution=(5, 5), metadata=scale)
+    (place / "scans").mkdir()
+    for index in range(3):
+        Image.fromarray(digits[index]).save(f"scans/{index}.png", dpi=(300, 300))
+    for source, output in (("stack.tif", "out.tif"), ("scans", "out/")):
+        ran = narrows(tool, model, source, "-o", output, *options)
+        assert ran.code == 0
+        assert "does not keep" not in ran.err
+    with tifffile.TiffFile("stack.tif") as before, tifffile.TiffFile("out.tif") as after:
+        assert after.imagej_metadata == before.imagej_metadata
+        assert after.pages.first.resolution == (5, 5)
+    assert round(Image.open("out/1.png").info["dpi"][0]) == 300
 
 
 def test_holes_however_they_are_marked(imputer, place, digits, holes):
