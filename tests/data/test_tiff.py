@@ -305,3 +305,22 @@ def test_a_folder_reads_the_pictures(tmp_path):
     items = data.read(tmp_path)
     np.testing.assert_array_equal(items.values, np.stack([picture, picture]))
     assert not items.notes
+
+
+@pytest.mark.parametrize("axes", ["TCYX", "TZYX", "TZCYX"])
+@pytest.mark.parametrize("scheme", ["imagej", "ome"])
+def test_times_of_stacks_are_items(tmp_path, axes, scheme):
+    stack = noise(*(2, 3, 4)[: len(axes) - 2], 8, 10)
+    tifffile.imwrite(tmp_path / "a.tif", stack, **{scheme: True}, metadata={"axes": axes})
+    items = read(tmp_path / "a.tif")
+    assert items.array_axes == axes.replace("T", "N")
+    np.testing.assert_array_equal(items.to_array(), stack)
+    data.write(items, tmp_path / "b.tif")
+    with tifffile.TiffFile(tmp_path / "b.tif") as file:
+        assert file.series[0].axes == axes
+        np.testing.assert_array_equal(file.asarray(), stack)
+
+
+def test_sizes_of_pixels_in_ome_may_be_no_numbers(tmp_path):
+    tifffile.imwrite(tmp_path / "a.ome.tif", ramp, ome=True, metadata={"axes": "YX", "PhysicalSizeX": "odd"})
+    np.testing.assert_array_equal(read(tmp_path / "a.ome.tif")[0], ramp)

@@ -123,10 +123,12 @@ def write_pages(file: IO[bytes], pages: Iterable[tuple[np.ndarray, PictureMetada
 
 
 def _axes(axes: str) -> str:
-    """Translate tifffile's axes: samples are channels, and one axis of unknown kind before an image counts items."""
+    """Translate tifffile's axes: samples are channels; times of images, or one axis before an image, count items."""
     ours = axes.translate(_FROM_TIFF)
-    if ours in ("ZYX", "TYX", "ZYXC", "TYXC"):
+    if ours in ("ZYX", "ZYXC"):
         ours = "N" + ours[1:]
+    elif "Y" in ours and "N" not in ours:
+        ours = ours.replace("T", "N")
     known = len(set(ours)) == len(ours) and "".join(axis for axis in ours if axis not in "NC") in ("YX", "ZYX", "T")
     return ours if known else ""
 

@@ -63,7 +63,7 @@ def _number(value: Any) -> float:
     return number if math.isfinite(number) and number > 0 else 0.0
 
 
-def _ome_scale(xml: str) -> dict[str, str | float]:
+def _ome_scale(xml: str) -> dict[str, str]:
     """Return the sizes of pixels, and their units, of the first image that an OME description has."""
     try:
         root = ElementTree.fromstring(xml)
@@ -72,5 +72,5 @@ def _ome_scale(xml: str) -> dict[str, str | float]:
     pixels = next((element for element in root.iter() if element.tag.endswith("}Pixels")), None)
     if pixels is None:
         return {}
-    sizes = {key: float(pixels.attrib[key]) for key in _OME if key in pixels.attrib}
+    sizes = {key: pixels.attrib[key] for key in _OME if key in pixels.attrib}
     return sizes | {f"{key}Unit": pixels.attrib[f"{key}Unit"] for key in sizes if f"{key}Unit" in pixels.attrib}
