@@ -326,7 +326,7 @@ USAGE = [
     ("train denoiser x.npy -o new.safetensors --preset hard", "--preset"),
     ("train imputer missing.npy -o new.safetensors --holes moths", "--holes moths: "),
     ("train imputer x.npy -o new.safetensors --holes channels", "--holes channels: needs items with several channels"),
-    ("train imputer x.npy -o new.safetensors --missing some", "--missing some: expected a number, NaN or alpha"),
+    ("train imputer x.npy -o new.safetensors --missing some", "--missing some: expected numbers, NaN or alpha"),
     ("fill fill.safetensors x.npy --missing some", "--missing some"),
     ("fill fill.safetensors x.npy --samples 2", "--samples"),
     ("fill fill.safetensors x.npy -o new.npy --samples -1", "--samples"),

@@ -114,7 +114,7 @@ def test_packed_and_from_standard_input(tmp_path):
         (b"a,b\n" + b"1,2\n" * 2_000_000 + b"\xe4,2\n", "byte 8000004 is not UTF-8"),
         ("a,b\n1,2\n".encode("utf-16"), "byte 0 is not UTF-8"),
         ("a,b\n1,2\n".encode("utf-16-le"), "byte 1 is 0"),
-        (b"a;b\n1,5;2\n2,25;3\n", "column 'a' holds numbers with a decimal comma"),
+        (b"a;b\n1,5;2\n2,25;3\n", "column 'a' holds numbers with other decimal or thousands"),
         (b"a,b\n1.5,2\ninf,3\n", "column 'a' holds infinity"),
     ],
 )

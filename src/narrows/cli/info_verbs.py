@@ -63,8 +63,9 @@ def info(
             ("file", f"{file}, {size(document['bytes'])}"),
             *(describe_checkpoint(document) if checkpoint else describe_model(document)),
         ]
-    except (KeyError, IndexError, TypeError, AttributeError) as error:
-        raise FormatError(f"its description is not that of a model ({error!r})", source=file) from None
+    except FormatError as error:
+        error.source = file
+        raise
     if verify:
         raise ParameterError(
             "--verify is for compressed files; models and checkpoints are verified whenever they are read"
@@ -88,6 +89,7 @@ def read_checkpoint_document(file: str) -> dict[str, Any] | None:
     try:
         with safe_open(file, "np") as opened:
             text = (opened.metadata() or {}).get(_CHECKPOINT)
-    except SafetensorError:
+        document = None if text is None else json.loads(text, parse_constant=lambda _: None)
+    except (SafetensorError, ValueError, RecursionError):
         return None
-    return None if text is None else {"checkpoint": True, **json.loads(text, parse_constant=lambda _: None)}
+    return None if document is None else {"checkpoint": True, **document}

@@ -40,7 +40,7 @@ class Estimator(BaseEstimator, ABC):
     learning_rate: float | None
     axes: str | None
     device: str
-    threads: int | None
+    threads: int | None = None  # for tools whose constructors do not have it
     random_state: Any
     verbose: bool
 
