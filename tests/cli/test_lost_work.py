@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -66,7 +67,8 @@ def test_a_checkpoint_that_cannot_be_written_is_a_warning(tmp_path, full_disk, m
 def test_a_short_run_that_was_killed_can_be_resumed(kill, tmp_path):
     model, checkpoint = tmp_path / "m.safetensors", tmp_path / "m.safetensors.checkpoint"
     train = ("train", "autoencoder", "digits", "-o", model, "--minutes", 0.3)
-    process = subprocess.Popen([*NARROWS, *map(str, train)], stderr=subprocess.DEVNULL)
+    heeded = partial(signal.signal, signal.SIGHUP, signal.SIG_DFL)  # what runs under nohup ignores it
+    process = subprocess.Popen([*NARROWS, *map(str, train)], stderr=subprocess.DEVNULL, preexec_fn=heeded)
     while not checkpoint.exists():
         assert process.poll() is None
         time.sleep(0.1)

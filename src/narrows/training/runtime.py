@@ -68,7 +68,7 @@ def place_batch(values: Tensor, device: torch.device) -> Tensor:
 def interruptible() -> Iterator[Callable[[], bool]]:
     """Note the first SIGINT, SIGTERM or SIGHUP within the block instead of ending the process; a second one ends it.
 
-    Signals that the process ignores, as SIGHUP under nohup, stay ignored.
+    A SIGHUP that the process ignores, as under nohup, stays ignored.
 
     Yields
     ------
@@ -81,8 +81,9 @@ def interruptible() -> Iterator[Callable[[], bool]]:
         return
     numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     before = {number: signal.getsignal(number) for number in numbers}
-    # None: a handler that was not set from Python, which could not be restored.
-    before = {number: handler for number, handler in before.items() if handler not in (signal.SIG_IGN, None)}
+    hangup = getattr(signal, "SIGHUP", None)
+    if before.get(hangup) == signal.SIG_IGN:
+        del before[hangup]
 
     def restore() -> None:
         for number, handler in before.items():
