@@ -35,9 +35,10 @@ def read_checkpoint(path: Path, device: torch.device) -> tuple[dict[str, Tensor]
         metadata = read_metadata(io.BytesIO(content))
         document = parse_document(metadata[KEY])
         tensors = load(content)
+        found = check(tensors, document)
     except (SafetensorError, AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise FormatError(f"{path}: not a checkpoint of a training run, or a damaged one ({error})") from None
-    if check(tensors, document) != metadata.get(CHECK):
+    if found != metadata.get(CHECK):
         raise FormatError(f"{path}: damaged: its content does not match its fingerprint; remove it and start anew")
     try:
         manifest = CheckpointManifest.from_dict(document)

@@ -168,11 +168,13 @@ def read_codes(source: str) -> Codes:
         raise DataError(f"{name}: not an .npz that encode wrote: it has no array {missing[0]!r}")
     codes, lengths = contents["codes"], contents["lengths"]
     shapes, names = contents.get("shapes"), contents.get("names")
-    whole = all(numbers.dtype.kind in "iu" for numbers in (lengths, lengths if shapes is None else shapes))
+    forms = {"codes": ("fiu", 1), "lengths": ("iu", 1), "shapes": ("iu", 2), "names": ("U", 1)}
+    found = {key: contents[key] for key in forms if key in contents}
+    known = all(array.dtype.kind in forms[key][0] and array.ndim == forms[key][1] for key, array in found.items())
     counts = {numbers.shape[:1] for numbers in (lengths, shapes, names) if numbers is not None}
-    texts = names is None or names.dtype.kind == "U"
-    fitting = codes.ndim == lengths.ndim == 1 and (lengths > 0).all() and lengths.sum() == len(codes)
-    if not (whole and texts and fitting) or len(counts) > 1:
+    # No length beyond that of the codes, so that their sum cannot overflow.
+    fitting = known and ((lengths > 0) & (lengths <= len(codes))).all() and lengths.sum() == len(codes)
+    if not fitting or len(counts) > 1 or (shapes is not None and not (shapes > 0).all()):
         raise DataError(f"{name}: not an .npz that encode wrote: its arrays do not fit together")
     rows: np.ndarray | list[np.ndarray] = np.split(codes, np.cumsum(lengths)[:-1])
     if (lengths == lengths[0]).all() and (shapes is None or (shapes == shapes[0]).all()):

@@ -66,7 +66,7 @@ class TableArchitecture:
     @classmethod
     def from_dict(cls, document: dict[str, Any]) -> "TableArchitecture":
         """Return the architecture that `to_dict` described."""
-        fields = {"transformed" if name == "bent" else name: value for name, value in document.items()}
+        fields = {"transformed" if name == "bent" else name: value for name, value in dict(document).items()}
         return from_document(cls, fields)
 
 
