@@ -7,6 +7,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from narrows import data
 from narrows.data import memory
@@ -77,3 +78,27 @@ def test_a_full_temporary_folder_is_an_error(monkeypatch, little_memory):
     monkeypatch.setattr("os.posix_fallocate", full)
     with pytest.raises(OSError, match="No space left"):
         memory.allocate(2**22, np.dtype(np.uint8))
+
+
+def test_arrays_of_arrays_are_refused(tmp_path):
+    header = "{'descr': ('<i4', (2,)), 'fortran_order': False, 'shape': (4, 5)}"
+    (tmp_path / "a.npy").write_bytes(with_header(header, bytes(160)))
+    with pytest.raises(DataError, match=r"a\.npy: values of the type .* are not read"):
+        data.read(tmp_path / "a.npy")
+
+
+def test_images_without_channels_are_refused_or_left_out(tmp_path):
+    content = io.BytesIO()
+    Image.fromarray(np.zeros((8, 9, 3), np.uint8)).save(content, "TIFF")
+    samples = struct.pack("<HHI", 277, 3, 1)  # tag, type and count of SamplesPerPixel
+    bits = struct.pack("<HHI", 258, 3, 3)  # BitsPerSample
+    assert samples + b"\3" in content.getvalue()
+    assert bits in content.getvalue()
+    damaged = content.getvalue().replace(samples + b"\3", samples + b"\0").replace(bits, bytes(2) + bits[2:])
+    (tmp_path / "a.tif").write_bytes(damaged)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.write(tmp_path / "a.tif", "a.tif")
+    for name in ("a.tif", "a.zip"):
+        with pytest.raises(DataError) as caught:
+            data.read(tmp_path / name)
+        assert "\n" not in str(caught.value)

@@ -248,6 +248,31 @@ def test_a_damaged_parquet_file(tmp_path):
         assert "\n" not in str(caught.value)
 
 
+def test_damaged_metadata_of_pandas_in_a_parquet_file(tmp_path):
+    pd.DataFrame({"x": np.arange(9.0)}).to_parquet(tmp_path / "a.parquet")
+    whole = (tmp_path / "a.parquet").read_bytes()
+    for good in (b'{"index', b'"numpy_type"', b'"pandas_type"', b'"start"', b'"step"'):
+        bad = b"\xff" + good[1:]
+        assert good in whole
+        (tmp_path / "bad.parquet").write_bytes(whole.replace(good, bad))
+        with pytest.raises(DataError, match=r"bad\.parquet: ") as caught:
+            data.read(tmp_path / "bad.parquet")
+        assert "\n" not in str(caught.value)
+
+
+def test_a_damaged_packed_csv(tmp_path):
+    rng, path = np.random.default_rng(0), tmp_path / "bad.csv.gz"
+    whole = gzip.compress("\n".join(["a,b", *(f"{x},{x / 7}" for x in range(200_000))]).encode())
+    damaged = [whole[:cut] for cut in (len(whole) // 2, 30, len(whole) - 4)]
+    for place in [*rng.integers(10, len(whole), 20), *range(10, 40, 3)]:
+        damaged.append(whole[:place] + bytes([whole[place] ^ 255]) + whole[place + 1 :])
+    for content in damaged:
+        path.write_bytes(content)
+        with pytest.raises(DataError, match=r"bad\.csv\.gz: ") as caught:
+            data.read(path)
+        assert "\n" not in str(caught.value)
+
+
 def test_arrays_as_tables(tmp_path):
     data.write(data.Items.from_array(np.array([[1.5, 2], [3, 4]])), tmp_path / "a.csv")
     assert (tmp_path / "a.csv").read_text() == "c0,c1\n1.5,2.0\n3.0,4.0\n"

@@ -11,6 +11,7 @@ import gzip
 import io
 import shlex
 import sys
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -243,10 +244,14 @@ class CsvReader:
             for place, unread in sorted(self._unread.items())
         ]
 
-    def _opened(self) -> IO[bytes]:
-        if not self._packed:
-            return opened(self._content)
-        return gzip.open(path_or_buffer(self._content), "rb")  # type: ignore[return-value]
+    @contextmanager
+    def _opened(self) -> Iterator[IO[bytes]]:
+        """Open the file for reading, unpacked; DataError where what is packed turns out to be damaged."""
+        try:
+            with gzip.open(path_or_buffer(self._content)) if self._packed else opened(self._content) as file:
+                yield file  # type: ignore[misc]
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise DataError(f"damaged .gz file ({error})", source=self.name) from None
 
     def _text(self, head: bytes) -> str:
         """Return the beginning of the file as text; DataError where it is not UTF-8."""

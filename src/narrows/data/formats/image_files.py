@@ -64,6 +64,8 @@ def read_files(files: list[File], source: str, options: ReadOptions) -> Items:
 
         def look(content: Content, _: int) -> images.Header:
             header = images.read_header(content)
+            if not header.rows * header.columns * header.channels:
+                raise DataError("an image without pixels")
             return dataclasses.replace(header, metadata=shared.setdefault(header.metadata, header.metadata))
 
         headers = decoding.each(files, look, "looking")

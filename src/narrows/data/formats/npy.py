@@ -39,6 +39,8 @@ def read_array(content: Content, name: str) -> np.ndarray:
         raise DataError(
             "holds pickled Python objects, which are not read", source=name, hint="save an array of numbers"
         )
+    if dtype.subdtype is not None:
+        raise DataError(f"values of the type {dtype}, arrays in themselves, are not read", source=name)
     return map_array(content, name, offset, dtype, shape, "F" if fortran else "C")
 
 

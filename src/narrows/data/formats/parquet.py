@@ -85,7 +85,7 @@ class ParquetReader:
                     frame.index = self._range_index(start, len(frame))
                 yield frame, None
                 start += len(frame)
-        except (pa.ArrowException, OSError) as error:
+        except Exception as error:  # as above
             raise DataError(f"damaged ({str(error).splitlines()[0]})", source=self.name) from None
 
     def _range_index(self, start: int, count: int) -> Any:
