@@ -224,8 +224,19 @@ class StandardOutput(io.FileIO):
             raise
 
 
+class StandardError(io.FileIO):
+    """Standard error that drops what it cannot take, because messages must not end the work that they are about."""
+
+    def write(self, content: Any) -> int:
+        """Write, and pretend to where the terminal is gone or the disk is full."""
+        try:
+            return super().write(content)
+        except OSError:
+            return len(content)
+
+
 def set_up_streams() -> None:
-    """Open what is closed, buffer standard output, and let it print names that its encoding does not have."""
+    """Open what is closed, buffer standard output, and let both print names that their encoding does not have."""
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
@@ -239,6 +250,9 @@ def set_up_streams() -> None:
         raw = StandardOutput(sys.stdout.fileno(), "w", closefd=False)
         buffered = io.BufferedWriter(raw)
         sys.stdout = io.TextIOWrapper(buffered, sys.stdout.encoding, line_buffering=raw.isatty())
+    with suppress(io.UnsupportedOperation):
+        messages = io.BufferedWriter(StandardError(sys.stderr.fileno(), "w", closefd=False))
+        sys.stderr = io.TextIOWrapper(messages, sys.stderr.encoding, "backslashreplace", line_buffering=True)
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
 
 

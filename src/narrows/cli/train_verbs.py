@@ -169,8 +169,11 @@ def stop(estimator: Any, request: TrainingRequest) -> NoReturn:
 
 def save(estimator: Any, request: TrainingRequest) -> None:
     """Write the model; where that fails, write it to another place, and raise DataError that names it."""
+    from narrows.training.runtime import interruptible
+
     try:
-        estimator.save(request.output)
+        with interruptible():
+            estimator.save(request.output)
     except OSError as error:
         reason = f"cannot be written ({error.strerror})"
     else:

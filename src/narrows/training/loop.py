@@ -34,7 +34,7 @@ def train(task: TrainingTask[Net], run: RunOptions | None = None) -> Trained[Net
     """Minimise the objective over the batches, and return the network with the lowest validation loss.
 
     SIGINT, SIGTERM and SIGHUP end the training after the current step, and the best network so far is returned. A
-    second signal ends it at once.
+    second SIGINT ends it at once.
 
     Parameters
     ----------
@@ -59,6 +59,8 @@ def train(task: TrainingTask[Net], run: RunOptions | None = None) -> Trained[Net
     checkpoint, baseline, settings, batches = run.checkpoint, task.baseline, task.settings, task.batches
     if checkpoint is not None and not checkpoint.parent.is_dir():
         raise TrainingError(f"{checkpoint}: there is no folder {checkpoint.parent}; make it first")
+    if checkpoint is not None and checkpoint.is_dir():
+        raise TrainingError(f"{checkpoint}: is a folder; name a file in it")
     identity = run_identity(task)
     if not run.resume:
         attempt = Attempt(task, TrainingState())
@@ -115,9 +117,10 @@ def train(task: TrainingTask[Net], run: RunOptions | None = None) -> Trained[Net
                 run.progress(attempt.describe(progress))
                 reported = now
 
-    stopped = progress < 1 and interrupted()
-    if checkpoints is not None and stopped:
-        checkpoints.write(attempt)
+        stopped = progress < 1 and interrupted()
+        if checkpoints is not None and stopped:
+            checkpoints.write(attempt)
+
     if not math.isfinite(state.best):
         # After saving, because a resumed training validates at its own time.
         attempt.validate(progress)

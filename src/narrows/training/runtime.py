@@ -66,9 +66,10 @@ def place_batch(values: Tensor, device: torch.device) -> Tensor:
 
 @contextmanager
 def interruptible() -> Iterator[Callable[[], bool]]:
-    """Note the first SIGINT, SIGTERM or SIGHUP within the block instead of ending the process; a second one ends it.
+    """Note SIGINT, SIGTERM and SIGHUP within the block instead of ending the process; a second SIGINT ends it.
 
-    A SIGHUP that the process ignores, as under nohup, stays ignored.
+    A second SIGTERM or SIGHUP does not, because where a terminal closes or a session ends, one comes from the system
+    and one from the shell. A SIGHUP that the process ignores, as under nohup, stays ignored.
 
     Yields
     ------
@@ -81,6 +82,8 @@ def interruptible() -> Iterator[Callable[[], bool]]:
         return
     numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     before = {number: signal.getsignal(number) for number in numbers}
+    # None: a handler that was not set from Python, which could not be restored.
+    before = {number: handler for number, handler in before.items() if handler is not None}
     hangup = getattr(signal, "SIGHUP", None)
     if before.get(hangup) == signal.SIG_IGN:
         del before[hangup]
@@ -91,7 +94,8 @@ def interruptible() -> Iterator[Callable[[], bool]]:
 
     def note(number: int, frame: Any) -> None:
         came.set()
-        restore()
+        if number == signal.SIGINT:
+            signal.signal(number, before[number])
 
     for number in before:
         signal.signal(number, note)
