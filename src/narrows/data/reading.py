@@ -69,6 +69,8 @@ def read(
     ('NYX', 898, (8, 8))
     """
     text = os.fspath(source)
+    if not text:
+        raise DataError("the name of the source is empty", hint="name data or a file")
     options = ReadOptions(axes, expected_axes, strict, columns, cell_text, progress or no_progress)
     if axes is not None:
         layout_of(axes)

@@ -45,6 +45,8 @@ def write(items: Items, target: str | os.PathLike[str], stdout: BinaryIO | None 
     [[1.0, 2.0], [3.0, 4.0]]
     """
     text, path = os.fspath(target), Path(target)
+    if not text:
+        raise DataError("the name of the target is empty", hint="name a file or a folder")
     try:
         if text == "-":
             format = find_format("npy" if items.columns is None else "csv")
