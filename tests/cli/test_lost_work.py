@@ -1,6 +1,7 @@
 """What a run has computed survives full disks, signals and closed streams; what cannot be written is refused first."""
 
 import os
+import platform
 import signal
 import stat
 import subprocess
@@ -11,9 +12,10 @@ from functools import partial
 import numpy as np
 import pytest
 
-from narrows import Autoencoder, load
+from narrows import Autoencoder, data, load
 from narrows.artifacts import atomic
-from narrows.training import loop
+from narrows.errors import DataError, TrainingError
+from narrows.training import loop, runtime
 
 from .conftest import NARROWS, narrows, spawned
 
@@ -91,10 +93,96 @@ def test_an_ignored_hangup_stays_ignored(tmp_path):
 
 
 @posix
-def test_temporary_files_of_processes_that_ended_are_removed(tmp_path):
-    stale, own = tmp_path / ".a.npy.01234567.partial", tmp_path / ".notes.partial"
-    stale.write_bytes(b"x")
+@pytest.mark.parametrize("hangups", [0, 1, 2])
+def test_a_run_whose_terminal_closes_keeps_its_model(hangups, tmp_path):
+    """The system sends SIGHUP and the shell another, and nothing can be written to the terminal any more."""
+    model, checkpoint = tmp_path / "m.safetensors", tmp_path / "m.safetensors.checkpoint"
+    command = [*NARROWS, *map(str, ("train", "autoencoder", "digits", "-o", model, *LINEAR, "--minutes", 1))]
+    terminal, end = os.openpty()
+    process = subprocess.Popen(
+        command, stdin=end, stdout=subprocess.DEVNULL, stderr=end, start_new_session=True, preexec_fn=take_terminal
+    )
+    os.close(end)
+    while not checkpoint.exists():
+        assert process.poll() is None
+        os.read(terminal, 1000)
+    os.close(terminal)
+    for _ in range(hangups):
+        process.send_signal(signal.SIGHUP)
+    assert process.wait(60) == 1
+    assert load(model).training_["complete"] is False
+    assert checkpoint.exists()
+
+
+def take_terminal():
+    """Make standard input the controlling terminal; heed SIGHUP, which what runs under nohup ignores."""
+    import fcntl
+    import termios
+
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def test_handlers_that_python_did_not_set_are_left_alone(monkeypatch):
+    before = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(signal, "getsignal", lambda number: None)
+    with runtime.interruptible() as came:
+        assert not came()
+    monkeypatch.undo()
+    assert signal.getsignal(signal.SIGINT) == before
+
+
+@posix
+def test_a_full_log_does_not_end_training(tmp_path):
+    """Nor does it together with a folder that is gone: the checkpoint fails, and so does the warning."""
+    (tmp_path / "gone").mkdir()
+    code = (
+        "import sys; from narrows.cli import main; from narrows.training import loop\n"
+        "loop.FIRST_CHECKPOINT_SECONDS = loop.CHECKPOINT_SECONDS = 0\n"
+        "write = loop.Checkpoints.write\n"
+        "def fail(*each):\n"
+        "    import shutil; shutil.rmtree('gone', ignore_errors=True); write(*each)\n"
+        "loop.Checkpoints.write = fail\n"
+        "main(sys.argv[1:])"
+    )
+    train = ("train", "autoencoder", "digits", "-o", "gone/m.safetensors", *map(str, LINEAR), "--epochs", "2")
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "-c", code, *train], stderr=full, cwd=tmp_path, timeout=60)
+    assert done.returncode == 1
+    (kept,) = tmp_path.glob("narrows-*/m.safetensors")
+    assert load(kept).training_["complete"]
+
+
+def test_a_checkpoint_that_is_a_folder_is_refused_before_training(tmp_path):
+    with pytest.raises(TrainingError, match="is a folder; name a file in it"):
+        Autoencoder("linear", code=2, epochs=2).fit(np.random.default_rng(0).normal(size=(60, 4)), checkpoint=tmp_path)
+
+
+def test_empty_names_are_refused_in_python(tmp_path, monkeypatch):
+    items = data.read("digits:test")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match="the name of the target is empty"):
+        data.write(items, "")
+    with pytest.raises(DataError, match="the name of the source is empty"):
+        data.read("")
+    assert os.listdir(tmp_path) == []
+
+
+@posix
+def test_temporary_files_of_processes_that_ended_are_removed(tmp_path, monkeypatch):
+    own = tmp_path / ".notes.partial"
     own.write_bytes(b"x")
+    with atomic.replacing(tmp_path / "a.npy") as stale:
+        stale.write_bytes(b"x")
+        os.link(stale, kept := tmp_path / "kept")
+    os.rename(kept, stale)
+    monkeypatch.setattr(platform, "node", lambda: "another machine")
+    with atomic.replacing(tmp_path / "a.npy") as foreign:
+        foreign.write_bytes(b"x")
+        os.link(foreign, kept)
+    os.rename(kept, foreign)
+    (tmp_path / "a.npy").unlink()
+    monkeypatch.undo()
     writer = (
         "import sys, time; from narrows.artifacts import atomic\n"
         "with atomic.replacing(sys.argv[1]) as path: print(path, flush=True); time.sleep(60)"
@@ -111,7 +199,7 @@ def test_temporary_files_of_processes_that_ended_are_removed(tmp_path):
     atomic.remove_stale.cache_clear()
     with atomic.replacing(tmp_path / "c.npy") as path:
         path.write_bytes(b"y")
-    assert sorted(os.listdir(tmp_path)) == [".notes.partial", "c.npy"]
+    assert sorted(os.listdir(tmp_path)) == sorted([".notes.partial", "c.npy", foreign.name])
 
 
 @posix
@@ -123,6 +211,25 @@ def test_a_replaced_file_keeps_its_mode_and_a_link_its_target(tmp_path):
     with atomic.replacing(link) as path:
         path.write_bytes(b"new")
     assert (file.read_bytes(), stat.S_IMODE(file.stat().st_mode), link.is_symlink()) == (b"new", 0o640, True)
+
+
+@posix
+def test_a_file_system_without_modes_takes_a_file(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "chmod", refuse)
+    for content in (b"old", b"new"):
+        with atomic.replacing(tmp_path / "a") as path:
+            path.write_bytes(content)
+    assert (tmp_path / "a").read_bytes() == b"new"
+
+
+@posix
+def test_a_link_to_standard_output_is_written_to(linear, tmp_path):
+    (link := tmp_path / "z.npy").symlink_to("/dev/stdout")
+    ran = spawned("encode", linear, "digits:test", "-o", link)
+    assert (ran.code, ran.out[:6], link.is_symlink()) == (0, b"\x93NUMPY", True)
 
 
 @posix
