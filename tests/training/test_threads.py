@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from narrows import Autoencoder, ParameterError
-from narrows.artifacts.checkpoint import read_checkpoint
+from narrows import Autoencoder, FormatError, ParameterError
+from narrows.artifacts.checkpoint import read_checkpoint, write_checkpoint
 from narrows.cli import waiting
-from narrows.training import threads
+from narrows.training import loop, threads
 from narrows.training.threads import ThreadChoice, chosen_threads
 
 X = np.random.default_rng(0).normal(size=(600, 4)).cumsum(axis=1)
@@ -62,30 +62,48 @@ def test_the_callers_number_comes_back():
     assert torch.get_num_threads() == before
 
 
-def test_a_run_is_resumed_with_as_many(tmp_path):
-    def stop(progress):
-        if progress.progress > 0.5:
-            raise KeyboardInterrupt
-
+def test_a_run_is_resumed_with_as_many(tmp_path, monkeypatch):
     checkpoint = tmp_path / "run"
     whole = Autoencoder("linear", code=2, epochs=40, threads=2).fit(X)
-    import narrows.training.loop as loop
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "FIRST_CHECKPOINT_SECONDS", 0)
-        patch.setattr(loop, "CHECKPOINT_SECONDS", 0)
-        patch.setattr(loop, "REPORT_SECONDS", 0)
-        with pytest.raises(KeyboardInterrupt):
-            Autoencoder("linear", code=2, epochs=40, threads=2).fit(X, checkpoint=checkpoint, report=stop)
+    stopped_run(checkpoint, monkeypatch, 2)
     assert read_checkpoint(checkpoint, torch.device("cpu"))[1]["state"]["threads"] == 2
     resumed = Autoencoder("linear", code=2, epochs=40).fit(X, checkpoint=checkpoint, resume=True)
     np.testing.assert_array_equal(resumed.transform(X), whole.transform(X))
 
 
-@pytest.mark.parametrize("wrong", [0, -1, 1.5, "2"])
+@pytest.mark.parametrize("wrong", [0, -1, 1.5, "2", True, 1_000_000, 2**40])
 def test_numbers_that_cannot_be(wrong):
     with pytest.raises(ParameterError, match="threads"):
         Autoencoder(epochs=1, threads=wrong).fit(X)
+
+
+def stop_half_way(progress):
+    if progress.progress > 0.5:
+        raise KeyboardInterrupt
+
+
+def stopped_run(checkpoint, monkeypatch, threads):
+    """Leave the checkpoint of a run that was stopped half way."""
+    for name in ("FIRST_CHECKPOINT_SECONDS", "CHECKPOINT_SECONDS", "REPORT_SECONDS"):
+        monkeypatch.setattr(loop, name, 0)
+    with pytest.raises(KeyboardInterrupt):
+        Autoencoder("linear", code=2, epochs=40, threads=threads).fit(X, checkpoint=checkpoint, report=stop_half_way)
+
+
+def test_integers_of_numpy_are_kept_in_checkpoints(tmp_path, monkeypatch):
+    stopped_run(tmp_path / "run", monkeypatch, np.int64(2))
+    assert read_checkpoint(tmp_path / "run", torch.device("cpu"))[1]["state"]["threads"] == 2
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 1_000_000, 2**40])
+def test_checkpoints_with_numbers_that_cannot_be(wrong, tmp_path, monkeypatch):
+    checkpoint = tmp_path / "run"
+    stopped_run(checkpoint, monkeypatch, None)
+    tensors, document = read_checkpoint(checkpoint, torch.device("cpu"))
+    document["state"]["threads"] = wrong
+    write_checkpoint(checkpoint, tensors, document)
+    with pytest.raises(FormatError, match="threads"):
+        Autoencoder("linear", code=2, epochs=40).fit(X, checkpoint=checkpoint, resume=True)
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ items.
 """
 
 N_VALIDATIONS = (4, 50)  # at least and at most
+MAX_THREADS = 1024  # OpenMP ends the process where it cannot start as many as it is told to
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,15 @@ class TrainingProgress:
         return ", ".join([*words, f"{self.items_per_second:,.0f} items/s", f"{minutes}:{seconds:02} left"])
 
 
+def checked_threads(threads: Any) -> int | None:
+    """Return a number of threads as an int, or None; ParameterError for what is no such number."""
+    if threads is None:
+        return None
+    if isinstance(threads, bool) or not (isinstance(threads, Integral) and 0 < int(threads) <= MAX_THREADS):
+        raise ParameterError(f"expected a whole number from 1 to {MAX_THREADS}", parameter="threads", value=threads)
+    return int(threads)  # JSON takes no numbers of NumPy's
+
+
 @dataclass(frozen=True)
 class RunOptions:
     """How to run a training.
@@ -157,7 +167,7 @@ class RunOptions:
     Raises
     ------
     ParameterError
-        If the number of threads is none.
+        If the number of threads is not between 1 and 1024.
     """
 
     checkpoint: Path | None = None
@@ -167,9 +177,7 @@ class RunOptions:
 
     def __post_init__(self) -> None:
         """Check the number of threads."""
-        threads: Any = self.threads
-        if threads is not None and not (isinstance(threads, Integral) and int(threads) > 0):
-            raise ParameterError("expected a whole number above 0", parameter="threads", value=self.threads)
+        object.__setattr__(self, "threads", checked_threads(self.threads))
 
 
 @dataclass
@@ -188,6 +196,10 @@ class TrainingState:
     history: dict[str, list[float]] = field(
         default_factory=lambda: {"epoch": [], "seconds": [], "loss": [], "held_out": []}
     )
+
+    def __post_init__(self) -> None:
+        """Check the number of threads, which may come from a file."""
+        self.threads = checked_threads(self.threads)
 
     def next_attempt(self) -> "TrainingState":
         """Return the state at the begin of the next attempt, which has what is left of a budget in minutes."""
