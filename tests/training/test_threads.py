@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from narrows import Autoencoder, FormatError, ParameterError
+from narrows import Autoencoder, Denoiser, FormatError, ParameterError, data
 from narrows.artifacts.checkpoint import read_checkpoint, write_checkpoint
 from narrows.cli import waiting
+from narrows.plans import denoiser_plan
 from narrows.training import loop, threads
 from narrows.training.threads import ThreadChoice, chosen_threads
 
@@ -60,6 +61,20 @@ def test_the_callers_number_comes_back():
     assert torch.get_num_threads() == before
     Autoencoder("linear", code=2, epochs=3, threads=2).fit(X)
     assert torch.get_num_threads() == before
+
+
+def test_the_result_is_calibrated_with_as_many(monkeypatch):
+    used = []
+
+    def noting(*arguments):
+        used.append(torch.get_num_threads())
+        return calibrate(*arguments)
+
+    calibrate = denoiser_plan.calibrate
+    monkeypatch.setattr(denoiser_plan, "calibrate", noting)
+    digits = data.read("digits").select(slice(400))
+    Denoiser("gaussian:0.5", learning_rate=4e-3, epochs=7, threads=3).fit(digits)
+    assert used == [3]
 
 
 def test_a_run_is_resumed_with_as_many(tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ from narrows.data.axes import layout_of
 from narrows.plans.defaults import default_batch_size, default_epochs, default_learning_rate
 from narrows.training.loop import train
 from narrows.training.task import Net, RunOptions, Settings, Trained, TrainingTask
+from narrows.training.threads import chosen_threads
 from narrows.training.torch_state import default_torch_state
 
 
@@ -133,7 +134,10 @@ def run_plan(plan: TrainingPlan[Any], run: RunOptions) -> Fitted:
     KeyboardInterrupt
         If the training was interrupted before there was one. If there is one already, it is returned.
     """
-    return plan.finish(train(plan.task, run))
+    trained = train(plan.task, run)
+    # What is calibrated on the result is repeatable too.
+    with chosen_threads(trained.state.threads, measured=False):
+        return plan.finish(trained)
 
 
 def training_identity(tool: str, items: Items, **facts: Any) -> dict[str, Any]:
