@@ -179,7 +179,9 @@ def test_the_same_run_has_the_same_fingerprint(saved, tmp_path):
         max_size=4,
     ),
     st.dictionaries(
-        st.text(max_size=5), st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9), max_size=4
+        st.text(max_size=5),
+        st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text(max_size=9),
+        max_size=4,
     ),
 )
 def test_what_is_written_is_read(folder, specifications, facts):
