@@ -27,8 +27,13 @@ def decode(file, model=None):
     shapes = iter(file.get("shapes") or [document["shape"]] * sum(file["items"]))
     found = []
     for count, payload in zip(file["items"], file["chunks"], strict=True):
-        these = list(itertools.islice(shapes, count))
-        found += read_chunk(payload, these, axes, dtype, plan, grid, designs, tensors)
+        these, check = list(itertools.islice(shapes, count)), None
+        if file["version"] > 1:
+            check, payload = int.from_bytes(payload[:4], "little"), payload[4:]
+        items = read_chunk(payload, these, axes, dtype, plan, grid, designs, tensors)
+        values = b"".join(item.astype(item.dtype.newbyteorder("<")).tobytes() for item in items)
+        assert check in (None, zlib.crc32(values))
+        found += items
     return found
 
 

@@ -1,12 +1,14 @@
 """Make the files of `fixtures/`, which later versions must read as this one does. Not run by the tests.
 
-    python tests/codec/make_fixtures.py
+    python tests/codec/make_fixtures.py              # models too
+    python tests/codec/make_fixtures.py SUFFIX       # only files, named for what is new in them, by the models there
 
 Of each kind of data a model with networks as small as they come, and a file in each mode beside the values that come
 out of it.
 """
 
 import lzma
+import sys
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
@@ -46,7 +48,7 @@ def small(*given: object) -> object:
     return replace(found, **{name: replace(each, hidden=4, flag_hidden=4) for name, each in designs.items()})
 
 
-def make(name: str, training: np.ndarray, axes: str, test: np.ndarray, modes: dict[str, dict[str, object]]) -> None:
+def train(name: str, training: np.ndarray, axes: str) -> None:
     with patch.object(codec_training, "design_networks", small):
         codec = Codec(epochs=3, axes=axes, device="cpu").fit(training)
     tensors = {
@@ -58,24 +60,33 @@ def make(name: str, training: np.ndarray, axes: str, test: np.ndarray, modes: di
     codec.save(model)
     (FOLDER / f"{name}.safetensors.xz").write_bytes(lzma.compress(model.read_bytes(), preset=9))
     model.unlink()
+
+
+def compress(name: str, suffix: str, axes: str, test: np.ndarray, modes: dict[str, dict[str, object]]) -> None:
+    content = lzma.decompress((FOLDER / f"{name}.safetensors.xz").read_bytes())
+    codec = Codec.from_model(CodecModel.from_bytes(content).on("cpu"))
     for mode, demand in modes.items():
         items = Items.from_array(test, axes, names=[f"item {index}" for index in range(len(test))])
         blob = codec.compress(items if mode == "named" else test, **demand)
-        (FOLDER / f"{name}-{mode}.narrow").write_bytes(blob)
-        np.save(FOLDER / f"{name}-{mode}.npy", codec.decompress(blob))
+        path = FOLDER / f"{name}-{mode}{suffix}.narrow"
+        path.write_bytes(blob)
+        np.save(path.with_suffix(".npy"), codec.decompress(blob))
 
 
 def main() -> None:
     torch.set_num_threads(1)
-    FOLDER.mkdir(exist_ok=True)
+    suffix = "".join(f"-{word}" for word in sys.argv[1:])
+    if not suffix:
+        train("digits", digits(200), "NYX")
+        train("signals", signals(100), "NTC")
     test = digits(6)
     test[4] = RNG.integers(0, 256, test[4].shape)
     lossless = {"lossless": True}
     modes = {"lossless": lossless, "named": lossless, "bounded": {"max_error": 9}, "quality": {"quality": 35}}
-    make("digits", digits(200), "NYX", test, modes)
+    compress("digits", suffix, "NYX", test, modes)
     test = signals(5)
     test[1, 3, 0], test[2, 4, 1], test[3] = np.nan, np.inf, 1e30
-    make("signals", signals(100), "NTC", test, {"bounded": {"max_error": 0.05}, "quality": {"quality": 30}})
+    compress("signals", suffix, "NTC", test, {"bounded": {"max_error": 0.05}, "quality": {"quality": 30}})
 
 
 if __name__ == "__main__":

@@ -4,7 +4,9 @@ import zlib
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
+from narrows.codec.coder import CodedItems
 from narrows.codec.transforms.quantiser import Quantiser
 from narrows.errors import FormatError
 
@@ -12,6 +14,7 @@ from narrows.errors import FormatError
 @dataclass(frozen=True)
 class Plan:
     quantiser: Quantiser
+    path: str = "pixel"
 
 
 class Coder:
@@ -26,7 +29,8 @@ class Coder:
         k, exceptions = plan.quantiser.indices(x)
         assert len(exceptions) == 0
         steps = np.diff(k.reshape(len(k), -1), axis=1, prepend=0).astype(np.int32)
-        return zlib.compress(steps.tobytes()), np.array([8 * len(zlib.compress(item.tobytes())) for item in steps])
+        bits = np.array([8 * len(zlib.compress(item.tobytes())) for item in steps])
+        return CodedItems(zlib.compress(steps.tobytes()), bits, torch.from_numpy(k))
 
     def decode(self, plan, payload, shape, level=0):
         self.decoded.append((shape, level))
@@ -35,5 +39,7 @@ class Coder:
         except (zlib.error, ValueError) as error:
             raise FormatError(f"a payload that does not fit ({error})") from None
         spatial = 2 if len(shape) > 2 else 1
-        x = plan.quantiser.values(k)[(slice(None), *[slice(None, None, 2**level)] * spatial)]
-        return x.copy()
+        return torch.from_numpy(k[(slice(None), *[slice(None, None, 2**level)] * spatial)].copy())
+
+    def values(self, plan, indices, shape, level=0):
+        return plan.quantiser.values(indices.numpy())

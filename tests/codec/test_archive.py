@@ -1,6 +1,7 @@
 """Items go into an archive and come out of it, in chunks, on all cores, whole or in part."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from narrows.codec.container.archive_file import ArchiveReader
 from narrows.codec.container.mode import Mode
 from narrows.codec.model import CodecModel
 from narrows.data import Items
+from narrows.data.picture_metadata import PictureMetadata
 from narrows.errors import DataError, FormatError
 
 from .stand_in_model import StandInModel
@@ -97,10 +99,10 @@ def test_a_bound_is_kept():
     assert 0 < np.abs(errors).max() <= 8
 
 
-def test_one_item_such_as_the_model_knows_costs_24_bytes_beside_its_payload():
+def test_one_item_such_as_the_model_knows_costs_28_bytes_beside_its_payload():
     codec, items = StandInModel(), uniform(1)
-    payload, _ = codec.coder.encode(rate_control.choose_plan(codec.coder, items, LOSSLESS), items.values)
-    assert len(blob_of(items)) - len(payload) <= 24
+    coded = codec.coder.encode(rate_control.choose_plan(codec.coder, items, LOSSLESS), items.values)
+    assert len(blob_of(items)) - len(coded.payload) <= 28
     assert len(blob_of(uniform(1, np.uint16))) > len(blob_of(items))
 
 
@@ -146,12 +148,50 @@ def test_only_the_chunks_that_are_needed_are_decoded():
     assert [shape[0] for shape, _ in codec.coder.decoded[1:]] == [MOST_ITEMS] * 2
 
 
-def test_axes_are_those_of_the_arrays_that_the_model_was_trained_on():
-    items, codec = uniform(4), StandInModel(axes="XNY")
+@pytest.mark.parametrize(("axes", "model_axes"), [(None, "XNY"), ("XNY", "NYX"), ("XNY", "XNY")])
+def test_axes_are_those_of_the_arrays_that_were_compressed(axes, model_axes):
+    items, codec = replace(uniform(4), array_axes=axes), StandInModel(axes=model_axes)
     archived = opened(blob_of(items, codec=codec), codec)
     np.testing.assert_array_equal(archived[:], items.values.transpose(2, 0, 1))
     np.testing.assert_array_equal(archived[2], items[2].T)
     np.testing.assert_array_equal(next(iter(archived)), items[0].T)
+    assert archived.read().output_axes == "XNY"
+
+
+def test_an_item_without_an_axis_of_items_comes_back_without_one():
+    items = Items.from_array(uniform(1).values[0], "YX")
+    found = opened(blob_of(items)).read()
+    assert (found.output_axes, found.values.shape) == ("YX", (1, 12, 12))
+
+
+def test_what_files_say_beside_the_values_comes_back():
+    pictures = [
+        PictureMetadata(profile=b"profile" * 30, resolution=(300.0, 150.5)),
+        PictureMetadata(),
+        PictureMetadata(scheme="imagej", scale=(("unit", "µm"), ("spacing", 0.5), ("fps", 2)), axes="YX"),
+        PictureMetadata(),
+    ]
+    for facts in ({"pictures": pictures}, {"pictures": pictures[:1] * 4}, {"bits": [24] * 4}, {"bits": [24, 32] * 2}):
+        items = replace(uniform(4), **facts)
+        archived = opened(blob_of(items))
+        for only in (None, [1, 2]):
+            found = archived.read(only)
+            for name, values in facts.items():
+                assert getattr(found, name) == [values[index] for index in only or range(4)]
+    assert opened(blob_of(replace(uniform(4), pictures=[PictureMetadata()] * 4))).read().pictures is None
+
+
+def test_values_that_decode_otherwise_than_they_were_compressed_are_named():
+    items, codec = uniform(3), StandInModel()
+    blob = blob_of(items)
+    right = codec.coder.values
+    codec.coder.values = lambda *given: right(*given) ^ np.uint8(1)
+    archived = opened(blob, codec)
+    with pytest.raises(FormatError, match=r"x\.narrow: chunk 1 of 1: decodes to other values than those that were"):
+        archived.read()
+    assert archived.read(level=1).item_shape == (6, 6)  # parts cannot be checked
+    codec.coder.values = right
+    same(opened(blob, codec).read(), items)
 
 
 @pytest.mark.parametrize("items", [uniform(7), ragged(7)])
@@ -186,7 +226,8 @@ def test_whole_chunks_of_a_damaged_archive(names, threads):
 
 def test_a_payload_that_does_not_fit_is_named():
     codec = StandInModel()
-    codec.coder.encode = lambda plan, x: (b"no payload", np.ones(len(x)))
+    right = codec.coder.encode
+    codec.coder.encode = lambda plan, x: replace(right(plan, x), payload=b"no payload", bits=np.ones(len(x)))
     with pytest.raises(FormatError, match=r"x\.narrow: chunk 1 of 1: a payload that does not fit"):
         opened(blob_of(uniform(3), codec=codec)).read()
 

@@ -1,6 +1,7 @@
 """The .narrow file: what was written is read, and whatever else is there ends in a FormatError."""
 
 import io
+import json
 import random
 import struct
 import threading
@@ -11,10 +12,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import to_builtins
 
 from narrows.codec.container.archive_file import FORMAT, MAGIC, ArchiveReader, write_archive
 from narrows.codec.container.fields import MAX_INFLATED, pack_block, pack_number, pack_varint
 from narrows.codec.container.header import AXES, DTYPES
+from narrows.data.picture_metadata import PictureMetadata
 from narrows.errors import DataError, FormatError
 
 FINGERPRINT = "0123456789abcdef" * 4
@@ -22,6 +25,19 @@ PAYLOADS = [bytes([index]) * (40 + 7 * index) for index in range(5)]
 HOSTILE_NAMES = (
     *("", ".", "..", "../a", "a/..", "a/../../b", "./a", "/etc/passwd", "a//b", "a/", "//a"),
     *("C:a", "c:/a", "C:\\a", "\\a", "a\\..\\b", "a\nb", "a\n", "\x1b[2J", "a\x7f", "\x85"),
+)
+HOSTILE_METADATA = (
+    *(b"[]", b"{", b"\xff", b"[" * 9999, b'{"bits":' + b"9" * 30 + b"}"),
+    *(b'{"axes":"NYY"}', b'{"axes":"Q"}', b'{"axes":3}', b'{"bits":0}', b'{"bits":[8,8]}', b'{"bits":true}'),
+    *(b'{"pictures":3}', b'{"pictures":[3]}', b'{"pictures":[],"picture_of":[0]}', b'{"picture_of":[0]}'),
+    *(
+        json.dumps({"pictures": [{**to_builtins(PictureMetadata()), **fact}]}).encode()
+        for fact in (
+            *({"profile": 3}, {"profile": "no base64!"}, {"resolution": [1]}, {"resolution": [1, -1]}, {"unit": 9}),
+            *({"resolution": [1, float("inf")]}, {"scheme": "x"}, {"axes": "y"}, {"scale": [["a b", 1]]}),
+            *({"scale": [["a", "\x1b"]]}, {"scale": [["a", float("nan")]]}, {"scale": 3}),
+        )
+    ),
 )
 
 
@@ -44,7 +60,7 @@ def sealed(header, rest=b""):
 def crafted(flags, *fields, count=1, chunks=None):
     """A file by its fields, none of them checked. chunks: their table, with the checks; that of one chunk if None."""
     counted = pack_varint(count) if flags & 0x80 else b""
-    return sealed(b"".join([b"\0" * 6, bytes([flags]), counted, b"\0" * 4 if chunks is None else chunks, *fields]))
+    return sealed(b"".join([b"\0" * 6, pack_varint(flags), counted, b"\0" * 4 if chunks is None else chunks, *fields]))
 
 
 def tried(read):
@@ -292,14 +308,14 @@ def test_any_flags_with_any_numbers(flags, fields):
         (b"\x89PNG\r\n\x1a\n" + b"\0" * 30, "not a .narrow file"),
         (MAGIC, "not a .narrow file"),
         (MAGIC + b"\0" * 30, "not a .narrow file"),
-        (MAGIC + b"\2" + b"\0" * 30, "of format 2; this narrows reads up to format 1; upgrade it"),
+        (MAGIC + b"\3" + b"\0" * 30, "of format 3; this narrows reads up to format 2; upgrade it"),
         (MAGIC + b"\1", "its header is invalid"),
         (MAGIC + b"\1" + b"\xff" * 30, "its header is invalid: a number without an end"),
         (MAGIC + b"\1" + b"\xff" * 8 + b"\x7f" + b"\0" * 30, "truncated: its 43 bytes end inside its header"),
         (MAGIC + b"\1\x10" + b"\0" * 30, "its header fails its checksum"),
         (sealed(b""), "6 bytes wanted where 0 are left"),
         (crafted(0x80, count=0), "it holds no items"),
-        (crafted(0x80, count=2**33 + 1), "8,589,934,593 values or more; the limit is 67,518,464"),
+        (crafted(0x80, count=2**33 + 1), "8,589,934,593 values or more; the limit is 67,534,848"),
         (crafted(0xC0, count=2**33, chunks=b"\1" + b"\0" * 99), "8,589,934,592 values or more; the limit is"),
         (crafted(0xC0, count=2, chunks=b"\0\2\x09\0" + b"\0" * 3), "2 chunks where 5 bytes are left"),
         (crafted(0xC0, count=2, chunks=b"\0\2\x09\0" + b"\0" * 7), "4 bytes wanted where 3 are left"),
@@ -328,8 +344,10 @@ def test_any_flags_with_any_numbers(flags, fields):
         (crafted(0x90, pack_block(b"a\0a"), count=2), "two items have the name 'a'"),
         (crafted(0x10, pack_varint(2 * 50) + b"short"), "50 bytes wanted where 5 are left"),
         (crafted(0x10, pack_varint(2 * 5 + 1) + b"short"), "deflated bytes that"),
+        (crafted(0x200), "unknown flags 0x200"),
+        *[(crafted(0x100, pack_block(text)), "its header is invalid") for text in HOSTILE_METADATA],
     ],
-    ids=range(37),
+    ids=range(38 + len(HOSTILE_METADATA)),
 )
 def test_what_is_refused(content, words):
     refused(content, words)

@@ -1,6 +1,7 @@
 """docs/format.md is enough to read a file: its reader reads what the code writes, and its examples are real files."""
 
 import io
+import json
 import re
 from pathlib import Path
 
@@ -8,12 +9,14 @@ import numpy as np
 import pytest
 
 from narrows.codec.container.archive_file import ArchiveReader, write_archive
+from narrows.codec.container.metadata import ArchiveMetadata
+from narrows.data.picture_metadata import PictureMetadata
 
 PAGE = (Path(__file__).parents[2] / "docs" / "format.md").read_text(encoding="utf-8")
 EXAMPLES = [bytes.fromhex(lines) for lines in re.findall(r"(?m)^((?: {4}(?:[0-9a-f]{2} ?)+\n)+)", PAGE)]
 FINGERPRINT = "3f2a9c01d4e7"
 FIELDS = [
-    dict(mode={"psnr": 33.8}, chunk_items=[1], chunks=[b"digit"]),
+    dict(mode={"psnr": 33.8}, chunk_items=[1], chunks=[b"\x78\x56\x34\x12digit"]),
     dict(
         mode={"lossless": True},
         axes="NYXC",
@@ -21,7 +24,7 @@ FIELDS = [
         shapes=np.array([[2, 3, 3], [4, 5, 3], [30, 2, 3]]),
         names=["cat.png", "dog.png", "zoo/owl.png"],
         chunk_items=[2, 1],
-        chunks=[b"first", b"second"],
+        chunks=[b"\1\0\0\0first", b"\2\0\0\0second"],
         parameters=b"\x07",
         model=b"MODEL",
     ),
@@ -37,6 +40,7 @@ FIELDS = [
         dtype="float64",
         shapes=(np.arange(600) % 300 + 1).reshape(300, 2),
         names=[f"folder/picture {index}.png" for index in range(300)],
+        metadata=ArchiveMetadata(axes="NXY", pictures=(PictureMetadata(profile=b"profile", resolution=(2.0, 3.5)),)),
     ),
 ]
 
@@ -59,6 +63,8 @@ def test_the_reader_of_the_page_reads_what_is_written(fields):
     assert file["chunks"] == fields["chunks"]
     assert file["parameters"] == fields.get("parameters", b"")
     assert file["model"] == fields.get("model", b"")
+    if "metadata" in fields:
+        assert file["metadata"] == json.loads(fields["metadata"].to_bytes())
     for name in ("axes", "dtype", "names"):
         assert file.get(name) == fields.get(name)
     if "shapes" in fields:

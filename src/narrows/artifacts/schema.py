@@ -12,7 +12,10 @@ Record = TypeVar("Record")
 
 def parse_document(text: str) -> Any:
     """Return what a JSON text says; ValueError where it is none, or holds whole numbers of more than 64 bits."""
-    return json.loads(text, parse_int=_whole_number)
+    try:
+        return json.loads(text, parse_int=_whole_number)
+    except RecursionError:
+        raise ValueError("objects nested too deeply") from None
 
 
 def _whole_number(digits: str) -> int:

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -74,7 +73,7 @@ def open(path: str | os.PathLike[str], model: Model = None, max_pixels: int | No
 class Archive(Sequence[np.ndarray]):
     """The items in a `.narrow` file: ``archive[17]``, ``archive[200:300]``, ``for item in archive``.
 
-    Items have the axes of the arrays that the model was trained on. A slice, or a list of indices, gives an array of
+    Items have the axes of the arrays that were compressed. A slice, or a list of indices, gives an array of
     several items, or a list if they have different sizes. Items that are stored in one chunk are decoded together.
 
     Parameters
@@ -151,6 +150,12 @@ class Archive(Sequence[np.ndarray]):
         return self._decoder.axes
 
     @property
+    def array_axes(self) -> str:
+        """Axes of arrays of items, in the order of those that were compressed."""
+        axes = self.header.metadata.axes or self.model.axes
+        return axes if "N" in axes else f"N{axes}"
+
+    @property
     def spatial_dims(self) -> int:
         """Number of spatial axes of an item."""
         return self._decoder.spatial_dims
@@ -177,7 +182,7 @@ class Archive(Sequence[np.ndarray]):
         different, places = np.unique(chosen, return_inverse=True)
         items = self.read(different.tolist()).select(places)
         if items.uniform:
-            return in_user_order(items.values, self.model.axes)
+            return in_user_order(items.values, self.array_axes)
         return [self._as_given(item) for item in items]
 
     def __iter__(self) -> Iterator[np.ndarray]:
@@ -219,8 +224,7 @@ class Archive(Sequence[np.ndarray]):
         IndexError
             If there is no such item.
         """
-        items, bits = self._decoder.read(only, level, keep_going, progress), self.model.training.bits
-        return replace(items, array_axes=self.model.axes, bits=None if bits is None else [bits] * len(items))
+        return self._decoder.read(only, level, keep_going, progress)
 
     def close(self) -> None:
         """Close the file; leaving a `with` block does it too."""
@@ -246,7 +250,7 @@ class Archive(Sequence[np.ndarray]):
         return item
 
     def _as_given(self, item: np.ndarray) -> np.ndarray:
-        return in_user_order(item, self.model.axes.replace("N", ""))
+        return in_user_order(item, self.array_axes.replace("N", ""))
 
 
 def find_model(reader: ArchiveReader, name: str, model: Model, folders: Iterable[Path] = ()) -> CodecModel:

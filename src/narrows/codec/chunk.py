@@ -9,15 +9,19 @@ exceptions       length (varint); the values that the quantiser's grid does not 
                  them; their positions are in all coded items, group after group
 payloads         of the coded items of one shape, the shapes in the order in which they first come; each but the
                  last with its length (varint) before it
+
+What a checksum covers, so that another computation than that of the encoder is noticed: the values of the items, or on
+the latent path, where they come from floating point, the indices of each group.
 """
 
 import math
-from collections.abc import Collection, Sequence
+import zlib
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
 from narrows.codec import stored
-from narrows.codec.coder import Coder
+from narrows.codec.coder import CodedItems, Coder
 from narrows.codec.coding_plan import CodingPlan
 from narrows.codec.container.fields import Fields, pack_block, pack_varint
 from narrows.codec.transforms.quantiser import Exceptions, pack_exceptions, unpack_exceptions
@@ -27,6 +31,14 @@ MOST_ITEMS, MOST_VALUES = 1024, 2**21  # in a chunk
 _STORED, _EXCEPTIONS = 1, 2
 _SUSPICIOUS = 4  # coded items that take more than one part in so many of their raw size are compared with stored ones
 BITS_BESIDE_VALUE = 8  # what an exception costs, roughly, beside its value
+
+
+def checksum(arrays: Iterable[np.ndarray]) -> int:
+    """Return the CRC-32 of the bytes of values in turn, little-endian and in C order."""
+    check = 0
+    for array in arrays:
+        check = zlib.crc32(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).data, check)
+    return check
 
 
 def chunks_of(items: Items) -> list[range]:
@@ -43,19 +55,28 @@ def chunks_of(items: Items) -> list[range]:
     return [*runs, range(start, len(items))]
 
 
-def encode_chunk(coder: Coder, plan: CodingPlan, items: Sequence[np.ndarray]) -> bytes:
-    """Return the payload of items of one type; `decode_chunk` is the inverse."""
+def encode_chunk(coder: Coder, plan: CodingPlan, items: Sequence[np.ndarray]) -> tuple[bytes, list[np.ndarray]]:
+    """Return the payload of items of one type, and what its checksum covers; `decode_chunk` is the inverse."""
     is_stored = np.zeros(len(items), bool)
     payloads, positions, values, before = [], [], [], 0
+    decoded, indices = list(items), []
     for members in groups([item.shape for item in items]):
         x = np.stack([items[index] for index in members])
-        coded, payload, exceptions = _encode_group(coder, plan, x)
-        is_stored[members] = ~coded
-        if coded.any():
-            payloads.append(payload)
-            positions.append(exceptions.positions + before)
-            values.append(exceptions.values)
-            before += x[coded].size
+        is_coded, coded, exceptions = _encode_group(coder, plan, x)
+        is_stored[members] = ~is_coded
+        if coded is None:
+            continue
+        payloads.append(coded.payload)
+        positions.append(exceptions.positions + before)
+        values.append(exceptions.values)
+        before += x[is_coded].size
+        if plan.path == "latent":
+            indices.append(coded.indices.cpu().numpy())
+        else:
+            found = coder.values(plan, coded.indices, x[is_coded].shape)
+            exceptions.put_into(found)
+            for index, item in zip(np.array(members)[is_coded].tolist(), found, strict=True):
+                decoded[index] = item
     parts = [bytes([_STORED * bool(is_stored.any()) | _EXCEPTIONS * any(map(len, positions))])]
     if is_stored.any():
         flat = np.concatenate([items[index].reshape(-1) for index in np.flatnonzero(is_stored).tolist()])
@@ -64,7 +85,7 @@ def encode_chunk(coder: Coder, plan: CodingPlan, items: Sequence[np.ndarray]) ->
         parts += _sized(pack_exceptions(Exceptions(np.concatenate(positions), np.concatenate(values))))
     for payload in payloads[:-1]:
         parts += _sized(payload)
-    return b"".join([*parts, *payloads[-1:]])
+    return b"".join([*parts, *payloads[-1:]]), indices if plan.path == "latent" else decoded
 
 
 def decode_chunk(
@@ -75,8 +96,8 @@ def decode_chunk(
     spatial: int,
     level: int = 0,
     wanted: Collection[int] | None = None,
-) -> list[np.ndarray | None]:
-    """Return the items of a chunk.
+) -> tuple[list[np.ndarray | None], list[np.ndarray]]:
+    """Return the items of a chunk, and what its checksum covers.
 
     Parameters
     ----------
@@ -93,7 +114,8 @@ def decode_chunk(
     level : int
         Decode only every ``2**level``-th value along each spatial axis.
     wanted : collection of int, optional
-        Items to decode; all by default. In the place of others there may be None.
+        Items to decode; all by default. In the place of others there may be None. The checksum is that of all items,
+        at level 0.
 
     Raises
     ------
@@ -122,44 +144,49 @@ def decode_chunk(
     exceptions = Exceptions(np.empty(0, np.int64), np.empty(0, dtype))
     if parts & _EXCEPTIONS:
         exceptions = unpack_exceptions(fields.take(fields.varint()), dtype, total)
-    before = 0
+    before, covered = 0, []
     for number, members in enumerate(coded):
         content = fields.rest() if number + 1 == len(coded) else fields.take(fields.varint())
         shape = (len(members), *shapes[members[0]])
         if any(index in wanted for index in members):
-            x = coder.decode(plan, content, shape, level)
+            indices = coder.decode(plan, content, shape, level)
+            covered.append(indices.cpu().numpy())
+            x = coder.values(plan, indices, shape, level)
             _put(exceptions.between(before, before + math.prod(shape)), x, shape, spatial, level)
             for index, item in zip(members, x, strict=True):
                 found[index] = item
         before += math.prod(shape)
     if fields.left:
         raise fields.invalid(f"{fields.left} bytes too many")
-    return found
+    return found, covered if plan.path == "latent" else [item for item in found if item is not None]
 
 
-def _encode_group(coder: Coder, plan: CodingPlan, items: np.ndarray) -> tuple[np.ndarray, bytes, Exceptions]:
-    """Return which of the items (n, ...) are coded rather than stored, the payload of these, and their exceptions."""
+def _encode_group(
+    coder: Coder, plan: CodingPlan, items: np.ndarray
+) -> tuple[np.ndarray, CodedItems | None, Exceptions]:
+    """Return which of the items (n, ...) are coded rather than stored, these as coded, and their exceptions."""
     size, raw = items[0].size, 8 * items[0].nbytes
     x, exceptions = plan.quantiser.without_exceptions(items)
     holders = exceptions.positions // size
     beside = np.bincount(holders, minlength=len(x)) * (8 * x.itemsize + BITS_BESIDE_VALUE)
-    coded, payload = beside < raw, b""
-    if coded.any():
-        payload, bits = coder.encode(plan, x[coded])
-        cost = beside[coded] + bits + max(0, 8 * len(payload) - bits.sum()) / len(bits)
+    is_coded, coded = beside < raw, None
+    if is_coded.any():
+        coded = coder.encode(plan, x[is_coded])
+        bits = coded.bits
+        cost = beside[is_coded] + bits + max(0, 8 * len(coded.payload) - bits.sum()) / len(bits)
         alternative = np.full(len(cost), np.inf)
         costly = cost * _SUSPICIOUS > raw
-        alternative[costly] = stored.bits(items[coded][costly])
+        alternative[costly] = stored.bits(items[is_coded][costly])
         kept = cost <= alternative
         if not kept.all():
-            coded[coded] = kept
-            payload = coder.encode(plan, x[coded])[0] if kept.any() else b""
-        if 8 * len(payload) + beside[coded].sum() > alternative[kept].sum():
-            coded[:] = False
-    renumbered = np.cumsum(coded) - 1
-    held = coded[holders]
+            is_coded[is_coded] = kept
+            coded = coder.encode(plan, x[is_coded]) if kept.any() else None
+        if coded and 8 * len(coded.payload) + beside[is_coded].sum() > alternative[kept].sum():
+            is_coded[:], coded = False, None
+    renumbered = np.cumsum(is_coded) - 1
+    held = is_coded[holders]
     positions = renumbered[holders[held]] * size + exceptions.positions[held] % size
-    return coded, payload, Exceptions(positions, exceptions.values[held])
+    return is_coded, coded, Exceptions(positions, exceptions.values[held])
 
 
 def _put(exceptions: Exceptions, x: np.ndarray, shape: tuple[int, ...], spatial: int, level: int) -> None:

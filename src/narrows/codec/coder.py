@@ -1,8 +1,7 @@
 """Coding of items of one shape, by the pixel path or by the latent path."""
 
 import math
-from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -20,6 +19,25 @@ from narrows.networks import Network, cut
 from narrows.training.batches import Scale
 
 STEPS_PER_OCTAVE = 4  # of the pixel path's tables of steps
+
+
+@dataclass(frozen=True, eq=False)
+class CodedItems:
+    """Items of one shape as they are coded.
+
+    Parameters
+    ----------
+    payload : bytes
+        The range coder's bytes.
+    bits : ndarray of shape (n,)
+        The cost of each item.
+    indices : integer tensor of shape (n, C, *S)
+        What the payload holds: indices of quantised values or latents.
+    """
+
+    payload: bytes
+    bits: np.ndarray
+    indices: Tensor
 
 
 class Coder:
@@ -110,13 +128,8 @@ class Coder:
             raise fields.invalid(f"{fields.left} bytes too many")
         return plan
 
-    def encode(self, plan: CodingPlan, x: np.ndarray) -> tuple[bytes, np.ndarray]:
-        """Return the payload of items (n, *S[, C]) of one shape, and the cost of each in bits (n,)."""
-        payload, costs, _ = self.try_out(plan, x)
-        return payload, costs
-
-    def try_out(self, plan: CodingPlan, x: np.ndarray) -> tuple[bytes, np.ndarray, Callable[[], np.ndarray]]:
-        """Encode items, and also return a function that returns them as they will be decoded."""
+    def encode(self, plan: CodingPlan, x: np.ndarray) -> CodedItems:
+        """Encode items (n, *S[, C]) of one shape."""
         encoder = SymbolEncoder()
         if plan.path == "latent":
             z = self.network.encode(self._scale(x.dtype)(torch.from_numpy(np.ascontiguousarray(x)).to(self.device)))[0]
@@ -124,7 +137,7 @@ class Coder:
             k, costs = self.latents.encode(
                 encoder, EncodeRequest(indices(z, steps).to(torch.int32)), int(plan.entry), 1
             )
-            return encoder.payload(), costs, lambda: self._from_latents(plan, k, x.shape[1:])
+            return CodedItems(encoder.payload(), costs, k)
         model, step = self._interlaced(plan.quantiser), plan.quantiser.step
         request = EncodeRequest(self._channels_first(plan.quantiser.indices(x)[0]))
         if plan.weight:
@@ -132,22 +145,27 @@ class Coder:
             true = self._channels_first(((x.astype(np.float64) - start) / step).astype(np.float32))
             request = replace(request, x=true, weight=plan.weight)
         k, costs = model.encode(encoder, request, int(plan.entry), int(step) if self.grid.whole else 1)
-        return encoder.payload(), costs, lambda: self._from_pixels(plan, k)
+        return CodedItems(encoder.payload(), costs, k)
 
-    def decode(self, plan: CodingPlan, payload: bytes, shape: tuple[int, ...], level: int = 0) -> np.ndarray:
-        """Return the items (n, *S[, C]), of each every ``2**level``-th value along an axis; FormatError if corrupt."""
-        n, *rest = shape
-        spatial = tuple(rest[:-1]) if self.has_channels else tuple(rest)
+    def decode(self, plan: CodingPlan, payload: bytes, shape: tuple[int, ...], level: int = 0) -> Tensor:
+        """Return the indices of items of a shape (n, *S[, C]); FormatError if corrupt.
+
+        Of quantised values only every ``2**level``-th along a spatial axis.
+        """
+        n, spatial = shape[0], self._spatial(shape)
         decoder = SymbolDecoder(payload)
         if plan.path == "latent":
             grid = self.network.code_shapes(spatial)[0][1:]
-            k = self.latents.decode(decoder, n, tuple(grid), int(plan.entry), 1)
-            whole = self._from_latents(plan, k, tuple(rest))
-            return whole[(slice(None), *(slice(None, None, 2**level) for _ in spatial))]
-        model, step = self._interlaced(plan.quantiser), plan.quantiser.step
-        size = int(step) if self.grid.whole else 1
-        k = model.decode(decoder, n, spatial, int(plan.entry), size, level)
-        return self._from_pixels(plan, k, exact=level == 0)
+            return self.latents.decode(decoder, n, tuple(grid), int(plan.entry), 1)
+        size = int(plan.quantiser.step) if self.grid.whole else 1
+        return self._interlaced(plan.quantiser).decode(decoder, n, spatial, int(plan.entry), size, level)
+
+    def values(self, plan: CodingPlan, indices: Tensor, shape: tuple[int, ...], level: int = 0) -> np.ndarray:
+        """Return the values that indices of items of a shape (n, *S[, C]) stand for, coarse ones as `decode` does."""
+        if plan.path == "pixel":
+            return self._from_pixels(plan, indices, exact=level == 0)
+        coarse = (slice(None, None, 2**level),) * len(self._spatial(shape))
+        return self._from_latents(plan, indices, shape[1:])[(slice(None), *coarse)]
 
     def _from_pixels(self, plan: CodingPlan, k: Tensor, exact: bool = True) -> np.ndarray:
         """Return the values of indices (n, C, *S); without `exact` the middles of their cells."""
@@ -158,13 +176,17 @@ class Coder:
         return quantiser.values(self._channels_last(k), fraction)
 
     def _from_latents(self, plan: CodingPlan, k: Tensor, shape: tuple[int, ...]) -> np.ndarray:
-        spatial = shape[:-1] if self.has_channels else shape
+        spatial = self._spatial((1, *shape))
         scale = self._scale(plan.quantiser.dtype)
         parts = [
             scale.inverse(cut(self.network.decode([part * step_of(plan.entry, self.scaling.is_range)]), spatial))
             for part in torch.split(k.float(), max(1, 2**22 // math.prod(shape)))
         ]
         return np.concatenate(parts)
+
+    def _spatial(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the spatial part of a shape (n, *S[, C])."""
+        return shape[1:-1] if self.has_channels else shape[1:]
 
     def _interlaced(self, quantiser: Quantiser) -> InterlacedCoder:
         return self.pixels["lossless" if quantiser.whole and quantiser.step == 1 else "lossy"]

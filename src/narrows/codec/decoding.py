@@ -5,10 +5,13 @@ from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from itertools import accumulate, groupby
+from typing import Protocol
 
 import numpy as np
 
+from narrows.artifacts.manifest import TrainingRecord
 from narrows.codec import windows
+from narrows.codec.chunk import checksum
 from narrows.codec.coder import Coder
 from narrows.codec.coding_plan import CodingPlan
 from narrows.codec.container.archive_file import ArchiveReader
@@ -21,6 +24,32 @@ from narrows.errors import FormatError
 Decoded = list[np.ndarray | None]
 """The items of a chunk; None for those that were not asked for."""
 
+CHECK_BYTES = 4  # of the decoded values, before the payload of a chunk from format 2 on
+
+
+class DecodingModel(Protocol):
+    """What decoding needs of a codec."""
+
+    @property
+    def axes(self) -> str:
+        """Axes of the arrays that it was trained on, in their own order."""
+
+    @property
+    def coder(self) -> Coder:
+        """What codes items of one shape."""
+
+    @property
+    def training(self) -> TrainingRecord:
+        """How it was trained."""
+
+    @property
+    def item_shape(self) -> tuple[int, ...] | None:
+        """The shape of items for which a file states none."""
+
+    @property
+    def rate(self) -> int | None:
+        """Sampling rate in Hz."""
+
 
 class ArchiveDecoder:
     """Decodes the chunks of a file.
@@ -31,12 +60,8 @@ class ArchiveDecoder:
         The file.
     name : str
         What error messages call it.
-    coder : Coder
-        The coder of its model.
-    item_shape : tuple of int or None
-        The shape of items for which the file states none.
-    rate : int or None
-        Sampling rate of the items in Hz.
+    model : CodecModel
+        Its model.
 
     Raises
     ------
@@ -44,12 +69,10 @@ class ArchiveDecoder:
         If the model cannot have compressed the file.
     """
 
-    def __init__(
-        self, reader: ArchiveReader, name: str, coder: Coder, item_shape: tuple[int, ...] | None, rate: int | None
-    ) -> None:
-        self.reader, self.name, self.coder, self.rate = reader, name, coder, rate
-        if item_shape is not None:
-            reader.complete(coder.axes, str(coder.grid.dtype), item_shape)
+    def __init__(self, reader: ArchiveReader, name: str, model: DecodingModel) -> None:
+        self.reader, self.name, self.model, self.coder = reader, name, model, model.coder
+        if model.item_shape is not None:
+            reader.complete(self.coder.axes, str(self.coder.grid.dtype), model.item_shape)
         self._check_fit()
         self.plan = self._plan()
         self.starts = list(accumulate(self.header.chunk_items[:-1], initial=0))
@@ -87,9 +110,15 @@ class ArchiveDecoder:
         start, count = self.starts[chunk], self.header.chunk_items[chunk]
         shapes = [self.shape(index) for index in range(start, start + count)]
         within = None if wanted is None else {index - start for index in wanted}
-        payload = self.reader.chunk(chunk)
+        content = self.reader.chunk(chunk)
+        has_check = self.reader.version > 1
+        check, payload = (content[:CHECK_BYTES], content[CHECK_BYTES:]) if has_check else (b"", content)
         try:
-            return windows.decode(self.coder, self.plan, payload, shapes, self.spatial_dims, level, within)
+            found, covered = windows.decode(self.coder, self.plan, payload, shapes, self.spatial_dims, level, within)
+            complete = level == 0 and all(item is not None for item in found)
+            if has_check and complete and checksum(covered) != int.from_bytes(check, "little"):
+                raise FormatError("decodes to other values than those that were compressed")
+            return found
         except FormatError as error:
             raise FormatError(f"{self.name}: chunk {chunk + 1} of {len(self.starts)}: {error}") from None
 
@@ -147,8 +176,10 @@ class ArchiveDecoder:
         total = int(shapes.prod(axis=1).sum()) * (len(indices) if one else 1)
         values = allocate(total, self.plan.quantiser.dtype)
         if (shapes == shapes[0]).all():
-            return Items(values.reshape(-1, *shapes[0]), self.axes, source=self.name, rate=self.rate)
-        return Items.ragged(values, shapes, self.axes, source=self.name, rate=self.rate)
+            items = Items(values.reshape(-1, *shapes[0]), self.axes, source=self.name, rate=self.model.rate)
+        else:
+            items = Items.ragged(values, shapes, self.axes, source=self.name, rate=self.model.rate)
+        return self.header.metadata.put_on(items, indices, self.model.axes, self.model.training.bits)
 
     def _plan(self) -> CodingPlan:
         try:
@@ -164,3 +195,6 @@ class ArchiveDecoder:
         whole = np.dtype(header.dtype).kind != "f"
         if header.axes != self.coder.axes or channels != self.coder.channels or whole != grid.whole:
             raise FormatError(f"{self.name}: its header is invalid: its model does not take items such as these")
+        axes = header.metadata.axes
+        if axes is not None and {*axes, "N"} != {*str(header.axes)}:
+            raise FormatError(f"{self.name}: its header is invalid: arrays of axes {axes} of items of {header.axes}")

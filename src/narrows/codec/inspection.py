@@ -11,7 +11,7 @@ import numpy as np
 from narrows.artifacts.lookup import find_model_file
 from narrows.artifacts.model_file import ModelFile
 from narrows.codec.coding_plan import path_of
-from narrows.codec.container.archive_file import FORMAT, ArchiveReader
+from narrows.codec.container.archive_file import ArchiveReader
 from narrows.data.axes import layout_of
 from narrows.errors import FormatError
 
@@ -57,7 +57,7 @@ def _describe(reader: ArchiveReader, model_at: str | None) -> dict[str, Any]:
     header, sizes = reader.header, reader.sizes()
     return {
         "bytes": sizes["total"],
-        "format": FORMAT,
+        "format": reader.version,
         "items": header.count,
         "named": header.names is not None,
         "axes": header.axes,

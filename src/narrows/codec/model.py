@@ -15,12 +15,13 @@ from narrows.artifacts.description import describe_model, full_document
 from narrows.artifacts.manifest import TrainingRecord
 from narrows.artifacts.model_file import ModelFile
 from narrows.codec import windows
-from narrows.codec.chunk import chunks_of
+from narrows.codec.chunk import checksum, chunks_of
 from narrows.codec.codec_manifest import CodecManifest
 from narrows.codec.coder import Coder
 from narrows.codec.container.archive_file import ArchiveReader, write_archive
+from narrows.codec.container.metadata import ArchiveMetadata
 from narrows.codec.container.mode import Mode
-from narrows.codec.decoding import ArchiveDecoder
+from narrows.codec.decoding import CHECK_BYTES, ArchiveDecoder
 from narrows.codec.entropy.integer_network import part
 from narrows.codec.entropy.interlaced import InterlacedCoder
 from narrows.codec.parallel import ordered_parallel_map
@@ -260,7 +261,8 @@ class CodecModel:
         )
 
         def encode(run: range) -> bytes:
-            return windows.encode(self.coder, plan, [items[index] for index in run], items.spatial_dims)
+            payload, covered = windows.encode(self.coder, plan, [items[index] for index in run], items.spatial_dims)
+            return checksum(covered).to_bytes(CHECK_BYTES, "little") + payload
 
         def payloads() -> Generator[bytes, None, None]:
             with closing(ordered_parallel_map(encode, runs)) as found:
@@ -280,6 +282,7 @@ class CodecModel:
                 dtype=None if as_the_model else str(items.dtype),
                 shapes=None if as_the_model else items.item_shape if items.shapes is None else items.shapes,
                 names=items.names,
+                metadata=ArchiveMetadata.of_items(items, self.axes, self.training.bits),
                 parameters=plan.to_bytes(),
                 model=self.to_file().to_bytes() if embed_model else None,
             )
@@ -308,7 +311,7 @@ class CodecModel:
         needed = reader.header.fingerprint
         if not self.fingerprint.startswith(needed):
             raise FormatError(f"{name}: needs the model {needed}; the one given is {self.fingerprint[:12]}")
-        return ArchiveDecoder(reader, name, self.coder, self.item_shape, self.rate)
+        return ArchiveDecoder(reader, name, self)
 
     def describe(self) -> list[tuple[str, str]]:
         """Return rows for ``narrows info``: what is described, and how it is."""

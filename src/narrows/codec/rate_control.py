@@ -170,12 +170,12 @@ def try_out(coder: Coder, plan: CodingPlan, stacks: list[np.ndarray]) -> Trial:
     bits, squares, count = 0.0, 0.0, 0
     for x in stacks:
         held, exceptions = plan.quantiser.without_exceptions(x)
-        _, costs, decoded = coder.try_out(plan, held)
-        found = decoded()
+        coded = coder.encode(plan, held)
+        found = coder.values(plan, coded.indices, held.shape)
         exceptions.put_into(found)
         finite = np.isfinite(x)
         difference = found[finite].astype(np.float64) - x[finite].astype(np.float64)
-        bits += costs.sum() + len(exceptions) * (8 * x.itemsize + BITS_BESIDE_VALUE)
+        bits += coded.bits.sum() + len(exceptions) * (8 * x.itemsize + BITS_BESIDE_VALUE)
         squares += float((difference**2).sum())
         count += difference.size
     return Trial(plan, bits, squares / max(count, 1), count)

@@ -41,14 +41,16 @@ def cut(item: np.ndarray, spatial: int) -> list[np.ndarray]:
 
 
 @default_torch_state()
-def encode(coder: Coder, plan: CodingPlan, items: Sequence[np.ndarray], spatial: int) -> bytes:
-    """Return the payload of the items of a chunk; `decode` is the inverse."""
+def encode(coder: Coder, plan: CodingPlan, items: Sequence[np.ndarray], spatial: int) -> tuple[bytes, list[np.ndarray]]:
+    """Return the payload of the items of a chunk, and what its checksum covers; `decode` is the inverse."""
     parts = cut(items[0], spatial)
     if len(items) > 1 or len(parts) == 1:
         return encode_chunk(coder, plan, items)
-    payloads = list(ordered_parallel_map(lambda part: encode_chunk(coder, plan, [part]), parts))
+    coded = list(ordered_parallel_map(lambda part: encode_chunk(coder, plan, [part]), parts))
+    payloads = [payload for payload, _ in coded]
     sized = [piece for payload in payloads[:-1] for piece in (pack_varint(len(payload)), payload)]
-    return b"".join([bytes([_WINDOWS]), pack_varint(len(parts[0])), *sized, payloads[-1]])
+    content = b"".join([bytes([_WINDOWS]), pack_varint(len(parts[0])), *sized, payloads[-1]])
+    return content, [array for _, covered in coded for array in covered]
 
 
 @default_torch_state()
@@ -60,8 +62,8 @@ def decode(
     spatial: int,
     level: int = 0,
     wanted: Collection[int] | None = None,
-) -> list[np.ndarray | None]:
-    """Return the items of a chunk; parameters and errors are those of `decode_chunk`."""
+) -> tuple[list[np.ndarray | None], list[np.ndarray]]:
+    """Return the items of a chunk, and what its checksum covers; parameters and errors are those of `decode_chunk`."""
     if payload[:1] != bytes([_WINDOWS]):
         return decode_chunk(coder, plan, payload, shapes, spatial, level, wanted)
     fields = Fields(payload, "its payload")
@@ -75,17 +77,21 @@ def decode(
     payloads = [fields.take(fields.varint()) for _ in starts[1:]] + [fields.rest()]
     finest = min(level, length.bit_length() - 1)  # from where on windows have a value each, or less
 
-    def part(index: int) -> np.ndarray:
+    def part(index: int) -> tuple[np.ndarray, list[np.ndarray]]:
         size = min(length, shape[0] - starts[index])
-        found = decode_chunk(coder, plan, payloads[index], [(size, *shape[1:])], spatial, finest)[0]
+        (found,), covered = decode_chunk(coder, plan, payloads[index], [(size, *shape[1:])], spatial, finest)
         assert found is not None
-        return found
+        return found, covered
 
     step = 2**finest
     coarse = [-(-size // step) for size in shape[:spatial]]
     out = allocate(math.prod(coarse) * math.prod(shape[spatial:]), plan.quantiser.dtype)
     out = out.reshape(*coarse, *shape[spatial:])
+    indices = []
     with closing(ordered_parallel_map(part, range(len(starts)))) as parts:
-        for start, found in zip(starts, parts, strict=True):
+        for start, (found, covered) in zip(starts, parts, strict=True):
             out[start // step : start // step + len(found)] = found
-    return [out[(slice(None, None, 2 ** (level - finest)),) * spatial]]
+            if plan.path == "latent":
+                indices += covered
+    item = out[(slice(None, None, 2 ** (level - finest)),) * spatial]
+    return [item], indices if plan.path == "latent" else [item]

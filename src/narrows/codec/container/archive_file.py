@@ -16,10 +16,11 @@ from typing import BinaryIO
 
 from narrows.codec.container.fields import VARINT_BYTES, Fields, pack_varint
 from narrows.codec.container.header import ArchiveHeader, Shapes, check_values, values_of
+from narrows.codec.container.metadata import ArchiveMetadata
 from narrows.errors import DataError, FormatError
 
 MAGIC = b"NRW"
-FORMAT = 1
+FORMAT = 2
 _ALWAYS_VALUES, _VALUES_A_BYTE = 2**26, 2**14  # that a file may announce: always, and for each of its bytes
 _ALWAYS_ITEMS, _ITEMS_A_BYTE = 2**16, 2**6
 _CHECK_BYTES = 4
@@ -39,6 +40,7 @@ def write_archive(
     dtype: str | None = None,
     shapes: Shapes | None = None,
     names: Sequence[str] | None = None,
+    metadata: ArchiveMetadata | None = None,
     parameters: bytes = b"",
     model: bytes | None = None,
 ) -> dict[str, int]:
@@ -55,6 +57,7 @@ def write_archive(
         dtype=dtype,
         shapes=shapes,
         names=None if names is None else list(names),
+        metadata=metadata or ArchiveMetadata(),
         parameters=parameters,
         chunk_items=list(chunk_items),
         chunk_lengths=[],
@@ -94,6 +97,11 @@ class ArchiveReader:
         The largest number of values that it may announce. By default, 64 million and 16,384 for each byte of the file,
         in 65,536 items and 64 for each byte: more than data have that are not made to exhaust a machine.
 
+    Attributes
+    ----------
+    version : int
+        That of the file's format.
+
     Raises
     ------
     FormatError
@@ -107,12 +115,12 @@ class ArchiveReader:
         self._size = self._file.seek(0, os.SEEK_END)
         self._max_pixels = _ALWAYS_VALUES + _VALUES_A_BYTE * self._size if max_pixels is None else max_pixels
         start = self._read(0, len(MAGIC) + 1 + VARINT_BYTES)
-        version = start[len(MAGIC)] if len(start) > len(MAGIC) else 0
-        if not start.startswith(MAGIC) or version == 0:
+        self.version = start[len(MAGIC)] if len(start) > len(MAGIC) else 0
+        if not start.startswith(MAGIC) or self.version == 0:
             raise FormatError(f"{name}: not a .narrow file")
-        if version > FORMAT:
+        if self.version > FORMAT:
             raise FormatError(
-                f"of format {version}; this narrows reads up to format {FORMAT}", source=name, hint="upgrade it"
+                f"of format {self.version}; this narrows reads up to format {FORMAT}", source=name, hint="upgrade it"
             )
         fields = Fields(start, f"{name}: its header", len(MAGIC) + 1)
         length = fields.varint()
@@ -126,7 +134,7 @@ class ArchiveReader:
             raise FormatError(f"{name}: damaged: its header fails its checksum")
         self._header_end = end + _CHECK_BYTES
         self.header = ArchiveHeader.from_bytes(
-            header[fields.at :], self._size - self._header_end, name, self._max_pixels
+            header[fields.at :], self.version, self._size - self._header_end, name, self._max_pixels
         )
         if max_pixels is None:
             self._check_items()

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from narrows.codec.container.fields import Fields, pack_block, pack_number, pack_varint
+from narrows.codec.container.metadata import ArchiveMetadata
 from narrows.errors import DataError, FormatError
 
 MODES = ("lossless", "max_error", "quality", "psnr")
@@ -29,7 +30,7 @@ DTYPES = (
 )
 
 _AS_THE_MODEL, _ONE_SHAPE, _SHAPE_EACH = range(3)
-_NAMES, _MODEL, _CHUNKS, _COUNT = 1 << 4, 1 << 5, 1 << 6, 1 << 7
+_NAMES, _MODEL, _CHUNKS, _COUNT, _METADATA = 1 << 4, 1 << 5, 1 << 6, 1 << 7, 1 << 8
 _CHECK_BYTES = 4
 _MOST_ITEMS, _MOST_VALUES = 2**16, 2**24  # in a chunk; one item may have more values
 _UNSAFE = re.compile(r"(?:^|/)\.{0,2}(?:/|\Z)|\\|^[A-Za-z]:|[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -53,6 +54,8 @@ class ArchiveHeader:
         One shape for all items, or one for each.
     names : list of str or None
         A unique relative path with forward slashes for each item.
+    metadata : ArchiveMetadata
+        Facts about the items beside their values.
     parameters : bytes
         The coding plan.
     chunk_items, chunk_lengths, chunk_checks : list of int
@@ -74,6 +77,7 @@ class ArchiveHeader:
     dtype: str | None
     shapes: Shapes | None
     names: list[str] | None
+    metadata: ArchiveMetadata
     parameters: bytes
     chunk_items: list[int]
     chunk_lengths: list[int]
@@ -112,11 +116,11 @@ class ArchiveHeader:
         """Return the bytes of the header; `from_bytes` is the inverse."""
         ((mode, value),) = self.mode.items()
         layout = _AS_THE_MODEL if self.shapes is None else _ONE_SHAPE if isinstance(self.shapes, tuple) else _SHAPE_EACH
-        several = len(self.chunk_items) > 1
+        several, metadata = len(self.chunk_items) > 1, self.metadata.to_bytes()
         flags = MODES.index(mode) | layout << 2
         flags |= _NAMES * (self.names is not None) | _MODEL * (self.model_length > 0)
-        flags |= _CHUNKS * several | _COUNT * (self.count > 1)
-        parts = [bytes.fromhex(self.fingerprint), bytes([flags])]
+        flags |= _CHUNKS * several | _COUNT * (self.count > 1) | _METADATA * bool(metadata)
+        parts = [bytes.fromhex(self.fingerprint), pack_varint(flags)]
         if self.count > 1:
             parts.append(pack_varint(self.count))
         if several:
@@ -132,17 +136,21 @@ class ArchiveHeader:
             parts.append(_pack_shapes(self.shapes))
         if self.names is not None:
             parts.append(pack_block("\0".join(self.names).encode()))
+        if metadata:
+            parts.append(pack_block(metadata))
         return b"".join([*parts, self.parameters])
 
     @classmethod
-    def from_bytes(cls, data: bytes, beyond: int, name: str, max_pixels: int) -> "ArchiveHeader":
-        """Return the header in `data`, of a file called `name` with `beyond` more bytes after it.
+    def from_bytes(cls, data: bytes, version: int, beyond: int, name: str, max_pixels: int) -> "ArchiveHeader":
+        """Return the header in `data`, of a file of a version called `name` with `beyond` more bytes after it.
 
         FormatError where it is invalid, or where the items have more than `max_pixels` values in all.
         """
         fields = Fields(data, f"{name}: its header")
         fingerprint = fields.take(6).hex()
-        flags = fields.byte()
+        flags = fields.byte() if version == 1 else fields.varint()
+        if flags >= 2 * _METADATA:
+            raise fields.invalid(f"unknown flags {flags:#x}")
         count = fields.varint() if flags & _COUNT else 1
         if count < 1:
             raise fields.invalid("it holds no items")
@@ -162,6 +170,7 @@ class ArchiveHeader:
             shapes = _unpack_shapes(fields, flags >> 2 & 3, len(axes) - 1, count)
             check_values(values_of(shapes, count), max_pixels, name)
         names = _unpack_names(fields, count) if flags & _NAMES else None
+        metadata = fields.block() if flags & _METADATA else b""
         parameters = fields.rest()
         try:
             return cls(
@@ -171,6 +180,7 @@ class ArchiveHeader:
                 dtype=dtype,
                 shapes=shapes,
                 names=names,
+                metadata=ArchiveMetadata.from_bytes(metadata, count),
                 parameters=parameters,
                 chunk_items=items,
                 chunk_lengths=lengths,
