@@ -21,12 +21,16 @@ def set_and_reset(setter, value, before):
 STATES = {
     "float64 as default dtype": lambda: set_and_reset(torch.set_default_dtype, torch.float64, torch.float32),
     "float16 as default dtype": lambda: set_and_reset(torch.set_default_dtype, torch.float16, torch.float32),
+    "meta as device of a block": lambda: torch.device("meta"),
     "meta as default device": lambda: set_and_reset(torch.set_default_device, "meta", None),
     "no_grad": torch.no_grad,
     "inference_mode": torch.inference_mode,
     "autocast to bfloat16": lambda: torch.autocast("cpu", torch.bfloat16),
     "autocast to float16": lambda: torch.autocast("cpu", torch.float16),
     "deterministic algorithms": lambda: set_and_reset(torch.use_deterministic_algorithms, True, False),
+    "low precision of convolutions": lambda: set_and_reset(
+        lambda precision: setattr(torch.backends.mkldnn.conv, "fp32_precision", precision), "bf16", "none"
+    ),
     "low precision of products": lambda: set_and_reset(torch.set_float32_matmul_precision, "medium", "highest"),
     "errors of NumPy": lambda: np.errstate(all="raise"),
 }

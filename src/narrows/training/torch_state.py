@@ -17,8 +17,9 @@ def default_torch_state() -> Iterator[None]:
     """Compute with torch's defaults, whatever the caller has set; also a decorator.
 
     Within the block, the default dtype is float32 and the default device the CPU; autocast and inference mode are off
-    and gradients are on; products of float32 are computed in float32, and operations need not be deterministic by
-    torch's own rules. Afterwards everything is as it was. Threads that the block starts need a block of their own.
+    and gradients are on; products and convolutions of float32 are computed in float32, and operations need not be
+    deterministic by torch's own rules. Afterwards everything is as it was. Threads that the block starts need a block
+    of their own.
 
     Examples
     --------
@@ -33,7 +34,8 @@ def default_torch_state() -> Iterator[None]:
     with ExitStack() as own:
         own.enter_context(torch.inference_mode(False))
         own.enter_context(torch.enable_grad())
-        own.enter_context(torch.device("cpu"))
+        if torch.get_default_device().type != "cpu":  # the mode slows every operation down
+            own.enter_context(torch.device("cpu"))
         for device in ("cpu", "cuda"):
             if torch.is_autocast_enabled(device):
                 own.enter_context(torch.autocast(device, enabled=False))
@@ -50,13 +52,13 @@ def _enter_process_wide() -> None:
                 "dtype": torch.get_default_dtype(),
                 "deterministic": torch.are_deterministic_algorithms_enabled(),
                 "warn_only": torch.is_deterministic_algorithms_warn_only_enabled(),
-                "precision": [matmul.fp32_precision for matmul in _matmuls()],
+                "precision": [settings.fp32_precision for settings in _precisions()],
             }
             torch.set_default_dtype(torch.float32)
             if _before["deterministic"]:
                 torch.use_deterministic_algorithms(False)
-            for matmul in _matmuls():
-                matmul.fp32_precision = "ieee"
+            for settings in _precisions():
+                settings.fp32_precision = "ieee"
         _depth += 1
 
 
@@ -68,11 +70,12 @@ def _leave_process_wide() -> None:
             torch.set_default_dtype(_before["dtype"])
             if _before["deterministic"]:
                 torch.use_deterministic_algorithms(True, warn_only=_before["warn_only"])
-            for matmul, precision in zip(_matmuls(), _before["precision"], strict=True):
-                matmul.fp32_precision = precision
+            for settings, precision in zip(_precisions(), _before["precision"], strict=True):
+                settings.fp32_precision = precision
 
 
-def _matmuls() -> list[Any]:
-    """Return the settings of products of matrices, by backend; torch before 2.9 has none for the CPU alone."""
-    found = (torch.backends.mkldnn, torch.backends.cuda)
-    return [backend.matmul for backend in found if hasattr(getattr(backend, "matmul", None), "fp32_precision")]
+def _precisions() -> list[Any]:
+    """Return the settings of precision, by backend and operation; torch before 2.9 has none for the CPU alone."""
+    cpu, cuda = torch.backends.mkldnn, torch.backends.cuda
+    found = [getattr(cpu, "matmul", None), getattr(cpu, "conv", None), cuda.matmul]
+    return [settings for settings in found if hasattr(settings, "fp32_precision")]
