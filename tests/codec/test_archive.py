@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from narrows.artifacts import lookup
-from narrows.codec import archive, rate_control
+from narrows.codec import archive, chunk, rate_control
 from narrows.codec.archive import Archive
 from narrows.codec.chunk import MOST_ITEMS, MOST_VALUES, chunks_of
 from narrows.codec.container.archive_file import ArchiveReader
@@ -179,6 +179,18 @@ def test_what_files_say_beside_the_values_comes_back():
             for name, values in facts.items():
                 assert getattr(found, name) == [values[index] for index in only or range(4)]
     assert opened(blob_of(replace(uniform(4), pictures=[PictureMetadata()] * 4))).read().pictures is None
+
+
+def test_items_too_large_for_the_memory_are_refused(monkeypatch):
+    items = uniform(1)
+    blob = blob_of(items)
+    monkeypatch.setattr(chunk, "_ALWAYS_VALUES", 100)
+    monkeypatch.setattr(chunk, "free_memory", lambda: 144 * chunk.BYTES_A_VALUE - 1)
+    with pytest.raises(DataError, match=r"an item of 144 values takes .* GiB of memory"):
+        blob_of(items)
+    with pytest.raises(FormatError, match=r"x\.narrow: chunk 1 of 1: an item of 144 values takes .* GiB of memory"):
+        opened(blob).read()
+    assert opened(blob).read(level=1).item_shape == (6, 6)
 
 
 def test_values_that_decode_otherwise_than_they_were_compressed_are_named():

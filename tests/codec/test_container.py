@@ -353,6 +353,11 @@ def test_what_is_refused(content, words):
     refused(content, words)
 
 
+def test_names_of_too_many_levels():
+    assert ArchiveReader(written(names=["a/" * 255 + "b"]), "x.narrow").header.count == 1
+    refused(crafted(0x10, pack_block(b"a/" * 256 + b"b")), "more than 256 levels")
+
+
 @pytest.mark.parametrize("name", HOSTILE_NAMES)
 def test_names_that_lead_out_of_the_folder(name):
     refused(crafted(0x10, pack_block(name.encode())), "no relative path")

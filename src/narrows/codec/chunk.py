@@ -26,11 +26,15 @@ from narrows.codec.coding_plan import CodingPlan
 from narrows.codec.container.fields import Fields, pack_block, pack_varint
 from narrows.codec.transforms.quantiser import Exceptions, pack_exceptions, unpack_exceptions
 from narrows.data import Items
+from narrows.data.memory import free_memory
+from narrows.errors import DataError, FormatError, NarrowsError
 
 MOST_ITEMS, MOST_VALUES = 1024, 2**21  # in a chunk
 _STORED, _EXCEPTIONS = 1, 2
 _SUSPICIOUS = 4  # coded items that take more than one part in so many of their raw size are compared with stored ones
 BITS_BESIDE_VALUE = 8  # what an exception costs, roughly, beside its value
+BYTES_A_VALUE = 128  # of memory that coding takes, at most
+_ALWAYS_VALUES = 2**22  # that are coded without asking how much memory is free
 
 
 def checksum(arrays: Iterable[np.ndarray]) -> int:
@@ -62,6 +66,7 @@ def encode_chunk(coder: Coder, plan: CodingPlan, items: Sequence[np.ndarray]) ->
     decoded, indices = list(items), []
     for members in groups([item.shape for item in items]):
         x = np.stack([items[index] for index in members])
+        _check_memory(x.size, DataError)
         is_coded, coded, exceptions = _encode_group(coder, plan, x)
         is_stored[members] = ~is_coded
         if coded is None:
@@ -149,6 +154,7 @@ def decode_chunk(
         content = fields.rest() if number + 1 == len(coded) else fields.take(fields.varint())
         shape = (len(members), *shapes[members[0]])
         if any(index in wanted for index in members):
+            _check_memory(math.prod(shape) >> spatial * level, FormatError)
             indices = coder.decode(plan, content, shape, level)
             covered.append(indices.cpu().numpy())
             x = coder.values(plan, indices, shape, level)
@@ -187,6 +193,13 @@ def _encode_group(
     held = is_coded[holders]
     positions = renumbered[holders[held]] * size + exceptions.positions[held] % size
     return is_coded, coded, Exceptions(positions, exceptions.values[held])
+
+
+def _check_memory(values: int, error: type[NarrowsError]) -> None:
+    """Raise an error where coding so many values at once takes more than the free memory."""
+    if values > _ALWAYS_VALUES and BYTES_A_VALUE * values > (free := free_memory()):
+        needed = BYTES_A_VALUE * values / 2**30
+        raise error(f"an item of {values:,} values takes {needed:,.1f} GiB of memory; {free / 2**30:,.1f} GiB are free")
 
 
 def _put(exceptions: Exceptions, x: np.ndarray, shape: tuple[int, ...], spatial: int, level: int) -> None:

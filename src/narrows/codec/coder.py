@@ -110,7 +110,10 @@ class Coder:
         if start > 3 or (dtype.kind != "f") != self.grid.whole:
             raise fields.invalid(f"a plan of kind {start} for {dtype} values")
         if start & 1:
-            plan = self.latent_plan(fields.byte() / 16, dtype)
+            entry = fields.byte() / 16
+            if entry >= self.latents.design.steps:
+                raise fields.invalid(f"entry {entry} of {self.latents.design.steps} steps")
+            plan = self.latent_plan(entry, dtype)
         elif self.grid.whole:
             step = fields.varint()
             if not 0 < step <= LARGEST_STEP:

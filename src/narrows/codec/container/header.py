@@ -33,6 +33,7 @@ _AS_THE_MODEL, _ONE_SHAPE, _SHAPE_EACH = range(3)
 _NAMES, _MODEL, _CHUNKS, _COUNT, _METADATA = 1 << 4, 1 << 5, 1 << 6, 1 << 7, 1 << 8
 _CHECK_BYTES = 4
 _MOST_ITEMS, _MOST_VALUES = 2**16, 2**24  # in a chunk; one item may have more values
+_MOST_LEVELS = 256  # of folders in a name
 _UNSAFE = re.compile(r"(?:^|/)\.{0,2}(?:/|\Z)|\\|^[A-Za-z]:|[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 Shapes = tuple[int, ...] | np.ndarray
@@ -211,11 +212,14 @@ def check_values(values: int, max_pixels: int, name: str) -> None:
 
 
 def check_names(names: Sequence[str]) -> None:
-    """Raise DataError for names that are alike, or that might lead out of the folder that they are written to."""
+    """Raise DataError for names that are alike, too deep, or might lead out of the folder that they are written to."""
     if len(set(names)) < len(names):
         seen: set[str] = set()
         twice = next(name for name in names if name in seen or seen.add(name))  # type: ignore[func-returns-value]
         raise DataError(f"two items have the name {twice!r:.99}")
+    deep = next((name for name in names if name.count("/") >= _MOST_LEVELS), None)
+    if deep is not None:
+        raise DataError(f"the name {deep!r:.99} has more than {_MOST_LEVELS} levels")
     unsafe = next(filter(_UNSAFE.search, names), None)
     if unsafe is not None:
         raise DataError(

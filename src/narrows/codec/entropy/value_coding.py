@@ -12,6 +12,7 @@ from narrows.codec.entropy.design import Design
 from narrows.codec.entropy.integer_network import ExactPredictor, part
 from narrows.codec.entropy.pass_context import PassContext
 from narrows.codec.entropy.symbol_stream import SymbolStream, bits_of, blocks, frequencies_of
+from narrows.errors import FormatError
 
 BLOCK, FLAG_BLOCK = 2**12, 2**13  # values, and flags, whose probabilities are computed at once
 SURE = 0.2  # steps: values so near to the point of their index are coded with it
@@ -109,7 +110,10 @@ class ValuePass:
             for block in blocks(places.nonzero()[:, 0], FLAG_BLOCK):
                 flags = None if target is None else (target[block] > 0).long()
                 k[block] = stream.symbols(context, block, frequencies(block), flags)
-        for block in blocks(k.nonzero()[:, 0], BLOCK):
+        nonzero = k.nonzero()[:, 0]
+        if self.coding.levels == 1 and len(nonzero):
+            raise FormatError("an index that no value has")
+        for block in blocks(nonzero, BLOCK):
             symbols = None if target is None else target[block].long() - 1
             k[block] = 1 + stream.symbols(context, block, self.value_frequencies(block), symbols)
         return k
