@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+_LONGEST = 600  # characters of a message
+
 
 def as_keyword(name: str, value: Any) -> str:
     """Format a parameter as Python source: ``axes='NYX'``."""
@@ -55,7 +57,10 @@ class NarrowsError(Exception):
         option : callable
             Formats a parameter and its value: as a keyword argument by default, as a flag on the command line.
         """
-        text = self.message if self.parameter is None else f"{option(self.parameter, self.value)}: {self.message}"
+        message = self.message
+        if len(message) > _LONGEST:  # what is quoted in it, such as names in a damaged file, may have any length
+            message = f"{message[: _LONGEST // 2]} ... {message[-_LONGEST // 2 :]}"
+        text = message if self.parameter is None else f"{option(self.parameter, self.value)}: {message}"
         text = text if self.source is None else f"{self.source}: {text}"
         settings = ", ".join(option(name, value) for name, value in self.suggestion.items())
         remedy = ": ".join(part for part in (self.hint, settings) if part)

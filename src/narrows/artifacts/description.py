@@ -42,7 +42,7 @@ def describe_model(document: Document) -> Rows:
     try:
         return [(name, str(text)) for name, text in _model_rows(document)]
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        raise FormatError(f"its description is not that of a model ({type(error).__name__}: {error})") from None
+        raise FormatError(f"its description is not that of a model ({error})") from None
 
 
 def _model_rows(document: Document) -> Rows:
@@ -64,7 +64,7 @@ def describe_checkpoint(document: Document) -> Rows:
     try:
         return [(name, str(text)) for name, text in _checkpoint_rows(document)]
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        raise FormatError(f"its description is not that of a checkpoint ({type(error).__name__}: {error})") from None
+        raise FormatError(f"its description is not that of a checkpoint ({error})") from None
 
 
 def _checkpoint_rows(document: Document) -> Rows:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
-from narrows.artifacts.schema import from_document
+from narrows.artifacts.schema import from_document, typed
 
 CHECKPOINT_FORMAT = 2  # 1, of version 0.1.0, states neither its format nor the tool
 
@@ -80,13 +80,15 @@ class TrainingRecord:
         missing = [name for name in _TRAINING_KEYS if name not in known and name not in ("minutes", "epochs")]
         if missing:
             raise KeyError(missing[0])
+        check_history(known["history"])
+        from_document(_KnownDetails, {name: document[name] for name in _DETAILS if name in document})
         return from_document(cls, {**known, "details": document})
 
     def describe(self, baseline: str) -> list[tuple[str, str]]:
         """Return rows for ``narrows info``; `baseline` says whose loss `mean_loss` is."""
         ended = "complete" if self.complete else "stopped before its end"
         rate = f" of {self.rate:,} samples a second" if self.rate else ""
-        epochs = f"{self.history['epoch'][-1]:.1f} epochs"
+        epochs = f"{(self.history['epoch'] or [0])[-1]:.1f} epochs"
         budget = f"in a budget of {self.minutes:.3g} minutes" if self.minutes else f"of {self.epochs}"
         return [
             ("trained on", f"{self.data}, {self.items:,} items{rate}"),
@@ -100,6 +102,47 @@ _TRAINING_KEYS = (
     *("steps", "held_out_loss", "mean_loss", "attempts", "complete", "history"),
 )
 _NULLABLE = ("rate",)
+
+
+@dataclass(frozen=True)
+class _KnownDetails:
+    """Details that this package reads."""
+
+    loss: str | None = None
+    noisy_loss: float | None = None
+    within: tuple[float, float] | None = None
+    bits: int | None = None
+
+
+_DETAILS = tuple(_KnownDetails.__dataclass_fields__)
+
+
+def check_history(history: Any) -> None:
+    """Raise ValueError for a history that is not columns of numbers, as long as each other."""
+    columns = typed(dict[str, list[float]], history)
+    if "epoch" not in columns or len({len(column) for column in columns.values()}) != 1:
+        raise ValueError("a history without epochs, or of columns of different lengths")
+
+
+@dataclass(frozen=True)
+class _IdentityFacts:
+    """What every checkpoint says of its training."""
+
+    items: int
+    seed: int
+    minutes: float | None = None
+    epochs: int | None = None
+    tool: str | None = None
+
+
+@dataclass(frozen=True)
+class _StateFacts:
+    """What every checkpoint says of where its training stands."""
+
+    step: int
+    seconds: float
+    history: dict[str, list[float]]
+    best: float | None = None
 
 
 @dataclass(frozen=True)
@@ -135,9 +178,13 @@ class CheckpointManifest:
         KeyError, TypeError or ValueError
             If the document is not one, or of a newer format.
         """
-        if document.get("format", 1) > CHECKPOINT_FORMAT:
+        if typed(int, document.get("format", 1)) > CHECKPOINT_FORMAT:
             raise ValueError(f"of format {document['format']}; this version reads up to {CHECKPOINT_FORMAT}")
         identity, state = dict(document["identity"]), dict(document["state"])
+        for record, facts in ((_IdentityFacts, identity), (_StateFacts, state)):
+            known = record.__dataclass_fields__
+            from_document(record, {name: value for name, value in facts.items() if name in known})
+        check_history(state["history"])
         return cls(identity if "tool" in identity else {"tool": _tool_of(identity), **identity}, state)
 
 

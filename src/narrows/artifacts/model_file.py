@@ -77,6 +77,9 @@ class ModelFile:
         found = cls(tensors, document, source)
         if (found.fingerprint, sha256(metadata[KEY])) != (metadata.get(CHECK), metadata.get(DOCUMENT_CHECK)):
             raise FormatError("damaged: its content does not match its fingerprint", source=source)
+        for name, tensor in tensors.items():
+            if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
+                raise FormatError(f"its weights {name!r:.99} are not finite", source=source)
         return found
 
     def to_bytes(self) -> bytes:

@@ -6,6 +6,7 @@ from dataclasses import fields
 from typing import Any, TypeVar
 
 import msgspec
+import numpy as np
 
 Record = TypeVar("Record")
 
@@ -22,6 +23,33 @@ def _whole_number(digits: str) -> int:
     if len(digits) > 20 or not -(2**63) <= int(digits) < 2**64:
         raise ValueError(f"the number {digits[:24]} has more than 64 bits")
     return int(digits)
+
+
+def typed(kind: Any, value: Any) -> Any:
+    """Return a value of a document as a type such as ``str | None``; ValueError where it is of another.
+
+    A `numpy.dtype` is given by its name.
+
+    Examples
+    --------
+    >>> typed(tuple[int, ...] | None, [2, 3])
+    (2, 3)
+    >>> typed(str, 4)
+    Traceback (most recent call last):
+        ...
+    ValueError: Expected `str`, got `int`
+    """
+    try:
+        return msgspec.convert(value, kind, dec_hook=_from_plain)
+    except msgspec.ValidationError as error:
+        raise ValueError(str(error)) from None
+
+
+def _from_plain(kind: type, value: Any) -> Any:
+    """Return a value of a type that JSON lacks."""
+    if kind is np.dtype and isinstance(value, str):
+        return np.dtype(value)
+    raise TypeError(f"Expected {kind.__name__}, got {value!r:.40}")
 
 
 def from_document(record: type[Record], document: Mapping[str, Any]) -> Record:
@@ -58,7 +86,5 @@ def from_document(record: type[Record], document: Mapping[str, Any]) -> Record:
     missing = {field.name for field in known if field.default is not None} - set(document)
     if unknown or missing:
         raise ValueError(f"{'unknown' if unknown else 'missing'} field {min(map(str, unknown or missing))!r}")
-    try:
-        return msgspec.convert(dict(document), record)
-    except msgspec.ValidationError as error:
-        raise ValueError(str(error)) from None
+    result: Record = typed(record, dict(document))
+    return result

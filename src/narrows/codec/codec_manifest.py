@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from operator import index
 from typing import Any, ClassVar
 
 from narrows import __version__
 from narrows.artifacts.manifest import TrainingRecord
-from narrows.artifacts.schema import from_document
+from narrows.artifacts.schema import from_document, typed
 from narrows.codec.coding_plan import Grid
 from narrows.codec.entropy.design import Design
 from narrows.data import Scaling
@@ -97,8 +96,8 @@ class CodecManifest:
         return cls(
             grid=Grid.from_dict(document["grid"]),
             scaling=Scaling.from_dict(document["scaling"]),
-            axes=document["axes"],
-            item_shape=None if document["shape"] is None else tuple(map(index, document["shape"])),
+            axes=typed(str, document["axes"]),
+            item_shape=typed(tuple[int, ...] | None, document["shape"]),
             design=CodecDesign(
                 designs["lossless"],
                 designs["lossy"],
@@ -106,5 +105,5 @@ class CodecManifest:
                 Architecture.from_dict(document["architecture"]),
             ),
             training=TrainingRecord.from_dict(document["training"]),
-            written_by=str(document["narrows"]),
+            written_by=typed(str, document["narrows"]),
         )

@@ -1,11 +1,13 @@
 """How the values of a file are coded: the grid of the data, and the plan that the file states in its parameters."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
 
+from narrows.artifacts.schema import from_document
 from narrows.codec.container.fields import pack_varint
 from narrows.codec.transforms.quantiser import Quantiser
 
@@ -32,6 +34,11 @@ class Grid:
     origin: float = 0.0
     unit: float = 1.0
 
+    def __post_init__(self) -> None:
+        """Check that the numbers make a grid."""
+        if not (self.low <= self.high and math.isfinite(self.origin) and 0 < self.unit < math.inf):
+            raise ValueError(f"a grid of {self.low} to {self.high}, origin {self.origin}, unit {self.unit}")
+
     @property
     def whole(self) -> bool:
         """Whether the values are integers."""
@@ -43,8 +50,8 @@ class Grid:
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> "Grid":
-        """Return the grid that `to_dict` wrote; KeyError or TypeError where the document is not one."""
-        return cls(**{**document, "dtype": np.dtype(document["dtype"])})
+        """Return the grid that `to_dict` wrote; TypeError or ValueError where the document is not one."""
+        return from_document(cls, document)
 
 
 @dataclass(frozen=True)

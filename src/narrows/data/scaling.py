@@ -54,6 +54,8 @@ class Scaling:
             raise DataError(f"cannot scale values of type {self.dtype}, only booleans, integers and real numbers")
         if self.kind not in ("range", "standard"):
             raise DataError(f'kind of scaling {self.kind!r}: expected "range" or "standard"')
+        if not np.isfinite([self.low, self.high, *self.mean, *self.scale]).all():
+            raise DataError("a scaling by numbers that are not finite")
         if self.kind == "range" and not self.low < self.high:
             raise DataError(f"a range from {self.low} to {self.high} is empty")
         if self.kind == "standard" and not (len(self.mean) == len(self.scale) > 0 and min(self.scale) > 0):

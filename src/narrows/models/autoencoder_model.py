@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from torch import Tensor
 
+from narrows.artifacts.schema import typed
 from narrows.data import Columns, Items
 from narrows.data.memory import allocate
 from narrows.data.tables import frames as tables
@@ -47,7 +48,7 @@ class AutoencoderManifest(ModelManifest):
     @classmethod
     def fields_from(cls, document: Mapping[str, Any], columns: Columns | None) -> dict[str, Any]:
         """Return the fields that the tool adds, from a document."""
-        str(document["training"]["loss"])
+        typed(str, document["training"]["loss"])
         return {"features": None if columns is None else Features.from_dict(document["table"], columns)}
 
     def check_fits(self, tensors: dict[str, np.ndarray]) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from narrows.artifacts.schema import typed
 from narrows.corruption import Noise
 from narrows.data import Columns, Items
 from narrows.errors import DataError
@@ -54,8 +55,8 @@ class DenoiserManifest(ModelManifest):
         calibration = document["calibration"]
         return {
             "calibration": None if calibration is None else Calibration.from_dict(calibration),
-            "noise": document["noise"],
-            "clip": bool(document["clip"]),
+            "noise": typed(str | None, document["noise"]),
+            "clip": typed(bool, document["clip"]),
         }
 
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal, Protocol, Self
 
 import numpy as np
 
+from narrows.artifacts.schema import typed
 from narrows.data import Columns, Items
 from narrows.data.masks import apply_masks
 from narrows.data.tables.features import Features
@@ -84,16 +85,16 @@ class ImputerManifest(ModelManifest):
         if "table" in document and columns is None:
             raise ValueError("a table without columns")
         table = columns is not None and "table" in document
-        calibration, indicator = document["calibration"], document["indicator"] if table else None
-        marked = document["missing_values"]
+        calibration = document["calibration"]
+        marked = typed(str, document["missing_values"])
         return {
             "calibration": None if calibration is None else Calibration.from_dict(calibration),
             "features": Features.from_dict(document["table"], columns) if columns is not None and table else None,
-            "indicator": None if indicator is None else tuple(int(place) for place in indicator),
-            "holes": document["holes"],
-            "missing_values": float(marked) if document["numbered"] else marked,
-            "strategy": document["strategy"],
-            "preset": document["preset"],
+            "indicator": typed(tuple[int, ...] | None, document["indicator"]) if table else None,
+            "holes": typed(str, document["holes"]),
+            "missing_values": float(marked) if typed(bool, document["numbered"]) else marked,
+            "strategy": typed(Literal["mean", "mode"], document["strategy"]),
+            "preset": typed(Literal["default", "lesson"], document["preset"]),
         }
 
     def check_fits(self, tensors: dict[str, np.ndarray]) -> None:
