@@ -153,6 +153,16 @@ def test_a_folder_of_imagej_files_written_as_png_says_what_is_lost(tmp_path):
         write(read(tmp_path / "a.tif"), tmp_path / "out")
 
 
+def test_what_imagej_and_ome_say_beyond_that_is_named(tmp_path):
+    labels = {"axes": "ZYX", "Labels": ["a", "b", "c"]}
+    tifffile.imwrite(tmp_path / "a.tif", noise(3, 8, 9), imagej=True, metadata=labels)
+    channels = {"axes": "TCYX", "Channel": {"Name": ["DAPI", "GFP"]}}
+    tifffile.imwrite(tmp_path / "b.ome.tif", noise(4, 2, 8, 9), metadata=channels)
+    for file, words in (("a.tif", "labels of slices"), ("b.ome.tif", "names of channels")):
+        with pytest.warns(DataWarning, match=words):
+            write(read(tmp_path / file), tmp_path / "c.tif")
+
+
 def test_arrays_have_no_metadata(tmp_path):
     items = Items.from_array(noise(3, 8, 9))
     assert items.pictures is None

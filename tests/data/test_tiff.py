@@ -157,6 +157,16 @@ def test_lab_becomes_colour(tmp_path, decoders, compression):
     assert difference.max() < 10
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_colours_with_opacity_are_written_as_such(tmp_path, count):
+    values = np.random.default_rng(0).integers(0, 256, (count, 8, 9, 4), np.uint8)
+    data.write(data.Items.from_array(values, "NYXC"), tmp_path / "x.tif")
+    with Image.open(tmp_path / "x.tif") as image:
+        assert image.mode == "RGBA"
+        np.testing.assert_array_equal(np.asarray(image), values[0])
+    np.testing.assert_array_equal(data.read(tmp_path / "x.tif").values, values)
+
+
 @pytest.mark.parametrize("photometric", ["cielab", "icclab"])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_lab_of_both_depths_and_encodings(tmp_path, photometric, dtype):

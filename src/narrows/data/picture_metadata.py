@@ -27,6 +27,8 @@ class PictureMetadata:
         Sizes of pixels, their units, and the time between frames, as the scheme names them.
     axes : str
         The axes of a TIFF with a scheme, as tifffile names them.
+    unkept : tuple of str
+        What else the file says that nothing that is written keeps, such as "names of channels".
 
     Examples
     --------
@@ -40,6 +42,7 @@ class PictureMetadata:
     scheme: str = ""
     scale: tuple[tuple[str, str | int | float], ...] = ()
     axes: str = ""
+    unkept: tuple[str, ...] = ()
 
     @property
     def dpi(self) -> tuple[float, float] | None:
@@ -56,7 +59,7 @@ class PictureMetadata:
 
     def lost(self, format: str, channels: int) -> set[str]:
         """Return what of this an image format, as Pillow names it, does not keep; "" for a file that is no image."""
-        lost = set()
+        lost = set(self.unkept)
         if self.profile and not (format in _WITH_PROFILE and self.profile_for(channels)):
             lost.add("colour profile")
         if self.resolution and not (format == "TIFF" or (format in _WITH_DPI and self.dpi)):

@@ -111,6 +111,8 @@ def _check(picture: PictureMetadata) -> None:
         raise ValueError(f"a resolution unit {picture.unit} or scheme {picture.scheme!r:.20}")
     if not re.fullmatch("[A-Z]{0,16}", picture.axes):
         raise ValueError(f"axes {picture.axes!r:.20} of a picture")
+    if not all(_TEXT.fullmatch(what) for what in picture.unkept):
+        raise ValueError("control characters in what a picture does not keep")
     for key, value in picture.scale:
         valid = _TEXT.fullmatch(value) if isinstance(value, str) else math.isfinite(value)
         if not (_KEY.fullmatch(key) and valid):

@@ -138,12 +138,12 @@ def _plain(values: np.ndarray) -> np.ndarray:
 
 
 def _samples(values: np.ndarray, axes: str) -> dict[str, Any]:
-    """Return how the channels are declared: as red, green and blue, or as samples of no stated meaning."""
+    """Return how the channels are declared: as red, green, blue and opacity, or as samples of no stated meaning."""
     channels = _channels(values, axes)
     if channels == 1:
         return {"photometric": "minisblack"}
-    if channels == 3 and values.dtype in (np.uint8, np.uint16):
-        return {"photometric": "rgb", "planarconfig": "contig"}
+    if channels in (3, 4) and values.dtype in (np.uint8, np.uint16):  # as in PNG
+        return {"photometric": "rgb", "planarconfig": "contig", "extrasamples": ["unassalpha"] * (channels - 3)}
     return {"photometric": "minisblack", "planarconfig": "contig", "extrasamples": ["unspecified"] * (channels - 1)}
 
 

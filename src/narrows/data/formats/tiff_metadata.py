@@ -16,6 +16,7 @@ _IMAGEJ = (
     *("loop", "mode", "min", "max"),
 )
 _OME = ("PhysicalSizeX", "PhysicalSizeY", "PhysicalSizeZ", "TimeIncrement")
+_IMAGEJ_UNKEPT = {"Labels": "labels of slices", "LUTs": "lookup tables", "Overlays": "overlays", "ROI": "overlays"}
 _IMAGEJ_TYPES = ("uint8", "uint16", "float32")
 
 
@@ -24,12 +25,16 @@ def read_metadata(file: "TiffFile", page: Any, turned: bool) -> PictureMetadata:
     resolution = tuple(_number(page.tags.valueof(code)) for code in (_X_RESOLUTION, _Y_RESOLUTION))
     unit = int(page.tags.valueof(_UNIT, _INCH))
     known = all(resolution) and (unit != _NO_UNIT or resolution != (1, 1))  # square pixels, of no known size
-    scheme, scale = "", {}
+    scheme, scale, unkept = "", {}, set()
     if file.is_imagej:
         scheme, described = "imagej", file.imagej_metadata or {}
         scale = {key: described[key] for key in _IMAGEJ if isinstance(described.get(key), str | int | float)}
+        unkept = {what for key, what in _IMAGEJ_UNKEPT.items() if key in described}
     elif file.is_ome:
-        scheme, scale = "ome", _ome_scale(file.ome_metadata or "")
+        scheme, pixels = "ome", _ome_pixels(file.ome_metadata or "")
+        scale = _ome_scale(pixels.attrib)
+        if any("Name" in element.attrib for element in pixels.iter() if element.tag.endswith("}Channel")):
+            unkept = {"names of channels"}
     profile = page.tags.valueof(_PROFILE)
     return PictureMetadata(
         profile=profile if isinstance(profile, bytes) else None,
@@ -38,6 +43,7 @@ def read_metadata(file: "TiffFile", page: Any, turned: bool) -> PictureMetadata:
         scheme=scheme,
         scale=tuple(scale.items()),
         axes=file.series[0].axes if scheme else "",
+        unkept=tuple(sorted(unkept)),
     )
 
 
@@ -63,14 +69,17 @@ def _number(value: Any) -> float:
     return number if math.isfinite(number) and number > 0 else 0.0
 
 
-def _ome_scale(xml: str) -> dict[str, str]:
-    """Return the sizes of pixels, and their units, of the first image that an OME description has."""
+def _ome_pixels(xml: str) -> ElementTree.Element:
+    """Return what an OME description says of the pixels of its first image; an empty element where it says nothing."""
+    nothing = ElementTree.Element("Pixels")
     try:
         root = ElementTree.fromstring(xml)
     except ElementTree.ParseError:
-        return {}
-    pixels = next((element for element in root.iter() if element.tag.endswith("}Pixels")), None)
-    if pixels is None:
-        return {}
-    sizes = {key: pixels.attrib[key] for key in _OME if key in pixels.attrib}
-    return sizes | {f"{key}Unit": pixels.attrib[f"{key}Unit"] for key in sizes if f"{key}Unit" in pixels.attrib}
+        return nothing
+    return next((element for element in root.iter() if element.tag.endswith("}Pixels")), nothing)
+
+
+def _ome_scale(stated: dict[str, str]) -> dict[str, str]:
+    """Return the sizes of pixels, and their units, among the attributes of an OME description."""
+    sizes = {key: stated[key] for key in _OME if key in stated}
+    return sizes | {f"{key}Unit": stated[f"{key}Unit"] for key in sizes if f"{key}Unit" in stated}
