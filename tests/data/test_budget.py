@@ -2,8 +2,13 @@
 
 import gzip
 import io
+import logging
 import struct
+import threading
+import time
+import warnings
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -38,10 +43,34 @@ def zipped(**entries):
     return file.getvalue()
 
 
+def encoded(array, format, **options):
+    file = io.BytesIO()
+    Image.fromarray(array).save(file, format, **options)
+    return file.getvalue()
+
+
+LARGE_PICTURE = np.zeros((2100, 2000), np.uint8)
 BOMBS = {
     "x.npy.gz": gzip.compress(npy(np.zeros((8, 1000, 1000), np.uint8))),
     "x.npz": zipped(a_npy=npy(np.zeros((8, 1000, 1000), np.uint8))),
+    "several.npz": zipped(**{f"a{index}_npy": npy(np.zeros((1000, 500), np.uint8)) for index in range(8)}),
     "x.zip": zipped(a_bmp=bytes(2**23)),
+    "x.csv.gz": gzip.compress(b"a,b\n" + b"1,2\n" * 2**21),
+    "x.png": encoded(LARGE_PICTURE, "PNG"),
+    "x.jpg": encoded(LARGE_PICTURE, "JPEG"),
+    "x.webp": encoded(LARGE_PICTURE, "WEBP", lossless=True),
+    "x.gif": encoded(LARGE_PICTURE, "GIF"),
+    "deflate.tif": encoded(LARGE_PICTURE, "TIFF", compression="tiff_adobe_deflate"),
+    "fax.tif": encoded(LARGE_PICTURE > 0, "TIFF", compression="group4"),
+    "jpeg.tif": encoded(np.dstack([LARGE_PICTURE] * 3), "TIFF", compression="jpeg"),
+    "pages.tif": encoded(
+        LARGE_PICTURE,
+        "TIFF",
+        compression="tiff_adobe_deflate",
+        save_all=True,
+        append_images=[Image.fromarray(LARGE_PICTURE)],
+    ),
+    "pictures.zip": zipped(a_png=encoded(LARGE_PICTURE, "PNG")),
 }
 
 
@@ -50,6 +79,89 @@ def test_compressed_data_are_unpacked_as_far_as_memory_reaches(name, tmp_path, l
     (tmp_path / name).write_bytes(BOMBS[name])
     with pytest.raises(DataError, match=r"unpacks to [0-9,]+ bytes or more, over half of the free memory"):
         data.read(tmp_path / name)
+
+
+def test_one_array_of_several_is_unpacked_alone(tmp_path, little_memory):
+    (tmp_path / "x.npz").write_bytes(BOMBS["several.npz"])
+    assert data.read(f"{tmp_path}/x.npz:a3").values.shape == (1000, 500)
+
+
+def test_tables_that_compress_as_tables_do_are_read_in_parts(tmp_path, monkeypatch):
+    rows = np.random.default_rng(0).integers(0, 1000, (40_000, 2))
+    text = b"a,b\n" + b"".join(b"%d,%d\n" % tuple(row) for row in rows.tolist())
+    (tmp_path / "x.csv.gz").write_bytes(gzip.compress(text))
+    monkeypatch.setattr(memory, "free_memory", lambda: 1.5 * len(text))
+    np.testing.assert_array_equal(data.read(tmp_path / "x.csv.gz").values, rows)
+
+
+@pytest.mark.parametrize("start", [b"", b"a,b\n", b"a,b\n1,2\n", b'a,b\n"', b'"a,b\n', b"a,b\n1,"])
+@pytest.mark.parametrize("filling", [b"1", b"x", b",", b"x\n"])
+def test_endless_rows_are_refused_early(start, filling, tmp_path, monkeypatch):
+    if filling == b"x\n" and b'"' not in start:
+        pytest.skip("rows that end")
+    monkeypatch.setattr("narrows.data.formats.csv_files.BLOCK", 2**16)
+    (tmp_path / "x.csv").write_bytes(start + filling * 2**18)
+    with pytest.raises(DataError, match=r"has no end within [0-9,]+ bytes"):
+        data.read(tmp_path / "x.csv")
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "RGB", "RGBA", "CMYK", "I;16", "F"])
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".webp", ".jpg"])
+def test_bands_of_a_picture_are_what_the_whole_is(mode, suffix, tmp_path, monkeypatch):
+    colours = np.random.default_rng(0).integers(0, 256, (50, 30, 4), np.uint8)
+    picture = (
+        Image.fromarray(colours).convert(mode)
+        if mode not in ("I;16", "F")
+        else Image.fromarray(colours[..., 0].astype({"F": np.float32}.get(mode, np.uint16)) * 200)
+    )
+    try:
+        picture.save(tmp_path / f"x{suffix}", exif=b"Exif\0\0II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0\0\0\0\0\0")
+    except (OSError, KeyError):
+        pytest.skip(f"{suffix} holds no {mode}")
+    whole = data.read(tmp_path / f"x{suffix}").values
+    for module in ("pillow", "tiff"):
+        monkeypatch.setattr(f"narrows.data.formats.{module}._BAND", 100)
+    np.testing.assert_array_equal(data.read(tmp_path / f"x{suffix}").values, whole)
+
+
+def test_pictures_beyond_the_limit_of_pillow_are_read_and_the_limit_stays(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    for name in ("x.png", "x.jpg", "x.webp", "x.gif", "deflate.tif", "fax.tif", "jpeg.tif"):
+        (tmp_path / name).write_bytes(BOMBS[name])
+        assert data.read(tmp_path / name).values.shape[1:3] == LARGE_PICTURE.shape
+        assert Image.MAX_IMAGE_PIXELS == 1000
+        with pytest.raises(Image.DecompressionBombError):
+            Image.open(tmp_path / name)
+
+
+def test_threads_that_decode_leave_the_settings_of_the_process(tmp_path):
+    Image.fromarray(LARGE_PICTURE[:300]).save(tmp_path / "x.png")
+    before = Image.MAX_IMAGE_PIXELS, list(warnings.filters), logging.getLogger("tifffile").level
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: data.read(tmp_path / "x.png"), range(50)))
+    assert (Image.MAX_IMAGE_PIXELS, list(warnings.filters), logging.getLogger("tifffile").level) == before
+
+
+def test_large_files_of_a_set_are_decoded_one_after_the_other(tmp_path, monkeypatch):
+    for index in range(6):
+        Image.fromarray(LARGE_PICTURE).save(tmp_path / f"{index}.png")
+    lock, inside, most = threading.Lock(), 0, 0
+
+    def decode(source):
+        nonlocal inside, most
+        with lock:
+            inside += 1
+            most = max(most, inside)
+        time.sleep(0.02)
+        with lock:
+            inside -= 1
+        return LARGE_PICTURE[..., None]
+
+    monkeypatch.setattr("narrows.data.formats.images.decode", decode)
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    monkeypatch.setattr("narrows.data.formats.members.free_memory", lambda: 2**22 * 4)
+    assert len(data.read(tmp_path)) == 6
+    assert most == 1
 
 
 @pytest.mark.parametrize(

@@ -172,7 +172,7 @@ def test_one_array_of_several_is_named_by_its_key(tmp_path):
     assert data.read(f"{tmp_path}/x.npz:X").axes == "NYX"
     with pytest.raises(DataError, match=r"holds several arrays \(X 3x4x4, y 3\); name one, as in .*x\.npz:X"):
         data.read(tmp_path / "x.npz")
-    with pytest.raises(DataError, match=r"no array 'Z'; it has X 3x4x4, y 3"):
+    with pytest.raises(DataError, match=r"no array 'Z'; it has X, y"):
         data.read(f"{tmp_path}/x.npz:Z")
 
 

@@ -1,12 +1,55 @@
-"""Memory for decoded data, or a temporary file where memory does not suffice."""
+"""Memory for decoded data: how much they may take, and a temporary file where it does not suffice."""
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 import numpy as np
 
 from narrows.errors import DataError
+
+UNPACK = "unpack it to a file first"
+MOST_EXPANSION = 100  # times; real tables, which are unpacked in parts, compress less
+
+_most_bytes: ContextVar[int | None] = ContextVar("most_bytes", default=None)
+
+
+class Budget:
+    """Counts what is unpacked to be kept in memory together: at most half of what is free at the beginning.
+
+    Parameters
+    ----------
+    source : str, optional
+        What messages call the data.
+    hint : str
+        What to do where they are too large.
+    """
+
+    def __init__(self, source: str | None = None, hint: str = UNPACK) -> None:
+        self.source, self.hint = source, hint
+        self.length, self.free = 0, free_memory()
+
+    def take(self, length: int) -> None:
+        """Count further bytes; DataError where all together are too many."""
+        self.length += length
+        what, most = f"unpacks to {self.length:,} bytes or more, over", _most_bytes.get()
+        if most is not None and self.length > most:
+            raise DataError(f"{what} the {most:,} that are taken here", source=self.source)
+        if 2 * self.length > self.free:
+            raise DataError(f"{what} half of the free memory ({self.free:,} bytes)", source=self.source, hint=self.hint)
+
+
+@contextmanager
+def limited(length: int) -> Iterator[None]:
+    """Refuse, in this context, data that unpack to more than so many bytes, whatever memory is free."""
+    token = _most_bytes.set(length)
+    try:
+        yield
+    finally:
+        _most_bytes.reset(token)
 
 
 def allocate(size: int, dtype: np.dtype) -> np.ndarray:
@@ -15,6 +58,8 @@ def allocate(size: int, dtype: np.dtype) -> np.ndarray:
     The file has all of its space at once: OSError where there is not enough, rather than a crash while it is written.
     """
     length = size * dtype.itemsize
+    if _most_bytes.get() is not None:
+        check_fits(length)
     if fits(length):
         return np.empty(size, dtype)
     with tempfile.TemporaryFile(prefix="narrows-") as file:  # the map keeps the nameless file alive
@@ -28,14 +73,18 @@ def fits(length: int) -> bool:
     return 2 * length <= free_memory()
 
 
-def check_fits(length: int, source: str | None = None) -> None:
+def check_fits(length: int, source: str | None = None, hint: str = UNPACK) -> None:
     """Raise DataError where decompressed data would take more than half of the free memory."""
-    if not fits(length):
-        raise DataError(
-            f"unpacks to {length:,} bytes or more, over half of the free memory ({free_memory():,} bytes)",
-            source=source,
-            hint="unpack it to a file first",
-        )
+    Budget(source, hint).take(length)
+
+
+def check_expansion(length: int, packed: int, source: str) -> None:
+    """Raise DataError where data that are unpacked in parts, and so need not fit, are a decompression bomb.
+
+    length: bytes that were unpacked so far, or that a header promises. packed: bytes of the file.
+    """
+    if length > MOST_EXPANSION * packed or _most_bytes.get() is not None:
+        check_fits(length, source)
 
 
 def free_memory() -> int:

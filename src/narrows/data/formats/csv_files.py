@@ -22,6 +22,7 @@ import numpy as np
 from narrows.data.formats import ReadOptions
 from narrows.data.formats.content import Content, first_bytes, opened, path_or_buffer
 from narrows.data.formats.csv_text import keep_text, observed_texts, plain_numbers, to_text, write_rows
+from narrows.data.formats.gzip_files import check_bomb
 from narrows.data.formats.table_files import TableReader, arrow_errors, read_table, to_frame
 from narrows.data.items import Items
 from narrows.data.tables.cell_text import CellText
@@ -92,6 +93,8 @@ class CsvReader:
         self._hints: list[str] = []
         self.rows: int | None = None  # known once all rows were read
         self._content, self._packed = content, first_bytes(content).startswith(b"\x1f\x8b")
+        if self._packed:
+            check_bomb(content, name)
         with self._opened() as file:
             head = file.read(BLOCK)
         if not head.strip():
@@ -99,7 +102,7 @@ class CsvReader:
         self._start = len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0
         text = self._text(head[self._start :])
         self.separator = guess_separator(text, name)
-        self.names = self._header(text)
+        self.names = self._header(text, len(head) == BLOCK)
         if columns is None:
             self.kinds = self._kinds()
         else:
@@ -277,10 +280,13 @@ class CsvReader:
                 done += len(block)
         return "its last byte is not UTF-8; save the file as UTF-8"
 
-    def _header(self, text: str) -> list[str]:
+    def _header(self, text: str, cut: bool) -> list[str]:
+        """Return the names in the first line of the text, which may be cut off."""
         reader = csv.reader(io.StringIO(text), delimiter=self.separator)
         with any_field_size():
             names = [name.strip() for name in next(row for row in reader if row)]
+            if cut and next(reader, None) is None:
+                raise self._error(f"line 1 has no end within {BLOCK:,} bytes", "each row needs a line of its own")
         self._block = max(BLOCK, 32 * sum(map(len, names)))
         if all(is_number(name) for name in names):
             raise self._error(f"line 1 holds numbers alone ({quote_names(names)})", "expected the names of the columns")
@@ -295,7 +301,7 @@ class CsvReader:
     def _skip_header(self, file: IO[bytes]) -> None:
         """Read on to the first row, past a header whose names may have line ends."""
         quotes, blank = 0, True
-        while line := file.readline():
+        while line := file.readline(BLOCK):
             quotes += line.count(b'"')
             blank &= not line.strip()
             if quotes % 2 == 0 and not blank:
@@ -308,6 +314,8 @@ class CsvReader:
         if "columns, got" in error:
             line, found = self._ragged()
             return f"line {line} has {found} cells; line 1 names {len(self.names)} columns"
+        if "straddl" in error:
+            return f"a row has no end within {self._block:,} bytes"
         return f"cannot be read ({error.splitlines()[0]})"
 
     def _ragged(self) -> tuple[int, int]:

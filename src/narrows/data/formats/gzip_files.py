@@ -1,27 +1,45 @@
 """Gzip around a file of another format."""
 
 import gzip
+import io
 import zlib
+from collections.abc import Iterator
 from typing import IO
 
 from narrows.data.formats import find_by_name
-from narrows.data.formats.content import Content, opened
+from narrows.data.formats.content import Content, opened, size
 from narrows.data.items import Items
-from narrows.data.memory import check_fits
+from narrows.data.memory import Budget, check_expansion, fits
 from narrows.errors import DataError
 
 BLOCK = 2**24  # bytes at a time
+_MOST_EXPANSION = 1032  # times, of deflate
 
 
 def unwrap(content: Content, name: str) -> bytes:
     """Decompress a file, as far as the memory reaches."""
-    unpacked = bytearray()
+    unpacked, budget = io.BytesIO(), Budget(name)
+    for block in _blocks(content, name):
+        budget.take(len(block))
+        unpacked.write(block)
+    return unpacked.getvalue()
+
+
+def check_bomb(content: Content, name: str) -> None:
+    """Raise DataError where a file, which will be unpacked in parts, is a decompression bomb."""
+    if fits(_MOST_EXPANSION * size(content)):
+        return
+    length = 0
+    for block in _blocks(content, name):
+        length += len(block)
+        check_expansion(length, size(content), name)
+
+
+def _blocks(content: Content, name: str) -> Iterator[bytes]:
     try:
         with opened(content) as file, gzip.GzipFile(fileobj=file) as packed:
             while block := packed.read(BLOCK):
-                unpacked += block
-                check_fits(len(unpacked), name)
-        return bytes(unpacked)
+                yield block
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"damaged .gz file ({error})", source=name) from None
 

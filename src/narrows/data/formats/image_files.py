@@ -8,7 +8,7 @@ from typing import IO, Any
 import numpy as np
 
 from narrows.data.axes import check_axes
-from narrows.data.formats import ReadOptions, find_format, images
+from narrows.data.formats import ReadOptions, find_format, images, pillow
 from narrows.data.formats.content import Content
 from narrows.data.formats.foreign import unknown_form
 from narrows.data.formats.members import Decoding, File, single_file
@@ -59,7 +59,7 @@ def read_files(files: list[File], source: str, options: ReadOptions) -> Items:
     opaque. Raises DataError where no image can be read, where they differ in depth or in kinds of channels, and with
     `strict` for the first that cannot be read.
     """
-    with images.quiet(), Decoding(source, options, images.reason) as decoding:
+    with pillow.quiet(), Decoding(source, options, images.reason) as decoding:
         shared: dict[PictureMetadata, PictureMetadata] = {}  # thousands of photographs have the same profile
 
         def look(content: Content, _: int) -> images.Header:
@@ -78,7 +78,7 @@ def read_files(files: list[File], source: str, options: ReadOptions) -> Items:
             values[plan.offsets[index] : plan.offsets[index + 1]] = array.ravel()
             return plan.alpha and bool((array[..., -1] != plan.opaque).any())
 
-        transparent = decoding.each(files, decode_into_place, "reading")
+        transparent = decoding.each(files, decode_into_place, "reading", plan.length)
     readable = _Plan(source, *zip(*((plan.names[index], plan.headers[index]) for index in transparent), strict=True))
     if readable.channels != plan.channels:  # the only colour, or alpha, was that of images which cannot be read
         again = read_files([files[index] for index in transparent], source, options)
@@ -118,6 +118,10 @@ class _Plan:
         self.shapes = np.array([(header.rows, header.columns, self.channels) for header in headers], np.int64)
         self.offsets = np.concatenate([[0], np.cumsum(self.shapes.prod(axis=1))])
         self.opaque = 1.0 if self.dtype.kind == "f" else np.iinfo(self.dtype).max
+
+    def length(self, index: int) -> int:
+        """Return the bytes that decoding an image takes, beside its place among the others."""
+        return int(2 * self.shapes[index].prod() * self.dtype.itemsize)
 
     def fit(self, array: np.ndarray, index: int) -> np.ndarray:
         """Return a decoded image with the channels that all have; DataError if its header promised another."""

@@ -10,19 +10,15 @@ are 1 grey, 2 grey and alpha, 3 colour, 4 colour and alpha:
 """
 
 import io
-import logging
 import os
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from narrows.data.formats import orientation, tiff
-from narrows.data.formats.content import Content, path_or_buffer, size
+from narrows.data.formats import orientation, pillow, tiff
+from narrows.data.formats.content import Content, size
 from narrows.data.picture_metadata import NOTHING, PictureMetadata
 from narrows.errors import DataError
 
@@ -87,14 +83,8 @@ def decode(source: Content) -> np.ndarray:
     with _opened(source) as image:
         mode, dtype = _target(image)
         turn = _orientation(image, source)
-        if _is_deep_png(image):
-            array = _decode_deep_png(image, source)
-        else:
-            array = np.asarray(image if image.mode == mode else image.convert(mode))
-            if dtype == np.uint16 and array.size and not 0 <= array.min() <= array.max() <= 65535:
-                raise DataError("values of more than 16 bits")
-            array = array.astype(dtype, copy=False)
-    return orientation.apply(array.reshape(*array.shape[:2], -1), turn)
+        array = _decode_deep_png(image, source) if _is_deep_png(image) else _decode(image, mode, dtype)
+    return orientation.apply(array, turn)
 
 
 def encode(array: np.ndarray, format: str, metadata: PictureMetadata = NOTHING) -> bytes:
@@ -135,7 +125,7 @@ def holds(format: str, dtype: np.dtype, channels: int) -> bool:
 
 def reason(error: Exception, source: Content) -> str:
     """Return why an image could not be read, in words for the user."""
-    from PIL import Image, UnidentifiedImageError
+    from PIL import UnidentifiedImageError
 
     if isinstance(error, DataError):
         return str(error)
@@ -145,8 +135,6 @@ def reason(error: Exception, source: Content) -> str:
         return "empty, 0 bytes"
     if isinstance(error, UnidentifiedImageError):
         return "not an image of a known format"
-    if isinstance(error, Image.DecompressionBombError):
-        return f"more pixels than the limit of {2 * (Image.MAX_IMAGE_PIXELS or 0)}"
     if isinstance(error, MemoryError):
         return "too large for the memory"
     text = " ".join(str(error).split()) or type(error).__name__
@@ -155,26 +143,19 @@ def reason(error: Exception, source: Content) -> str:
     return f"damaged image ({text})"
 
 
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep Pillow's and tifffile's own warnings from the terminal; what matters is in errors and notes."""
-    log = logging.getLogger("tifffile")
-    level = log.level
-    log.setLevel(logging.CRITICAL + 1)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        log.setLevel(level)
-
-
 def _opened(source: Content) -> "Image.Image":
     from PIL import Image
 
     Image.init()
     known = [format for format in _FORMATS if format in Image.OPEN]  # some builds of Pillow lack AVIF or JPEG 2000
-    return Image.open(path_or_buffer(source), formats=known)
+    image = pillow.opened(source, known)
+    try:
+        mode, dtype = _target(image)
+        pillow.check_size(image, source, Image.getmodebands(mode) * dtype.itemsize)
+    except Exception:
+        image.close()
+        raise
+    return image
 
 
 def _target(image: "Image.Image") -> tuple[str, np.dtype]:
@@ -191,6 +172,20 @@ def _target(image: "Image.Image") -> tuple[str, np.dtype]:
     return ("L" if grey else "RGB") + ("A" if transparent else ""), np.dtype(np.uint8)
 
 
+def _decode(image: "Image.Image", mode: str, dtype: np.dtype) -> np.ndarray:
+    """Return the pixels in a mode of Pillow, (rows, columns, channels); DataError for more than 16 bits."""
+    from PIL import Image
+
+    image.load()  # after which the size is certain
+    array = np.empty((image.height, image.width, Image.getmodebands(mode)), dtype)
+    for rows, band in pillow.bands(image):
+        part = np.asarray(band if band.mode == mode else band.convert(mode))
+        if dtype == np.uint16 and not 0 <= part.min() <= part.max() <= 65535:
+            raise DataError("values of more than 16 bits")
+        array[rows] = part.reshape(*part.shape[:2], -1)
+    return array
+
+
 def _is_deep_png(image: Any) -> bool:
     """Whether this is a PNG of 16 bits in several channels."""
     return image.format == "PNG" and image.mode != "I;16" and image.tile and str(image.tile[0].args).endswith(";16B")
@@ -204,12 +199,19 @@ def _decode_deep_png(image: Any, source: Content) -> np.ndarray:
     tile = image.tile[0]
     if tile.args == "LA;16B":
         image.tile = [tile._replace(args="RGBA")]
-        return np.ascontiguousarray(image).view(">u2").astype(np.uint16)
-    high = np.asarray(image).astype(np.uint16)
+        array = np.empty((image.height, image.width, 2), np.uint16)
+        for rows, band in pillow.bands(image):
+            array[rows] = np.ascontiguousarray(band).view(">u2")
+        return array
+    array = _decode(image, image.mode, np.dtype(np.uint16))
+    array <<= 8
+    image.close()  # which frees the memory of its pixels
     again: Any
     with _opened(source) as again:
         again.tile = [tile._replace(args=tile.args.replace("16B", "16L"))]
-        return np.asarray(high << 8 | np.asarray(again))
+        for rows, band in pillow.bands(again):
+            array[rows] |= np.asarray(band)
+    return array
 
 
 def _metadata(image: "Image.Image", turned: bool) -> PictureMetadata:

@@ -11,14 +11,17 @@ import re
 import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from contextvars import copy_context
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from threading import Lock
 from typing import TypeVar
 
 from narrows.data.formats import Format, ReadOptions, foreign, member_suffixes, registered_formats
 from narrows.data.formats.content import Content
 from narrows.data.items import Items
-from narrows.data.memory import check_fits
+from narrows.data.memory import check_fits, free_memory
 from narrows.errors import DataError
 
 Result = TypeVar("Result")
@@ -28,12 +31,14 @@ Result = TypeVar("Result")
 class File:
     """A file of a set.
 
-    name: relative to the set, with forward slashes. place: what messages call it. load: returns its content.
+    name: relative to the set, with forward slashes. place: what messages call it. load: returns its content. length:
+    bytes of memory that the content takes.
     """
 
     name: str
     place: str
     load: Callable[[], Content]
+    length: int = 0
 
 
 def single_file(content: Content, name: str) -> File:
@@ -78,7 +83,7 @@ def in_zip(archive: zipfile.ZipFile, source: str) -> list[File]:
     if not names:
         raise foreign.no_members(source, entries, archive=True)
     return [
-        File(name, f"{source}: {name}", functools.partial(_entry, archive, entries[name]))
+        File(name, f"{source}: {name}", functools.partial(_entry, archive, entries[name]), entries[name].file_size)
         for name in sorted(names, key=_natural)
     ]
 
@@ -114,29 +119,45 @@ class Decoding:
     def __init__(self, source: str, options: ReadOptions, reason: Callable[[Exception, Content], str]) -> None:
         self.source, self.options, self.reason = source, options, reason
         self.skipped: list[tuple[str, str]] = []
+        self._threads = os.cpu_count() or 1
+        self._large = Lock()
 
     def __enter__(self) -> "Decoding":
         """Start the threads."""
-        self._pool = ThreadPoolExecutor(os.cpu_count())
+        self._pool = ThreadPoolExecutor(self._threads)
         return self
 
     def __exit__(self, *_: object) -> None:
         """Stop the threads."""
-        self._pool.shutdown()
+        self._pool.shutdown(cancel_futures=True)
 
-    def each(self, files: list[File], work: Callable[[Content, int], Result], verb: str) -> dict[int, Result]:
-        """Return the result of work(content, index) by index, for the files where it succeeds; skip the others."""
+    def each(
+        self,
+        files: list[File],
+        work: Callable[[Content, int], Result],
+        verb: str,
+        length: Callable[[int], int] = lambda index: 0,
+    ) -> dict[int, Result]:
+        """Return the result of work(content, index) by index, for the files where it succeeds; skip the others.
+
+        Files are worked on one after the other where all threads together would not have the memory. length: from an
+        index to the bytes that the work takes.
+        """
+        share = free_memory() // (2 * self._threads)
 
         def attempt(index: int) -> tuple[Result | None, str]:
             content: Content = b""
-            try:
-                content = files[index].load()
-                return work(content, index), ""
-            except Exception as error:  # decoders raise whatever they like on damaged files
-                return None, self.reason(error, content)
+            with self._large if files[index].length + length(index) > share else nullcontext():
+                try:
+                    content = files[index].load()
+                    return work(content, index), ""
+                except Exception as error:  # decoders raise whatever they like on damaged files
+                    return None, self.reason(error, content)
 
+        # Each in a copy of this context, in which less memory may be allowed.
+        tasks = [self._pool.submit(copy_context().run, attempt, index) for index in range(len(files))]
         results: dict[int, Result] = {}
-        for index, (result, why) in enumerate(self._pool.map(attempt, range(len(files)))):
+        for index, (result, why) in enumerate(task.result() for task in tasks):
             self.options.progress(f"{self.source}: {verb}", index + 1, len(files))
             if not why:
                 results[index] = result  # type: ignore[assignment]

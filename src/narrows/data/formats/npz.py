@@ -18,16 +18,15 @@ from narrows.errors import DataError
 
 def read(content: Content, name: str, options: ReadOptions) -> Items:
     """Read one array; or several that have the axes of one item, as items with names."""
-    found, key = read_arrays(content, name), options.member
-    listing = ", ".join(f"{each} {'x'.join(map(str, array.shape))}" for each, array in found.items())
-    if key and key not in found:
-        raise DataError(f"has no array {key!r}; it has {listing}", source=name)
+    key = options.member
+    found = read_arrays(content, name, key)
     if key or len(found) == 1:
-        key = key or next(iter(found))
-        return array_items(found[key], f"{name}:{key}" if len(found) > 1 else name, options)
+        ((only, array),) = found.items()
+        return array_items(array, f"{name}:{only}" if key else name, options)
     try:
         return array_items(list(found.values()), name, options, names=list(found))
     except DataError:
+        listing = ", ".join(f"{each} {'x'.join(map(str, array.shape))}" for each, array in found.items())
         raise DataError(
             f"holds several arrays ({listing})",
             source=name,
@@ -50,13 +49,16 @@ def read_array(content: Content, name: str) -> np.ndarray | list[np.ndarray]:
     return found[0] if len(found) == 1 else found
 
 
-def read_arrays(content: Content, name: str) -> dict[str, np.ndarray]:
-    """Read the arrays by their names, in their order."""
+def read_arrays(content: Content, name: str, key: str = "") -> dict[str, np.ndarray]:
+    """Read the arrays by their names, in their order, or the one of a name."""
     arrays = {}
     with opened_zip(content, name) as archive:
-        for entry in archive.infolist():
-            key = entry.filename.removesuffix(".npy")
-            check_fits(entry.file_size, f"{name}:{key}")
+        entries = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
+        if key and key not in entries:
+            raise DataError(f"has no array {key!r}; it has {', '.join(entries)}", source=name)
+        entries = {key: entries[key]} if key else entries
+        check_fits(sum(entry.file_size for entry in entries.values()), f"{name}:{key}" if key else name)
+        for key, entry in entries.items():
             try:
                 array = archive.read(entry)
             except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError, ValueError) as error:

@@ -6,11 +6,11 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from narrows.data.formats import orientation, photometric
+from narrows.data.formats import orientation, photometric, pillow
 from narrows.data.formats.content import Content, first_bytes, path_or_buffer, size
 from narrows.data.formats.signatures import TIFF_MAGIC
 from narrows.data.formats.tiff_metadata import read_metadata, scheme_options, write_options
-from narrows.data.memory import fits
+from narrows.data.memory import UNPACK, check_fits, fits
 from narrows.data.picture_metadata import PictureMetadata
 from narrows.errors import DataError, cannot_import
 
@@ -23,7 +23,9 @@ _AS_STORED = (photometric.WHITE_IS_ZERO, *_PLAIN)
 _TO_COLOUR = (photometric.SEPARATED, photometric.YCBCR, *photometric.LAB)
 _INK_SET, _SUBSAMPLING = 332, 530
 _CMYK = 1  # an ink set
+_BAND = 2**22  # values
 _MOST_EXPANSION = 10_000  # the strongest compression of TIFF, LZMA, makes about 7000 bytes of one
+_UNCOMPRESSED = "write it without compression"  # since then it can be mapped
 _TO_TIFF = str.maketrans("NCF", "ISS")
 _FROM_TIFF = str.maketrans("IQS", "NNC")
 
@@ -75,16 +77,18 @@ def read_stack(source: Content) -> tuple[np.ndarray | list[np.ndarray], str, Pic
         differ = any((other.shape, other.dtype, _orientation(other)) != kind for other in pages)
         plain = page.photometric in _PLAIN and page.bitspersample >= 8 and _decodable(page)
         if differ or not plain or len(pages) != len(file.pages):
+            check_fits(sum(page.nbytes for page in pages), hint=UNPACK if isinstance(source, bytes) else _UNCOMPRESSED)
             arrays = [_page_array(page, source) for page in pages]
             grey = all(array.shape[-1] == 1 for array in arrays)
             return ([array[..., 0] for array in arrays], "YX", metadata) if grey else (arrays, "YXC", metadata)
         if math.prod(series.shape) * series.dtype.itemsize > _MOST_EXPANSION * size(source):
             raise DataError(f"its header promises {series.shape}, more than a file of its size can hold")
-        if series.dataoffset is None or isinstance(source, bytes) or fits(series.nbytes):
-            stack = series.asarray()
-        else:
+        if series.dataoffset is not None and not isinstance(source, bytes) and not fits(series.nbytes):
             dtype = series.dtype.newbyteorder(file.byteorder)
-            stack = np.memmap(source, dtype, "r", series.dataoffset, series.shape)
+            stack: np.ndarray = np.memmap(source, dtype, "r", series.dataoffset, series.shape)
+        else:
+            check_fits(series.nbytes, hint=UNPACK if isinstance(source, bytes) else _UNCOMPRESSED)
+            stack = series.asarray()
         upright = stack if turn == 1 else orientation.apply(stack, turn, series.axes.index("Y"))
         return upright, _axes(series.axes), metadata
 
@@ -205,11 +209,24 @@ def _page_array(page: Any, source: Content) -> np.ndarray:
     _checked(page, source)
     if not _decodable(page):
         return _by_pillow(page, source)
+    check_fits(page.nbytes, hint=pillow.CUT)
     array = page.asarray()
     if page.axes == "SYX":
         array = np.moveaxis(array, 0, -1)
     array = array.reshape(page.imagelength, page.imagewidth, -1)
-    return orientation.apply(np.asarray(_meaning(page, array)), _orientation(page))
+    return orientation.apply(_meanings(page, array), _orientation(page))
+
+
+def _meanings(page: Any, array: np.ndarray) -> np.ndarray:
+    """Return what `_meaning` does, by bands of rows, since colours take several times the memory on the way."""
+    height = max(1, _BAND // array[0].size)
+    first = np.asarray(_meaning(page, array[:height]))
+    if len(array) <= height:
+        return first
+    whole = np.empty((len(array), *first.shape[1:]), first.dtype)
+    for top in range(0, len(array), height):
+        whole[top : top + height] = _meaning(page, array[top : top + height])
+    return whole
 
 
 def _meaning(page: Any, array: np.ndarray) -> np.ndarray:
@@ -259,20 +276,26 @@ def _by_pillow(page: Any, source: Content) -> np.ndarray:
     if (page.bitspersample > 8 and colour) or alpha or subsampled or len(page.treeindex) > 1:
         raise _not_decodable(page)
     try:
-        image: Image.Image = Image.open(path_or_buffer(source), formats=["TIFF"])
+        image = pillow.opened(source, ["TIFF"])
     except UnidentifiedImageError:
         raise _not_decodable(page) from None
+    palette = page.photometric == photometric.PALETTE
+    dtype = np.uint8 if palette or page.bitspersample < 8 else page.dtype
     with image:
         image.seek(page.index)
         mode = {"1": "L", "P": "RGB", "CMYK": "RGB", "YCbCr": "RGB"}.get(image.mode, image.mode)
-        array = np.asarray(image.convert(mode) if mode != image.mode else image)
-    if image.mode == "LAB":
-        array = photometric.lab_to_rgb(array, photometric.CIELAB)
-    if page.photometric == photometric.WHITE_IS_ZERO and page.dtype == np.uint16:  # Pillow turns only 8 bits
-        array = photometric.black_is_zero(array, page.bitspersample)
-    palette = page.photometric == photometric.PALETTE
-    dtype = np.uint8 if palette or page.bitspersample < 8 else page.dtype
-    return array.astype(dtype, copy=False).reshape(*array.shape[:2], -1)
+        channels = 3 if mode == "LAB" else Image.getmodebands(mode)
+        pillow.check_size(image, source, channels * np.dtype(dtype).itemsize)
+        image.load()  # which may turn it
+        array = np.empty((image.height, image.width, channels), dtype)
+        for rows, band in pillow.bands(image):
+            part = np.asarray(band.convert(mode) if mode != band.mode else band)
+            if mode == "LAB":
+                part = photometric.lab_to_rgb(part, photometric.CIELAB)
+            if page.photometric == photometric.WHITE_IS_ZERO and page.dtype == np.uint16:  # Pillow turns only 8 bits
+                part = photometric.black_is_zero(part, page.bitspersample)
+            array[rows] = part.reshape(*part.shape[:2], -1)
+    return array
 
 
 def _not_decodable(page: Any) -> DataError:

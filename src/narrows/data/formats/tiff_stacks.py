@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import IO
 
 from narrows.data.axes import check_axes, layout_of
-from narrows.data.formats import ReadOptions, image_files, images, tiff
+from narrows.data.formats import ReadOptions, image_files, images, pillow, tiff
 from narrows.data.formats.arrays import array_items
 from narrows.data.formats.content import Content
 from narrows.data.items import Items
@@ -20,7 +20,7 @@ def read(content: Content, name: str, options: ReadOptions) -> Items:
     axes, stated = options.axes, None
     volumes = axes is None and options.expected_axes is not None and layout_of(options.expected_axes).startswith("NZ")
     try:
-        with images.quiet():
+        with pillow.quiet():
             alone = not volumes and (axes is None or layout_of(axes) in ("NYX", "NYXC")) and tiff.is_image(content)
             if not alone:
                 stack, stated, metadata = tiff.read_stack(content)
