@@ -11,11 +11,15 @@ import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
 from narrows import data
 from narrows.data import memory
+from narrows.data.conversion import convert
 from narrows.errors import DataError
 
 
@@ -87,7 +91,7 @@ def test_one_array_of_several_is_unpacked_alone(tmp_path, little_memory):
 
 
 def test_tables_that_compress_as_tables_do_are_read_in_parts(tmp_path, monkeypatch):
-    rows = np.random.default_rng(0).integers(0, 1000, (40_000, 2))
+    rows = np.random.default_rng(0).integers(10**15, 10**16, (20_000, 2))
     text = b"a,b\n" + b"".join(b"%d,%d\n" % tuple(row) for row in rows.tolist())
     (tmp_path / "x.csv.gz").write_bytes(gzip.compress(text))
     monkeypatch.setattr(memory, "free_memory", lambda: 1.5 * len(text))
@@ -162,6 +166,54 @@ def test_large_files_of_a_set_are_decoded_one_after_the_other(tmp_path, monkeypa
     monkeypatch.setattr("narrows.data.formats.members.free_memory", lambda: 2**22 * 4)
     assert len(data.read(tmp_path)) == 6
     assert most == 1
+
+
+def parquet(table, **options):
+    file = io.BytesIO()
+    pq.write_table(table, file, **options)
+    return file.getvalue()
+
+
+TEXT = "x" * 2**14
+PARQUET_BOMBS = {
+    "numbers that repeat": (parquet(pa.table({"a": np.zeros(2**20, np.int8), "b": np.ones(2**20)})), "unpacks to"),
+    "text that repeats": (parquet(pa.table({"a": [TEXT] * 2000})), "unpacks to"),
+    "text that is compressed": (
+        parquet(pa.table({"a": [TEXT] * 2000}), use_dictionary=False, compression="zstd"),
+        "unpacks to",
+    ),
+    "text as differences": (
+        parquet(pa.table({"a": [TEXT] * 2000}), use_dictionary=False, column_encoding={"a": "DELTA_BYTE_ARRAY"}),
+        "unpacks to",
+    ),
+    "lists": (parquet(pa.table({"a": [[0] * 2**20]})), "column 'a' holds lists or structures; flatten it"),
+}
+
+
+@pytest.mark.parametrize("kind", PARQUET_BOMBS)
+def test_small_parquet_files_that_hold_much(kind, tmp_path, little_memory):
+    content, error = PARQUET_BOMBS[kind]
+    assert len(content) < 2**16
+    (tmp_path / "x.parquet").write_bytes(content)
+    with pytest.raises(DataError, match=error):
+        data.read(tmp_path / "x.parquet")
+
+
+@pytest.mark.parametrize("type", [pa.string(), pa.large_string(), pa.string_view()])
+@pytest.mark.parametrize(
+    "options", [{}, {"use_dictionary": False}, {"column_encoding": {"a": "DELTA_BYTE_ARRAY"}, "use_dictionary": False}]
+)
+def test_long_texts_are_read_in_smaller_parts(type, options, tmp_path, monkeypatch):
+    words = [None if index % 7 == 0 else f"word {index % 5}" * 9 for index in range(3000)]
+    pq.write_table(pa.table({"a": pa.array(words, type), "b": np.arange(3000)}), tmp_path / "x.parquet", **options)
+    whole = data.read(tmp_path / "x.parquet")
+    monkeypatch.setattr("narrows.data.formats.parquet._TEXT_AT_ONCE", 1000)
+    parts = data.read(tmp_path / "x.parquet")
+    pd.testing.assert_frame_equal(parts.frame, whole.frame)
+    assert parts.columns == whole.columns
+    assert parts.frame["a"].isna().sum() == words.count(None)
+    convert(str(tmp_path / "x.parquet"), str(tmp_path / "y.parquet"), lambda frame: frame, fills=True)
+    assert pq.read_table(tmp_path / "y.parquet").equals(pq.read_table(tmp_path / "x.parquet"))
 
 
 @pytest.mark.parametrize(

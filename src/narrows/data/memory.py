@@ -12,7 +12,6 @@ import numpy as np
 from narrows.errors import DataError
 
 UNPACK = "unpack it to a file first"
-MOST_EXPANSION = 100  # times; real tables, which are unpacked in parts, compress less
 
 _most_bytes: ContextVar[int | None] = ContextVar("most_bytes", default=None)
 
@@ -78,12 +77,19 @@ def check_fits(length: int, source: str | None = None, hint: str = UNPACK) -> No
     Budget(source, hint).take(length)
 
 
-def check_expansion(length: int, packed: int, source: str) -> None:
-    """Raise DataError where data that are unpacked in parts, and so need not fit, are a decompression bomb.
+def check_bomb(length: int, most: int, source: str) -> None:
+    """Raise DataError where data that are unpacked in parts, and so need not fit in memory, are a decompression bomb.
 
-    length: bytes that were unpacked so far, or that a header promises. packed: bytes of the file.
+    Parameters
+    ----------
+    length : int
+        The bytes that were unpacked so far, or that a header promises.
+    most : int
+        The bytes that real data in a file of its size unpack to.
+    source : str
+        What messages call the data.
     """
-    if length > MOST_EXPANSION * packed or _most_bytes.get() is not None:
+    if length > most or _most_bytes.get() is not None:
         check_fits(length, source)
 
 

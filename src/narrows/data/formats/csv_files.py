@@ -22,7 +22,7 @@ import numpy as np
 from narrows.data.formats import ReadOptions
 from narrows.data.formats.content import Content, first_bytes, opened, path_or_buffer
 from narrows.data.formats.csv_text import keep_text, observed_texts, plain_numbers, to_text, write_rows
-from narrows.data.formats.gzip_files import check_bomb
+from narrows.data.formats.gzip_files import check_table
 from narrows.data.formats.table_files import TableReader, arrow_errors, read_table, to_frame
 from narrows.data.items import Items
 from narrows.data.tables.cell_text import CellText
@@ -94,7 +94,7 @@ class CsvReader:
         self.rows: int | None = None  # known once all rows were read
         self._content, self._packed = content, first_bytes(content).startswith(b"\x1f\x8b")
         if self._packed:
-            check_bomb(content, name)
+            check_table(content, name)
         with self._opened() as file:
             head = file.read(BLOCK)
         if not head.strip():

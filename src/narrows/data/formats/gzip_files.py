@@ -9,11 +9,11 @@ from typing import IO
 from narrows.data.formats import find_by_name
 from narrows.data.formats.content import Content, opened, size
 from narrows.data.items import Items
-from narrows.data.memory import Budget, check_expansion, fits
+from narrows.data.memory import Budget, check_bomb, fits
 from narrows.errors import DataError
 
 BLOCK = 2**24  # bytes at a time
-_MOST_EXPANSION = 1032  # times, of deflate
+_MOST_EXPANSION, _TABLE_EXPANSION = 1032, 100  # times: the most that deflate reaches, and with real tables
 
 
 def unwrap(content: Content, name: str) -> bytes:
@@ -25,14 +25,14 @@ def unwrap(content: Content, name: str) -> bytes:
     return unpacked.getvalue()
 
 
-def check_bomb(content: Content, name: str) -> None:
-    """Raise DataError where a file, which will be unpacked in parts, is a decompression bomb."""
+def check_table(content: Content, name: str) -> None:
+    """Raise DataError where the file of a table, which will be unpacked in parts, is a decompression bomb."""
     if fits(_MOST_EXPANSION * size(content)):
         return
     length = 0
     for block in _blocks(content, name):
         length += len(block)
-        check_expansion(length, size(content), name)
+        check_bomb(length, _TABLE_EXPANSION * size(content), name)
 
 
 def _blocks(content: Content, name: str) -> Iterator[bytes]:

@@ -9,9 +9,10 @@ from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any
 
 from narrows.data.formats import ReadOptions
-from narrows.data.formats.content import Content, path_or_buffer
+from narrows.data.formats.content import Content, path_or_buffer, size
 from narrows.data.formats.table_files import TableReader, arrow_errors, read_table, to_frame
 from narrows.data.items import Items
+from narrows.data.memory import check_bomb
 from narrows.data.tables.cell_text import CellText
 from narrows.data.tables.cells import require
 from narrows.data.tables.columns import Columns
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
     import pyarrow
 
 _PANDAS = b"pandas"  # the key of pandas' metadata
+_DELTA = "DELTA_BYTE_ARRAY"
+_INCREMENTAL_ROWS = 2**10  # at a time, of text coded as differences, which may be of any length
+_TEXT_AT_ONCE = 2**28  # bytes
+_CELL = 8  # bytes
+_MOST_EXPANSION = 1000  # times, of real tables: columns that are sparse take very little
 
 
 def read(content: Content, name: str, options: ReadOptions) -> Items:
@@ -61,32 +67,56 @@ class ParquetReader:
         pq = require("pyarrow.parquet")
         self.name = name
         try:
-            self.file = pq.ParquetFile(path_or_buffer(content))
-            self.names = [str(label) for label in self._frame(self.file.schema_arrow.empty_table()).columns]
+            file = pq.ParquetFile(path_or_buffer(content))
+            self.schema: pyarrow.Schema = file.schema_arrow
+            self.names = [str(label) for label in self._frame(self.schema.empty_table()).columns]
+            chunks = _chunks(file.metadata)
+            self._texts = _texts(self.schema, chunks)
+            self.file = pq.ParquetFile(path_or_buffer(content), read_dictionary=self._texts)
         except Exception as error:  # pyarrow raises whatever it likes on damaged files
             raise DataError(f"cannot be read as Parquet ({str(error).splitlines()[0]})", source=name) from None
         if columns is not None:
             check_names(self.names, columns, name)
-        self.rows: int | None = self.file.metadata.num_rows
-        self.schema: pyarrow.Schema = self.file.schema_arrow
+        for field in self.schema:
+            if require("pyarrow").types.is_nested(field.type):
+                raise DataError(f"column {field.name!r} holds lists or structures", source=name, hint="flatten it")
+        length = sum(max(chunk.total_uncompressed_size, _CELL * chunk.num_values) for chunk in chunks)
+        check_bomb(length, _MOST_EXPANSION * size(content), name)
+        self.rows: int | None = file.metadata.num_rows
+        self._incremental = any(_DELTA in chunk.encodings for chunk in chunks)
 
     def count_rows(self) -> int:
         """Return the number of rows."""
         return self.rows or 0
 
     def parts(self, rows: int) -> Iterator[tuple[pandas.DataFrame, None]]:
-        """Yield the rows in parts of at most `rows`."""
-        pa, pd = require("pyarrow"), require("pandas")
+        """Yield the rows in parts of at most `rows`, fewer where they hold much text."""
+        pd = require("pandas")
         start = 0
         try:
-            for batch in self.file.iter_batches(rows, use_threads=False):
-                frame = self._frame(pa.Table.from_batches([batch]))
+            for table in self._tables(min(rows, _INCREMENTAL_ROWS) if self._incremental else rows):
+                frame = self._frame(table)
                 if isinstance(frame.index, pd.RangeIndex):
                     frame.index = self._range_index(start, len(frame))
                 yield frame, None
                 start += len(frame)
         except Exception as error:  # as above
             raise DataError(f"damaged ({str(error).splitlines()[0]})", source=self.name) from None
+
+    def _tables(self, rows: int) -> Iterator[pyarrow.Table]:
+        """Yield the rows in parts, in the types of the schema."""
+        pa = require("pyarrow")
+        for batch in self.file.iter_batches(rows, use_threads=False):
+            places = [self.schema.get_field_index(name) for name in self._texts]
+            length = sum(_text_length(batch.column(place)) for place in places)
+            count = max(1, len(batch) * _TEXT_AT_ONCE // max(1, length))
+            for start in range(0, len(batch), count):
+                part = batch.slice(start, count)
+                table = pa.Table.from_batches([part])
+                for place in places:
+                    field = self.schema.field(place)
+                    table = table.set_column(place, field, part.column(place).dictionary_decode().cast(field.type))
+                yield table
 
     def _range_index(self, start: int, count: int) -> Any:
         """Return a part of an index that counts rows, which the file holds as metadata alone."""
@@ -118,6 +148,29 @@ class ParquetReader:
                     cells = column.to_pandas(types_mapper=roomy.get)
                     frame.isetitem(place, pd.Series(cells.array, index=frame.index))
         return frame
+
+
+def _chunks(metadata: Any) -> list[Any]:
+    """Return what the file says about each column of each row group."""
+    groups = [metadata.row_group(place) for place in range(metadata.num_row_groups)]
+    return [group.column(place) for group in groups for place in range(group.num_columns)]
+
+
+def _texts(schema: pyarrow.Schema, chunks: list[Any]) -> list[str]:
+    """Return the columns of text that are read as indices into their different texts.
+
+    A file may hold a long text once and repeat it a million times. Text that is coded as differences cannot be read so.
+    """
+    pa = require("pyarrow")
+    incremental = {chunk.path_in_schema for chunk in chunks if _DELTA in chunk.encodings}
+    texts = (pa.string(), pa.large_string(), pa.string_view(), pa.binary(), pa.large_binary())
+    return [field.name for field in schema if field.type in texts and field.name not in incremental]
+
+
+def _text_length(column: pyarrow.DictionaryArray) -> int:
+    """Return the bytes of the texts that the indices stand for."""
+    pc = require("pyarrow.compute")
+    return pc.sum(pc.take(pc.binary_length(column.dictionary), column.indices)).as_py() or 0
 
 
 class ParquetWriter:

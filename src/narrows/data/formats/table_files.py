@@ -12,6 +12,7 @@ import numpy as np
 from narrows.data.axes import check_axes
 from narrows.data.formats import ReadOptions
 from narrows.data.items import Items
+from narrows.data.memory import Budget
 from narrows.data.tables.cells import require
 from narrows.data.tables.columns import Columns
 from narrows.data.tables.frames import ColumnInference, decode_frame, frame_to_items
@@ -93,7 +94,7 @@ def read_table(reader: TableReader, options: ReadOptions) -> Items:
         raise DataError("holds no rows", source=reader.name)
     kept = min(rows, max(1, options.most_cells // len(reader.names)))
     chosen = np.sort(np.random.default_rng(0).choice(rows, kept, replace=False)) if kept < rows else None
-    parts, done = [], 0
+    parts, done, budget = [], 0, Budget(reader.name, "read fewer rows or columns")
     for frame, _ in reader.parts(rows if chosen is None else rows_at_once(len(reader.names))):
         inference.see(frame)
         if chosen is not None:
@@ -101,6 +102,7 @@ def read_table(reader: TableReader, options: ReadOptions) -> Items:
             parts.append(frame.iloc[chosen[start:end] - done])
         else:
             parts.append(frame)
+        budget.take(int(parts[-1].memory_usage(index=False).sum()))
         done += len(frame)
         options.progress(f"reading {Path(reader.name).name}", done, rows)
     columns = inference.columns() if options.columns is None else options.columns
