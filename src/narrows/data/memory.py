@@ -36,7 +36,7 @@ class Budget:
         self.length += length
         what, most = f"unpacks to {self.length:,} bytes or more, over", _most_bytes.get()
         if most is not None and self.length > most:
-            raise DataError(f"{what} the {most:,} that are taken here", source=self.source)
+            raise DataError(f"{what} the {most:,} that are taken here", source=self.source, hint="choose a smaller one")
         if 2 * self.length > self.free:
             raise DataError(f"{what} half of the free memory ({self.free:,} bytes)", source=self.source, hint=self.hint)
 

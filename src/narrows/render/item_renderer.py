@@ -105,9 +105,9 @@ def item_to_image(item: np.ndarray, axes: str) -> np.ndarray:
     return item[..., :3] if item.shape[-1] >= 3 else item[..., 0]
 
 
-def reduce_size(image: np.ndarray) -> np.ndarray:
-    """Return an image at most `MAX_SIDE` pixels wide and high, by averaging squares of pixels."""
-    step = -(-max(image.shape[:2]) // MAX_SIDE)
+def reduce_size(image: np.ndarray, side: int = MAX_SIDE) -> np.ndarray:
+    """Return an image at most `side` pixels wide and high, by averaging squares of pixels."""
+    step = -(-max(image.shape[:2]) // side)
     if step == 1:
         return image
     height, width = (max(1, side // step) for side in image.shape[:2])

@@ -7,14 +7,17 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from narrows import data
 from narrows.data import Items
+from narrows.data.formats import ReadOptions, identify, read_content
+from narrows.data.formats.arrays import array_items
+from narrows.data.memory import limited
 from narrows.errors import DataError
 from narrows.evaluation import trained_model
-from narrows.render.item_renderer import ItemRenderer, evenly_spaced, item_to_image
+from narrows.render.item_renderer import ItemRenderer, evenly_spaced, item_to_image, reduce_size
 
 SAMPLE_SIZE = 200
 LARGEST_UPLOAD = 512  # pixels of a side; larger images are made smaller
+MOST_BYTES = 2**28  # that an upload may unpack to
 
 
 class Session:
@@ -87,9 +90,10 @@ class Session:
         """Return the first item of a file, converted to what the models take; DataError if that is impossible."""
         name = Path(path).name
         try:
-            items = self._read(path)
+            with limited(MOST_BYTES):
+                items = self._read(path)
             item = items[0]
-            if not np.isfinite(item).all():
+            if item.dtype.kind == "f" and not np.isfinite(item).all():
                 raise DataError(f"{path}: holds NaN or infinity")
             if self._fits(item):
                 return item.astype(self.dtype)
@@ -103,21 +107,30 @@ class Session:
             raise DataError(str(error).replace(path, name)) from None
 
     def _read(self, path: str) -> Items:
-        """Return the items in a file; without axes of its own they are those of the models, or without N, C or both."""
-        problems = []
-        letters = self.axes
+        """Return the items in a file, which is decoded once.
+
+        Arrays, which state no axes, have those that are guessed, or those of the models, or without N, C or both.
+        """
+        format, content = identify(Path(path), path)
+        if format.kind != "array":
+            items = read_content(content, path, ReadOptions(expected_axes=self.axes, strict=True))
+            self._check_axes(items)
+            return items
+        problems, array, letters = [], format.load().read_array(content, path), self.axes
         for axes in dict.fromkeys(
             (None, letters, letters.replace("N", ""), letters.replace("C", ""), letters.strip("NC"))
         ):
             try:
-                items = data.read(path, axes=axes, strict=True)
-            except DataError as error:
-                problems.append(str(error))
-                continue
-            if items.axes.strip("NC") == self.axes.strip("NC"):
+                items = array_items(array, path, ReadOptions(axes))
+                self._check_axes(items)
                 return items
-            problems.append(f"{path}: holds items of the axes {items.axes}; these models take {self.axes}")
-        raise DataError(problems[0])
+            except DataError as error:
+                problems.append(error)
+        raise problems[0]
+
+    def _check_axes(self, items: Items) -> None:
+        if items.axes.strip("NC") != self.axes.strip("NC"):
+            raise DataError(f"holds items of the axes {items.axes}; these models take {self.axes}", source=items.source)
 
     def _fits(self, item: np.ndarray) -> bool:
         """Return whether the models take an item as it is: its shape, its type, and of images the range."""
@@ -133,6 +146,8 @@ class Session:
         """Return an image with the channels, the range and, if models need it, the size of the others."""
         pixels = item_to_image(image, axes)
         height, width = pixels.shape[:2]
+        brightest = 255.0 if image.dtype == np.uint8 else max(float(pixels.max()), 1e-9)
+        pixels = reduce_size(pixels, 4 * max(LARGEST_UPLOAD, *self.shape[:2]))  # in bounded memory
         if self._fixed_size:
             size = self.shape[1], self.shape[0]
         else:
@@ -140,7 +155,7 @@ class Session:
             size = max(1, round(width * times)), max(1, round(height * times))
         bands = (Image.fromarray(band.astype(np.float32)) for band in np.moveaxis(np.atleast_3d(pixels), -1, 0))
         resized = np.stack([np.asarray(band.resize(size, Image.Resampling.BILINEAR)) for band in bands], -1)
-        unit = (resized / (255.0 if image.dtype == np.uint8 else max(float(pixels.max()), 1e-9))).clip(0, 1)
+        unit = (resized / brightest).clip(0, 1)
         channels = self.shape[-1] if self.axes.endswith("C") else 1
         if channels == 1 and unit.shape[-1] == 3:
             unit = unit @ np.array([[0.299], [0.587], [0.114]])
