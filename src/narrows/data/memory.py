@@ -25,16 +25,18 @@ class Budget:
         What messages call the data.
     hint : str
         What to do where they are too large.
+    verb : str
+        What messages say of the length.
     """
 
-    def __init__(self, source: str | None = None, hint: str = UNPACK) -> None:
-        self.source, self.hint = source, hint
+    def __init__(self, source: str | None = None, hint: str = UNPACK, verb: str = "unpacks to") -> None:
+        self.source, self.hint, self.verb = source, hint, verb
         self.length, self.free = 0, free_memory()
 
     def take(self, length: int) -> None:
         """Count further bytes; DataError where all together are too many."""
         self.length += length
-        what, most = f"unpacks to {self.length:,} bytes or more, over", _most_bytes.get()
+        what, most = f"{self.verb} {self.length:,} bytes or more, over", _most_bytes.get()
         if most is not None and self.length > most:
             raise DataError(f"{what} the {most:,} that are taken here", source=self.source, hint="choose a smaller one")
         if 2 * self.length > self.free:

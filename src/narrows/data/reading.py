@@ -7,7 +7,7 @@ from typing import BinaryIO
 from narrows.data.axes import check_axes, layout_of
 from narrows.data.datasets import named
 from narrows.data.formats import ReadOptions, find_by_name, read_content
-from narrows.data.formats.content import read_standard_input
+from narrows.data.formats.content import STANDARD_INPUT, read_standard_input
 from narrows.data.formats.members import in_glob, read_members
 from narrows.data.items import Items
 from narrows.data.tables.cell_text import CellText
@@ -75,7 +75,7 @@ def read(
     if axes is not None:
         layout_of(axes)
     if text == "-":
-        return read_content(stdin.read() if stdin else read_standard_input(), "standard input", options)
+        return read_content(read_standard_input(stdin), STANDARD_INPUT, options)
     if isinstance(source, str) and named.is_named(text):
         items = named.read_named(text, options.progress)
         check_axes(axes, items.axes, text)

@@ -209,13 +209,22 @@ def identify(content: Content, name: str) -> tuple[Format, Content]:
     DataError
         If the file is empty, or the wrapper is corrupt.
     """
+    found = _recognise(content, name)
+    if found.kind == "wrapper":
+        content = found.load().unwrap(content, name)
+        found = _recognise(content, name)
+        if found.kind == "wrapper":  # some unpack to themselves
+            raise DataError("is compressed twice", source=name, hint="unpack it first")
+    return found, content
+
+
+def _recognise(content: Content, name: str) -> Format:
     directory = isinstance(content, Path) and content.is_dir()
     head = b"" if directory else first_bytes(content)
     if not head and not directory:
         raise DataError("empty, 0 bytes", source=name)
     candidates = [format for format in registered_formats() if format.directory == directory]
-    found = next(each for each in candidates if (each.by_suffix and each.matches(name)) or each.sniff(head, content))
-    return identify(found.load().unwrap(content, name), name) if found.kind == "wrapper" else (found, content)
+    return next(each for each in candidates if (each.by_suffix and each.matches(name)) or each.sniff(head, content))
 
 
 def read_content(content: Content, name: str, options: ReadOptions) -> "Items":

@@ -6,9 +6,12 @@ import zipfile
 from pathlib import Path
 from typing import IO
 
+from narrows.data.memory import Budget
 from narrows.errors import DataError
 
 Content = Path | bytes
+STANDARD_INPUT = "standard input"
+_BLOCK = 2**24  # bytes
 
 
 def opened(content: Content) -> IO[bytes]:
@@ -16,11 +19,19 @@ def opened(content: Content) -> IO[bytes]:
     return io.BytesIO(content) if isinstance(content, bytes) else open(content, "rb")
 
 
-def read_standard_input() -> bytes:
-    """Return what comes on standard input; DataError where it is closed."""
-    if sys.stdin is None:
-        raise DataError("is closed", source="standard input")
-    return sys.stdin.buffer.read()
+def read_standard_input(file: IO[bytes] | None = None) -> bytes:
+    """Return what comes on standard input, or from another file; DataError where it is closed or too much."""
+    if file is None and sys.stdin is None:
+        raise DataError("is closed", source=STANDARD_INPUT)
+    file, content, budget = (
+        file or sys.stdin.buffer,
+        io.BytesIO(),
+        Budget(STANDARD_INPUT, "write it to a file first", "has"),
+    )
+    while block := file.read(_BLOCK):
+        budget.take(len(block))
+        content.write(block)
+    return content.getvalue()
 
 
 def path_or_buffer(content: Content) -> Path | io.BytesIO:

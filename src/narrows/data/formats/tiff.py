@@ -1,6 +1,7 @@
 """TIFF pages and stacks: decoding and encoding."""
 
 import math
+import zlib
 from collections.abc import Iterable
 from typing import IO, TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ _CMYK = 1  # an ink set
 _BAND = 2**22  # values
 _MOST_EXPANSION = 10_000  # the strongest compression of TIFF, LZMA, makes about 7000 bytes of one
 _UNCOMPRESSED = "write it without compression"  # since then it can be mapped
+_MOST_DEFLATE = 1032  # times
 _TO_TIFF = str.maketrans("NCF", "ISS")
 _FROM_TIFF = str.maketrans("IQS", "NNC")
 
@@ -87,6 +89,8 @@ def read_stack(source: Content) -> tuple[np.ndarray | list[np.ndarray], str, Pic
             dtype = series.dtype.newbyteorder(file.byteorder)
             stack: np.ndarray = np.memmap(source, dtype, "r", series.dataoffset, series.shape)
         else:
+            for each in pages:
+                _check_segments(each)
             check_fits(series.nbytes, hint=UNPACK if isinstance(source, bytes) else _UNCOMPRESSED)
             stack = series.asarray()
         upright = stack if turn == 1 else orientation.apply(stack, turn, series.axes.index("Y"))
@@ -196,6 +200,25 @@ def _checked(page: Any, source: Content) -> Any:
     return page
 
 
+def _check_segments(page: Any) -> None:
+    """Raise DataError where a page, or one of its strips or tiles, takes more memory than there is.
+
+    A small strip may go on behind its pixels, and without imagecodecs, tifffile inflates it to the end.
+    """
+    from tifffile import COMPRESSION
+
+    segment = math.prod(page.chunks) * page.dtype.itemsize
+    check_fits(max(page.nbytes, segment), hint=pillow.CUT)
+    if page.compression in (COMPRESSION.ADOBE_DEFLATE, COMPRESSION.DEFLATE):
+        file = page.parent.filehandle
+        for offset, length in zip(page.dataoffsets, page.databytecounts, strict=True):
+            if not fits(_MOST_DEFLATE * length * page.maxworkers):
+                file.seek(offset)
+                inflated = zlib.decompressobj().decompress(file.read(length), segment + 1)
+                if len(inflated) > segment:
+                    raise DataError("its compressed pixels are more than its header promises")
+
+
 def _has_alpha(page: Any) -> bool:
     return bool(page.extrasamples) and page.extrasamples[-1] in _ALPHA and page.photometric != photometric.PALETTE
 
@@ -209,7 +232,7 @@ def _page_array(page: Any, source: Content) -> np.ndarray:
     _checked(page, source)
     if not _decodable(page):
         return _by_pillow(page, source)
-    check_fits(page.nbytes, hint=pillow.CUT)
+    _check_segments(page)
     array = page.asarray()
     if page.axes == "SYX":
         array = np.moveaxis(array, 0, -1)
