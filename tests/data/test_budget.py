@@ -3,7 +3,10 @@
 import gzip
 import io
 import logging
+import os
+import signal
 import struct
+import subprocess
 import sys
 import threading
 import time
@@ -275,6 +278,35 @@ def test_a_file_that_is_cut_off_while_it_is_used(tmp_path):
     with open(tmp_path / "x.npy", "r+b") as file:
         file.truncate(200)
     np.testing.assert_array_equal(items.values.reshape(-1), values)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGBUS"), reason="the system keeps files that are mapped")
+@pytest.mark.parametrize("name", ["x.npy", "x.idx", "x.tif"])
+@pytest.mark.parametrize("use", ["items.values.sum()", "torch.from_numpy(items.values)[[7]].sum()", "items[7]"])
+def test_a_mapped_file_that_is_cut_off_ends_the_process_in_one_line(name, use, tmp_path):
+    data.write(data.Items(np.zeros((8, 100, 100), np.uint8), "NYX"), tmp_path / name)
+    script = f"""
+import os, sys, warnings
+from narrows import data
+from narrows.data import memory
+memory.free_memory = lambda: 1000
+items = data.read(sys.argv[1])
+os.truncate(sys.argv[1], 4096)
+{"import torch; warnings.simplefilter('ignore')" * ("torch" in use)}
+{use}.copy()
+"""
+    command = [sys.executable, "-c", script, str(tmp_path / name)]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONFAULTHANDLER": ""})
+    assert done.stderr == f"narrows: error: {tmp_path / name}: was cut off while it was read\n"
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize("name", ["x.bmp", "x.pgm", "x.tif"])
+def test_pictures_are_not_mapped(name, tmp_path, monkeypatch):
+    picture = np.random.default_rng(0).integers(0, 256, (20, 30), np.uint8)
+    Image.fromarray(picture).save(tmp_path / name)
+    monkeypatch.setattr("mmap.mmap", None)
+    np.testing.assert_array_equal(data.read(tmp_path / name).values[0], picture)
 
 
 def test_a_full_temporary_folder_is_an_error(monkeypatch, little_memory):

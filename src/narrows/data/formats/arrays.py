@@ -10,6 +10,7 @@ from narrows.data.axes import layout_of, notes_on_guess
 from narrows.data.formats import ReadOptions
 from narrows.data.formats.content import Content, size
 from narrows.data.items import Items
+from narrows.data.mapped_files import map_file
 from narrows.data.memory import fits
 from narrows.errors import DataError
 
@@ -37,7 +38,7 @@ def map_array(
     if isinstance(source, bytes):
         return np.frombuffer(source, dtype, offset=offset).reshape(shape, order=order)
     if not fits(expected):
-        return np.memmap(source, dtype, mode="r", offset=offset, shape=shape, order=order)
+        return map_file(source, dtype, offset, shape, order)
     array = np.fromfile(source, dtype, math.prod(shape), offset=offset)
     if array.nbytes != expected:
         raise DataError(f"was cut off while it was read, after {offset + array.nbytes} bytes", source=name)

@@ -28,7 +28,9 @@ def opened(source: Content, formats: list[str]) -> "Image.Image":
     """Open a picture, which is not decoded yet."""
     from PIL import Image
 
-    return Image.open(path_or_buffer(source), formats=formats)
+    image = Image.open(path_or_buffer(source), formats=formats)
+    image.filename = ""  # else Pillow maps plain pixels, and crashes where another program cuts the file off
+    return image
 
 
 def check_size(image: "Image.Image", source: Content, pixel: int) -> None:

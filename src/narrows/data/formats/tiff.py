@@ -11,6 +11,7 @@ from narrows.data.formats import orientation, photometric, pillow
 from narrows.data.formats.content import Content, first_bytes, path_or_buffer, size
 from narrows.data.formats.signatures import TIFF_MAGIC
 from narrows.data.formats.tiff_metadata import read_metadata, scheme_options, write_options
+from narrows.data.mapped_files import map_file
 from narrows.data.memory import UNPACK, check_fits, fits
 from narrows.data.picture_metadata import PictureMetadata
 from narrows.errors import DataError, cannot_import
@@ -87,7 +88,7 @@ def read_stack(source: Content) -> tuple[np.ndarray | list[np.ndarray], str, Pic
             raise DataError(f"its header promises {series.shape}, more than a file of its size can hold")
         if series.dataoffset is not None and not isinstance(source, bytes) and not fits(series.nbytes):
             dtype = series.dtype.newbyteorder(file.byteorder)
-            stack: np.ndarray = np.memmap(source, dtype, "r", series.dataoffset, series.shape)
+            stack = map_file(source, dtype, series.dataoffset, series.shape)
         else:
             for each in pages:
                 _check_segments(each)
