@@ -26,6 +26,7 @@ from PIL import Image
 from narrows import data
 from narrows.data import memory
 from narrows.data.conversion import convert
+from narrows.data.formats import ReadOptions, read_content
 from narrows.errors import DataError
 
 
@@ -227,6 +228,15 @@ def test_long_texts_are_read_in_smaller_parts(type, options, tmp_path, monkeypat
     assert parts.frame["a"].isna().sum() == words.count(None)
     convert(str(tmp_path / "x.parquet"), str(tmp_path / "y.parquet"), lambda frame: frame, fills=True)
     assert pq.read_table(tmp_path / "y.parquet").equals(pq.read_table(tmp_path / "x.parquet"))
+
+
+def test_a_few_bytes_that_claim_many_rows(tmp_path, monkeypatch):
+    pq.write_table(pa.table({"a": np.zeros(2**21, np.int8)}), tmp_path / "x.parquet")
+    monkeypatch.setattr("narrows.data.formats.parquet.check_bomb", lambda *_: None)
+    monkeypatch.setattr(memory, "free_memory", lambda: 2**23)
+    content = (tmp_path / "x.parquet").read_bytes()
+    with pytest.raises(DataError, match=r"drawing from 2,097,152 rows takes 16,777,216 bytes or more, over half"):
+        read_content(content, "x.parquet", ReadOptions(most_cells=2**20))
 
 
 def test_standard_input_without_an_end_is_refused(little_memory):

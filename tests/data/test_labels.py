@@ -80,3 +80,18 @@ def test_an_array_of_rows_is_none(tmp_path):
     np.save(path, np.zeros((5, 3)))
     with pytest.raises(DataError, match=r"shape \(5, 3\); expected one label an item"):
         read_labels(str(path), 5)
+
+
+@pytest.mark.parametrize("name", ["labels.csv.gz", "labels.gz"])
+def test_packed_labels_that_are_damaged_or_unpack_to_too_much(name, tmp_path, monkeypatch):
+    text = gzip.compress(b"cat\n" * 2**18)
+    damaged = [text[:-9], text[: len(text) // 2], text[:20] + bytes(9) + text[29:], text[:-8] + bytes(8)]
+    for content in damaged:
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(DataError, match=r"damaged \.gz file \(.+\)"):
+            read_labels(str(tmp_path / name), 2**18)
+    (tmp_path / name).write_bytes(text)
+    assert len(read_labels(str(tmp_path / name), 2**18)) == 2**18
+    monkeypatch.setattr("narrows.data.memory.free_memory", lambda: 2**20)
+    with pytest.raises(DataError, match="unpacks to"):
+        read_labels(str(tmp_path / name), 2**18)

@@ -1,7 +1,6 @@
 """Labels: the class of each item, from a file or from a named data set."""
 
 import csv
-import gzip
 import os
 from pathlib import Path
 
@@ -9,6 +8,8 @@ import numpy as np
 
 from narrows.data.datasets import named
 from narrows.data.formats import identify
+from narrows.data.formats.content import first_bytes
+from narrows.data.formats.gzip_files import unwrap
 from narrows.errors import DataError
 
 
@@ -27,8 +28,9 @@ def read_labels(source: str, n_items: int) -> np.ndarray:
         format, content = identify(Path(source), source)
         if format.kind == "array":
             return _one_axis(format.load().read_array(content, source), source)
-        raw = content if isinstance(content, bytes) else content.read_bytes()
-        text = (gzip.decompress(raw) if raw.startswith(b"\x1f\x8b") else raw).decode("utf-8-sig")
+        if first_bytes(content).startswith(b"\x1f\x8b"):  # tables are unpacked as they are read
+            content = unwrap(content, source)
+        text = (content if isinstance(content, bytes) else content.read_bytes()).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise DataError(
             "neither an array nor text in UTF-8", source=source, hint="expected one label an item"

@@ -93,6 +93,8 @@ def read_table(reader: TableReader, options: ReadOptions) -> Items:
     if not rows:
         raise DataError("holds no rows", source=reader.name)
     kept = min(rows, max(1, options.most_cells // len(reader.names)))
+    if kept < rows:
+        Budget(reader.name, "read fewer rows", f"drawing from {rows:,} rows takes").take(8 * rows)
     chosen = np.sort(np.random.default_rng(0).choice(rows, kept, replace=False)) if kept < rows else None
     parts, done, budget = [], 0, Budget(reader.name, "read fewer rows or columns")
     for frame, _ in reader.parts(rows if chosen is None else rows_at_once(len(reader.names))):
