@@ -147,7 +147,11 @@ def test_pictures_beyond_the_limit_of_pillow_are_read_and_the_limit_stays(tmp_pa
     for name in ("x.png", "x.jpg", "x.webp", "x.gif", "deflate.tif", "fax.tif", "jpeg.tif"):
         (tmp_path / name).write_bytes(BOMBS[name])
         assert data.read(tmp_path / name).values.shape[1:3] == LARGE_PICTURE.shape
-        assert Image.MAX_IMAGE_PIXELS == 1000
+        for limit in (1000, LARGE_PICTURE.size - 1):  # an error of Pillow, or a warning
+            monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+            assert len(data.read("-", stdin=io.BytesIO(BOMBS[name]))) == 1
+            assert limit == Image.MAX_IMAGE_PIXELS
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
         with pytest.raises(Image.DecompressionBombError):
             Image.open(tmp_path / name)
 

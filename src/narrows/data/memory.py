@@ -79,7 +79,7 @@ def check_fits(length: int, source: str | None = None, hint: str = UNPACK) -> No
     Budget(source, hint).take(length)
 
 
-def check_bomb(length: int, most: int, source: str) -> None:
+def check_bomb(length: int, most: int, source: str, hint: str = UNPACK) -> None:
     """Raise DataError where data that are unpacked in parts, and so need not fit in memory, are a decompression bomb.
 
     Parameters
@@ -90,9 +90,11 @@ def check_bomb(length: int, most: int, source: str) -> None:
         The bytes that real data in a file of its size unpack to.
     source : str
         What messages call the data.
+    hint : str
+        What to do where they are one.
     """
     if length > most or _most_bytes.get() is not None:
-        check_fits(length, source)
+        check_fits(length, source, hint)
 
 
 def free_memory() -> int:

@@ -55,7 +55,7 @@ def is_image(source: Content) -> bool:
     from PIL import UnidentifiedImageError
 
     try:
-        with _opened(source):
+        with pillow.quiet(), _opened(source):
             return True
     except UnidentifiedImageError:
         return False

@@ -81,7 +81,7 @@ class ParquetReader:
             if require("pyarrow").types.is_nested(field.type):
                 raise DataError(f"column {field.name!r} holds lists or structures", source=name, hint="flatten it")
         length = sum(max(chunk.total_uncompressed_size, _CELL * chunk.num_values) for chunk in chunks)
-        check_bomb(length, _MOST_EXPANSION * size(content), name)
+        check_bomb(length, _MOST_EXPANSION * size(content), name, "read fewer rows or columns")
         self.rows: int | None = file.metadata.num_rows
         self._incremental = any(_DELTA in chunk.encodings for chunk in chunks)
 
