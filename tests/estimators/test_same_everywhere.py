@@ -28,7 +28,8 @@ def folder(tmp_path_factory):
         np.save(folder / f"{kind}.npy", items)
         coder = made.model_.coder
         (folder / f"{kind}.narrow").write_bytes(made.compress(items, psnr=35))
-        (folder / f"{kind}.latents").write_bytes(coder.encode(coder.latent_plan(ENTRY, items.dtype), items)[0])
+        coded = coder.encode(coder.latent_plan(ENTRY, items.dtype), items)
+        (folder / f"{kind}.latents").write_bytes(coded.payload)
     return folder
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from narrows.artifacts.schema import typed
 from narrows.data import Columns, Items
 from narrows.data.masks import apply_masks
+from narrows.data.tables.cell_text import MissingMarks
 from narrows.data.tables.features import Features
 from narrows.errors import DataError, ParameterError
 from narrows.models.calibration import Calibration
@@ -86,13 +87,15 @@ class ImputerManifest(ModelManifest):
             raise ValueError("a table without columns")
         table = columns is not None and "table" in document
         calibration = document["calibration"]
-        marked = typed(str, document["missing_values"])
+        numbered, marked = typed(bool, document["numbered"]), document["missing_values"]
+        marked = float(typed(str, marked)) if numbered else marked
+        MissingMarks.parse(marked)  # checks it
         return {
             "calibration": None if calibration is None else Calibration.from_dict(calibration),
             "features": Features.from_dict(document["table"], columns) if columns is not None and table else None,
             "indicator": typed(tuple[int, ...] | None, document["indicator"]) if table else None,
             "holes": typed(str, document["holes"]),
-            "missing_values": float(marked) if typed(bool, document["numbered"]) else marked,
+            "missing_values": marked,
             "strategy": typed(Literal["mean", "mode"], document["strategy"]),
             "preset": typed(Literal["default", "lesson"], document["preset"]),
         }
