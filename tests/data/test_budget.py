@@ -234,6 +234,14 @@ def test_long_texts_are_read_in_smaller_parts(type, options, tmp_path, monkeypat
     assert pq.read_table(tmp_path / "y.parquet").equals(pq.read_table(tmp_path / "x.parquet"))
 
 
+def test_parquet_files_of_many_columns(tmp_path):
+    columns = {f"c{place}": ["x", None, "y"] if place % 2 else [1, None, place] for place in range(3000)}
+    pq.write_table(pa.table(columns), tmp_path / "x.parquet", row_group_size=1)
+    frame = data.read(tmp_path / "x.parquet").frame
+    assert frame.shape == (3, 3000)
+    assert str(frame.dtypes.iloc[0]) == "Int64"
+
+
 def test_a_few_bytes_that_claim_many_rows(tmp_path, monkeypatch):
     pq.write_table(pa.table({"a": np.zeros(2**21, np.int8)}), tmp_path / "x.parquet")
     monkeypatch.setattr("narrows.data.formats.parquet.check_bomb", lambda *_: None)

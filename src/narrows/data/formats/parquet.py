@@ -70,8 +70,8 @@ class ParquetReader:
             file = pq.ParquetFile(path_or_buffer(content))
             self.schema: pyarrow.Schema = file.schema_arrow
             self.names = [str(label) for label in self._frame(self.schema.empty_table()).columns]
-            chunks = _chunks(file.metadata)
-            self._texts = _texts(self.schema, chunks)
+            groups = [file.metadata.row_group(place) for place in range(file.num_row_groups)]
+            self._texts, self._incremental = _texts(self.schema, groups)
             self.file = pq.ParquetFile(path_or_buffer(content), read_dictionary=self._texts)
         except Exception as error:  # pyarrow raises whatever it likes on damaged files
             raise DataError(f"cannot be read as Parquet ({str(error).splitlines()[0]})", source=name) from None
@@ -80,10 +80,9 @@ class ParquetReader:
         for field in self.schema:
             if require("pyarrow").types.is_nested(field.type):
                 raise DataError(f"column {field.name!r} holds lists or structures", source=name, hint="flatten it")
-        length = sum(max(chunk.total_uncompressed_size, _CELL * chunk.num_values) for chunk in chunks)
-        check_bomb(length, _MOST_EXPANSION * size(content), name, "read fewer rows or columns")
         self.rows: int | None = file.metadata.num_rows
-        self._incremental = any(_DELTA in chunk.encodings for chunk in chunks)
+        length = max(_CELL * self.rows * len(self.names), sum(group.total_byte_size for group in groups))
+        check_bomb(length, _MOST_EXPANSION * size(content), name, "read fewer rows or columns")
 
     def count_rows(self) -> int:
         """Return the number of rows."""
@@ -106,17 +105,15 @@ class ParquetReader:
     def _tables(self, rows: int) -> Iterator[pyarrow.Table]:
         """Yield the rows in parts, in the types of the schema."""
         pa = require("pyarrow")
+        texts, types = {self.schema.get_field_index(name) for name in self._texts}, self.schema.types
         for batch in self.file.iter_batches(rows, use_threads=False):
-            places = [self.schema.get_field_index(name) for name in self._texts]
-            length = sum(_text_length(batch.column(place)) for place in places)
+            length = sum(_text_length(batch.column(place)) for place in texts)
             count = max(1, len(batch) * _TEXT_AT_ONCE // max(1, length))
             for start in range(0, len(batch), count):
-                part = batch.slice(start, count)
-                table = pa.Table.from_batches([part])
-                for place in places:
-                    field = self.schema.field(place)
-                    table = table.set_column(place, field, part.column(place).dictionary_decode().cast(field.type))
-                yield table
+                columns = batch.slice(start, count).columns
+                for place in texts:
+                    columns[place] = columns[place].dictionary_decode().cast(types[place])
+                yield pa.Table.from_arrays(columns, schema=self.schema.with_metadata(batch.schema.metadata))
 
     def _range_index(self, start: int, count: int) -> Any:
         """Return a part of an index that counts rows, which the file holds as metadata alone."""
@@ -140,9 +137,10 @@ class ParquetReader:
             pa.uint64(): pd.UInt64Dtype(),
             pa.bool_(): pd.BooleanDtype(),
         }
-        for place, label in enumerate(frame.columns):
+        names = set(table.column_names)
+        for place, (label, dtype) in enumerate(zip(frame.columns, frame.dtypes, strict=True)):
             # Integers and booleans with missing values, which pandas by itself makes floats and objects.
-            if frame.dtypes.iloc[place].kind in "fO" and str(label) in table.column_names:
+            if dtype.kind in "fO" and str(label) in names:
                 column = table.column(str(label))
                 if column.null_count and column.type in roomy:
                     cells = column.to_pandas(types_mapper=roomy.get)
@@ -150,21 +148,16 @@ class ParquetReader:
         return frame
 
 
-def _chunks(metadata: Any) -> list[Any]:
-    """Return what the file says about each column of each row group."""
-    groups = [metadata.row_group(place) for place in range(metadata.num_row_groups)]
-    return [group.column(place) for group in groups for place in range(group.num_columns)]
-
-
-def _texts(schema: pyarrow.Schema, chunks: list[Any]) -> list[str]:
-    """Return the columns of text that are read as indices into their different texts.
+def _texts(schema: pyarrow.Schema, groups: list[Any]) -> tuple[list[str], bool]:
+    """Return the columns of text that are read as indices into their different texts, and whether there are others.
 
     A file may hold a long text once and repeat it a million times. Text that is coded as differences cannot be read so.
     """
     pa = require("pyarrow")
-    incremental = {chunk.path_in_schema for chunk in chunks if _DELTA in chunk.encodings}
-    texts = (pa.string(), pa.large_string(), pa.string_view(), pa.binary(), pa.large_binary())
-    return [field.name for field in schema if field.type in texts and field.name not in incremental]
+    types = (pa.string(), pa.large_string(), pa.string_view(), pa.binary(), pa.large_binary())
+    texts = [place for place, field in enumerate(schema) if field.type in types]
+    whole = [place for place in texts if not any(_DELTA in group.column(place).encodings for group in groups)]
+    return [schema.field(place).name for place in whole], len(whole) < len(texts)
 
 
 def _text_length(column: pyarrow.DictionaryArray) -> int:
