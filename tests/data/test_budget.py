@@ -142,6 +142,12 @@ def test_bands_of_a_picture_are_what_the_whole_is(mode, suffix, tmp_path, monkey
     np.testing.assert_array_equal(data.read(tmp_path / f"x{suffix}").values, whole)
 
 
+def test_blank_pages_compress_to_next_to_nothing(tmp_path):
+    Image.new("1", (10_000, 6000), 1).save(tmp_path / "x.tif", compression="group4")
+    assert (tmp_path / "x.tif").stat().st_size < 10_000 * 6000 / 10_000
+    assert data.read(tmp_path / "x.tif").values.min() == 255
+
+
 def test_pictures_beyond_the_limit_of_pillow_are_read_and_the_limit_stays(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     for name in ("x.png", "x.jpg", "x.webp", "x.gif", "deflate.tif", "fax.tif", "jpeg.tif"):

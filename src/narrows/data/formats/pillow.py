@@ -36,7 +36,7 @@ def opened(source: Content, formats: list[str]) -> "Image.Image":
 def check_size(image: "Image.Image", source: Content, pixel: int) -> None:
     """Raise DataError where a picture, which decodes to so many bytes a pixel, takes too much memory to decode."""
     pixels = image.width * image.height
-    if pixels > _MOST_PIXELS * size(source) and image.format not in _EFFORT:
+    if pixels > _MOST_PIXELS * size(source) and image.format not in (*_EFFORT, "TIFF"):
         raise DataError(f"its header promises {pixels:,} pixels, more than a file of its size can hold")
     if pixels > _ALWAYS_PIXELS:
         effort = 2 if image.info.get("progressive") else _EFFORT.get(image.format or "", 1)

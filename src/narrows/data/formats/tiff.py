@@ -43,6 +43,7 @@ def page_header(source: Content) -> tuple[int, int, int, bool, np.dtype, bool, P
     with _opened(source) as file:
         pages = _pictures(file)
         page = _checked(pages[0], source)
+        check_fits(page.nbytes, hint=pillow.CUT)
         alpha = _has_alpha(page)
         channels = page.samplesperpixel if page.photometric in _AS_STORED else 3 + alpha
         eight = page.bitspersample < 8 or page.photometric == photometric.PALETTE
@@ -84,8 +85,7 @@ def read_stack(source: Content) -> tuple[np.ndarray | list[np.ndarray], str, Pic
             arrays = [_page_array(page, source) for page in pages]
             grey = all(array.shape[-1] == 1 for array in arrays)
             return ([array[..., 0] for array in arrays], "YX", metadata) if grey else (arrays, "YXC", metadata)
-        if math.prod(series.shape) * series.dtype.itemsize > _MOST_EXPANSION * size(source):
-            raise DataError(f"its header promises {series.shape}, more than a file of its size can hold")
+        _check_promise(page, math.prod(series.shape) * series.dtype.itemsize, series.shape, source)
         if series.dataoffset is not None and not isinstance(source, bytes) and not fits(series.nbytes):
             dtype = series.dtype.newbyteorder(file.byteorder)
             stack = map_file(source, dtype, series.dataoffset, series.shape)
@@ -196,9 +196,17 @@ def _checked(page: Any, source: Content) -> Any:
                 f"{page.photometric.name} of {'inks other than CMYK' if other_inks else page.dtype} is not read",
                 hint="convert it to RGB",
             )
-    if page.nbytes > _MOST_EXPANSION * size(source):
-        raise DataError(f"its header promises {page.shape}, more than a file of its size can hold")
+    _check_promise(page, page.nbytes, page.shape, source)
     return page
+
+
+def _check_promise(page: Any, length: int, shape: tuple[int, ...], source: Content) -> None:
+    """Raise DataError where so many bytes cannot be in the file; fax, JBIG and newer compressions have no limit."""
+    from tifffile import COMPRESSION as KNOWN
+
+    limited = (KNOWN.NONE, KNOWN.LZW, KNOWN.PACKBITS, KNOWN.DEFLATE, KNOWN.ADOBE_DEFLATE, KNOWN.LZMA)
+    if page.compression in limited and length > _MOST_EXPANSION * size(source):
+        raise DataError(f"its header promises {shape}, more than a file of its size can hold")
 
 
 def _check_segments(page: Any) -> None:
