@@ -149,7 +149,7 @@ def read_metadata(file: BinaryIO) -> dict[str, str]:
     """Read the metadata from the header of a safetensors file; ValueError where there is no such header."""
     length = int.from_bytes(file.read(8), "little")
     if not 2 <= length <= MAX_HEADER_BYTES:
-        raise ValueError(f"a header of {length} bytes")
+        raise ValueError("it does not begin as a safetensors file does")
     metadata = json.loads(file.read(length)).get("__metadata__") or {}
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise ValueError("its metadata are not text")

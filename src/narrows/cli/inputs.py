@@ -83,6 +83,7 @@ def read_items_for(
         if items.axes == "NYXC" and items.channels == 2 and model.allows_missing:
             items = split_alpha(items)
         if items.axes == "NYX":
+            note(f"{items.source}: grey images are taken as colour ones, which the model was trained on")
             return items.to_rgb()
     return items
 

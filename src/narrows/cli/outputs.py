@@ -48,7 +48,9 @@ def check_file(path: str, suffixes: tuple[str, ...], force: bool, option: str = 
     """Raise an error where no file with one of these suffixes can be written at `path`, or one exists."""
     target = Path(path)
     if not target.name.lower().endswith(suffixes):
-        raise ParameterError(f"expected a name that ends in {' or '.join(suffixes)}", source=f"{option} {path}")
+        *others, last = suffixes
+        names = f"{', '.join(others)} or {last}" if others else last
+        raise ParameterError(f"expected a name that ends in {names}", source=f"{option} {path}")
     if target.is_dir():
         raise DataError("is a folder; name a file in it", source=path)
     if not target.parent.is_dir():

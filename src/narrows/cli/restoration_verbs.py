@@ -209,8 +209,7 @@ def fill_table(
     for output in outputs[1:]:
         coded = parts()
         convert(source, output, sample, imputer.columns, cell_text, fills=True, holes=holes)
-    to_parquet = outputs[0].lower().endswith(".parquet")  # which has no room for text in a column of numbers
-    counts.report(source, strict, {} if to_parquet else unread)
+    counts.report(source, strict, unread)
 
 
 def write_samples(imputer: Any, items: "Items", outputs: list[str]) -> None:

@@ -163,7 +163,7 @@ class ArchiveDecoder:
                 if progress is not None:
                     progress(done, len(wanted))
         if not good:
-            raise FormatError(f"{lost[0][1]}; nor can any other of these items")
+            raise FormatError(f"{lost[0][1]}; no other of these items can be read either")
         if self.header.names or only is not None or lost:
             out = replace(out, names=[self.item_name(index) for index in wanted])
         return replace(out.select(good), skipped=lost) if lost else out

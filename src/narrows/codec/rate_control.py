@@ -52,10 +52,12 @@ def choose_plan(coder: Coder, items: Items, mode: Mode) -> CodingPlan:
         step = search.span * 2 ** (-8 * mode.value / 100)
         pixel = search.trial(search.pixel_plan(step, LIGHT))
         latent = None if long else search.coarsest_latent(pixel.error)
-        return pixel.plan if latent is None or pixel.bits <= latent.bits else latent.plan
+        return min((each for each in (pixel, latent, search.lossless()) if each), key=lambda each: each.bits).plan
     wanted = search.span**2 * 10 ** (-mode.value / 10)
-    found = [search.coarsest_pixel(wanted), None if long else search.coarsest_latent(wanted)]
+    found = [search.coarsest_pixel(wanted), None if long else search.coarsest_latent(wanted), search.lossless()]
     best = min((trial for trial in found if trial is not None), key=lambda trial: trial.bits, default=None)
+    if best is not None and best == search.lossless():
+        return best.plan
     whole = sum(x.size for x in search.sample) == items.values.size
     good, aim = None, wanted
     for _ in range(ATTEMPTS):
@@ -113,6 +115,10 @@ class Search:
             if step == 1:
                 return self.coder.pixel_plan(self.coder.bounded(0, self.dtype))
         return self.coder.pixel_plan(self.coder.quantiser(step, self.dtype), weight)
+
+    def lossless(self) -> Trial | None:
+        """Return the trial of the lossless plan, which little training may make the smallest; None for real numbers."""
+        return None if self.dtype.kind == "f" else self.trial(self.pixel_plan(1))
 
     def coarsest_pixel(self, error: float) -> Trial | None:
         """Return the cheapest trial of the pixel path with at most this error, over steps and weights.

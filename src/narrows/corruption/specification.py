@@ -57,7 +57,10 @@ class Part:
         low, high = self.strength
         if not least <= low <= high <= most or high == 0:
             bounds = " to ".join(np.format_float_positional(value, trim="-") for value in (least, most))
-            raise ValueError(f"{self.kind} takes a strength of {bounds}, not 0 alone, or a range from low to high")
+            raise ValueError(
+                f"{self.kind} takes a strength of {bounds}, not 0 alone, or a range from low to high; strengths are "
+                "shares of the data's range, or of its values"
+            )
 
 
 def parse_parts(text: str) -> tuple[Part, ...]:

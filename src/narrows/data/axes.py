@@ -50,6 +50,8 @@ def guess_axes(shape: tuple[int, ...], name: str = "X") -> str:
     if len(shape) == 4 and shape[-1] <= 4:
         return "NYXC"
     axes, examples = _EXAMPLES.get(len(shape), ("NYX", f"one of {', '.join(LAYOUTS)}"))
+    if len(shape) == 4 and shape[1] <= 4:
+        axes, examples = "NCYX", f"NCYX for images with {shape[1]} channels, NZYX for volumes"
     raise DataError(
         f"shape {shape} does not say which axis is which",
         source=name,

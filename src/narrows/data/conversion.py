@@ -99,6 +99,14 @@ def convert(
             return reader.unread
         with atomic.replacing(target) as temporary, open(temporary, "wb") as file:
             _convert(reader, open_writer(file, target, reader, fills), work, fills, holes, progress)
+            if fills and reader.unread and target.lower().endswith(".parquet"):
+                name, count = next(iter(reader.unread.items()))
+                raise DataError(
+                    f"column {name!r} has numbers and {count:,} other known cells, which .parquet cannot hold together",
+                    source=target,
+                    hint="write .csv, or say which texts are missing",
+                    suggestion={"missing": "TEXT"},
+                )
         _pass_on(reader, note)
         return reader.unread
     except BrokenPipeError:

@@ -8,6 +8,7 @@ from typing import Any
 from narrows.codec.archive import Archive
 from narrows.codec.container.mode import Mode
 from narrows.codec.model import CodecModel
+from narrows.errors import ParameterError
 from narrows.estimators.base import Estimator
 from narrows.plans.codec_plan import plan_codec
 from narrows.training.task import TrainingProgress
@@ -208,7 +209,9 @@ class Codec(Estimator):
         FormatError
             If the bytes are damaged, or were compressed with another model.
         """
-        with Archive(blob, "the compressed data", model=self._model()) as archive:
+        if not isinstance(blob, (bytes, bytearray, memoryview)):
+            raise ParameterError("expected bytes", parameter="blob", value=type(blob))
+        with Archive(bytes(blob), "the compressed data", model=self._model()) as archive:
             return archive[:]
 
     @classmethod

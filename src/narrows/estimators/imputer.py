@@ -191,6 +191,8 @@ class Imputer(TransformerMixin, Estimator):
         sklearn.exceptions.ConvergenceWarning
             If the other columns do not predict a column better than its mean does.
         """
+        if np.ndim(y) > 1 and np.asarray(y).dtype.kind == "b":
+            raise ParameterError("a mask as y would be ignored: set missing values to NaN, or pass a masked array")
         options = ImputerOptions(
             holes=self.holes,
             missing_values=self.missing_values,
@@ -285,7 +287,10 @@ class Imputer(TransformerMixin, Estimator):
             Standard deviations, float32 in the data's unit, in the form of X; 0 where a value is observed. For
             categories, the probability that the filled one is wrong; for dates, days.
         """
-        return self._as_given(X, self._model().predictive_std(self.with_mask(X, mask)))
+        std = self._model().predictive_std(self.with_mask(X, mask))
+        if std.frame is not None and not isinstance(X, Items):
+            return tables.like(std.frame, X, typed=False)
+        return self._as_given(X, std)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Return minus the mean squared error in scaled units of values hidden as in training; more is better.

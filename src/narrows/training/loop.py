@@ -88,7 +88,7 @@ def train(task: TrainingTask[Net], run: RunOptions | None = None) -> Trained[Net
                 warm = progress >= 1 or (progress >= GUARD_AFTER and state.step >= GUARD_AFTER_STEPS)
                 if not finite or (warm and not learning):
                     if state.attempt + 1 == len(RATE_OF_ATTEMPT) or (settings.minutes and progress >= 1):
-                        raise TrainingError(no_better_than_mean(state, baseline))
+                        raise failure(state, baseline, checkpoint)
                     attempt = Attempt(task, state.next_attempt())
                     state = attempt.state
                     continue
@@ -125,7 +125,7 @@ def train(task: TrainingTask[Net], run: RunOptions | None = None) -> Trained[Net
         # After saving, because a resumed training validates at its own time.
         attempt.validate(progress)
     if state.best > MUST_BEAT * baseline > 0:
-        raise KeyboardInterrupt if stopped else TrainingError(no_better_than_mean(state, baseline))
+        raise KeyboardInterrupt if stopped else failure(state, baseline, checkpoint)
     attempt.network.load_state_dict(attempt.best_weights)
     return Trained(attempt.network.eval().requires_grad_(False), state, interrupted=stopped)
 
@@ -318,9 +318,11 @@ def with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
-def no_better_than_mean(state: TrainingState, baseline: float) -> str:
-    """Return the message of a training that failed."""
-    return (
+def failure(state: TrainingState, baseline: float, checkpoint: Path | None) -> TrainingError:
+    """Return the error of a training that failed; its checkpoint is removed, because it would fail again."""
+    if checkpoint is not None:
+        checkpoint.unlink(missing_ok=True)
+    return TrainingError(
         f"training did not beat the mean of the data (held-out loss {state.best:.4g}, the mean has {baseline:.4g}) "
         f"in {state.attempt + 1} attempt(s): try a lower learning rate, a larger budget or a larger code"
     )

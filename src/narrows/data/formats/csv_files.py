@@ -49,9 +49,11 @@ _DATE = rf"{_DAY}([T ][0-2][0-9]:[0-5][0-9](:[0-5][0-9](\.[0-9]{{1,9}})?)?)?$"
 _ZONED = rf"{_DAY}[T ][0-2][0-9]:[0-5][0-9](:[0-5][0-9](\.[0-9]{{1,9}})?)?(Z|[+-][0-9]{{2}}:?[0-9]{{2}})$"
 _PATTERNS = {"boolean": _BOOLEAN, "date": _DATE, "zoned": _ZONED}
 _SURE_AFTER = 2**14  # known cells without a number, a column is none of numbers
-_US_DATE = r"^(0?[1-9]|1[0-2])/(0?[1-9]|[12][0-9]|3[01])/[0-9]{4}"
+_OTHER_DATE = r"^[0-9]{1,2}([./-])[0-9]{1,2}[./-][0-9]{4}([ T]|$)"
+_LEADING_ZERO = "^0[0-9]+$"  # of names, such as postcodes
 _LOCALES = (CellText(), CellText(decimal=","), CellText(decimal=",", thousands="."), CellText(thousands=","))
 NUMBERS_SHARE = 0.9  # of its known cells, from which on a column is one of numbers
+_NAMES_SHARE = 0.01  # of its known cells with leading zeros, from which on it is none
 
 
 def read(content: Content, name: str, options: ReadOptions) -> Items:
@@ -83,9 +85,9 @@ class CsvReader:
 
     A cell is missing where its text is one that pandas reads as missing, or a mark of `cell_text`. A column is boolean,
     integer, number or date where all of its observed cells are (whole numbers with leading zeros, or more than 18
-    digits, are text: they are names), and of numbers where 90 % of them are: the others are not read, stay as they are
-    when the table is filled, and are named in a note. Else it is text; or it is what `columns` say. Raises DataError,
-    which names the line, where it is no table.
+    digits, are text: they are names), and of numbers where 90 % of them are, and less than 1 % have leading zeros: the
+    others are not read, stay as they are when the table is filled, and are named in a note. Else it is text; or it is
+    what `columns` say. Raises DataError, which names the line, where it is no table.
     """
 
     def __init__(
@@ -214,7 +216,7 @@ class CsvReader:
                     f"column {name!r} holds numbers with other decimal or thousands separators",
                     self._locale_hint(column.locales),
                 )
-            if column.kind == "text" and column.us_dates:
+            if column.kind == "text" and column.other_dates:
                 self._hints.append(f"{self.name}: column {name!r} is read as text; write its dates as YYYY-MM-DD")
         return [column.kind for column in found]
 
@@ -348,8 +350,8 @@ class ColumnKinds:
     def __init__(self) -> None:
         self.kinds = list(_PATTERNS)  # other than numbers
         self.locales = list(_LOCALES)  # under which all cells are numbers
-        self.us_dates = self.whole = True
-        self.count = self.numbers = 0
+        self.other_dates = self.whole = True
+        self.count = self.numbers = self.leading_zeros = 0
 
     def see(self, known: Any, reading: CellText) -> None:
         """Take further known cells into account."""
@@ -358,6 +360,9 @@ class ColumnKinds:
         numbers = plain_numbers(known, reading).drop_null()
         self.count += len(known)
         self.numbers += len(numbers)
+        if len(numbers) < len(known):
+            pc = require("pyarrow.compute")
+            self.leading_zeros += pc.sum(pc.match_substring_regex(known, _LEADING_ZERO)).as_py() or 0
         self.whole = self.whole and all_match(numbers, _INTEGER)
         self.kinds = [
             kind
@@ -365,7 +370,7 @@ class ColumnKinds:
             if all_match(known, _PATTERNS[kind]) and (kind not in ("date", "zoned") or are_dates(known))
         ]
         self.locales = [text for text in self.locales if all_match(known, text.number)]
-        self.us_dates = self.us_dates and all_match(known, _US_DATE)
+        self.other_dates = self.other_dates and all_match(known, _OTHER_DATE)
 
     @property
     def kind(self) -> str:
@@ -374,7 +379,7 @@ class ColumnKinds:
             return "empty"
         if self.kinds:
             return self.kinds[0]
-        if self.numbers >= NUMBERS_SHARE * self.count:
+        if self.numbers >= NUMBERS_SHARE * self.count and self.leading_zeros < _NAMES_SHARE * self.count:
             return "integer" if self.whole else "number"
         return "text"
 

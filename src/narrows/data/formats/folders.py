@@ -53,7 +53,7 @@ def _member_format(items: Items) -> tuple[Any, str]:
                 return module, suffix
     raise DataError(
         f"items with the axes {items.axes[1:]} are neither images nor recordings",
-        hint="write .npy, .npz or .tif instead",
+        hint=f"write {'.csv or .parquet' if items.axes == 'NF' else '.npy, .npz or .tif'} instead",
     )
 
 

@@ -68,8 +68,8 @@ def _nullable_types() -> dict[Any, Any]:
     return {**dtypes, pa.bool_(): pd.BooleanDtype()}
 
 
-def like(frame: pandas.DataFrame, X: Any) -> Any:
-    """Return a frame of pandas in the library of the data frame X, under the names and of the types that X has."""
+def like(frame: pandas.DataFrame, X: Any, typed: bool = True) -> Any:
+    """Return a frame of pandas in the library of the data frame X, under the names that X has, and typed as X is."""
     if isinstance(X, require("pandas").DataFrame):
         if column_names(X) == list(X.columns):
             return frame
@@ -78,12 +78,16 @@ def like(frame: pandas.DataFrame, X: Any) -> Any:
     narwhals, pa = require("narwhals"), require("pyarrow")
     table, native = pa.Table.from_pandas(frame, preserve_index=False), narwhals.from_native(X, eager_only=True)
     if isinstance(X, pa.Table):  # which has more types than narwhals
+        if not typed:
+            return table
         known = dict(zip(X.schema.names, X.schema, strict=True))
         fields = [known.get(field.name, field) for field in table.schema]
         return table.cast(pa.schema(fields, X.schema.metadata))
     out = narwhals.from_arrow(table, backend=native.implementation)
     types = [
-        (name, dtype) for name, dtype in native.schema.items() if name in out.columns and dtype != out.schema[name]
+        (name, dtype)
+        for name, dtype in native.schema.items()
+        if typed and name in out.columns and dtype != out.schema[name]
     ]
     return out.with_columns(*(narwhals.col(name).cast(dtype) for name, dtype in types)).to_native()
 
@@ -224,6 +228,8 @@ def encode_frame(frame: pandas.DataFrame, columns: Columns, source: str = "X") -
     Raises DataError where the columns have other names, another order or cells of another kind.
     """
     check_names(column_names(frame), columns, source)
+    if not len(frame):
+        raise DataError("has no rows", source=source)
     values = np.empty((len(frame), len(columns)))
     plain = plain_numbers(frame)
     plain = plain[[columns[position].kind in ("number", "integer", "boolean") for position in plain]]
@@ -241,7 +247,10 @@ def check_names(names: list[str], columns: Columns, source: str) -> None:
     missing = [name for name in columns.names if name not in names]
     more = [name for name in names if name not in columns.names]
     if missing:
-        raise DataError(f"has no column {quote_names(missing)}, which the model was trained on", source=source)
+        raise DataError(
+            f"has no column{'s' * (len(missing) > 1)} {quote_names(missing)}, which the model was trained on",
+            source=source,
+        )
     if more:
         raise DataError(f"the model was not trained on column {quote_names(more)}", source=source, hint="leave it out")
     raise DataError(
