@@ -161,3 +161,29 @@ def test_separators_that_cannot_be(wrong):
 def test_marks_that_cannot_be():
     with pytest.raises(ParameterError, match="missing_values"):
         MissingMarks.parse([b"?"])
+
+
+def test_known_cells_that_parquet_cannot_hold_stop_the_filling(tmp_path):
+    source = table(tmp_path / "x.csv", {3: "?", 8: ""})
+    model, _ = trained(tmp_path, source)
+    ran = narrows("fill", model, source, "-o", tmp_path / "y.parquet")
+    assert ran.code == 1
+    assert "column 'a' has numbers and 1 other known cells, which .parquet cannot hold together" in ran.err
+    assert not (tmp_path / "y.parquet").exists()
+    assert narrows("fill", model, source, "-o", tmp_path / "y.parquet", "--missing", "?").code == 0
+
+
+@pytest.mark.parametrize(("share", "kind"), [(0.1, "text"), (0.02, "text"), (0.004, "integer")])
+def test_a_column_with_leading_zeros_holds_names(share, kind, tmp_path):
+    rows = 1000
+    codes = [f"{4000 + row}" if row >= share * rows else f"0{400 + row}" for row in range(rows)]
+    (tmp_path / "x.csv").write_text("code,x\n" + "".join(f"{code},{row}.5\n" for row, code in enumerate(codes)))
+    items = data.read(tmp_path / "x.csv")
+    assert items.columns[0].kind == ("category" if kind == "text" else kind)
+    assert len(items.notes) == (kind != "text")
+
+
+@pytest.mark.parametrize("day", ["24.06.2022", "6/24/2022", "24-06-2022 10:30"])
+def test_dates_in_other_orders_are_named(day, tmp_path):
+    (tmp_path / "x.csv").write_text("day,x\n" + "".join(f"{day},{row}.5\n" for row in range(30)))
+    assert "column 'day' is read as text; write its dates as YYYY-MM-DD" in data.read(tmp_path / "x.csv").notes[0]

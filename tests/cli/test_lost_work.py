@@ -300,3 +300,12 @@ def test_closed_standard_input(verb, linear):
     shell = f"{sys.executable} -m narrows {verb.format(model=linear)} -o - <&-"
     done = subprocess.run(["sh", "-c", shell], capture_output=True, timeout=60)
     assert (done.returncode, done.stderr.decode()) == (1, "narrows: error: standard input: is closed\n")
+
+
+def test_a_training_that_fails_leaves_no_checkpoint(tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "FIRST_CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0)
+    noise = np.random.default_rng(0).normal(size=(200, 12))
+    with pytest.raises(TrainingError, match="did not beat the mean"):
+        Autoencoder("linear", code=1, epochs=3, learning_rate=1e-9).fit(noise, checkpoint=tmp_path / "c")
+    assert not list(tmp_path.iterdir())

@@ -336,3 +336,16 @@ def test_integers_of_the_widest_ranges_come_back(demand):
         abs(int(a) - int(b)) for a, b in zip(codec.decompress(codec.compress(X, **demand)).flat, X.flat, strict=True)
     ]
     assert max(errors) <= 2**33
+
+
+@pytest.mark.parametrize("target", [{"psnr": 20}, {"quality": 20}])
+def test_no_lossy_file_is_larger_than_the_lossless_one(target):
+    """However little was learned, of data that the lossy models find hard."""
+    noise = np.random.default_rng(0).integers(0, 2, (40, 16, 16)).astype(np.uint8) * 255
+    made = Codec(epochs=1).fit(noise)
+    assert len(made.compress(noise, **target)) <= len(made.compress(noise, lossless=True)) + 4
+
+
+def test_what_is_no_bytes_is_refused():
+    with pytest.raises(ParameterError, match="expected bytes"):
+        codec("digits").decompress(training_data("digits"))

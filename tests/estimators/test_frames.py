@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from narrows import Autoencoder, Codec, Denoiser, Imputer
-from narrows.errors import DataError
+from narrows.errors import DataError, ParameterError
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(80, 3)).cumsum(axis=1)
@@ -116,3 +116,24 @@ def test_other_tools_refuse_masked_values_later():
     codec = Codec(epochs=1).fit(PICTURES)
     with pytest.raises(DataError, match="missing values"):
         codec.compress(np.ma.masked_greater(PICTURES, 150), lossless=True)
+
+
+@pytest.mark.parametrize("name", ["polars", "polars small types", "pyarrow"])
+def test_uncertainty_is_of_real_numbers_in_every_column(name):
+    frame = frames()[name]
+    model = Imputer(epochs=2).fit(frame)
+    found = model.uncertainty(frame)
+    assert type(found) is type(frame)
+    types = found.schema.types if name == "pyarrow" else found.dtypes
+    assert {str(each).lower().replace("float32", "float") for each in types} == {"float"}
+
+
+def test_frames_without_rows_are_refused():
+    frame = frames()["pandas"]
+    with pytest.raises(ValueError, match="no rows|0 sample"):
+        Imputer(epochs=2).fit(frame).transform(frame.head(0))
+
+
+def test_a_mask_as_y_is_refused():
+    with pytest.raises(ParameterError, match="a mask as y would be ignored"):
+        Imputer(epochs=2).fit_transform(X, HOLES)

@@ -40,6 +40,7 @@ WIDTHS = {1_000: 32, LONG: 64, math.inf: 128}  # for fewer rows than this
 MAX_FACTORS = 32
 FACTOR_ANALYSIS_ROWS = 4_000
 CHECKED_ROWS = 8_000  # those there are, with other cells hidden each time, until there are as many
+CHECKED_CELLS = 2**24  # at most, so that wide tables do not take much longer than their budget
 MUST_BEAT = 0.99  # of the loss of the mean, or of the most frequent category
 SHARES = torch.linspace(0, 1, 11)  # of a correction, that are tried
 AVERAGED_OUT = 0.5  # share of the members' differences: they learn from much the same rows
@@ -323,8 +324,8 @@ def calibrate(network: TableNetwork, objective: TableObjective, held_out: list[T
 
 def checked_rows(held_out: list[Tensor]) -> Iterator[tuple[int, Tensor]]:
     """Yield rows, and a number for the cells to hide in them, until there were enough."""
-    n_rows = sum(map(len, held_out))
-    for turn in range(max(1, min(16, CHECKED_ROWS // n_rows))):
+    n_rows, n_cells = sum(map(len, held_out)), sum(x.numel() for x in held_out)
+    for turn in range(max(1, min(16, CHECKED_ROWS // n_rows, CHECKED_CELLS // n_cells))):
         for x in held_out:
             yield -2 - turn, x
 
