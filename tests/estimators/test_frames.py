@@ -130,7 +130,7 @@ def test_uncertainty_is_of_real_numbers_in_every_column(name):
 
 def test_frames_without_rows_are_refused():
     frame = frames()["pandas"]
-    with pytest.raises(ValueError, match="no rows|0 sample"):
+    with pytest.raises(ValueError, match="has no rows"):
         Imputer(epochs=2).fit(frame).transform(frame.head(0))
 
 
