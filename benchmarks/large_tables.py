@@ -2,9 +2,10 @@
 
     python benchmarks/large_tables.py [--quick] [--json FILE]
 
-Two synthetic tables in Parquet: one of 1,000,000 rows with numbers, integers, a category and a date, and one of 1,000
-columns and 2,000 rows of numbers that share 20 factors. In each, 30 % of the cells are missing. `narrows train
-imputer` and `narrows fill` run on each as separate processes, whose peak memory is reported.
+Synthetic tables in Parquet: one of 1,000,000 rows with numbers, integers, a category and a date, and two of numbers
+that share 20 factors, of 1,000 columns and 2,000 rows and of 20,000 columns and 300 rows. In each, 30 % of the cells
+are missing. `narrows train imputer` and `narrows fill` run on each as separate processes, whose peak memory is
+reported.
 """
 
 import os
@@ -24,8 +25,8 @@ from measuring import this_machine
 SEED = 0
 MISSING = 0.3
 FACTORS = 20
-LONG, WIDE = (1_000_000, 8), (2_000, 1_000)
-QUICK_LONG, QUICK_WIDE = (5_000, 8), (200, 100)
+LONG, WIDE, WIDEST = (1_000_000, 8), (2_000, 1_000), (300, 20_000)
+QUICK_LONG, QUICK_WIDE, QUICK_WIDEST = (5_000, 8), (200, 100), (60, 600)
 
 
 @dataclass(frozen=True)
@@ -87,9 +88,9 @@ def main() -> None:
     print(f"\n| {'table':<20} | MiB     | command | seconds | memory MiB |")
     print(f"|{'-' * 22}|--------:|---------|--------:|-----------:|", flush=True)
     rows = []
-    sizes = (QUICK_LONG, QUICK_WIDE) if given.quick else (LONG, WIDE)
+    sizes = (QUICK_LONG, QUICK_WIDE, QUICK_WIDEST) if given.quick else (LONG, WIDE, WIDEST)
     with tempfile.TemporaryDirectory() as folder:
-        for size, make in zip(sizes, (long_table, wide_table), strict=True):
+        for size, make in zip(sizes, (long_table, wide_table, wide_table), strict=True):
             generator = np.random.default_rng(SEED)
             name = f"{size[0]:,} x {size[1]:,}"
             forms = (".parquet", ".safetensors", "-filled.parquet")

@@ -1,6 +1,6 @@
 """`python -m narrows`."""
 
-from narrows.cli import main
+from narrows.cli import console
 
 if __name__ == "__main__":
-    main()
+    console()

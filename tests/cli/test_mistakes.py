@@ -62,7 +62,7 @@ USAGE = [
     ("train autoencoder digits -o new.safetensors --axes NQ", "--axes NQ"),
     ("train autoencoder digits -o new.pt", ".safetensors"),
     ("train autoencoder digits -o -", ".safetensors"),
-    ("encode m.safetensors digits -o codes.txt", ".npy or .npz or "),
+    ("encode m.safetensors digits -o codes.txt", ".npy, .npz, "),
     ("info", "FILE"),
     ("info m.safetensors --verify", "--verify"),
     ("train codec digits -o new.safetensors --minutes 1 --epochs 2", "either in minutes or in epochs"),

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from narrows.errors import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 UNPACK = "unpack it to a file first"
 
@@ -53,11 +55,13 @@ def limited(length: int) -> Iterator[None]:
         _most_bytes.reset(token)
 
 
-def allocate(size: int, dtype: np.dtype) -> np.ndarray:
+def allocate(size: int, dtype: "np.dtype") -> "np.ndarray":
     """Return a flat array, mapped to a temporary file where it takes more than half of the free memory.
 
     The file has all of its space at once: OSError where there is not enough, rather than a crash while it is written.
     """
+    import numpy as np
+
     length = size * dtype.itemsize
     if _most_bytes.get() is not None:
         check_fits(length)

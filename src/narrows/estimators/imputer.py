@@ -191,7 +191,7 @@ class Imputer(TransformerMixin, Estimator):
         sklearn.exceptions.ConvergenceWarning
             If the other columns do not predict a column better than its mean does.
         """
-        if np.ndim(y) > 1 and np.asarray(y).dtype.kind == "b":
+        if isinstance(y, np.ndarray) and y.ndim > 1 and y.dtype.kind == "b":
             raise ParameterError("a mask as y would be ignored: set missing values to NaN, or pass a masked array")
         options = ImputerOptions(
             holes=self.holes,
