@@ -28,9 +28,10 @@ def console() -> None:
     else:
         code = 0
     atexit._run_exitfuncs()  # that remove temporary files, for example
-    with contextlib.suppress(OSError, ValueError):  # main has told what cannot be written
-        sys.stdout.flush()
-        sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # main has told what cannot be written
+            if stream is not None:
+                stream.flush()
     os._exit(code)
 
 
