@@ -135,7 +135,7 @@ def test_how_threads_wait_follows_from_the_load(others, given, expected, monkeyp
         monkeypatch.delenv(name, raising=False)
     for name, value in given.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(waiting, "running_programs", lambda: others)
+    monkeypatch.setattr(waiting, "running_threads", lambda: others)
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     waiting.wait_passively_if_busy()
     assert os.environ.get("OMP_WAIT_POLICY") == expected

@@ -1,7 +1,8 @@
 """How OpenMP's threads wait for each other, which has to be set before torch loads."""
 
 import os
-import time
+
+from narrows.processor_load import running_threads
 
 
 def wait_passively_if_busy() -> None:
@@ -11,18 +12,5 @@ def wait_passively_if_busy() -> None:
     """
     if {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"} & set(os.environ):
         return
-    if running_programs() > (os.cpu_count() or 1) / 8:
+    if running_threads() > (os.cpu_count() or 1) / 8:
         os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
-
-
-def running_programs() -> int:
-    """Return how many other threads are running or waiting for a core now, the median of a few looks; 0 if unknown."""
-    looks = []
-    for _ in range(5):
-        try:
-            with open("/proc/loadavg") as file:
-                looks.append(int(file.read().split()[3].partition("/")[0]) - 1)
-        except (OSError, ValueError, IndexError):
-            return 0
-        time.sleep(0.002)
-    return sorted(looks)[len(looks) // 2]

@@ -10,8 +10,11 @@ from contextlib import contextmanager
 
 import torch
 
+from narrows.processor_load import running_threads
+
 MOST_STEPS, FEWEST_SECONDS = 8, 0.01  # of the trial of one number of threads, whichever is reached first
 HOPELESS = 1.5  # times the best step so far, a number of threads is given up after
+HOPELESS_FIRST, START_SECONDS = 3.0, 0.05  # the same of the first step, which starts the threads in so many seconds
 FIRST_PAUSE, PAUSES, FEWEST_PAUSES = 2.0, 100, 10  # seconds between trials, and as multiples of what the last one took
 CHANGED = 1.3  # times slower or faster than in the trial, a step makes another trial come sooner
 
@@ -33,7 +36,7 @@ class ThreadChoice:
     """
 
     def __init__(self, candidates: list[int]) -> None:
-        self.candidates, self.number = candidates, candidates[-1]
+        self.candidates, self.number = candidates, candidates[0]
         self._seconds = dict.fromkeys(candidates, float("inf"))  # of a step, in the last trial
         self._queue: list[int] = []
         self._steps: list[float] = []
@@ -50,30 +53,40 @@ class ThreadChoice:
         self._recent += 0.2 * (seconds - self._recent)
         now, expected = time.monotonic(), self._seconds[self.number]
         changed = not expected / CHANGED < self._recent < expected * CHANGED
+        best = min(self._seconds, key=self._seconds.__getitem__)
+        if changed and self._recent > CHANGED * self._seconds[best] and best != self.number:
+            self._seconds[self.number] = self._recent
+            self._use(best)
+            return
         if now >= self._next_trial or (changed and now >= self._earliest):
-            self._queue, self._steps, self._began = list(self.candidates), [], now
+            free = self.candidates[-1] - running_threads(self.number)  # no trial of what is known to wait
+            self._queue = [number for number in self.candidates if number <= free] or self.candidates[:1]
+            self._steps, self._began = [], now
             self._seconds = dict.fromkeys(self.candidates, float("inf"))
             torch.set_num_threads(self._queue[0])
 
     def _try(self, seconds: float) -> None:
         """Add a step to the trial of a number of threads; end it when enough is known."""
         self._steps.append(seconds)
-        best, steps = min(self._seconds.values()), self._steps[1:]  # the first starts the threads
-        hopeless = bool(steps) and min(steps) > HOPELESS * best
+        best, (first, *steps) = min(self._seconds.values()), self._steps
+        hopeless = min(steps) > HOPELESS * best if steps else first > HOPELESS_FIRST * best + START_SECONDS
         if not hopeless and (not steps or (len(steps) < MOST_STEPS and sum(steps) < FEWEST_SECONDS)):
             return
-        self._seconds[self._queue.pop(0)] = sum(steps) / len(steps)
+        self._seconds[self._queue.pop(0)] = sum(steps) / len(steps) if steps else first
         self._steps = []
         if self._queue:
             torch.set_num_threads(self._queue[0])
             return
-        self.number = min(self._seconds, key=self._seconds.__getitem__)
-        self._recent = self._seconds[self.number]
-        torch.set_num_threads(self.number)
+        self._use(min(self._seconds, key=self._seconds.__getitem__))
         now = time.monotonic()
         took = now - self._began
         self._next_trial = now + max(FIRST_PAUSE, PAUSES * took)
         self._earliest = now + max(FIRST_PAUSE, FEWEST_PAUSES * took)
+
+    def _use(self, number: int) -> None:
+        """Go on with a number of threads."""
+        self.number, self._recent = number, self._seconds[number]
+        torch.set_num_threads(number)
 
 
 @contextmanager
@@ -90,8 +103,9 @@ def chosen_threads(threads: int | None, measured: bool) -> Iterator[ThreadChoice
     before = torch.get_num_threads()
     most = threads or before
     numbers = {1, most // 2, most} - {0} if measured and threads is None else {most}
-    torch.set_num_threads(most)
+    choice = ThreadChoice(sorted(numbers))
+    torch.set_num_threads(choice.number)
     try:
-        yield ThreadChoice(sorted(numbers))
+        yield choice
     finally:
         torch.set_num_threads(before)
