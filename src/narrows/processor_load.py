@@ -6,7 +6,7 @@ LOOKS, PAUSE = 5, 0.0005
 
 
 def running_threads(own: int = 1) -> int:
-    """Return how many threads of others run or wait for a core now, the median of a few looks; 0 if unknown.
+    """Return how many threads of others run or wait for a core now, the fewest of a few looks; 0 if unknown.
 
     Parameters
     ----------
@@ -21,4 +21,4 @@ def running_threads(own: int = 1) -> int:
         except (OSError, ValueError, IndexError):
             return 0
         time.sleep(PAUSE)
-    return max(0, sorted(looks)[LOOKS // 2])
+    return max(0, min(looks))
