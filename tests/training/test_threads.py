@@ -21,6 +21,8 @@ class Machine:
 
     def __init__(self, monkeypatch, seconds):
         self.now, self.seconds, self.number, self.used = 0.0, seconds, max(seconds), []
+        self.others = 0  # threads of other programs that run
+        monkeypatch.setattr(threads, "running_threads", lambda own: self.others)
         monkeypatch.setattr(threads.time, "monotonic", lambda: self.now)
         monkeypatch.setattr(torch, "set_num_threads", lambda number: setattr(self, "number", number))
 
@@ -52,6 +54,21 @@ def test_another_program_that_begins_is_noticed(monkeypatch):
     machine.seconds = {1: 0.02, 2: 0.012}
     machine.run(choice, 3_000)
     assert choice.number == 2
+
+
+def test_threads_that_would_wait_are_not_tried(monkeypatch):
+    machine = Machine(monkeypatch, {1: 0.02, 2: 0.01, 4: 0.5})
+    machine.others = 2
+    choice = ThreadChoice([1, 2, 4])
+    assert choice.number == 2
+    machine.run(choice, 1_000)
+    assert (choice.number, 4 in machine.used[1:]) == (2, False)
+    machine.others = 4
+    choice.follow_load()
+    assert (choice.number, machine.number) == (1, 1)
+    machine.others = 0
+    choice.follow_load()
+    assert (choice.number, machine.number) == (4, 4)
 
 
 def test_the_callers_number_comes_back():

@@ -14,6 +14,7 @@ from narrows.models.tiles import tiles
 from narrows.networks import RestoringNetwork
 from narrows.networks.restoration.mixture import Mixture
 from narrows.training.batches import Scale, as_tensor, with_nan
+from narrows.training.threads import chosen_threads
 
 VALUES_AT_ONCE = 2**21  # that go through a network in one batch
 Progress = Callable[[int, int], None]
@@ -62,21 +63,23 @@ class TiledInference:
         predicted = replace(items, values=values, mask=None)
         masks = None if items.mask is None else items.mask_items()
         step = max(1, VALUES_AT_ONCE // math.prod(items.item_shape)) if items.uniform else 1
-        for start in range(0, len(items), step):
-            given, out = view_of(items, start, step), view_of(predicted, start, step)
-            mask = None if masks is None else view_of(masks, start, step)
-            for tile in tiles(
-                given.shape[1 : 1 + items.spatial_dims], self.network.stride, self.network.receptive_radius
-            ):
-                seen, place = (slice(None), *tile.seen), (slice(None), *tile.place)
-                x = self.scaled(given[seen])
-                if mask is not None:
-                    x = with_nan(x, self.scale.channels_first(as_tensor(mask[seen]).to(self.device)))
-                with torch.no_grad():
-                    found = output(x)[(slice(None), slice(None), *tile.kept)]
-                out[place] = self.scale.inverse_std(found) if dtype is None else self.scale.inverse(found, dtype)
-            if progress is not None:
-                progress(start + len(given), len(items))
+        with chosen_threads(None, measured=self.device.type == "cpu") as threads:
+            for start in range(0, len(items), step):
+                threads.follow_load()
+                given, out = view_of(items, start, step), view_of(predicted, start, step)
+                mask = None if masks is None else view_of(masks, start, step)
+                for tile in tiles(
+                    given.shape[1 : 1 + items.spatial_dims], self.network.stride, self.network.receptive_radius
+                ):
+                    seen, place = (slice(None), *tile.seen), (slice(None), *tile.place)
+                    x = self.scaled(given[seen])
+                    if mask is not None:
+                        x = with_nan(x, self.scale.channels_first(as_tensor(mask[seen]).to(self.device)))
+                    with torch.no_grad():
+                        found = output(x)[(slice(None), slice(None), *tile.kept)]
+                    out[place] = self.scale.inverse_std(found) if dtype is None else self.scale.inverse(found, dtype)
+                if progress is not None:
+                    progress(start + len(given), len(items))
         return predicted
 
     def scaled(self, values: np.ndarray) -> Tensor:

@@ -36,7 +36,8 @@ class ThreadChoice:
     """
 
     def __init__(self, candidates: list[int]) -> None:
-        self.candidates, self.number = candidates, candidates[0]
+        self.candidates = candidates
+        self.number = self._without_waiting(1)[-1]
         self._seconds = dict.fromkeys(candidates, float("inf"))  # of a step, in the last trial
         self._queue: list[int] = []
         self._steps: list[float] = []
@@ -59,11 +60,26 @@ class ThreadChoice:
             self._use(best)
             return
         if now >= self._next_trial or (changed and now >= self._earliest):
-            free = self.candidates[-1] - running_threads(self.number)  # no trial of what is known to wait
-            self._queue = [number for number in self.candidates if number <= free] or self.candidates[:1]
-            self._steps, self._began = [], now
+            self._queue, self._steps, self._began = self._without_waiting(self.number), [], now
             self._seconds = dict.fromkeys(self.candidates, float("inf"))
             torch.set_num_threads(self._queue[0])
+
+    def follow_load(self) -> None:
+        """Set the largest number that has cores to itself now, for loops of few and long steps, such as inference."""
+        number = self._without_waiting(self.number)[-1]
+        if number != self.number:
+            self.number = number
+            torch.set_num_threads(number)
+
+    def _without_waiting(self, own: int) -> list[int]:
+        """Return the candidates that have cores to themselves beside what others run, and the fewest in any case.
+
+        own: how many threads of this process may be running.
+        """
+        if len(self.candidates) < 2:
+            return self.candidates
+        free = self.candidates[-1] - running_threads(own)
+        return [number for number in self.candidates if number <= free] or self.candidates[:1]
 
     def _try(self, seconds: float) -> None:
         """Add a step to the trial of a number of threads; end it when enough is known."""
