@@ -16,10 +16,15 @@ _SUFFIX = re.compile(r"(\.[^./]+|\.[^./]+\.gz|-ubyte|-ubyte\.gz)?$")
 
 
 def check_output(output: str, force: bool) -> None:
-    """Raise where OUT is a terminal, or a file that exists and is not to be replaced; see `check_items_output`."""
+    """Raise where OUT is a terminal, a file that exists and is not to be replaced, or of no format that is written."""
+    from narrows.data.writing import choose_format
+
     if output == "-":
         check_standard_output()
-    elif not Path(output).is_dir():
+        return
+    if not is_special(Path(output)):
+        choose_format(output, Path(output))
+    if not Path(output).is_dir():
         check_new([Path(output)], force)
         if not is_special(Path(output)):
             check_writable(existing_folder(Path(output)), output)

@@ -53,7 +53,7 @@ def write(items: Items, target: str | os.PathLike[str], stdout: BinaryIO | None 
             _warn_of_lost_metadata(items, format, text)
             format.load().write(items, stdout or sys.stdout.buffer, text)
             return
-        format = _choose_format(text, path)
+        format = choose_format(text, path)
         if format.kind != "table":
             check_numbers(items)
         _warn_of_lost_metadata(items, format, text)
@@ -84,7 +84,7 @@ def output_paths(items: Items, target: str | os.PathLike[str]) -> list[Path]:
     if text == "-":
         return []
     try:
-        format = _choose_format(text, path)
+        format = choose_format(text, path)
         return folders.output_paths(items, path) if format.name == "folder" else [path]
     except DataError as error:
         error.source = text
@@ -115,8 +115,8 @@ def _warn_of_lost_metadata(items: Items, format: Format, target: str) -> None:
         )
 
 
-def _choose_format(text: str, path: Path) -> Format:
-    """Return the format that a target's name asks for."""
+def choose_format(text: str, path: Path) -> Format:
+    """Return the format that a target's name asks for; DataError where it is unknown."""
     format = find_by_name(path.name)
     if (text.endswith(("/", os.sep)) or path.is_dir()) and not (format and format.directory):
         return find_format("folder")
@@ -125,4 +125,6 @@ def _choose_format(text: str, path: Path) -> Format:
     if not path.suffix:
         return find_format("folder")
     known = ", ".join(writable_suffixes())
-    raise DataError(f"unknown format {path.suffix.lower()!r}", hint=f"use {known} or a folder (ending in /)")
+    raise DataError(
+        f"unknown format {path.suffix.lower()!r}", source=text, hint=f"use {known} or a folder (ending in /)"
+    )
