@@ -131,7 +131,9 @@ def load_tool(path: str, work: str, *tools: str) -> Any:
     detail(f"{path}: {with_article(model.tool)}, loaded in {time.perf_counter() - began:.1f} s")
     if model.tool not in tools:
         needed = " or ".join([", ".join(map(with_article, tools[:-1])), with_article(tools[-1])][len(tools) == 1 :])
-        raise DataError(f"{with_article(model.tool)}; {work} needs {needed}", source=path)
+        codec = model.tool == "codec" and work == "evaluate"
+        hint = "narrows report measures codecs" if codec else None
+        raise DataError(f"{with_article(model.tool)}; {work} needs {needed}", source=path, hint=hint)
     return model
 
 
