@@ -105,6 +105,8 @@ class ImputerManifest(ModelManifest):
         super().check_fits(tensors)
         if self.features is not None and column_sizes(self.features) != self.architecture.sizes:
             raise ValueError("the features of the table are not those of the network")
+        if self.features is not None and not (tensors["noise"] > 0).all():
+            raise ValueError("variances of the noise that are not above 0")
 
 
 class Imputation(Protocol):

@@ -123,11 +123,14 @@ class ModelManifest:
         if scaling.is_range != architecture.ranged or len(scaling.mean) not in (0, architecture.channels):
             raise ValueError(f"scaling {scaling.kind!r} of {len(scaling.mean)} means")
         with torch.device("meta"):
-            expected = {name: tuple(tensor.shape) for name, tensor in self.build_network().state_dict().items()}
-        found = {name: tensor.shape for name, tensor in tensors.items()}
+            state = self.build_network().state_dict()
+        expected = {name: (tuple(tensor.shape), tensor.is_floating_point()) for name, tensor in state.items()}
+        found = {name: (tensor.shape, tensor.dtype.kind == "f") for name, tensor in tensors.items()}
         for name in sorted({*expected, *found}):
             if expected.get(name) != found.get(name):
-                raise ValueError(f"{name} has shape {found.get(name)}, expected {expected.get(name)}")
+                shapes = [None if each is None else each[0] for each in (found.get(name), expected.get(name))]
+                kind = "" if shapes[0] != shapes[1] else " of another type"
+                raise ValueError(f"{name} has shape {shapes[0]}{kind}, expected {shapes[1]}")
 
 
 @dataclass(frozen=True, eq=False)
