@@ -29,7 +29,7 @@ def console() -> None:
         code = 0
     atexit._run_exitfuncs()  # that remove temporary files, for example
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):  # main has told what cannot be written
+        with contextlib.suppress(OSError, ValueError):  # which main has reported
             if stream is not None:
                 stream.flush()
     os._exit(code)

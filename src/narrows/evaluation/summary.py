@@ -1,5 +1,6 @@
 """Figures of a model as tables, for a terminal or a page."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -25,7 +26,7 @@ class Summary:
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Evaluation(ABC):
     """Figures of a model on items; each tool adds its own.
 
     Parameters
@@ -42,9 +43,9 @@ class Evaluation:
     items: int
     seconds: float
 
+    @abstractmethod
     def summary(self) -> Summary:
         """Return the figures as tables."""
-        raise NotImplementedError
 
     def summaries(self) -> list[Summary]:
         """Return all figures, a summary for each task."""

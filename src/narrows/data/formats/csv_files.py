@@ -9,20 +9,29 @@ import codecs
 import csv
 import gzip
 import io
-import re
 import shlex
 import sys
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from narrows.data.formats import ReadOptions
 from narrows.data.formats.content import Content, first_bytes, opened, path_or_buffer
+from narrows.data.formats.csv_columns import (
+    INTEGER,
+    LOCALES,
+    NUMBERS_SHARE,
+    PATTERNS,
+    ColumnKinds,
+    Unread,
+    all_match,
+    is_number,
+)
 from narrows.data.formats.csv_text import keep_text, observed_texts, plain_numbers, to_text, write_rows
 from narrows.data.formats.gzip_files import check_table
 from narrows.data.formats.table_files import TableReader, arrow_errors, read_table, to_frame
@@ -41,19 +50,6 @@ SEPARATORS = ",;\t|"
 BLOCK = 2**22  # bytes of text at a time
 WIDE_BLOCK, WIDE_ROWS = 2**27, 512  # of tables of many columns, each of which takes time in each block
 SNIFFED = 20  # rows
-
-_INTEGER = r"^[+-]?(0|[1-9][0-9]{0,17})$"
-_BOOLEAN = r"^(?i:true|false)$"
-_DAY = r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
-_DATE = rf"{_DAY}([T ][0-2][0-9]:[0-5][0-9](:[0-5][0-9](\.[0-9]{{1,9}})?)?)?$"
-_ZONED = rf"{_DAY}[T ][0-2][0-9]:[0-5][0-9](:[0-5][0-9](\.[0-9]{{1,9}})?)?(Z|[+-][0-9]{{2}}:?[0-9]{{2}})$"
-_PATTERNS = {"boolean": _BOOLEAN, "date": _DATE, "zoned": _ZONED}
-_SURE_AFTER = 2**14  # known cells without a number, a column is none of numbers
-_OTHER_DATE = r"^[0-9]{1,2}([./-])[0-9]{1,2}[./-][0-9]{4}([ T]|$)"
-_LEADING_ZERO = "^0[0-9]+$"  # of names, such as postcodes
-_LOCALES = (CellText(), CellText(decimal=","), CellText(decimal=",", thousands="."), CellText(thousands=","))
-NUMBERS_SHARE = 0.9  # of its known cells, from which on a column is one of numbers
-_NAMES_SHARE = 0.01  # of its known cells with leading zeros, from which on it is none
 
 
 def read(content: Content, name: str, options: ReadOptions) -> Items:
@@ -188,17 +184,17 @@ class CsvReader:
         if kind in ("integer", "number"):
             numbers = plain_numbers(known, self.cell_text).drop_null()
             if len(numbers) >= NUMBERS_SHARE * (len(known) - known.null_count):
-                return kind if kind == "number" or all_match(numbers, _INTEGER) else "number"
+                return kind if kind == "number" or all_match(numbers, INTEGER) else "number"
         tried = {"date": ("date", "zoned")}.get(kind, (kind,))
         for each in tried:
-            wrong = pc.invert(pc.match_substring_regex(known, _PATTERNS.get(each, self.cell_text.number)))
+            wrong = pc.invert(pc.match_substring_regex(known, PATTERNS.get(each, self.cell_text.number)))
             first = pc.index(wrong, True).as_py()
             if first < 0:
                 return each
         raise self._error(
             f"row {start + first + 1} of column {self.names[place]!r} is {known[first].as_py()!r}, "
             f"but the model was trained on {kind} cells",
-            self._locale_hint([text for text in _LOCALES if all_match(known.drop_null(), text.number)]),
+            self._locale_hint([text for text in LOCALES if all_match(known.drop_null(), text.number)]),
         )
 
     def _kinds(self) -> list[str]:
@@ -222,9 +218,9 @@ class CsvReader:
 
     def _locale_hint(self, locales: Sequence[CellText]) -> str | None:
         """Return what to do where numbers are written in another way."""
-        if _LOCALES[1] in locales:  # then separators of thousands are not needed to read it
-            locales = [text for text in locales if text != _LOCALES[2]]
-        if _LOCALES[0] in locales:
+        if LOCALES[1] in locales:  # then separators of thousands are not needed to read it
+            locales = [text for text in locales if text != LOCALES[2]]
+        if LOCALES[0] in locales:
             return "read them without --decimal and --thousands"
         ways = [" ".join(f"--{name} {value}" for name, value in text.separators().items()) for text in locales]
         return f"read them with {' or '.join(ways)}" if ways else None
@@ -335,55 +331,6 @@ class CsvReader:
         return reader.line_num, 0
 
 
-@dataclass(frozen=True)
-class Unread:
-    """Cells of a column of numbers that are none: how many, and text and row of the first."""
-
-    count: int
-    text: str
-    row: int
-
-
-class ColumnKinds:
-    """What the cells of one column may be, as far as they were seen."""
-
-    def __init__(self) -> None:
-        self.kinds = list(_PATTERNS)  # other than numbers
-        self.locales = list(_LOCALES)  # under which all cells are numbers
-        self.other_dates = self.whole = True
-        self.count = self.numbers = self.leading_zeros = 0
-
-    def see(self, known: Any, reading: CellText) -> None:
-        """Take further known cells into account."""
-        if not len(known) or (self.count > _SURE_AFTER and not (self.kinds or self.locales or self.numbers)):
-            return
-        numbers = plain_numbers(known, reading).drop_null()
-        self.count += len(known)
-        self.numbers += len(numbers)
-        if len(numbers) < len(known):
-            pc = require("pyarrow.compute")
-            self.leading_zeros += pc.sum(pc.match_substring_regex(known, _LEADING_ZERO)).as_py() or 0
-        self.whole = self.whole and all_match(numbers, _INTEGER)
-        self.kinds = [
-            kind
-            for kind in self.kinds
-            if all_match(known, _PATTERNS[kind]) and (kind not in ("date", "zoned") or are_dates(known))
-        ]
-        self.locales = [text for text in self.locales if all_match(known, text.number)]
-        self.other_dates = self.other_dates and all_match(known, _OTHER_DATE)
-
-    @property
-    def kind(self) -> str:
-        """The kind of the column."""
-        if not self.count:
-            return "empty"
-        if self.kinds:
-            return self.kinds[0]
-        if self.numbers >= NUMBERS_SHARE * self.count and self.leading_zeros < _NAMES_SHARE * self.count:
-            return "integer" if self.whole else "number"
-        return "text"
-
-
 class CsvWriter:
     """Writes a table in parts, with the index in front where it has a name."""
 
@@ -451,26 +398,3 @@ def any_field_size() -> Iterator[None]:
         yield
     finally:
         csv.field_size_limit(before)
-
-
-def all_match(texts: Any, pattern: str) -> bool:
-    """Return whether all texts match a pattern."""
-    if len(texts) and not re.search(pattern, texts[0].as_py() or ""):  # which saves most of the time for short columns
-        return False
-    pc = require("pyarrow.compute")
-    return pc.all(pc.match_substring_regex(texts, pattern)).as_py() is not False
-
-
-def are_dates(known: Any) -> bool:
-    """Return whether cells that look like dates are valid: there is no 30th of February."""
-    pd = require("pandas")
-    return bool(pd.to_datetime(known.to_pandas(), format="ISO8601", utc=True, errors="coerce").notna().all())
-
-
-def is_number(text: str) -> bool:
-    """Whether Python reads the text as a number."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
