@@ -20,5 +20,7 @@ def running_threads(own: int = 1) -> int:
                 looks.append(int(file.read().split()[3].partition("/")[0]) - own)
         except (OSError, ValueError, IndexError):
             return 0
+        if looks[-1] <= 0:
+            return 0
         time.sleep(PAUSE)
-    return max(0, min(looks))
+    return min(looks)

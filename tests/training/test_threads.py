@@ -11,7 +11,7 @@ from narrows.artifacts.checkpoint import read_checkpoint, write_checkpoint
 from narrows.cli import waiting
 from narrows.plans import denoiser_plan
 from narrows.training import loop, threads
-from narrows.training.threads import ThreadChoice, chosen_threads
+from narrows.training.threads import ThreadChoice, chosen_threads, timed
 
 X = np.random.default_rng(0).normal(size=(600, 4)).cumsum(axis=1)
 
@@ -63,12 +63,30 @@ def test_threads_that_would_wait_are_not_tried(monkeypatch):
     assert choice.number == 2
     machine.run(choice, 1_000)
     assert (choice.number, 4 in machine.used[1:]) == (2, False)
-    machine.others = 4
-    choice.follow_load()
-    assert (choice.number, machine.number) == (1, 1)
-    machine.others = 0
-    choice.follow_load()
-    assert (choice.number, machine.number) == (4, 4)
+
+
+@pytest.mark.parametrize(("seconds", "best"), [({1: 0.5, 2: 0.3, 4: 0.2}, 4), ({1: 0.1, 2: 0.2, 4: 0.3}, 1)])
+def test_long_inference_is_timed(seconds, best, monkeypatch):
+    machine = Machine(monkeypatch, seconds)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
+    for _ in timed([(None, 1.0)] * 2_000, torch.device("cpu")):
+        machine.used.append(machine.number)
+        machine.now += seconds[machine.number]
+    assert machine.used[0] == 4  # without a trial, until the time has come
+    assert set(machine.used[150:1_000]) <= {1, 2, 4}
+    assert machine.used[-500:].count(best) > 490
+    assert machine.now < 1.02 * (2_000 * seconds[best] + 100 * (seconds[4] - seconds[best]))
+    assert machine.number == 4  # as before
+
+
+def test_inference_follows_the_load(monkeypatch):
+    machine = Machine(monkeypatch, {1: 0.2, 2: 0.1, 4: 0.05})
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
+    for _ in timed(((None, 1.0) for _ in range(40)), torch.device("cpu")):
+        machine.used.append(machine.number)
+        machine.now += machine.seconds[machine.number]
+        machine.others = {10: 2, 20: 4, 30: 0}.get(len(machine.used), machine.others)
+    assert (machine.used[5], machine.used[15], machine.used[25], machine.used[35]) == (4, 2, 1, 4)
 
 
 def test_the_callers_number_comes_back():

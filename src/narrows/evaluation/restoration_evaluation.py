@@ -16,8 +16,8 @@ from narrows.evaluation.summary import Evaluation, Summary, data_facts, describe
 from narrows.evaluation.table_evaluation import TableEvaluation, evaluate_table
 from narrows.models.denoiser_model import DenoiserModel
 from narrows.models.imputer_model import ImputerModel
+from narrows.models.parts import parts_of
 from narrows.models.spatial_imputation import missing
-from narrows.models.trained_model import VALUES_AT_ONCE
 from narrows.plans.denoiser_plan import check_pairs
 
 
@@ -253,9 +253,7 @@ def evaluate_spatial(model: ImputerModel, items: Items, holes: str | None = None
 def parts(items: Items) -> Iterator[Items]:
     """Yield as many items of one shape as are processed at once."""
     if items.uniform:
-        step = max(1, VALUES_AT_ONCE // max(1, items.values[0].size))
-        for start in range(0, len(items), step):
-            yield items.select(slice(start, start + step))
+        yield from map(items.select, parts_of(items))
         return
     masks = None if items.mask is None else items.mask_items()
     for index, item in enumerate(items):

@@ -17,9 +17,11 @@ from narrows.data.units import check_columns
 from narrows.errors import DataError
 from narrows.models import coding_tiles
 from narrows.models.item_checks import check_complete, check_numeric, missing_cells, plain_numbers
-from narrows.models.trained_model import VALUES_AT_ONCE, ModelManifest, TrainedModel
+from narrows.models.parts import VALUES_AT_ONCE, parts_of, view_of
+from narrows.models.trained_model import ModelManifest, TrainedModel
 from narrows.networks import Architecture, Network, format_code
 from narrows.training.batches import as_tensor
+from narrows.training.threads import timed
 from narrows.training.torch_state import default_torch_state
 
 ROWS_AT_ONCE = 2**14  # of a table, on the way to features
@@ -153,12 +155,12 @@ class AutoencoderModel(TrainedModel):
         channels = [self.channels] * (self.item_axes[-1] == "C")
         full = [(*size, *channels) for size in sizes.tolist()]
         values = allocate(sum(map(math.prod, full)), np.dtype(self.scaling.dtype))
-        start = 0
-        for code, size, shape in zip(codes, sizes.tolist(), full, strict=True):
-            stop = start + math.prod(shape)
-            rows = self._rows([code], tuple(size))
-            self._decode(rows, tuple(size), out=values[start:stop].reshape(1, *shape))
-            start = stop
+        start, works = 0, (math.prod(shape) / VALUES_AT_ONCE for shape in full)
+        parts = zip(zip(codes, sizes.tolist(), full, strict=True), works, strict=True)
+        for code, size, shape in timed(parts, self._torch_device()):
+            out, rows = values[start : start + math.prod(shape)], self._rows([code], tuple(size))
+            self._decode_into(out.reshape(1, *shape), rows, tuple(size))
+            start += len(out)
         if len(set(full)) == 1:
             return self._as_items(values.reshape(len(full), *full[0]))
         return Items.ragged(values, full, self.item_axes, **self._origin(len(full)))
@@ -188,7 +190,7 @@ class AutoencoderModel(TrainedModel):
         values = allocate(count if features is None else len(items) * features.size, np.dtype(self.scaling.dtype))
         for part, code in self._encoded_parts(items):
             out = values[start : start + part.size].reshape(part.shape)
-            self._decode(code, part.shape[1 : 1 + items.spatial_dims], out)
+            self._decode_into(out, code, part.shape[1 : 1 + items.spatial_dims])
             start += part.size
         if features is not None:
             return self._as_items(values.reshape(len(items), -1), None if items.frame is None else items.frame.index)
@@ -269,9 +271,8 @@ class AutoencoderModel(TrainedModel):
     def _encoded_parts(self, items: Items) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield parts of checked items (n, *item_shape), one by one where sizes differ, and their codes (n, K)."""
         network, scale, device = self.placed_network(), self.scale(), self._torch_device()
-        step = max(1, VALUES_AT_ONCE // math.prod(items.item_shape)) if items.uniform else 1
-        for start in range(0, len(items), step):
-            part = items.values[start : start + step] if items.uniform else items[start][None]
+        views = (view_of(items, part) for part in parts_of(items))
+        for part in timed(((view, view.size / VALUES_AT_ONCE) for view in views), device):
             if self.manifest.features is not None:
                 part = self.manifest.features.forward(part)
             yield part, coding_tiles.encode(network, scale, part, items.spatial_dims, device)
@@ -318,18 +319,22 @@ class AutoencoderModel(TrainedModel):
             raise DataError("codes with NaN or infinity")
         return rows
 
-    def _decode(self, rows: np.ndarray, shape: tuple[int, ...], out: np.ndarray | None = None) -> np.ndarray:
+    def _decode(self, rows: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         """Return items (N, *shape), or (N, *shape, C), of the training data's type; of a table its features."""
-        channels, scale = self.channels, self.scale()
-        if out is None:
-            full = (len(rows), *shape, *([channels] if self.item_axes[-1] in "CF" else []))
-            out = allocate(math.prod(full), np.dtype(self.scaling.dtype)).reshape(full)
+        channels = self.channels
+        full = (len(rows), *shape, *([channels] if self.item_axes[-1] in "CF" else []))
+        out = allocate(math.prod(full), np.dtype(self.scaling.dtype)).reshape(full)
         step = max(1, VALUES_AT_ONCE // channels // math.prod(shape))
-        for start in range(0, len(rows), step):
-            part = slice(start, start + step)
-            for place, values in self._decoded_parts(rows[part], shape):
-                out[(part, *place)] = scale.inverse(values)
+        parts = (slice(start, start + step) for start in range(0, len(rows), step))
+        for part in timed(((part, len(rows[part]) / step) for part in parts), self._torch_device()):
+            self._decode_into(out[part], rows[part], shape)
         return out
+
+    def _decode_into(self, out: np.ndarray, rows: np.ndarray, shape: tuple[int, ...]) -> None:
+        """Write the items that codes stand for into an array."""
+        scale = self.scale()
+        for place, values in self._decoded_parts(rows, shape):
+            out[(slice(None), *place)] = scale.inverse(values)
 
     def _origin(self, count: int) -> dict[str, Any]:
         """Return what decoded items have in common with those of training, for `Items`."""

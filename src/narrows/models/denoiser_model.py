@@ -15,12 +15,15 @@ from narrows.data import Columns, Items
 from narrows.errors import DataError
 from narrows.models.calibration import Calibration
 from narrows.models.item_checks import check_complete, plain_numbers
-from narrows.models.tiled_inference import Progress, TiledInference, psnr_note, view_of
+from narrows.models.parts import parts_of, view_of
+from narrows.models.tiled_inference import Progress, TiledInference, psnr_note
 from narrows.models.trained_model import ModelManifest, TrainedModel
 from narrows.networks import Restoration, RestoringNetwork
 from narrows.networks.restoration.mixture import Mixture
 from narrows.objectives.restoration import hide_lattice, lattice
 from narrows.training.torch_state import default_torch_state
+
+NOISY_AT_ONCE = 500  # items to which noise is added; the noise drawn depends on it
 
 
 @dataclass(frozen=True)
@@ -169,10 +172,9 @@ class DenoiserModel(TrainedModel):
         generator = torch.Generator(device=inference.device).manual_seed(seed)
         dtype = items.dtype if items.dtype.kind == "f" else np.dtype(np.float32)
         noisy = replace(items, values=np.empty(items.values.shape, dtype))
-        step = 500 if items.uniform else 1
-        for start in range(0, len(items), step):
-            x = parsed.add(inference.scaled(view_of(items, start, step)), generator, self.clip)
-            view_of(noisy, start, step)[:] = inference.scale.inverse_unclipped(x, dtype)
+        for part in parts_of(items, NOISY_AT_ONCE):
+            x = parsed.add(inference.scaled(view_of(items, part)), generator, self.clip)
+            view_of(noisy, part)[:] = inference.scale.inverse_unclipped(x, dtype)
         return noisy
 
     @default_torch_state()

@@ -14,10 +14,12 @@ from narrows.data.tables.cell_text import MissingMarks
 from narrows.errors import DataError, ParameterError
 from narrows.models.calibration import Calibration
 from narrows.models.item_checks import plain_numbers
-from narrows.models.tiled_inference import Progress, TiledInference, scaled_mse, view_of
+from narrows.models.parts import parts_of, view_of
+from narrows.models.tiled_inference import Progress, TiledInference, scaled_mse
 from narrows.models.trained_model import TrainedModel
 
 ROUNDS = 16  # of sampling
+HIDDEN_AT_ONCE = 500  # items of which values are hidden; what is drawn depends on it
 
 
 @dataclass(frozen=True)
@@ -95,9 +97,9 @@ class SpatialImputation:
         """Return the items with more values masked."""
         parsed, generator = Masks.parse(holes), torch.Generator().manual_seed(seed)
         hidden = replace(items, mask=missing(items))
-        step = 500 if items.uniform else 1
-        for start in range(0, len(items), step):
-            mask = view_of(hidden.mask_items(), start, step)
+        masks = hidden.mask_items()
+        for part in parts_of(items, HIDDEN_AT_ONCE):
+            mask = view_of(masks, part)
             shape = tuple(self.inference.scale.channels_first(torch.from_numpy(mask)).shape)
             mask |= self.inference.scale.channels_last(parsed.draw(shape, generator))
         return hidden

@@ -25,6 +25,7 @@ from narrows.models.trained_model import TrainedModel
 from narrows.networks import TableNetwork, build
 from narrows.networks.restoration.mixture import Mixture
 from narrows.objectives.tabular import TableObjective, column_losses
+from narrows.training.threads import timed
 
 CELLS_HIDDEN = "pixels:0.05-0.6"  # of a row, where `holes` is "mixed"
 ROUNDS = 8  # of sampling
@@ -176,12 +177,12 @@ class TableImputation:
         """Return the outputs for coded rows (N, F), computed some at a time."""
         a, weight = self.network.architecture, self.network.mean
         step = max(1, NUMBERS_AT_ONCE // (a.members * (a.channels + a.width) + a.factors * (a.factors + a.channels)))
-        parts = []
-        for begin in range(0, len(codes), step):
-            x = torch.from_numpy(masked_features(self.features, codes[begin : begin + step]))
+        parts, outputs = (codes[begin : begin + step] for begin in range(0, len(codes), step)), []
+        for part in timed(((part, len(part) / step) for part in parts), weight.device):
+            x = torch.from_numpy(masked_features(self.features, part))
             with torch.no_grad():
-                parts.append(output(x.to(weight.device, weight.dtype)).cpu().numpy())
-        return np.concatenate(parts)
+                outputs.append(output(x.to(weight.device, weight.dtype)).cpu().numpy())
+        return np.concatenate(outputs)
 
     def _fill_codes(self, codes: np.ndarray, features: np.ndarray) -> np.ndarray:
         """Return the codes, NaN replaced by what rows of features say, within the range of each column."""

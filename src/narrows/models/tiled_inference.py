@@ -1,7 +1,7 @@
 """Inference of restoration networks on items of any size, tile by tile where they are large."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,13 +10,13 @@ from torch import Tensor
 
 from narrows.data import Items, Scaling
 from narrows.data.memory import allocate
-from narrows.models.tiles import tiles
+from narrows.models.parts import VALUES_AT_ONCE, parts_of, view_of
+from narrows.models.tiles import Tile, tiles
 from narrows.networks import RestoringNetwork
 from narrows.networks.restoration.mixture import Mixture
 from narrows.training.batches import Scale, as_tensor, with_nan
-from narrows.training.threads import chosen_threads
+from narrows.training.threads import timed
 
-VALUES_AT_ONCE = 2**21  # that go through a network in one batch
 Progress = Callable[[int, int], None]
 """Called with the items done and the items in all."""
 
@@ -62,25 +62,28 @@ class TiledInference:
         values = allocate(items.values.size, np.dtype(dtype or np.float32)).reshape(items.values.shape)
         predicted = replace(items, values=values, mask=None)
         masks = None if items.mask is None else items.mask_items()
-        step = max(1, VALUES_AT_ONCE // math.prod(items.item_shape)) if items.uniform else 1
-        with chosen_threads(None, measured=self.device.type == "cpu") as threads:
-            for start in range(0, len(items), step):
-                threads.follow_load()
-                given, out = view_of(items, start, step), view_of(predicted, start, step)
-                mask = None if masks is None else view_of(masks, start, step)
-                for tile in tiles(
-                    given.shape[1 : 1 + items.spatial_dims], self.network.stride, self.network.receptive_radius
-                ):
-                    seen, place = (slice(None), *tile.seen), (slice(None), *tile.place)
-                    x = self.scaled(given[seen])
-                    if mask is not None:
-                        x = with_nan(x, self.scale.channels_first(as_tensor(mask[seen]).to(self.device)))
-                    with torch.no_grad():
-                        found = output(x)[(slice(None), slice(None), *tile.kept)]
-                    out[place] = self.scale.inverse_std(found) if dtype is None else self.scale.inverse(found, dtype)
-                if progress is not None:
-                    progress(start + len(given), len(items))
+        for part, tile in timed(self._steps(items), self.device):
+            if progress is not None:
+                progress(part.start, len(items))
+            given, out = view_of(items, part), view_of(predicted, part)
+            seen, place = (slice(None), *tile.seen), (slice(None), *tile.place)
+            x = self.scaled(given[seen])
+            if masks is not None:
+                x = with_nan(x, self.scale.channels_first(as_tensor(view_of(masks, part)[seen]).to(self.device)))
+            with torch.no_grad():
+                found = output(x)[(slice(None), slice(None), *tile.kept)]
+            out[place] = self.scale.inverse_std(found) if dtype is None else self.scale.inverse(found, dtype)
+        if progress is not None:
+            progress(len(items), len(items))
         return predicted
+
+    def _steps(self, items: Items) -> Iterator[tuple[tuple[slice, Tile], float]]:
+        """Yield the parts of the items, tile by tile, and how much work each is, for `timed`."""
+        for part in parts_of(items):
+            values = view_of(items, part)
+            shape = values.shape[1 : 1 + items.spatial_dims]
+            for tile in tiles(shape, self.network.stride, self.network.receptive_radius):
+                yield (part, tile), values[(slice(None), *tile.seen)].size / VALUES_AT_ONCE
 
     def scaled(self, values: np.ndarray) -> Tensor:
         """Return values of items (n, *item_shape) as (n, C, *S) in scaled units."""
@@ -90,11 +93,6 @@ class TiledInference:
         """Return the distribution of each value (N, C, *S) that the network predicts from its input."""
         _, features = self.network(x)
         return Mixture.from_parameters(self.network.describe(features, x.shape[2:]))
-
-
-def view_of(items: Items, start: int, step: int) -> np.ndarray:
-    """Return some items of one shape, or the one at `start` as an array of one: a view (n, *item_shape)."""
-    return items.values[start : start + step] if items.uniform else items[start][None]
 
 
 def scaled_mse(scaling: Scaling, predicted: Items, target: Items, chosen: Items | None = None) -> float:

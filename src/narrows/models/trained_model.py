@@ -28,8 +28,6 @@ from narrows.training.batches import Scale, as_tensor
 from narrows.training.runtime import choose_device
 from narrows.training.torch_state import default_torch_state
 
-VALUES_AT_ONCE = 2**21  # that go through a network in one batch
-
 
 @dataclass(frozen=True)
 class ModelManifest:

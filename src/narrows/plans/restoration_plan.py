@@ -12,7 +12,7 @@ from torch import Tensor
 from narrows.data import Items, Scaling
 from narrows.errors import DataError
 from narrows.models.calibration import Calibration
-from narrows.models.tiled_inference import VALUES_AT_ONCE
+from narrows.models.parts import VALUES_AT_ONCE
 from narrows.networks import Restoration, RestoringNetwork, build
 from narrows.networks.restoration.mixture import N_PARAMETERS, Mixture
 from narrows.networks.restoration.unet import Task

@@ -1,22 +1,27 @@
-"""How many threads a training uses, which is measured: other programs on the machine turn the order round.
+"""How many threads a computation uses, which is measured: other programs on the machine turn the order round.
 
 Threads of OpenMP wait for each other actively. Where one has no core to itself the others wait for it, so that two
 threads beside a busy program can be fifty times slower than one.
 """
 
+import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import torch
 
 from narrows.processor_load import running_threads
 
+Part = TypeVar("Part")
 MOST_STEPS, FEWEST_SECONDS = 8, 0.01  # of the trial of one number of threads, whichever is reached first
 HOPELESS = 1.5  # times the best step so far, a number of threads is given up after
 HOPELESS_FIRST, START_SECONDS = 3.0, 0.05  # the same of the first step, which starts the threads in so many seconds
 FIRST_PAUSE, PAUSES, FEWEST_PAUSES = 2.0, 100, 10  # seconds between trials, and as multiples of what the last one took
 CHANGED = 1.3  # times slower or faster than in the trial, a step makes another trial come sooner
+LOOK_SECONDS = 0.1  # between looks at the load during inference
+SMALLEST_STEP = 0.1  # of what an inference computes at once, that is timed
 
 
 class ThreadChoice:
@@ -42,7 +47,7 @@ class ThreadChoice:
         self._queue: list[int] = []
         self._steps: list[float] = []
         self._recent = 0.0
-        self._began = self._next_trial = self._earliest = time.monotonic()
+        self._began = self._next_trial = self._earliest = self._looked = time.monotonic()
 
     def step(self, seconds: float) -> None:
         """Take the time of the last step into account, and set the number of threads of the next."""
@@ -65,11 +70,24 @@ class ThreadChoice:
             torch.set_num_threads(self._queue[0])
 
     def follow_load(self) -> None:
-        """Set the largest number that has cores to itself now, for loops of few and long steps, such as inference."""
-        number = self._without_waiting(self.number)[-1]
+        """Go on with the fastest number that has cores to itself now, for steps that are long beside a look at it."""
+        now = time.monotonic()
+        if self._queue or now - self._looked < LOOK_SECONDS:
+            return
+        self._looked = now
+        number = min(reversed(self._without_waiting(self.number)), key=self._seconds.__getitem__)
         if number != self.number:
-            self.number = number
-            torch.set_num_threads(number)
+            self._use(number)
+
+    def wait_for_first_trial(self, seconds: float) -> None:
+        """Let the first trial wait until its cost is small beside what was done before.
+
+        Parameters
+        ----------
+        seconds : float
+            That a step takes.
+        """
+        self._next_trial = self._earliest = self._began + max(FIRST_PAUSE, PAUSES * seconds)
 
     def _without_waiting(self, own: int) -> list[int]:
         """Return the candidates that have cores to themselves beside what others run, and the fewest in any case.
@@ -101,7 +119,9 @@ class ThreadChoice:
 
     def _use(self, number: int) -> None:
         """Go on with a number of threads."""
-        self.number, self._recent = number, self._seconds[number]
+        self.number = number
+        if math.isfinite(self._seconds[number]):
+            self._recent = self._seconds[number]
         torch.set_num_threads(number)
 
 
@@ -125,3 +145,30 @@ def chosen_threads(threads: int | None, measured: bool) -> Iterator[ThreadChoice
         yield choice
     finally:
         torch.set_num_threads(before)
+
+
+def timed(parts: Iterable[tuple[Part, float]], device: torch.device) -> Iterator[Part]:
+    """Yield the parts of an inference, each with the number of threads that is best then.
+
+    The load is looked at now and then; an inference of many parts is timed as a training is.
+
+    Parameters
+    ----------
+    parts : iterable of (part, float)
+        What the caller computes one by one, and how much that is: 1 for as much as is computed at once.
+    device : torch.device
+        Where the inference runs.
+    """
+    seconds, done, first = 0.0, 0.0, True
+    with chosen_threads(None, measured=device.type == "cpu") as choice:
+        for part, work in parts:
+            choice.follow_load()
+            began = time.monotonic()
+            yield part
+            seconds, done = seconds + time.monotonic() - began, done + work
+            if done < SMALLEST_STEP:
+                continue
+            if first:
+                choice.wait_for_first_trial(seconds)
+            choice.step(seconds / done)
+            seconds, done, first = 0.0, 0.0, False
