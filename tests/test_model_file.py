@@ -330,3 +330,8 @@ def test_names_of_features_survive(tmp_path):
     assert loaded.feature_names_in_.tolist() == names
     with pytest.raises(ValueError, match="feature names"):
         loaded.transform(pandas.DataFrame(X, columns=names[::-1]))
+
+
+def test_a_model_needs_a_name():
+    with pytest.raises(narrows.ParameterError, match=r"path='': the name of the file is empty"):
+        fitted("linear").save("")

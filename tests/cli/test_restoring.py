@@ -330,7 +330,6 @@ USAGE = [
     ("fill fill.safetensors x.npy --missing some", "--missing some"),
     ("fill fill.safetensors x.npy --samples 2", "--samples"),
     ("fill fill.safetensors x.npy -o new.npy --samples -1", "--samples"),
-    ("fill fill.safetensors x.npy -o new.npy --uncertainty new.png", "--uncertainty new.png"),
     ("evaluate den.safetensors x.npy --holes pixels:0.5", "--holes is for"),
     ("evaluate den.safetensors x.npy --noise blur:1 --target x.npy", "give one of --noise and --target"),
     ("evaluate den.safetensors x.npy --noise blur", "--noise blur: "),
@@ -354,8 +353,17 @@ FAILURES = [
     ("fill fill.safetensors x.npy --mask missing.npy", "missing.npy: no such file"),
     ("fill fill.safetensors x.npy --mask seven.npy", "mask has shape (7, 8, 8)"),
     ("fill fill.safetensors x.npy --mask wide.png", "wide.png: a mask of (9, 12) for item 0 of (8, 8)"),
-    ("fill fill.safetensors x.npy -o new.npy --uncertainty no/where/u.npy", "there is no folder no/where"),
-    ("denoise den.safetensors ragged.npz -o new/ --uncertainty u.npy", "write an .npz"),
+    ("fill fill.safetensors x.npy -o new.npy --uncertainty new.png", "new.png: one image cannot hold several items"),
+    ("fill fill.safetensors one.npy --axes YX -o new.npy --uncertainty new.png", "new.png: PNG cannot hold float32"),
+    ("denoise den.safetensors x.npy -o new.npy --uncertainty new.csv", "new.csv: items with the axes YX"),
+    ("denoise den.safetensors x.npy -o new.npy --uncertainty new.webm", "new.webm: unknown format '.webm'"),
+    ("denoise den.safetensors x.npy -o new.wav", "new.wav: one WAV cannot hold several items"),
+    ("denoise den.safetensors ragged.npz -o new.png", "new.png: one image cannot hold several items"),
+    ("denoise den.safetensors ragged.npz -o new.idx", "new.idx: items of different sizes"),
+    (
+        "denoise den.safetensors ragged.npz -o new/ --uncertainty u.npy",
+        "u.npy: items of different sizes are not one array; write .npz",
+    ),
     ("evaluate den.safetensors x.npy --target seven.npy", "seven.npy: 7 items"),
 ]
 
@@ -366,6 +374,7 @@ def models(place, denoiser, blind, imputer, digits_model, digits):
         (place / f"{name}.safetensors").symlink_to(model)
     np.save("s.npy", digits - 10.0)
     np.save("seven.npy", digits[:7])
+    np.save("one.npy", digits[0])
     np.save("table.npy", digits[0])
     np.savez("ragged.npz", a=np.zeros((8, 8), np.uint8), b=np.zeros((9, 8), np.uint8))
     Image.fromarray(np.zeros((9, 12), np.uint8)).save("wide.png")

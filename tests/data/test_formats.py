@@ -278,7 +278,7 @@ def test_damage_anywhere_is_read_or_refused_in_one_line(tmp_path_factory, name, 
 @pytest.mark.parametrize(
     ("items", "target", "message"),
     [
-        (data.Items(np.ones((2, 3, 3)), "NYX"), "x.png", "cannot hold 2 items; name a folder"),
+        (data.Items(np.ones((2, 3, 3)), "NYX"), "x.png", "cannot hold several items; name a folder"),
         (data.Items(np.ones((1, 3, 3)), "NYX"), "x.png", "PNG cannot hold float64"),
         (data.Items(np.ones((1, 3, 3, 3), np.uint16), "NYXC"), "x.png", "write .tif"),
         (data.Items(np.ones((1, 3, 3, 4), np.uint8), "NYXC"), "x.jpg", "JPEG cannot hold uint8 in 4 channels"),

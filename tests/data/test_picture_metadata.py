@@ -101,13 +101,101 @@ def test_what_a_target_cannot_keep_is_said_once(tmp_path, target):
     assert ("colour profile" in str(told[0].message)) == (target != "b.webp")
 
 
-def test_a_stack_keeps_what_its_images_agree_on(tmp_path):
+PAGES = [
+    {"resolution": (100, 50), "resolutionunit": 2, "iccprofile": GREY},
+    {"resolution": (30, 60), "resolutionunit": 3, "description": "the second, of \u00b5m"},
+    {"iccprofile": GREY, "description": "the\nthird"},
+]
+
+
+def write_pages(path, sizes, **options):
+    """Write pages that differ in what they say."""
+    with tifffile.TiffWriter(path) as file:
+        for page, size in zip(PAGES, sizes, strict=True):
+            described = {"description": page["description"].encode()} if "description" in page else {}
+            file.write(noise(*size), metadata=None, contiguous=False, **{**page, **described}, **options)
+
+
+def metadata_of(path):
+    with tifffile.TiffFile(path) as file:
+        return [(page.resolution, page.resolutionunit, page.iccprofile, page.description) for page in file.pages]
+
+
+@pytest.mark.parametrize("sizes", [[(8, 9)] * 3, [(8, 9), (4, 5), (8, 9)]])
+@pytest.mark.parametrize("options", [{"photometric": "minisblack"}, {"photometric": "miniswhite"}, {"tile": (16, 16)}])
+def test_each_page_keeps_its_own(tmp_path, sizes, options):
+    write_pages(tmp_path / "a.tif", sizes, **options)
+    copied(tmp_path / "a.tif", tmp_path / "b.tif")
+    assert metadata_of(tmp_path / "b.tif") == metadata_of(tmp_path / "a.tif")
+    for one, other in zip(read(tmp_path / "a.tif"), read(tmp_path / "b.tif"), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_pages_that_make_a_volume_keep_what_they_agree_on(tmp_path):
+    write_pages(tmp_path / "a.tif", [(8, 9)] * 3, photometric="minisblack")
+    volume = read(tmp_path / "a.tif", axes="ZYX")
+    with pytest.warns(DataWarning, match="does not keep what the images' files say: metadata in which they differ$"):
+        write(volume, tmp_path / "b.tif")
+
+
+@pytest.mark.parametrize("target", ["b.npy", "out", "b.png"])
+def test_descriptions_that_a_target_does_not_keep_are_named(tmp_path, target):
+    tifffile.imwrite(tmp_path / "a.tif", noise(8, 9), description="a cell", metadata=None)
+    with pytest.warns(DataWarning, match="description"):
+        write(read(tmp_path / "a.tif"), tmp_path / target)
+
+
+def test_images_of_a_folder_keep_their_own_as_pages(tmp_path):
     for dpi in (100, 200):
         Image.fromarray(noise(8, 9, 3)).save(tmp_path / f"{dpi}.png", dpi=(dpi, dpi), icc_profile=RGB)
-    with pytest.warns(DataWarning, match="differ"):
-        write(read(tmp_path), tmp_path / "b.tif")
+    write(read(tmp_path), tmp_path / "b.tif")
+    for (resolution, unit, profile, _), dpi in zip(metadata_of(tmp_path / "b.tif"), (100, 200), strict=True):
+        assert (round(resolution[0]), unit, profile) == (dpi, 2, RGB)
+
+
+def test_the_georeference_is_named(tmp_path):
+    scale = [(33550, "d", 3, (10.0, 10.0, 0.0), True)]
+    tifffile.imwrite(tmp_path / "a.tif", noise(8, 9), metadata=None, extratags=scale)
+    with pytest.warns(DataWarning, match="georeference"):
+        write(read(tmp_path / "a.tif"), tmp_path / "b.tif")
+
+
+def imagej(path, shape, axes, **options):
+    tifffile.imwrite(
+        *(path, noise(*shape)), imagej=True, resolution=(5, 5), metadata={"axes": axes, "unit": "um", **options}
+    )
+
+
+def test_one_file_cannot_keep_several_scales(tmp_path):
+    (tmp_path / "in").mkdir()
+    for name, size in (("a", 8), ("b", 12)):
+        imagej(tmp_path / "in" / f"{name}.tif", (size, 9), "YX")
+    with pytest.warns(DataWarning, match="scale"):
+        write(read(tmp_path / "in"), tmp_path / "b.tif")
+
+
+def test_a_scale_that_belongs_to_other_axes_is_named(tmp_path):
+    imagej(tmp_path / "a.tif", (5, 8, 9), "TYX", finterval=0.5)
+    with pytest.warns(DataWarning, match="scale"):
+        write(read(tmp_path / "a.tif").select([0]), tmp_path / "b.tif")
+
+
+def test_the_first_image_of_a_hyperstack_in_a_folder_keeps_its_scale(tmp_path):
+    (tmp_path / "in").mkdir()
+    imagej(tmp_path / "in" / "a.tif", (3, 8, 9), "CYX")
+    tifffile.imwrite(tmp_path / "in" / "b.tif", noise(8, 9).astype(np.uint8))
+    items = read(tmp_path / "in")
+    write(items.select([0]), tmp_path / "b.tif")
     with tifffile.TiffFile(tmp_path / "b.tif") as file:
-        assert file.pages.first.iccprofile == RGB
+        assert file.imagej_metadata["unit"] == "um"
+        assert file.series[0].shape == (8, 9)
+
+
+def test_an_image_stays_one_image(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", noise(8, 9))
+    assert tifffile.imread(copied(tmp_path / "a.tif", tmp_path / "b.tif")).shape == (8, 9)
+    write(Items.from_array(noise(8, 9), "YX"), tmp_path / "c.tif")
+    assert tifffile.imread(tmp_path / "c.tif").shape == (8, 9)
 
 
 @pytest.mark.parametrize(

@@ -194,7 +194,7 @@ def test_axes_that_are_not_those_of_recordings(tmp_path):
     ("items", "message"),
     [
         (data.Items.from_array(np.zeros((1, 9), np.int16), "NT"), "needs a sample rate"),
-        (data.Items.from_array(np.zeros((2, 9), np.int16), "NT", rate=8000), "one WAV cannot hold 2 items"),
+        (data.Items.from_array(np.zeros((2, 9), np.int16), "NT", rate=8000), "one WAV cannot hold several items"),
         (data.Items.from_array(np.zeros((1, 9), np.int64), "NT", rate=8000), "WAV holds .*, not int64; write .npy"),
         (data.Items.from_array(np.zeros((1, 9, 9), np.uint8)), "not recordings; write .npy"),
     ],

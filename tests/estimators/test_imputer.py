@@ -463,3 +463,15 @@ def test_in_training_some_holes_are_seen_partly_filled():
     assert (example.inputs[~example.observed] == 0).all()
     held_out, plain = objective.example(x, None), objective.corruption(x, objective.generator(x, None))
     assert torch.equal(held_out.x, plain.x)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 2**70, 1.5, "some"])
+def test_seeds_that_nothing_can_be_drawn_with_are_refused(seed):
+    with pytest.raises(narrows.ParameterError, match=r"random_state=.*: expected a whole number from 0 to 4294967295"):
+        Imputer(epochs=1, random_state=seed).fit(waves(8, 6, 6))
+    with pytest.raises(narrows.ParameterError, match=r"random_state=.*: expected a whole number from 0 to 4294967295"):
+        fitted().sample(waves(2, *SHAPES[2]), 1, random_state=seed)
+
+
+def test_the_largest_seed_serves_every_purpose():
+    Imputer(epochs=1, random_state=2**32 - 1).fit(waves(8, 6, 6))

@@ -342,7 +342,8 @@ def test_settings_say_what_is_wrong():
         ({"epochs": None, "minutes": float("inf")}, "minutes=inf: expected"),
         ({"batch_size": -1}, "batch_size=-1: expected a whole number above 0"),
         ({"learning_rate": "fast"}, "learning_rate='fast': expected a number above 0"),
-        ({"seed": -1}, "random_state=-1: expected a whole number from 0"),
+        ({"seed": -1}, "random_state=-1: expected a whole number from 0 to 4294967295"),
+        ({"seed": 2**70}, "random_state=1180591620717411303424: expected a whole number from 0 to"),
         ({"learning_rate": float("nan")}, "learning_rate=nan: expected"),
     ):
         with pytest.raises(ValueError, match=message):

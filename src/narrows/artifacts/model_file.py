@@ -8,6 +8,7 @@ There is no pickle: reading a model never runs code from it.
 import hashlib
 import io
 import json
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +19,7 @@ import numpy as np
 from narrows import __version__
 from narrows.artifacts import atomic
 from narrows.artifacts.schema import parse_document
-from narrows.errors import FormatError
+from narrows.errors import FormatError, ParameterError
 
 FORMAT = 1
 KEY, CHECK, DOCUMENT_CHECK = "narrows.model", "narrows.fingerprint", "narrows.document"
@@ -91,7 +92,9 @@ class ModelFile:
         return save({name: np.ascontiguousarray(tensor) for name, tensor in self.tensors.items()}, metadata)
 
     def write(self, path: str | Path) -> None:
-        """Write the file, whole or not at all."""
+        """Write the file, whole or not at all; ParameterError for an empty name."""
+        if not os.fspath(path):
+            raise ParameterError("the name of the file is empty", parameter="path", value=path)
         with atomic.replacing(path) as temporary:
             temporary.write_bytes(self.to_bytes())
 

@@ -90,8 +90,8 @@ Uncertainty = Annotated[
     str | None,
     typer.Option(
         metavar="U.npy",
-        help="Also write the predictive standard deviation of each value, in the data's unit; a .npz for items of "
-        "different sizes.",
+        help="Also write the predictive standard deviation of each value, in the data's unit: any output that holds "
+        "floating-point numbers, such as .npy, .tif or a folder; a .npz for items of different sizes.",
     ),
 ]
 AddedNoise = Annotated[

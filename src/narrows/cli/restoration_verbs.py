@@ -1,6 +1,7 @@
 """Denoise items, and fill their missing values."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -10,9 +11,8 @@ import typer
 from narrows.cli import options
 from narrows.cli.inputs import choose_cell_text, converts_table, load_tool, read_items_for, read_mask
 from narrows.cli.messages import items_bar, note
-from narrows.cli.outputs import check_file, check_items_output, check_new, check_output, numbered
+from narrows.cli.outputs import check_items_output, check_new, check_output, numbered
 from narrows.cli.tool_options import parse_marks
-from narrows.data.formats import writable_suffixes
 from narrows.errors import DataError, ParameterError
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ def denoise(
 
     denoiser = load_tool(model, "denoise", "denoiser")
     items = read_items_for(denoiser, source, axes, strict)
-    check_sizes(items, uncertainty)
     check_items_output(items, [output], force)
+    check_uncertainty(items, uncertainty, force)
     with items_bar("denoising") as progress:
         clean = denoiser.denoise(items, progress)
     data.write(clean, output)
@@ -112,8 +112,8 @@ def fill(
             data.write(imputer.predictive_std(items), uncertainty)
         return
     items = imputer.with_mask(read_items_for(imputer, source, axes, strict, cell_text), holes)
-    check_sizes(items, uncertainty)
     check_items_output(items, outputs, force)
+    check_uncertainty(items, uncertainty, force)
     if not missing_values(items).any():
         note(
             f"{items.source}: has no missing values, and is written as it is; "
@@ -233,12 +233,15 @@ def check_outputs(output: str, uncertainty: str | None, force: bool) -> None:
     """Raise where a result cannot be written, or would replace a file."""
     check_output(output, force)
     if uncertainty is not None:
-        check_file(uncertainty, writable_suffixes("array", "table"), force, "--uncertainty")
+        check_output(uncertainty, force)
         if uncertainty == output:
             raise ParameterError("is the output as well; name another file", source=f"--uncertainty {uncertainty}")
 
 
-def check_sizes(items: "Items", uncertainty: str | None) -> None:
-    """Raise where standard deviations of items of different sizes would go to a single array."""
-    if uncertainty is not None and not items.uniform and not uncertainty.lower().endswith(".npz"):
-        raise DataError("items of different sizes are not one array; write an .npz", source=uncertainty)
+def check_uncertainty(items: "Items", uncertainty: str | None, force: bool) -> None:
+    """Raise DataError where the standard deviations of items, which are float32, cannot be written."""
+    if uncertainty is not None and items.columns is None:
+        import numpy as np
+
+        deviations = np.broadcast_to(np.zeros((), np.float32), items.values.shape)
+        check_items_output(replace(items, values=deviations), [uncertainty], force)

@@ -7,6 +7,7 @@ _SPACES = {1: b"GRAY", 2: b"GRAY", 3: b"RGB ", 4: b"RGB "}
 _WITH_PROFILE = ("PNG", "JPEG", "WEBP", "TIFF")
 _WITH_DPI = ("PNG", "JPEG", "BMP")
 _INCH, _CENTIMETRE = 2, 3
+LONGEST_DESCRIPTION = 2**16  # characters
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class PictureMetadata:
         Sizes of pixels, their units, and the time between frames, as the scheme names them.
     axes : str
         The axes of a TIFF with a scheme, as tifffile names them.
+    description : str
+        The text with which a TIFF describes a picture, unless it is that of a scheme.
     unkept : tuple of str
         What else the file says that nothing that is written keeps, such as "names of channels".
 
@@ -42,6 +45,7 @@ class PictureMetadata:
     scheme: str = ""
     scale: tuple[tuple[str, str | int | float], ...] = ()
     axes: str = ""
+    description: str = ""
     unkept: tuple[str, ...] = ()
 
     @property
@@ -64,6 +68,8 @@ class PictureMetadata:
             lost.add("colour profile")
         if self.resolution and not (format == "TIFF" or (format in _WITH_DPI and self.dpi)):
             lost.add("resolution")
+        if self.description and format != "TIFF":
+            lost.add("description")
         if self.scale and format != "TIFF":
             lost.add("scale")
         return lost
@@ -73,7 +79,7 @@ NOTHING = PictureMetadata()
 
 
 def in_common(pictures: Sequence[PictureMetadata] | None) -> PictureMetadata:
-    """Return the metadata of all pictures of a stack: of each kind what they agree on, else nothing."""
+    """Return the metadata of all pictures of a stack: of each kind what they agree on, or that they differ."""
     if not pictures:
         return NOTHING
     if len(set(pictures)) == 1:
@@ -85,4 +91,5 @@ def in_common(pictures: Sequence[PictureMetadata] | None) -> PictureMetadata:
     }
     if "unit" not in alike:
         alike.pop("resolution", None)
-    return PictureMetadata(**alike)
+    unkept = {what for each in pictures for what in each.unkept}
+    return PictureMetadata(**alike | {"unkept": (*sorted(unkept), "metadata in which they differ")})

@@ -1,13 +1,25 @@
 """Writing: items into the format that a target's name asks for, the mirror of reading."""
 
+import io
 import os
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
+
 from narrows.artifacts import atomic
-from narrows.data.formats import Format, find_by_name, find_format, folders, image_files, writable_suffixes
+from narrows.data.formats import (
+    Format,
+    find_by_name,
+    find_format,
+    folders,
+    image_files,
+    tiff_writing,
+    writable_suffixes,
+)
 from narrows.data.items import Items
 from narrows.errors import DataError, DataWarning
 
@@ -85,10 +97,27 @@ def output_paths(items: Items, target: str | os.PathLike[str]) -> list[Path]:
         return []
     try:
         format = choose_format(text, path)
-        return folders.output_paths(items, path) if format.name == "folder" else [path]
+        if format.name == "folder":
+            return folders.output_paths(items, path)
+        if items.columns is None and not format.directory:
+            format.load().write(_specimen(items), io.BytesIO(), path.name.lower())
+        return [path]
     except DataError as error:
         error.source = text
         raise
+
+
+def _specimen(items: Items) -> Items:
+    """Return small items that a format takes if it takes these: at most two, of one value along each spatial axis."""
+    few = items.select(slice(2))
+    if few.shapes is None:
+        cut = tuple(slice(None) if axis in "NFC" else slice(1) for axis in few.axes)
+        return replace(few, values=few.values[cut], mask=None)
+    shapes = np.where(np.arange(few.shapes.shape[1]) < few.spatial_dims, 1, few.shapes)
+    shapes[0, 0] = 2
+    sizes = shapes.prod(axis=1)
+    values = np.zeros(sizes.sum(), items.dtype)
+    return replace(few, values=values, mask=None, shapes=shapes, offsets=np.cumsum(sizes) - sizes)
 
 
 def check_numbers(items: Items) -> None:
@@ -107,8 +136,12 @@ def _warn_of_lost_metadata(items: Items, format: Format, target: str) -> None:
     suffix = folders.member_suffix(items) if format.directory else Path(target).suffix.lower()
     image_format = image_files.ENCODERS.get(suffix, "")
     lost = {what for each in set(items.pictures) for what in each.lost(image_format, items.channels)}
-    if format.name == "tiff" and items.uniform and len(set(items.pictures)) > 1:
+    if format.name == "tiff" and items.spatial_dims == 3 and len(set(items.pictures)) > 1:
         lost.add("metadata in which they differ")
+    if image_format == "TIFF" and any(each.scale for each in items.pictures):
+        files = [items.select([index]) for index in range(len(items))] if format.directory else [items]
+        if not all(map(tiff_writing.keeps_scale, files)):
+            lost.add("scale")
     if lost:
         warnings.warn(
             f"{target} does not keep what the images' files say: {', '.join(sorted(lost))}", DataWarning, stacklevel=3

@@ -16,11 +16,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from narrows.data import Columns, Items, Scaling
 from narrows.data.axes import layout_of
 from narrows.data.tables import frames as tables
-from narrows.errors import DataWarning
+from narrows.errors import DataWarning, ParameterError
 from narrows.plans import TrainingData, TrainingOptions, TrainingPlan, run_plan
 from narrows.progress import training_bar
 from narrows.training.runtime import choose_device
-from narrows.training.task import RunOptions, Settings, TrainingProgress
+from narrows.training.task import MAX_SEED, RunOptions, Settings, TrainingProgress
 
 
 class Estimator(BaseEstimator, ABC):
@@ -116,6 +116,7 @@ class Estimator(BaseEstimator, ABC):
             Whether `fit` gets targets `y`.
         """
         seed = self.random_state
+        checked_random_state(seed)
         Settings(
             minutes=self.minutes,
             epochs=1 if self.minutes is None and self.epochs is None else self.epochs,
@@ -183,7 +184,7 @@ class Estimator(BaseEstimator, ABC):
     def _training_options(self) -> TrainingOptions:
         seed = self.random_state
         if not isinstance(seed, (int, np.integer)):
-            seed = check_random_state(seed).randint(2**31)
+            seed = checked_random_state(seed).randint(2**31)
         return TrainingOptions(
             minutes=self.minutes,
             epochs=self.epochs,
@@ -262,6 +263,19 @@ class Estimator(BaseEstimator, ABC):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
+
+
+def checked_random_state(random_state: Any) -> np.random.RandomState:
+    """Return the generator that scikit-learn makes of a `random_state`; ParameterError where it makes none."""
+    try:
+        generator: np.random.RandomState = check_random_state(random_state)
+        return generator
+    except (TypeError, ValueError):
+        raise ParameterError(
+            f"expected a whole number from 0 to {MAX_SEED}, a RandomState or None",
+            parameter="random_state",
+            value=random_state,
+        ) from None
 
 
 def n_axes(X: Any) -> int:

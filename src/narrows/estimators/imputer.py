@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import TransformerMixin
 from sklearn.impute import MissingIndicator
-from sklearn.utils import Tags, check_random_state
+from sklearn.utils import Tags
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
 from narrows.corruption import Masks
@@ -16,7 +16,7 @@ from narrows.data import Items
 from narrows.data.tables import frames as tables
 from narrows.data.tables.features import Features
 from narrows.errors import ParameterError
-from narrows.estimators.base import Estimator, is_list_of_items, n_axes
+from narrows.estimators.base import Estimator, checked_random_state, is_list_of_items, n_axes
 from narrows.models.calibration import Calibration
 from narrows.models.imputer_model import ImputerModel, Strategy
 from narrows.models.table_imputation import code_frame, observed_codes
@@ -268,7 +268,7 @@ class Imputer(TransformerMixin, Estimator):
         list of length `count`
             Complete items, each in the form of X.
         """
-        model, items, seeds = self._model(), self.with_mask(X, mask), check_random_state(random_state)
+        model, items, seeds = self._model(), self.with_mask(X, mask), checked_random_state(random_state)
         return [self._as_given(X, model.sample(items, seeds.randint(2**31))) for _ in range(count)]
 
     def uncertainty(self, X: Any, mask: Any = None) -> Any:

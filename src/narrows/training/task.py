@@ -21,6 +21,7 @@ items.
 """
 
 N_VALIDATIONS = (4, 50)  # at least and at most
+MAX_SEED = 2**32 - 1  # as NumPy and scikit-learn have it
 MAX_THREADS = 1024  # OpenMP ends the process where it cannot start as many as it is told to
 
 
@@ -39,7 +40,7 @@ class Settings:
         Items, or crops of items, in a batch.
     learning_rate : float, above 0
         The largest learning rate of Adam.
-    seed : int, from 0
+    seed : int, from 0 to 2**32 - 1
         Seed of weights, batches and objectives.
 
     Raises
@@ -67,8 +68,10 @@ class Settings:
                 article = "a whole number" if whole else "a number"
                 raise ParameterError(f"expected {article} above 0", parameter=name, value=value)
             object.__setattr__(self, name, int(value) if whole else float(value))  # JSON takes no numbers of NumPy's
-        if self.seed < 0:
-            raise ParameterError("expected a whole number from 0", parameter="random_state", value=self.seed)
+        if not 0 <= self.seed <= MAX_SEED:
+            raise ParameterError(
+                f"expected a whole number from 0 to {MAX_SEED}", parameter="random_state", value=self.seed
+            )
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import msgspec
 
 from narrows.artifacts.schema import from_document, parse_document
 from narrows.data import Items
-from narrows.data.picture_metadata import PictureMetadata
+from narrows.data.picture_metadata import LONGEST_DESCRIPTION, PictureMetadata
 
 _SCHEMES = ("", "imagej", "ome")
 _UNITS = (1, 2, 3)
@@ -111,6 +111,8 @@ def _check(picture: PictureMetadata) -> None:
         raise ValueError(f"a resolution unit {picture.unit} or scheme {picture.scheme!r:.20}")
     if not re.fullmatch("[A-Z]{0,16}", picture.axes):
         raise ValueError(f"axes {picture.axes!r:.20} of a picture")
+    if len(picture.description) > LONGEST_DESCRIPTION:
+        raise ValueError(f"a description of {len(picture.description):,} characters")
     if not all(_TEXT.fullmatch(what) for what in picture.unkept):
         raise ValueError("control characters in what a picture does not keep")
     for key, value in picture.scale:

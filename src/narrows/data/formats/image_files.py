@@ -8,13 +8,13 @@ from typing import IO, Any
 import numpy as np
 
 from narrows.data.axes import check_axes
-from narrows.data.formats import ReadOptions, find_format, images, pillow
+from narrows.data.formats import ReadOptions, find_format, images, pillow, tiff_writing
 from narrows.data.formats.content import Content
 from narrows.data.formats.foreign import unknown_form
 from narrows.data.formats.members import Decoding, File, single_file
 from narrows.data.items import Items
 from narrows.data.memory import allocate
-from narrows.data.picture_metadata import NOTHING, PictureMetadata, in_common
+from narrows.data.picture_metadata import NOTHING, PictureMetadata
 from narrows.errors import DataError
 
 ENCODERS = {
@@ -38,11 +38,14 @@ def read(content: Content, name: str, options: ReadOptions) -> Items:
 def write(items: Items, file: IO[bytes], name: str) -> None:
     """Write a single image; DataError for several items, or none that are images."""
     if len(items) != 1:
-        raise DataError(f"one image cannot hold {len(items)} items", hint="name a folder instead (ending in /)")
+        raise DataError("one image cannot hold several items", hint="name a folder instead (ending in /)")
     if items.spatial_dims != 2:
         raise DataError(f"items with the axes {items.axes[1:]} are not images", hint="write .npy, .npz or .tif instead")
-    metadata = in_common(items.pictures)
-    file.write(images.encode(items[0], ENCODERS[os.path.splitext(name)[1]], metadata))
+    format, metadata = ENCODERS[os.path.splitext(name)[1]], items.pictures[0] if items.pictures else NOTHING
+    if format == "TIFF":
+        tiff_writing.write(items, file)
+    else:
+        file.write(images.encode(items[0], format, metadata))
 
 
 def suffix_for(items: Items) -> str | None:

@@ -88,9 +88,9 @@ def decode(source: Content) -> np.ndarray:
 
 
 def encode(array: np.ndarray, format: str, metadata: PictureMetadata = NOTHING) -> bytes:
-    """Return the bytes of a file that holds an image, (rows, columns) or (rows, columns, channels), and its metadata.
+    """Return the bytes of a file, of any format but TIFF, that holds an image and its metadata.
 
-    Raises DataError for what the format cannot hold.
+    The image is (rows, columns) or (rows, columns, channels). Raises DataError for what the format cannot hold.
     """
     from PIL import Image
 
@@ -99,24 +99,18 @@ def encode(array: np.ndarray, format: str, metadata: PictureMetadata = NOTHING) 
     array = array[..., 0] if array.ndim == 3 and array.shape[-1] == 1 else array
     channels = array.shape[-1] if array.ndim == 3 else 1
     file = io.BytesIO()
-    if format == "TIFF":
-        if not tiff.write_in_scheme(file, array, "YXC"[: array.ndim], metadata):
-            tiff.write_pages(file, [(array, metadata)])
-    elif not holds(format, array.dtype, channels):
+    if not holds(format, array.dtype, channels):
         raise DataError(f"{format} cannot hold {array.dtype} in {channels} channels", hint="write .tif or .npy instead")
-    else:
-        options: dict[str, Any] = {"quality": 95} if format == "JPEG" else {}
-        options |= {"lossless": True, "exact": True} if format == "WEBP" else {}
-        if metadata.dpi is not None:
-            options["dpi"] = metadata.dpi
-        Image.fromarray(array).save(file, format, icc_profile=metadata.profile_for(channels), **options)
+    options: dict[str, Any] = {"quality": 95} if format == "JPEG" else {}
+    options |= {"lossless": True, "exact": True} if format == "WEBP" else {}
+    if metadata.dpi is not None:
+        options["dpi"] = metadata.dpi
+    Image.fromarray(array).save(file, format, icc_profile=metadata.profile_for(channels), **options)
     return file.getvalue()
 
 
 def holds(format: str, dtype: np.dtype, channels: int) -> bool:
     """Whether an image format keeps values of this dtype in this number of channels."""
-    if format == "TIFF":
-        return True
     most = {"PNG": (1, 2, 3, 4), "WEBP": (1, 3, 4)}.get(format, (1, 3))
     return (dtype in (np.uint8, bool) and channels in most) or (
         format == "PNG" and dtype == np.uint16 and channels == 1

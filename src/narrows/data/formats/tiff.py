@@ -1,16 +1,16 @@
-"""TIFF pages and stacks: decoding and encoding."""
+"""TIFF pages and stacks: decoding."""
 
 import math
 import zlib
-from collections.abc import Iterable
-from typing import IO, TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from narrows.data.formats import orientation, photometric, pillow
 from narrows.data.formats.content import Content, first_bytes, path_or_buffer, size
 from narrows.data.formats.signatures import TIFF_MAGIC
-from narrows.data.formats.tiff_metadata import read_metadata, scheme_options, write_options
+from narrows.data.formats.tiff_metadata import file_metadata, page_metadata
 from narrows.data.mapped_files import map_file
 from narrows.data.memory import UNPACK, check_fits, fits
 from narrows.data.picture_metadata import PictureMetadata
@@ -29,7 +29,6 @@ _BAND = 2**22  # values
 _MOST_EXPANSION = 10_000  # the strongest compression of TIFF, LZMA, makes about 7000 bytes of one
 _UNCOMPRESSED = "write it without compression"  # since then it can be mapped
 _MOST_DEFLATE = 1032  # times
-_TO_TIFF = str.maketrans("NCF", "ISS")
 _FROM_TIFF = str.maketrans("IQS", "NNC")
 
 
@@ -50,7 +49,10 @@ def page_header(source: Content) -> tuple[int, int, int, bool, np.dtype, bool, P
         turn = _orientation(page)
         rows, columns = orientation.shape(turn, page.imagelength, page.imagewidth)
         dtype = np.dtype(np.uint8) if eight else page.dtype
-        return rows, columns, channels, alpha, dtype, len(pages) > 1, read_metadata(file, page, turn >= 5)
+        metadata = page_metadata(page, turn >= 5, file_metadata(file))
+        if metadata.scheme:
+            metadata = replace(metadata, axes="YXS" if channels > 1 else "YX")  # those of the page, not of all
+        return rows, columns, channels, alpha, dtype, len(pages) > 1, metadata
 
 
 def decode_page(source: Content) -> np.ndarray:
@@ -65,8 +67,8 @@ def is_image(source: Content) -> bool:
         return len(_pictures(file)) == 1 and file.series[0].axes in ("YX", "YXS", "SYX")
 
 
-def read_stack(source: Content) -> tuple[np.ndarray | list[np.ndarray], str, PictureMetadata]:
-    """Return all pictures, their axes and the metadata of the first.
+def read_stack(source: Content) -> tuple[np.ndarray | list[np.ndarray], str, list[PictureMetadata]]:
+    """Return all pictures, their axes and the metadata of each page.
 
     They are one array, whose axes are "" if the file does not state them, or a list.
 
@@ -76,7 +78,8 @@ def read_stack(source: Content) -> tuple[np.ndarray | list[np.ndarray], str, Pic
         pages = _pictures(file)
         page, series = _checked(pages[0], source), file.series[0]
         turn = _orientation(page)
-        metadata = read_metadata(file, page, turn >= 5)
+        stated = file_metadata(file)
+        metadata = [page_metadata(each, _orientation(each) >= 5, stated) for each in pages]
         kind = page.shape, page.dtype, turn
         differ = any((other.shape, other.dtype, _orientation(other)) != kind for other in pages)
         plain = page.photometric in _PLAIN and page.bitspersample >= 8 and _decodable(page)
@@ -98,39 +101,6 @@ def read_stack(source: Content) -> tuple[np.ndarray | list[np.ndarray], str, Pic
         return upright, _axes(series.axes), metadata
 
 
-def write_stack(file: IO[bytes], values: np.ndarray, axes: str, metadata: PictureMetadata) -> None:
-    """Write items of one shape as one stack that states its axes."""
-    from tifffile import imwrite
-
-    options = {"metadata": {"axes": axes.translate(_TO_TIFF)}} | _samples(values, axes)
-    imwrite(file, _plain(values), **options, **write_options(metadata, _channels(values, axes)))
-
-
-def write_in_scheme(file: IO[bytes], array: np.ndarray, axes: str, metadata: PictureMetadata) -> bool:
-    """Write an array as ImageJ or OME do if the metadata are theirs and of such an array; return whether they are."""
-    from tifffile import imwrite
-
-    array = _plain(array)
-    options = scheme_options(metadata, axes, array.dtype)
-    if options is not None:
-        samples = "C" if metadata.axes.endswith("S") else "X"
-        options |= _samples(array, samples) | write_options(metadata, _channels(array, samples))
-        imwrite(file, array, **options)
-    return options is not None
-
-
-def write_pages(file: IO[bytes], pages: Iterable[tuple[np.ndarray, PictureMetadata]]) -> None:
-    """Write images, (rows, columns) or (rows, columns, channels), of any sizes as the pages of one file."""
-    from tifffile import TiffWriter
-
-    with TiffWriter(file) as writer:
-        for page, metadata in pages:
-            page = page[..., 0] if page.ndim == 3 and page.shape[-1] == 1 else page
-            axes = "YXC"[: page.ndim]
-            options = _samples(page, axes) | write_options(metadata, _channels(page, axes))
-            writer.write(_plain(page), metadata=None, contiguous=False, **options)
-
-
 def _axes(axes: str) -> str:
     """Translate tifffile's axes: samples are channels; times of images, or one axis before an image, count items."""
     ours = axes.translate(_FROM_TIFF)
@@ -140,24 +110,6 @@ def _axes(axes: str) -> str:
         ours = ours.replace("T", "N")
     known = len(set(ours)) == len(ours) and "".join(axis for axis in ours if axis not in "NC") in ("YX", "ZYX", "T")
     return ours if known else ""
-
-
-def _plain(values: np.ndarray) -> np.ndarray:
-    return values.astype(np.uint8) * np.uint8(255) if values.dtype == bool else values
-
-
-def _samples(values: np.ndarray, axes: str) -> dict[str, Any]:
-    """Return how the channels are declared: as red, green, blue and opacity, or as samples of no stated meaning."""
-    channels = _channels(values, axes)
-    if channels == 1:
-        return {"photometric": "minisblack"}
-    if channels in (3, 4) and values.dtype in (np.uint8, np.uint16):  # as in PNG
-        return {"photometric": "rgb", "planarconfig": "contig", "extrasamples": ["unassalpha"] * (channels - 3)}
-    return {"photometric": "minisblack", "planarconfig": "contig", "extrasamples": ["unspecified"] * (channels - 1)}
-
-
-def _channels(values: np.ndarray, axes: str) -> int:
-    return int(values.shape[-1]) if axes[-1] == "C" else 1
 
 
 def _opened(source: Content) -> "TiffFile":

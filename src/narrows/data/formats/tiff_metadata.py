@@ -1,16 +1,18 @@
 """Profile, resolution and scale of TIFF files: reading them, and the arguments with which tifffile writes them."""
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
-from narrows.data.picture_metadata import PictureMetadata
+from narrows.data.picture_metadata import LONGEST_DESCRIPTION, PictureMetadata
 
 if TYPE_CHECKING:
     from tifffile import TiffFile
 
 _X_RESOLUTION, _Y_RESOLUTION, _UNIT, _PROFILE = 282, 283, 296, 34675
 _NO_UNIT, _INCH = 1, 2
+_GEOREFERENCE = (33550, 33922, 34264, 34735)
 _IMAGEJ = (
     *("unit", "yunit", "zunit", "xorigin", "yorigin", "zorigin", "spacing", "finterval", "fps", "tunit"),
     *("loop", "mode", "min", "max"),
@@ -20,11 +22,8 @@ _IMAGEJ_UNKEPT = {"Labels": "labels of slices", "LUTs": "lookup tables", "Overla
 _IMAGEJ_TYPES = ("uint8", "uint16", "float32")
 
 
-def read_metadata(file: "TiffFile", page: Any, turned: bool) -> PictureMetadata:
-    """Return what a file says about a picture, one of its pages. turned: whether rows become columns."""
-    resolution = tuple(_number(page.tags.valueof(code)) for code in (_X_RESOLUTION, _Y_RESOLUTION))
-    unit = int(page.tags.valueof(_UNIT, _INCH))
-    known = all(resolution) and (unit != _NO_UNIT or resolution != (1, 1))  # square pixels, of no known size
+def file_metadata(file: "TiffFile") -> PictureMetadata:
+    """Return what a file says about all of its pictures: the scheme with its scale and axes."""
     scheme, scale, unkept = "", {}, set()
     if file.is_imagej:
         scheme, described = "imagej", file.imagej_metadata or {}
@@ -35,11 +34,7 @@ def read_metadata(file: "TiffFile", page: Any, turned: bool) -> PictureMetadata:
         scale = _ome_scale(pixels.attrib)
         if any("Name" in element.attrib for element in pixels.iter() if element.tag.endswith("}Channel")):
             unkept = {"names of channels"}
-    profile = page.tags.valueof(_PROFILE)
     return PictureMetadata(
-        profile=profile if isinstance(profile, bytes) else None,
-        resolution=(resolution[::-1] if turned else resolution) if known else None,  # type: ignore[arg-type]
-        unit=unit if known else _INCH,
         scheme=scheme,
         scale=tuple(scale.items()),
         axes=file.series[0].axes if scheme else "",
@@ -47,9 +42,32 @@ def read_metadata(file: "TiffFile", page: Any, turned: bool) -> PictureMetadata:
     )
 
 
+def page_metadata(page: Any, turned: bool, stated: PictureMetadata) -> PictureMetadata:
+    """Return what a file says about a page, beside what is `stated` for all. turned: whether rows become columns."""
+    resolution = tuple(_number(page.tags.valueof(code)) for code in (_X_RESOLUTION, _Y_RESOLUTION))
+    unit = int(page.tags.valueof(_UNIT, _INCH))
+    known = all(resolution) and (unit != _NO_UNIT or resolution != (1, 1))  # square pixels, of no known size
+    profile = page.tags.valueof(_PROFILE)
+    described = not stated.scheme and page.description != page.shaped_description
+    description = page.description if described else ""
+    unkept = {"georeference"} if any(code in page.tags for code in _GEOREFERENCE) else set()
+    if len(description) > LONGEST_DESCRIPTION:
+        description, unkept = "", unkept | {"description"}
+    return replace(
+        stated,
+        profile=profile if isinstance(profile, bytes) else None,
+        resolution=(resolution[::-1] if turned else resolution) if known else None,  # type: ignore[arg-type]
+        unit=unit if known else _INCH,
+        description=description,
+        unkept=tuple(sorted({*stated.unkept, *unkept})),
+    )
+
+
 def write_options(metadata: PictureMetadata, channels: int) -> dict[str, Any]:
-    """Return the arguments of tifffile that write the profile and the resolution."""
+    """Return the arguments of tifffile that write the profile, the resolution and the description."""
     options: dict[str, Any] = {"iccprofile": metadata.profile_for(channels)}
+    if metadata.description:
+        options["description"] = metadata.description.encode()
     if metadata.resolution is not None:
         options |= {"resolution": metadata.resolution, "resolutionunit": metadata.unit}
     return options

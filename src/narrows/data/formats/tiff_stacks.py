@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import IO
 
 from narrows.data.axes import check_axes, layout_of
-from narrows.data.formats import ReadOptions, image_files, images, pillow, tiff
+from narrows.data.formats import ReadOptions, image_files, images, pillow, tiff, tiff_writing
 from narrows.data.formats.arrays import array_items
 from narrows.data.formats.content import Content
 from narrows.data.items import Items
@@ -23,7 +23,7 @@ def read(content: Content, name: str, options: ReadOptions) -> Items:
         with pillow.quiet():
             alone = not volumes and (axes is None or layout_of(axes) in ("NYX", "NYXC")) and tiff.is_image(content)
             if not alone:
-                stack, stated, metadata = tiff.read_stack(content)
+                stack, stated, pages = tiff.read_stack(content)
     except Exception as error:  # decoders raise whatever they like on damaged files
         raise DataError(images.reason(error, content), source=name) from None
     if alone:
@@ -35,21 +35,11 @@ def read(content: Content, name: str, options: ReadOptions) -> Items:
         items = array_items(stack, name, options)
     else:
         items = Items.from_array(stack, axes or stated or None, source=name)
-    return replace(items, pictures=None if metadata == NOTHING else [metadata] * len(items))
+    if items.spatial_dims != 2 or len(items) != len(pages):
+        pages = [in_common(pages)] * len(items)
+    return replace(items, pictures=pages if any(page != NOTHING for page in pages) else None)
 
 
 def write(items: Items, file: IO[bytes], name: str = "") -> None:
-    """Write items of one shape as a stack that says its axes, images of different sizes as pages."""
-    if items.axes == "NF":
-        raise DataError("a table is not a stack of images", hint="write .npy instead")
-    if items.uniform:
-        metadata = in_common(items.pictures)
-        array, axes = items.to_array(), items.output_axes
-        if len(items) == 1 and axes.startswith("N"):
-            array, axes = array[0], axes[1:]
-        if not tiff.write_in_scheme(file, array, axes, metadata):
-            tiff.write_stack(file, items.values, items.axes, metadata)
-    elif items.spatial_dims == 2:
-        tiff.write_pages(file, zip(items, items.pictures or [NOTHING] * len(items), strict=True))
-    else:
-        raise DataError("items of different sizes can be pages only if they are images", hint="write .npz instead")
+    """Write one image, or a stack; see `tiff_writing.write`."""
+    tiff_writing.write(items, file)

@@ -64,7 +64,7 @@ def read(content: Content, name: str, options: ReadOptions) -> Items:
 def write(items: Items, file: IO[bytes], name: str = "") -> None:
     """Write a single recording; DataError for several items, or none that are recordings."""
     if len(items) != 1:
-        raise DataError(f"one WAV cannot hold {len(items)} items", hint="name a folder instead (ending in /)")
+        raise DataError("one WAV cannot hold several items", hint="name a folder instead (ending in /)")
     if items.spatial_dims != 1:
         raise DataError(f"items with the axes {items.axes[1:]} are not recordings", hint="write .npy or .npz instead")
     if items.rate is None:
