@@ -226,6 +226,43 @@ def test_recordings_keep_their_bits_whatever_the_values(tmp_path, depth):
         assert np.abs(off).max() <= (0 if depth == "PCM_32" else 255)
 
 
+@pytest.mark.parametrize("channels", [1, 2])
+def test_recordings_of_different_depths_are_read_together(tmp_path, channels):
+    for number, depth in enumerate(DEPTHS[:4]):
+        wav(tmp_path / f"in/{number}.wav", samples(depth, channels=channels, seed=number), depth=depth)
+    items = data.read(tmp_path / "in")
+    assert (items.dtype, items.bits) == (np.int32, [8, 16, 24, 32])
+    assert items.notes == [
+        f"{tmp_path}/in: recordings of 8, 16, 24 and 32 bits are read as integers of 32; "
+        "they are written with the bits of each"
+    ]
+    np.testing.assert_array_equal(items[1], samples("PCM_16", channels=channels, seed=1).astype(np.int32) << 16)
+    data.write(items, f"{tmp_path}/out/")
+    for number, depth in enumerate(DEPTHS[:4]):
+        before, after = (soundfile.SoundFile(tmp_path / folder / f"{number}.wav") for folder in ("in", "out"))
+        with before, after:
+            assert after.subtype == depth
+            np.testing.assert_array_equal(before.read(dtype="int32"), after.read(dtype="int32"))
+
+
+@pytest.mark.parametrize("bits", [8, 16, 24])
+def test_values_are_rounded_to_their_bits(tmp_path, bits):
+    step = 2 ** (32 - bits)
+    values = np.array([0, step // 2 - 1, step // 2, step, -step // 2, -(2**31), 2**31 - 1], np.int32)
+    items = data.Items.from_array(values[None], "NT", rate=8000, bits=[bits])
+    data.write(items, tmp_path / "x.wav")
+    with soundfile.SoundFile(tmp_path / "x.wav") as file:
+        written = file.read(dtype="int32") // step
+    np.testing.assert_array_equal(written, [0, 0, 1, 1, 0, -(2 ** (bits - 1)), 2 ** (bits - 1) - 1])
+
+
+def test_integers_and_floats_are_not_read_together(tmp_path):
+    for depth in ("PCM_16", "FLOAT"):
+        wav(tmp_path / f"in/{depth}.wav", samples(depth), depth=depth)
+    with pytest.raises(DataError, match=r"FLOAT.wav has float32 values, PCM_16.wav has int16"):
+        data.read(tmp_path / "in")
+
+
 def test_recordings_of_a_folder_keep_their_own_bits(tmp_path):
     depths = ["PCM_24", "PCM_32", "PCM_24"]
     for number, depth in enumerate(depths):

@@ -51,7 +51,7 @@ class Items:
     rate : int, optional
         The sample rate of recordings in Hz.
     bits : list of int, optional
-        The bits per sample of each recording of 24 or 32, which are both int32.
+        The bits per sample of each recording that is int32, in whose high bits it has fewer.
     array_axes : str, optional
         The axes of the array that the items came from, in its own order, such as ``"NCT"`` or ``"YXC"``; what is
         written as an array gets them again.

@@ -8,8 +8,9 @@
 | 32 bits | int32 |
 | 32 and 64 bits, floating point | float32, float64 |
 
-Recordings are written with the bits that they had. int32 values from elsewhere are written with 24 bits if all are
-multiples of 256, and else with 32.
+Recordings of different bits that are read together are all int32, in whose high bits each has its own. Recordings are
+written with the bits that they had. int32 values from elsewhere are written with 24 bits if all are multiples of 256, and
+else with 32.
 """
 
 from collections.abc import Iterator
@@ -36,8 +37,8 @@ _READ = {"PCM_U8": "uint8", "PCM_16": "int16", "PCM_24": "int32", "PCM_32": "int
 }
 _WRITTEN = {np.dtype(dtype): subtype for subtype, dtype in _READ.items()}
 _WIDTHS = {"PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
-_BITS = {"PCM_24": 24, "PCM_32": 32}  # of those that are int32
-_LOUDEST_24 = 2**31 - 256
+_BITS = {"PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
+_SUBTYPES: dict[int | None, str] = {bits: subtype for subtype, bits in _BITS.items()}
 _BLOCK = 2**20  # samples that are read or written at a time
 _LONGEST = 2**32 - 2**16  # bytes of a plain WAV; longer ones are RF64
 
@@ -46,7 +47,7 @@ _LONGEST = 2**32 - 2**16  # bytes of a plain WAV; longer ones are RF64
 class Header:
     """What a recording will decode to: samples at each of `frames` times; rate: frames a second.
 
-    bits: per sample, where those of the dtype do not say it.
+    bits: per sample; None for floats.
     """
 
     frames: int
@@ -82,14 +83,15 @@ def suffix_for(items: Items) -> str | None:
 def read_files(files: list[File], source: str, options: ReadOptions) -> Items:
     """Read all recordings that can be read, as `NT` if they have one channel and else as `NTC`.
 
-    Raises DataError where none can be read, where they differ in type, channels or rate, and with `strict` for the
-    first that cannot be read.
+    Raises DataError where none can be read, where they differ in channels, rate or whether they are integers, and with
+    `strict` for the first that cannot be read.
     """
     with Decoding(source, options, lambda error, _: reason(error)) as decoding:
         headers = decoding.each(files, lambda content, _: read_header(content), "looking")
         files, plan = [files[index] for index in headers], list(headers.values())
         _check_alike(source, [file.name for file in files], plan)
-        dtype, channels = plan[0].dtype, plan[0].channels
+        channels, depths = plan[0].channels, {header.bits for header in plan}
+        dtype = plan[0].dtype if len(depths) == 1 else np.dtype(np.int32)
         sizes = np.array([header.frames * channels for header in plan], np.int64)
         starts = np.cumsum(sizes) - sizes
         values = allocate(int(sizes.sum()), dtype)
@@ -108,6 +110,7 @@ def read_files(files: list[File], source: str, options: ReadOptions) -> Items:
         "source": source,
         "rate": plan[0].rate,
         "bits": [plan[index].bits for index in good] if dtype == np.int32 else None,
+        "notes": [_note_on_depths(source, depths)] if len(depths) > 1 else [],
     }
     if (shapes != shapes[0]).any():
         return Items.ragged(values, shapes, axes, starts[good], **details)
@@ -151,26 +154,26 @@ def decode(source: Content, out: np.ndarray) -> None:
 def encode(file: IO[bytes], samples: np.ndarray, rate: int, bits: int | None = None) -> None:
     """Write samples (frames,) or (frames, channels) as a WAV; DataError for values that it cannot hold.
 
-    bits: of int32 samples, which are rounded to 24; the fewest that hold them by default.
+    bits: of int32 samples, which are rounded to them; 24 by default if these hold them, else 32.
     """
     subtype = _WRITTEN.get(samples.dtype)
     if subtype is None:
         names = ", ".join(sorted({dtype.name for dtype in _WRITTEN}))
         raise DataError(f"WAV holds {names}, not {samples.dtype}", hint="write .npy instead")
-    if samples.dtype == np.int32 and (
-        bits == 24 or (bits is None and not any((block & 255).any() for block in _blocks(samples)))
-    ):
-        subtype = "PCM_24"
+    if samples.dtype == np.int32:
+        fewest = 32 if any((block & 255).any() for block in _blocks(samples)) else 24
+        subtype = _SUBTYPES[bits if bits in _SUBTYPES else fewest]
     channels = samples.shape[1] if samples.ndim > 1 else 1
     if channels > 1024:
         raise DataError(f"WAV holds at most 1024 channels, not {channels}", hint="write .npy instead")
     format = "RF64" if samples.size * _WIDTHS[subtype] > _LONGEST else "WAV"
     with _library().SoundFile(file, "w", rate, channels, subtype, format=format) as recording:
         for block in _blocks(samples):
-            if subtype == "PCM_U8":
+            if block.dtype == np.uint8:
                 block = (block.astype(np.int16) - 128) << 8
-            elif subtype == "PCM_24":
-                block = (np.minimum(block, _LOUDEST_24) + 128) & ~255  # rounded to the nearest
+            elif block.dtype == np.int32 and subtype != "PCM_32":
+                step = 2 ** (32 - _BITS[subtype])
+                block = (np.minimum(block, 2**31 - step) + step // 2) & -step  # rounded to the nearest
             recording.write(block)
 
 
@@ -193,12 +196,18 @@ def _check_alike(source: str, names: list[str], headers: list[Header]) -> None:
             ("channel(s)", first.channels, header.channels, "mix them down"),
             ("values", first.dtype, header.dtype, "convert them to one type"),
         ):
-            if one != other:
+            if one != other and not (what == "values" and first.bits and header.bits):
                 raise DataError(
                     f"{names[0]} has {one} {what}, {name} has {other}",
                     source=source,
                     hint=f"{hint}, or read them separately",
                 )
+
+
+def _note_on_depths(source: str, depths: set[Any]) -> str:
+    *others, last = sorted(depths)
+    bits = f"{', '.join(map(str, others))} and {last}"
+    return f"{source}: recordings of {bits} bits are read as integers of 32; they are written with the bits of each"
 
 
 def _blocks(samples: np.ndarray) -> Iterator[np.ndarray]:
