@@ -56,6 +56,19 @@ def test_16_bit_png_keeps_all_bits_of_all_channels(tmp_path, channels):
     np.testing.assert_array_equal(got[0], array[..., 0] if channels == 1 else array)
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_16_bit_png_with_a_transparent_value(tmp_path, channels):
+    array = noise(7, 9, channels, dtype=np.uint16)
+    content = png_of_16_bits(array)
+    transparent = b"tRNS" + array[2, 3].astype(">u2").tobytes()
+    chunk = struct.pack(">I", 2 * channels) + transparent + struct.pack(">I", zlib.crc32(transparent))
+    (tmp_path / "x.png").write_bytes(content[:33] + chunk + content[33:])
+    image = data.read(tmp_path / "x.png")[0]
+    np.testing.assert_array_equal(image[..., :-1], array)
+    assert np.argwhere(image[..., -1] != 65535).tolist() == [[2, 3]]
+    assert image[2, 3, -1] == 0
+
+
 def test_16_bit_pgm(tmp_path):
     array = noise(4, 5, dtype=np.uint16)
     save(tmp_path / "x.pgm", array)

@@ -314,3 +314,22 @@ def test_damaged_metadata_behind_the_pixels_does_no_harm(tmp_path):
     info.add_text("Raw profile type exif", "no\nhex\nat\nall")
     Image.fromarray(noise(4, 6)).save(tmp_path / "y.png", pnginfo=info)
     np.testing.assert_array_equal(read(tmp_path / "y.png")[0], noise(4, 6))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "lost"),
+    [
+        ("gAMA", (100000,), "gamma"),
+        ("gAMA", (45455,), ""),
+        ("cHRM", (31270, 32900, 64000, 33000, 21000, 71000, 15000, 6000), "chromaticities"),
+        ("cHRM", (31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000), ""),
+    ],
+)
+def test_colours_that_are_not_those_of_srgb_are_named(tmp_path, name, content, lost):
+    info = PngInfo()
+    info.add(name.encode(), b"".join(number.to_bytes(4, "big") for number in content))
+    Image.fromarray(noise(8, 9, 3)).save(tmp_path / "a.png", pnginfo=info)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        write(read(tmp_path / "a.png"), tmp_path / "b.png")
+    assert [str(each.message).rpartition(": ")[2] for each in told] == [lost] * bool(lost)

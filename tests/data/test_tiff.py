@@ -334,3 +334,44 @@ def test_times_of_stacks_are_items(tmp_path, axes, scheme):
 def test_sizes_of_pixels_in_ome_may_be_no_numbers(tmp_path):
     tifffile.imwrite(tmp_path / "a.ome.tif", ramp, ome=True, metadata={"axes": "YX", "PhysicalSizeX": "odd"})
     np.testing.assert_array_equal(read(tmp_path / "a.ome.tif")[0], ramp)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("photometric", ["rgb", "minisblack"])
+@pytest.mark.parametrize("count", [1, 2])
+def test_colours_multiplied_by_alpha_are_divided_by_it(tmp_path, dtype, photometric, count):
+    full = 1 if dtype == np.float32 else np.iinfo(dtype).max
+    rng, channels = np.random.default_rng(0), 3 if photometric == "rgb" else 1
+    colour, alpha = rng.integers(0, 256, (8, 9, channels)) / 255, rng.integers(0, 256, (8, 9, 1)) / 255
+    alpha[:2] = [[[0]], [[1]]]
+    stored = full * np.concatenate([colour * alpha, alpha], axis=-1)
+    stored = (stored if full == 1 else stored.round()).astype(dtype)
+    with tifffile.TiffWriter(tmp_path / "x.tif") as file:
+        for _ in range(count):
+            file.write(
+                stored, photometric=photometric, extrasamples=["assocalpha"], planarconfig="contig", metadata=None
+            )
+    image = read(tmp_path / "x.tif")[0]
+    np.testing.assert_array_equal(image[..., -1], stored[..., -1])
+    assert (image[0, :, :-1] == 0).all()
+    np.testing.assert_allclose((image[..., :-1] / full)[alpha[..., 0] > 0.5], colour[alpha[..., 0] > 0.5], atol=0.01)
+    data.write(data.Items.from_array(image, "YXC"), tmp_path / "y.tif")
+    np.testing.assert_array_equal(read(tmp_path / "y.tif")[0], image)
+
+
+def test_white_is_zero_with_alpha(tmp_path):
+    array = noise(8, 9, 2)
+    tifffile.imwrite(
+        *(tmp_path / "x.tif", array), photometric="miniswhite", extrasamples=["unassalpha"], planarconfig="contig"
+    )
+    image = read(tmp_path / "x.tif")[0]
+    np.testing.assert_array_equal(image, np.stack([255 - array[..., 0], array[..., 1]], axis=-1))
+
+
+def test_palettes_with_alpha(tmp_path):
+    image = Image.fromarray(noise(8, 9, 4)).convert("PA")
+    image.save(tmp_path / "x.tif")
+    stored = tifffile.imread(tmp_path / "x.tif")
+    got = read(tmp_path / "x.tif")[0]
+    np.testing.assert_array_equal(got[..., 3], stored[..., 1])
+    np.testing.assert_array_equal(got[..., :3], np.asarray(image.convert("RGB")))

@@ -31,6 +31,9 @@ _FORMATS = (
     *("BMP", "DIB", "PPM", "TGA", "ICO", "PCX", "QOI", "SGI"),
 )
 
+_SRGB_GAMMA, _SRGB_CHROMATICITY = 1 / 2.2, (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)  # as in PNG
+_COLOUR_TOLERANCE = 0.01
+
 
 @dataclass(frozen=True)
 class Header:
@@ -71,7 +74,7 @@ def read_header(source: Content) -> Header:
         mode, dtype = _target(image)
         turn = _orientation(image, source)
         rows, columns = orientation.shape(turn, image.height, image.width)
-        channels = {"LA": 2, "RGB": 3, "RGBA": 4}.get(mode, 1)
+        channels = {"LA": 2, "RGB": 3, "RGBA": 4}.get(mode, 1) + (_transparent_value(image, dtype) is not None)
         animated = getattr(image, "is_animated", False) and image.format != "MPO"  # a photograph with its preview
         return Header(rows, columns, channels, channels in (2, 4), dtype, animated, _metadata(image, turn >= 5))
 
@@ -82,8 +85,11 @@ def decode(source: Content) -> np.ndarray:
         return tiff.decode_page(source)
     with _opened(source) as image:
         mode, dtype = _target(image)
-        turn = _orientation(image, source)
+        turn, transparent = _orientation(image, source), _transparent_value(image, dtype)
         array = _decode_deep_png(image, source) if _is_deep_png(image) else _decode(image, mode, dtype)
+    if transparent is not None:
+        alpha = np.where((array == transparent).all(axis=-1, keepdims=True), 0, 65535)
+        array = np.concatenate([array, alpha.astype(dtype)], axis=-1)
     return orientation.apply(array, turn)
 
 
@@ -180,6 +186,12 @@ def _decode(image: "Image.Image", mode: str, dtype: np.dtype) -> np.ndarray:
     return array
 
 
+def _transparent_value(image: "Image.Image", dtype: np.dtype) -> int | tuple[int, ...] | None:
+    """Return the value that a PNG of 16 bits declares transparent; of 8 bits, Pillow makes alpha of it."""
+    value: int | tuple[int, ...] | None = image.info.get("transparency") if dtype == np.uint16 else None
+    return value
+
+
 def _is_deep_png(image: Any) -> bool:
     """Whether this is a PNG of 16 bits in several channels."""
     return image.format == "PNG" and image.mode != "I;16" and image.tile and str(image.tile[0].args).endswith(";16B")
@@ -209,11 +221,18 @@ def _decode_deep_png(image: Any, source: Content) -> np.ndarray:
 
 
 def _metadata(image: "Image.Image", turned: bool) -> PictureMetadata:
-    """Return the profile and resolution that a file states. turned: whether rows become columns."""
-    dpi: Any = image.info.get("dpi")
+    """Return what a file states of profile, resolution and gamma. turned: whether rows become columns."""
+    info: dict[Any, Any] = image.info
+    dpi: Any = info.get("dpi")
+    profile = info.get("icc_profile") or None
     known = isinstance(dpi, tuple) and len(dpi) == 2 and all(0 < float(value) < np.inf for value in dpi)
     resolution = tuple(map(float, dpi[::-1] if turned else dpi)) if known else None
-    return PictureMetadata(profile=image.info.get("icc_profile") or None, resolution=resolution)  # type: ignore[arg-type]
+    unkept: list[str] = []
+    if not profile and "srgb" not in info:  # which override the others
+        unkept += ["gamma"] if abs(info.get("gamma", _SRGB_GAMMA) - _SRGB_GAMMA) > _COLOUR_TOLERANCE else []
+        colours = np.subtract(info.get("chromaticity", _SRGB_CHROMATICITY), _SRGB_CHROMATICITY)
+        unkept += ["chromaticities"] if abs(colours).max() > _COLOUR_TOLERANCE else []
+    return PictureMetadata(profile, resolution, unkept=tuple(unkept))  # type: ignore[arg-type]
 
 
 def _orientation(image: "Image.Image", source: Content) -> int:

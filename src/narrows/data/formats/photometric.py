@@ -62,3 +62,11 @@ def lab_to_rgb(array: np.ndarray, photometric: int) -> np.ndarray:
     linear = np.clip(xyz @ _XYZ_TO_RGB.T, 0, 1)
     rgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
     return np.asarray(np.rint(rgb * full), array.dtype)
+
+
+def unassociate(colour: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Return colours (..., C) that are not multiplied by alpha (..., 1), from those that are; 0 where alpha is."""
+    full = 1.0 if colour.dtype.kind == "f" else float(np.iinfo(colour.dtype).max)
+    share = alpha / full
+    plain = np.divide(colour, share, out=np.zeros(colour.shape), where=share > 0)
+    return np.asarray(plain if colour.dtype.kind == "f" else np.rint(np.minimum(plain, full)), colour.dtype)

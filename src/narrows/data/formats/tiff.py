@@ -19,7 +19,7 @@ from narrows.errors import DataError, cannot_import
 if TYPE_CHECKING:
     from tifffile import TiffFile
 
-_ALPHA = (1, 2)
+_ASSOCIATED, _UNASSOCIATED = 1, 2  # alpha
 _PLAIN = (photometric.BLACK_IS_ZERO, photometric.RGB)
 _AS_STORED = (photometric.WHITE_IS_ZERO, *_PLAIN)
 _TO_COLOUR = (photometric.SEPARATED, photometric.YCBCR, *photometric.LAB)
@@ -82,7 +82,7 @@ def read_stack(source: Content) -> tuple[np.ndarray | list[np.ndarray], str, lis
         metadata = [page_metadata(each, _orientation(each) >= 5, stated) for each in pages]
         kind = page.shape, page.dtype, turn
         differ = any((other.shape, other.dtype, _orientation(other)) != kind for other in pages)
-        plain = page.photometric in _PLAIN and page.bitspersample >= 8 and _decodable(page)
+        plain = page.photometric in _PLAIN and page.bitspersample >= 8 and _decodable(page) and not _is_associated(page)
         if differ or not plain or len(pages) != len(file.pages):
             check_fits(sum(page.nbytes for page in pages), hint=UNPACK if isinstance(source, bytes) else _UNCOMPRESSED)
             arrays = [_page_array(page, source) for page in pages]
@@ -181,7 +181,13 @@ def _check_segments(page: Any) -> None:
 
 
 def _has_alpha(page: Any) -> bool:
-    return bool(page.extrasamples) and page.extrasamples[-1] in _ALPHA and page.photometric != photometric.PALETTE
+    known = bool(page.extrasamples) and page.extrasamples[-1] in (_ASSOCIATED, _UNASSOCIATED)
+    return known and (page.photometric != photometric.PALETTE or page.bitspersample == 8)
+
+
+def _is_associated(page: Any) -> bool:
+    """Return whether colours are multiplied by alpha, as they are not in other formats."""
+    return _has_alpha(page) and page.extrasamples[-1] == _ASSOCIATED
 
 
 def _orientation(page: Any) -> int:
@@ -215,18 +221,25 @@ def _meanings(page: Any, array: np.ndarray) -> np.ndarray:
 
 def _meaning(page: Any, array: np.ndarray) -> np.ndarray:
     """Return what the samples of a page, (rows, columns, samples), stand for: grey or colour, and alpha."""
+    if not _has_alpha(page):
+        return _colour(page, array)
+    colour, alpha = _colour(page, array[..., :-1]), array[..., -1:]
+    alpha = photometric.to_bytes(alpha, page.bitspersample) if page.bitspersample < 8 else alpha
+    if _is_associated(page):
+        colour = photometric.unassociate(colour, alpha)
+    return np.concatenate([colour, alpha], axis=-1)
+
+
+def _colour(page: Any, array: np.ndarray) -> np.ndarray:
+    """Return what the samples of a page, (rows, columns, samples), stand for: grey or colour."""
     if page.photometric == photometric.PALETTE:
         return photometric.palette_to_rgb(array[..., 0], page.colormap)
-    if page.photometric in _TO_COLOUR:
-        inks = 4 if page.photometric == photometric.SEPARATED else 3
-        colour, alpha = array[..., :inks], array[..., inks:]
-        if page.photometric == photometric.SEPARATED:
-            colour = photometric.cmyk_to_rgb(colour)
-        elif page.photometric == photometric.YCBCR and page.bitspersample == 8:
-            colour = photometric.ycbcr_to_rgb(colour)
-        elif page.photometric in photometric.LAB:
-            colour = photometric.lab_to_rgb(colour, page.photometric)
-        return np.concatenate([colour, alpha[..., -1:]], axis=-1) if _has_alpha(page) else colour
+    if page.photometric == photometric.SEPARATED:
+        return photometric.cmyk_to_rgb(array[..., :4])
+    if page.photometric in photometric.LAB:
+        return photometric.lab_to_rgb(array[..., :3], page.photometric)
+    if page.photometric == photometric.YCBCR:
+        return photometric.ycbcr_to_rgb(array[..., :3]) if page.bitspersample == 8 else array[..., :3]
     if page.photometric == photometric.WHITE_IS_ZERO and array.dtype.kind in "bu":
         array = photometric.black_is_zero(array, page.bitspersample)
     return photometric.to_bytes(array, page.bitspersample) if page.bitspersample < 8 else array
@@ -255,7 +268,7 @@ def _by_pillow(page: Any, source: Content) -> np.ndarray:
     from tifffile import COMPRESSION
 
     colour = page.samplesperpixel > 1 or page.photometric in _TO_COLOUR
-    alpha = bool(page.extrasamples) and page.photometric in _TO_COLOUR
+    alpha = bool(page.extrasamples) and page.photometric in (photometric.PALETTE, *_TO_COLOUR)
     subsampled = page.photometric == photometric.YCBCR and page.compression == COMPRESSION.NONE
     if (page.bitspersample > 8 and colour) or alpha or subsampled or len(page.treeindex) > 1:
         raise _not_decodable(page)

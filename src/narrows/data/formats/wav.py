@@ -9,8 +9,8 @@
 | 32 and 64 bits, floating point | float32, float64 |
 
 Recordings of different bits that are read together are all int32, in whose high bits each has its own. Recordings are
-written with the bits that they had. int32 values from elsewhere are written with 24 bits if all are multiples of 256, and
-else with 32.
+written with the bits that they had. int32 values from elsewhere are written with 24 bits if all are multiples of 256,
+and else with 32.
 """
 
 from collections.abc import Iterator
