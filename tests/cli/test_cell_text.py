@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 
 import numpy as np
 import pytest
@@ -106,8 +107,20 @@ def test_marked_cells_are_filled_and_known_cells_keep_their_text(options, filled
             "--decimal , --thousands .",
         ),
         (lambda x: f"{1e6 * x + 9e6:,.0f}", ("--thousands", ","), "--thousands ,"),
+        (lambda x: f"{1e6 * x + 9e6:,.2f}".replace(",", "’"), ("--thousands", "'"), """--thousands "'\""""),
+        (
+            lambda x: f"{1e6 * x + 9e6:,.2f}".translate(str.maketrans(",.", "\u202f,")),
+            ("--decimal", ",", "--thousands", " "),
+            '--decimal , --thousands " "',
+        ),
+        (lambda x: f"{1e6 * x + 9e6:,.0f}".replace(",", "\u00a0"), ("--thousands", "\u202f"), '--thousands " "'),
+        (lambda x: f"1,{50 + 10 * x:.0f},{500 + 50 * x:.0f}.5", ("--thousands", ","), "--thousands ,"),
+        (lambda x: "3" if x > -1 else f"{-1e6 * x:,.0f}", ("--thousands", ","), "--thousands ,"),
     ],
-    ids=["decimal comma", "with whole numbers", "German", "English thousands"],
+    ids=[
+        *("decimal comma", "with whole numbers", "German", "English thousands", "Swiss", "French", "no-break spaces"),
+        *("Indian", "few with thousands"),
+    ],
 )
 def test_separators_of_numbers(write, options, suggested, tmp_path):
     source = table(tmp_path / "x.tsv", {row: write(x) for row, x in enumerate(X)} | {7: ""}, "\t", write)
@@ -118,8 +131,10 @@ def test_separators_of_numbers(write, options, suggested, tmp_path):
     assert ran.code == 0, ran.err
     before, after = (path.read_text().splitlines() for path in (source, tmp_path / "y.tsv"))
     assert [place for place, pair in enumerate(zip(before, after, strict=True)) if pair[0] != pair[1]] == [8]
-    decimal = options[1] if options[0] == "--decimal" else "."
-    float(after[8].split("\t")[0].replace(decimal, "."))
+    reading = CellText(
+        **{name.removeprefix("--"): value for name, value in zip(options[::2], options[1::2], strict=True)}
+    )
+    assert re.match(reading.number, after[8].split("\t")[0])
 
 
 def test_na_is_a_value_where_it_is_kept(tmp_path):
@@ -168,7 +183,7 @@ def test_known_cells_that_parquet_cannot_hold_stop_the_filling(tmp_path):
     model, _ = trained(tmp_path, source)
     ran = narrows("fill", model, source, "-o", tmp_path / "y.parquet")
     assert ran.code == 1
-    assert "column 'a' has numbers and 1 other known cells, which .parquet cannot hold together" in ran.err
+    assert "column 'a' has 1 known cells of another type, which .parquet cannot hold" in ran.err
     assert not (tmp_path / "y.parquet").exists()
     assert narrows("fill", model, source, "-o", tmp_path / "y.parquet", "--missing", "?").code == 0
 
@@ -180,10 +195,95 @@ def test_a_column_with_leading_zeros_holds_names(share, kind, tmp_path):
     (tmp_path / "x.csv").write_text("code,x\n" + "".join(f"{code},{row}.5\n" for row, code in enumerate(codes)))
     items = data.read(tmp_path / "x.csv")
     assert items.columns[0].kind == ("category" if kind == "text" else kind)
-    assert len(items.notes) == (kind != "text")
+    (note,) = items.notes
+    assert ("is ignored" if kind == "text" else "holds numbers, but") in note
 
 
-@pytest.mark.parametrize("day", ["24.06.2022", "6/24/2022", "24-06-2022 10:30"])
+@pytest.mark.parametrize(
+    "day", ["24.06.2022", "6/24/2022", "24-06-2022 10:30", "24.06.22", "2022/06/24", "24 Jun 2022", "24-JUN-22"]
+)
 def test_dates_in_other_orders_are_named(day, tmp_path):
     (tmp_path / "x.csv").write_text("day,x\n" + "".join(f"{day},{row}.5\n" for row in range(30)))
     assert "column 'day' is read as text; write its dates as YYYY-MM-DD" in data.read(tmp_path / "x.csv").notes[0]
+
+
+@pytest.mark.parametrize("amount", ["${}", "-$ {}", "{} €", "{}%", "({})", "{}-", "£{},000.50", "{} 000,00 €"])
+def test_amounts_are_named(amount, tmp_path):
+    rows = "".join(f'"{amount.format(row + 1)}";{row}.5\n' for row in range(30))
+    (tmp_path / "x.csv").write_text("amount;x\n" + rows)
+    first, second = data.read(tmp_path / "x.csv").notes
+    assert "column 'amount' is read as text; write its numbers without signs of currency or percent" in first
+    assert "column 'amount' is ignored, since none of its texts occurs twice" in second
+
+
+def test_minus_signs_of_typography(tmp_path):
+    (tmp_path / "x.csv").write_text("a,b\n" + "".join(f"−{row}.5,{row}\n" for row in range(30)))
+    assert data.read(tmp_path / "x.csv").frame["a"].min() == -29.5
+
+
+@pytest.mark.parametrize("mark", ["?", "0000-00-00", "2022-02-30", "24.06.2022"])
+def test_cells_that_are_no_dates_are_named_and_left_or_marked(mark, tmp_path):
+    source = table(tmp_path / "x.csv", {row: f"2022-06-{1 + row % 28:02d}" for row in range(ROWS)} | {3: mark, 7: ""})
+    items = data.read(source)
+    assert (items.columns[0].kind, np.isnan(items.values[:, 0]).sum()) == ("date", 2)
+    assert f"column 'a' holds dates, but 1 of its cells do not, the first {mark!r} in row 4" in items.notes[0]
+    model, _ = trained(tmp_path, source)
+    ran = narrows("fill", model, source, "-o", tmp_path / "y.csv")
+    assert "1 of 2 missing cells filled; left: 1 in 'a' (not dates)" in ran.err
+    assert cells_of((tmp_path / "y.csv").read_text())[4][0] == mark
+    assert narrows("fill", model, source, "-o", tmp_path / "y.csv", "-f", "--strict", "--missing", mark).code == 0
+
+
+@pytest.mark.parametrize("share", [0.2, 0.4])
+def test_marks_in_many_cells_are_named(share, tmp_path):
+    source = table(tmp_path / "x.csv", dict.fromkeys(range(round(share * ROWS)), "?"))
+    hint = f"column 'a' is read as text; {share:.0%} of its known cells, such as '?', are no numbers; --missing"
+    assert hint in data.read(source).notes[0]
+    _, said = trained(tmp_path, source, "--missing", "?")
+    assert "read as text" not in said
+
+
+def test_the_marks_of_a_column_are_named_together(tmp_path):
+    source = table(tmp_path / "x.csv", {3: "?", 4: "n.a.", 5: "-", 6: "?"})
+    assert "to mark them as missing: --missing '?' --missing n.a. --missing -" in data.read(source).notes[0]
+
+
+def test_separators_are_suggested_that_read_all_columns(tmp_path):
+    rows = "".join(f"{row},5;{row + 1}.234;{row}\n" for row in range(30))
+    (tmp_path / "x.csv").write_text("a;b;c\n" + rows)
+    with pytest.raises(
+        DataError, match=r"column 'a' holds numbers with other.*; read them with --decimal , --thousands .$"
+    ):
+        data.read(tmp_path / "x.csv")
+
+
+def test_marks_are_suggested_where_a_file_does_not_fit_the_model(tmp_path):
+    model, _ = trained(tmp_path, table(tmp_path / "x.csv", {}))
+    (tmp_path / "z.csv").write_text("a,b,c\n?,0.5,low\n0.25,0.5,high\n")
+    ran = narrows("fill", model, tmp_path / "z.csv", "-o", "-")
+    assert "row 1 of column 'a' is '?', but the model was trained on number cells" in ran.err
+    assert "mark such cells as missing with --missing '?'" in ran.err
+    assert narrows("fill", model, tmp_path / "z.csv", "-o", "-", "--missing", "?").code == 0
+
+
+@pytest.mark.parametrize("separator", [" ", "    ", ":"])
+def test_columns_that_are_separated_by_something_else_are_named(separator, tmp_path):
+    rows = ["a", "b"], *([str(row), str(row % 7)] for row in range(30))
+    (tmp_path / "x.csv").write_text("".join(separator.join(row) + "\n" for row in rows))
+    assert f"is read as one column, 'a{separator}b'; columns are separated by" in data.read(tmp_path / "x.csv").notes[0]
+
+
+def test_encode_names_cells_that_it_does_not_read(tmp_path):
+    source, model = table(tmp_path / "x.csv", {3: "?"}), tmp_path / "m.safetensors"
+    assert narrows("train", "autoencoder", source, "-o", model, "--epochs", 30, "--code", 1).code == 0
+    ran = narrows("encode", model, source, "-o", tmp_path / "codes.csv")
+    assert "column 'a' holds numbers, but 1 of its cells do not" in ran.err
+
+
+def test_texts_that_are_not_filled_have_a_reason(tmp_path):
+    (tmp_path / "x.csv").write_text(
+        "name,x\n" + "".join(f"{'' if row == 3 else f'n{row}'},{row}.5\n" for row in range(40))
+    )
+    model, _ = trained(tmp_path, tmp_path / "x.csv")
+    ran = narrows("fill", model, tmp_path / "x.csv", "-o", "-")
+    assert "0 of 1 missing cells filled; left: 1 in 'name' (training saw no value there that occurs twice)" in ran.err

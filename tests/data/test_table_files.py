@@ -105,15 +105,17 @@ def test_packed_and_from_standard_input(tmp_path):
     [
         (b"\n \n", "empty, without a line of names"),
         (b"a,b\n", "holds no rows"),
-        (b"a,b\n1,2\n\n3\n", "line 4 has 1 cells; line 1 names 2 columns"),
+        (b"a,b\n1,2\n\n3\n", "line 4 has 1 cell; line 1 names 2 columns"),
         (b"a,b\n1,2\n1,2,3\n", "line 3 has 3 cells; line 1 names 2 columns"),
-        (b'a,b\n1,"2\n2"\n1\n', "line 4 has 1 cells"),
+        (b'a,b\n1,"2\n2"\n1\n', "line 4 has 1 cell;"),
         (b"a,b,a\n1,2,3\n", "line 1 names column 'a' twice"),
         (b"1,2.5\n3,4\n", "line 1 holds numbers alone"),
         ("a,b\nä,1\n".encode("latin-1"), "byte 4 is not UTF-8; save the file as UTF-8"),
         (b"a,b\n" + b"1,2\n" * 2_000_000 + b"\xe4,2\n", "byte 8000004 is not UTF-8"),
         ("a,b\n1,2\n".encode("utf-16"), "byte 0 is not UTF-8"),
         ("a,b\n1,2\n".encode("utf-16-le"), "byte 1 is 0"),
+        (b"a,b\r1,2\r3,4\r", "its lines end in CR alone; save it with line ends of LF or CRLF"),
+        (b"sep=;\na;b\n1;2\n", "line 1 is 'sep=;', an instruction to Excel; remove it"),
         (b"a;b\n1,5;2\n2,25;3\n", "column 'a' holds numbers with other decimal or thousands"),
         (b"a,b\n1.5,2\ninf,3\n", "column 'a' holds infinity"),
     ],
@@ -168,7 +170,7 @@ def test_a_filled_csv_keeps_the_text_of_known_cells(tmp_path):
         assert [cell for cell in old if cell not in missing] == [
             cell for cell, was in zip(new, old, strict=True) if was not in missing
         ]
-    assert after[2] == ["008", "1", "2", '"O"', "TRUE", "2020-01-05", "NA", "2020-01-01 08:00:00.000000Z"]
+    assert after[2] == ["008", "1", "2", '"O"', "TRUE", "2020-01-05", "NA", "2020-01-01T10:00:00+02:00"]
     assert after[3][:4] == ["009", "+3", "1.0", '"O"']
 
 

@@ -1,5 +1,6 @@
 """Data frames of several libraries, names that are no texts, and masked arrays."""
 
+import pickle
 from datetime import date
 
 import numpy as np
@@ -36,6 +37,9 @@ def frames():
         ),
         "pyarrow": pa.table({name: pa.array(column, from_pandas=True) for name, column in mixed.items()}),
         "pandas": pd.DataFrame(mixed, index=pd.Index(range(5, 85), name="row")),
+        "pandas texts of pyarrow": pd.DataFrame({"text": texts, "a": HOLED[:, 0]}).convert_dtypes(
+            dtype_backend="pyarrow"
+        ),
         "pandas numbered": pd.DataFrame(HOLED),
         "pandas numbered and mixed": pd.DataFrame({0: HOLED[:, 0], "b": HOLED[:, 1], 2: texts}),
         "pandas levels": pd.DataFrame(HOLED, columns=pd.MultiIndex.from_tuples([("a", 1), ("a", 2), ("b", 1)])),
@@ -72,6 +76,11 @@ def test_a_frame_comes_back_as_it_came_but_complete(name):
     assert autoencoder.transform(filled).shape == (80, 2)
     again = autoencoder.reconstruct(filled)
     assert type(again) is type(frame)
+    copied = pickle.loads(pickle.dumps(autoencoder))
+    for codes in (autoencoder.transform(filled), autoencoder.transform(filled).tolist()):
+        decoded = copied.inverse_transform(codes)
+        assert schema(decoded)[:3] == schema(filled)[:3]
+        assert len(decoded) == 80
     assert len(autoencoder.score_samples(filled)) == 80
 
 
@@ -137,3 +146,25 @@ def test_frames_without_rows_are_refused():
 def test_a_mask_as_y_is_refused():
     with pytest.raises(ParameterError, match="a mask as y would be ignored"):
         Imputer(epochs=2).fit_transform(X, HOLES)
+
+
+@pytest.mark.parametrize("tool", [Imputer(epochs=1), Autoencoder(epochs=1)], ids=lambda tool: tool.tool)
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [
+        (pd.DataFrame(X, columns=["a", "b", "a"]), "two columns have the name 'a'"),
+        (pd.DataFrame(X, columns=[1, "1", 2]), "two columns have the name '1'"),
+        (pl.DataFrame({"a": X[:, 0], "b": pl.Series([7] * 80, dtype=pl.Int128)}), "holds a type that pyarrow"),
+        (pd.DataFrame({"a": pd.array(["x"] * 80, pd.ArrowDtype(pa.dictionary(pa.int8(), pa.string())))}), "convert it"),
+    ],
+    ids=str,
+)
+def test_frames_that_cannot_be_read_are_refused_in_a_line(tool, frame, message):
+    with pytest.raises(DataError, match=message):
+        tool.fit(frame)
+
+
+def test_one_column_has_deviations():
+    frame = pd.DataFrame({"a": HOLED[:, 0]})
+    deviations = Imputer(epochs=1).fit(frame).uncertainty(frame)
+    assert ((deviations > 0) == frame.isna()).all(axis=None)

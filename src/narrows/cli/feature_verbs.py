@@ -6,7 +6,7 @@ import typer
 
 from narrows.cli import options
 from narrows.cli.inputs import converts_table, load_tool, read_items_for
-from narrows.cli.messages import items_bar
+from narrows.cli.messages import items_bar, note
 from narrows.cli.outputs import check_file, check_items_output, check_output, check_standard_output, items_to_come
 from narrows.data.formats import writable_suffixes
 
@@ -78,7 +78,7 @@ def encode_rows(autoencoder: Any, source: str, output: str) -> None:
     from narrows.models import code_files
 
     with items_bar("encoding") as progress:
-        code_files.encode_table(autoencoder, source, output, progress)
+        code_files.encode_table(autoencoder, source, output, progress, note)
 
 
 def encode_items(autoencoder: Any, items: Any, output: str | None, errors: str | None) -> None:

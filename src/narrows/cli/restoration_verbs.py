@@ -16,7 +16,7 @@ from narrows.cli.tool_options import parse_marks
 from narrows.errors import DataError, ParameterError
 
 if TYPE_CHECKING:
-    from narrows.data import Items
+    from narrows.data import Columns, Items
     from narrows.data.tables.cell_text import CellText
 
 
@@ -103,13 +103,9 @@ def fill(
     imputer = load_tool(model, "fill", "imputer").with_options(strategy, marks)
     cell_text = choose_cell_text(marks, keep_na, decimal, thousands) or imputer.cell_text
     holes = None if mask is None else read_mask(mask)
-    read_once = source != "-" or (not samples and uncertainty is None)  # standard input can be read once
-    if read_once and converts_table(imputer, source, "-.csv" if output == "-" else output):
+    if converts_table(imputer, source, "-.csv" if output == "-" else output):
         check_new([Path(path) for path in outputs if path != "-"], force)
-        fill_table(imputer, source, outputs, cell_text, holes, strict)
-        if uncertainty is not None:
-            items = imputer.with_mask(read_items_for(imputer, source, axes, strict, cell_text), holes)
-            data.write(imputer.predictive_std(items), uncertainty)
+        fill_table(imputer, source, outputs, cell_text, holes, uncertainty, strict)
         return
     items = imputer.with_mask(read_items_for(imputer, source, axes, strict, cell_text), holes)
     check_items_output(items, outputs, force)
@@ -126,7 +122,7 @@ def fill(
     if uncertainty is not None:
         data.write(imputer.predictive_std(items), uncertainty)
     if items.frame is not None:
-        count = FilledCells(list(items.frame.columns))
+        count = FilledCells(imputer.columns)
         count.add(items, filled)
         count.report(items.source, strict)
 
@@ -134,10 +130,10 @@ def fill(
 class FilledCells:
     """Counts, by column of a table, of missing cells before and after they were filled."""
 
-    def __init__(self, names: list[str]) -> None:
-        self.names = names
-        self.before = [0] * len(names)
-        self.after = [0] * len(names)
+    def __init__(self, columns: "Columns") -> None:
+        self.columns = columns
+        self.before = [0] * len(columns)
+        self.after = [0] * len(columns)
 
     def add(self, items: Any, filled: Any) -> None:
         """Count the missing cells of some rows, and those that are left."""
@@ -148,17 +144,17 @@ class FilledCells:
     def report(self, source: str, strict: bool, unread: Mapping[str, int] = MappingProxyType({})) -> None:
         """Say how many cells were filled and left, and why; with `strict`, DataError where any is left.
 
-        unread: cells that are no numbers in columns of numbers, which stay as they are.
+        unread: known cells of columns of numbers and of dates that are none, which stay as they are.
         """
         missing, empty = sum(self.before), sum(self.after)
         line = f"{missing - empty - sum(unread.values()):,} of {missing:,} missing cells filled"
-        reasons = [
-            (dict(zip(self.names, self.after, strict=True)), "training saw no known value there"),
-            (unread, "not numbers"),
-        ]
-        left = [
-            f"{count:,} in {name!r} ({reason})" for counts, reason in reasons for name, count in counts.items() if count
-        ]
+        left = []
+        for column, count in zip(self.columns, self.after, strict=True):
+            text = column.kind == "category"
+            reason = "training saw no value there that occurs twice" if text else "training saw no known value there"
+            left += [f"{count:,} in {column.name!r} ({reason})"] if count else []
+            wrong = f"{unread.get(column.name, 0):,} in {column.name!r} (not {column.kind}s)"
+            left += [wrong] if column.name in unread else []
         line += f"; left: {', '.join(left)}" if left else ""
         if left and strict:
             raise DataError(line, source=source)
@@ -167,14 +163,25 @@ class FilledCells:
 
 
 def fill_table(
-    imputer: Any, source: str, outputs: list[str], cell_text: "CellText | None", mask: Any, strict: bool
+    imputer: Any,
+    source: str,
+    outputs: list[str],
+    cell_text: "CellText | None",
+    mask: Any,
+    uncertainty: str | None,
+    strict: bool,
 ) -> None:
     """Fill a table from file to file, part by part; the first output is the best filling, others are samples."""
     import numpy as np
 
+    from narrows import data
     from narrows.data import Items
     from narrows.data.conversion import convert
+    from narrows.data.formats.content import STANDARD_INPUT, read_standard_input
+    from narrows.data.tables.cells import require
 
+    content = read_standard_input() if source == "-" else Path(source)
+    source = STANDARD_INPUT if source == "-" else source
     holes = None if mask is None else np.asarray(mask.values if isinstance(mask, Items) else mask) != 0
 
     def parts() -> Callable[[Any], Any]:
@@ -189,17 +196,19 @@ def fill_table(
 
         return coded
 
-    counts, coded = FilledCells(imputer.columns.names), parts()
+    counts, coded, deviations = FilledCells(imputer.columns), parts(), []
 
     def fill(frame: Any) -> Any:
         items = coded(frame)
         filled = imputer.fill(items)
         counts.add(items, filled)
+        if uncertainty is not None:
+            deviations.append(imputer.predictive_std(items))
         return filled.frame
 
     with items_bar("filling") as progress:
         unread = convert(
-            source, outputs[0], fill, imputer.columns, cell_text, fills=True, holes=holes, progress=progress, note=note
+            content, outputs[0], fill, imputer.columns, cell_text, fills=True, holes=holes, progress=progress, note=note
         )
     seeds = sample_seeds()
 
@@ -208,7 +217,10 @@ def fill_table(
 
     for output in outputs[1:]:
         coded = parts()
-        convert(source, output, sample, imputer.columns, cell_text, fills=True, holes=holes)
+        convert(content, output, sample, imputer.columns, cell_text, fills=True, holes=holes)
+    if uncertainty is not None:
+        frame = require("pandas").concat([each.frame for each in deviations])
+        data.write(Items(frame.to_numpy(), "NF", frame=frame), uncertainty)
     counts.report(source, strict, unread)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from narrows.artifacts import atomic
 from narrows.data.formats import find_by_name, find_format, identify
-from narrows.data.formats.content import Content, read_standard_input
+from narrows.data.formats.content import STANDARD_INPUT, Content, read_standard_input
 from narrows.data.formats.table_files import TableReader, TableWriter, rows_at_once
 from narrows.data.tables.cell_text import CellText
 from narrows.data.tables.columns import Columns
@@ -49,7 +49,7 @@ def open_writer(file: BinaryIO, name: str, source: TableReader | None = None, fi
 
 
 def convert(
-    source: str,
+    source: str | Content,
     target: str,
     work: Callable[[pandas.DataFrame], pandas.DataFrame],
     columns: Columns | None = None,
@@ -64,8 +64,10 @@ def convert(
 
     Parameters
     ----------
-    source, target : str
-        Files of tables, or ``"-"``.
+    source : str, Path or bytes
+        A file of a table, ``"-"``, or what was read from standard input.
+    target : str
+        The file to write, or ``"-"``.
     work : callable
         From a frame of some rows to a frame of as many.
     columns : Columns, optional
@@ -87,11 +89,11 @@ def convert(
     Returns
     -------
     mapping of str to int
-        By the name of a column of numbers, how many of its known cells are none.
+        By the name of a column of numbers or dates, how many of its known cells are none.
     """
-    content: Content = read_standard_input() if source == "-" else Path(source)
+    content = read_standard_input() if source == "-" else source if isinstance(source, bytes) else Path(source)
     try:
-        reader = open_table(content, "standard input" if source == "-" else source, columns, cell_text)
+        reader = open_table(content, STANDARD_INPUT if isinstance(content, bytes) else str(source), columns, cell_text)
         if target == "-":
             writer = open_writer(stdout or sys.stdout.buffer, target, reader, fills)
             _convert(reader, writer, work, fills, holes, progress)
@@ -102,7 +104,7 @@ def convert(
             if fills and reader.unread and target.lower().endswith(".parquet"):
                 name, count = next(iter(reader.unread.items()))
                 raise DataError(
-                    f"column {name!r} has numbers and {count:,} other known cells, which .parquet cannot hold together",
+                    f"column {name!r} has {count:,} known cells of another type, which .parquet cannot hold",
                     source=target,
                     hint="write .csv, or say which texts are missing",
                     suggestion={"missing": "TEXT"},

@@ -195,7 +195,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
             loss=self.loss,
             training=self._training_options(),
         )
-        return self._fit(plan_autoencoder(self._training_data(X), options), checkpoint, resume, report)
+        return self._fit(X, plan_autoencoder(self._training_data(X), options), checkpoint, resume, report)
 
     def check_parameters(self, paired: bool = False) -> None:
         """Raise ParameterError for parameters that suit no data, before any data are read."""
@@ -248,8 +248,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         Returns
         -------
         ndarray, list of ndarrays or DataFrame
-            Items with the dtype, range and layout of the training data; a data frame where it was one, with the index
-            of Z where that has one.
+            Items with the dtype, range and layout of the training data; a data frame where it was one, of the same
+            library and with the index of Z where that has one. Of a model that was loaded it is one of pandas.
 
         Raises
         ------
@@ -262,7 +262,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         dtype = np.float32 if model.manifest.architecture.shape else np.float64
         found = model.decode(Z if ragged else check_array(Z, dtype=dtype), shapes)
         if found.columns is not None:
-            return tables.decode_frame(found.values, found.columns, getattr(Z, "index", None))
+            frame = tables.decode_frame(found.values, found.columns, Z.index if hasattr(Z, "iloc") else None)
+            return frame if self._rowless is None else tables.like(frame, self._rowless)
         return self._as_list(found) if ragged or not found.uniform else self._as_array(found)
 
     def reconstruct(self, X: Any) -> Any:

@@ -43,6 +43,7 @@ class Estimator(BaseEstimator, ABC):
     threads: int | None = None  # for tools whose constructors do not have it
     random_state: Any
     verbose: bool
+    _rowless: Any = None  # the data frame that it was fitted to, without its rows
 
     @classmethod
     @abstractmethod
@@ -159,22 +160,26 @@ class Estimator(BaseEstimator, ABC):
     def _assign(self, model: Any) -> None:
         """Become the estimator of this model."""
         self.model_, self.n_features_in_ = model, model.n_features
-        self.__dict__.pop("feature_names_in_", None)  # of a table that it was fitted to before
+        for name in ("feature_names_in_", "_rowless"):  # of a table that it was fitted to before
+            self.__dict__.pop(name, None)
         if model.feature_names:
             self.feature_names_in_ = np.array(model.feature_names, dtype=object)
 
     def _fit(
         self,
+        X: Any,
         plan: TrainingPlan[Any],
         checkpoint: str | Path | None,
         resume: bool,
         report: Callable[[TrainingProgress], None] | None,
     ) -> Self:
-        """Train as planned, and become the estimator of the model that comes of it."""
+        """Train as planned on X, and become the estimator of the model that comes of it."""
         with training_bar(self.verbose) as shown:
             run = RunOptions(None if checkpoint is None else Path(checkpoint), resume, report or shown, self.threads)
             fitted = run_plan(plan, run)
         self._assign(fitted.model)
+        if tables.is_frame(X):
+            self._rowless = tables.without_rows(X)
         for warning in fitted.warnings:
             warnings.warn(warning, ConvergenceWarning, stacklevel=3)
         if fitted.interrupted:
@@ -234,9 +239,13 @@ class Estimator(BaseEstimator, ABC):
 
     def _frame_to_items(self, frame: Any, columns: Columns | None, fitting: bool = False) -> Items:
         """Return a data frame as items, with these columns or with its own."""
+        return tables.frame_to_items(self._as_pandas(frame, fitting), columns)
+
+    def _as_pandas(self, frame: Any, fitting: bool = False) -> Any:
+        """Return a data frame as one of pandas, whose names and number of columns scikit-learn has seen or checked."""
         frame = tables.to_pandas(frame)
-        validate_data(self, frame, reset=fitting, skip_check_array=True)  # names and number of columns
-        return tables.frame_to_items(frame, columns)
+        validate_data(self, frame, reset=fitting, skip_check_array=True)
+        return frame
 
     def _as_given(self, X: Any, items: Items) -> Any:
         """Return items in the form of X, from which they were computed."""

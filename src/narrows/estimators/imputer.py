@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import TransformerMixin
 from sklearn.impute import MissingIndicator
 from sklearn.utils import Tags
-from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from narrows.corruption import Masks
 from narrows.data import Items
@@ -201,7 +201,7 @@ class Imputer(TransformerMixin, Estimator):
             preset=self.preset,
             training=self._training_options(),
         )
-        return self._fit(plan_imputer(self._training_data(X), options), checkpoint, resume, report)
+        return self._fit(X, plan_imputer(self._training_data(X), options), checkpoint, resume, report)
 
     def check_parameters(self, paired: bool = False) -> None:
         """Raise ParameterError for parameters that suit no data, before any data are read."""
@@ -353,9 +353,7 @@ class Imputer(TransformerMixin, Estimator):
 
     def _training_items(self, X: Any) -> Items:
         if tables.is_frame(X) and self.axes in (None, "NF"):
-            frame = tables.to_pandas(X)
-            validate_data(self, frame, reset=True, skip_check_array=True)
-            return code_frame(frame, self.missing_values)
+            return code_frame(self._as_pandas(X, fitting=True), self.missing_values)
         if isinstance(X, Items) or self.axes not in (None, "NF") or is_list_of_items(X, self.axes) or n_axes(X) > 2:
             return super()._training_items(X)
         return self._items_of(X, self.axes, fitting=True, ensure_all_finite="allow-nan")
@@ -366,9 +364,7 @@ class Imputer(TransformerMixin, Estimator):
             return X
         if model.is_table:
             if tables.is_frame(X) and model.feature_names:
-                frame = tables.to_pandas(X)
-                validate_data(self, frame, reset=False, skip_check_array=True)
-                return code_frame(frame, self.missing_values, model.columns)
+                return code_frame(self._as_pandas(X), self.missing_values, model.columns)
             return self._items_of(X, self.axes_, ensure_all_finite="allow-nan")
         if self.axes_ == "NYX" and is_list_of_items(X, self.axes_) and X[0].ndim == 3:
             return Items.from_list(X, "YXC")  # with an alpha channel

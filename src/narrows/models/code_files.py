@@ -64,15 +64,22 @@ def decode_items(model: AutoencoderModel, codes: Codes) -> Items:
 
 
 def encode_table(
-    model: AutoencoderModel, source: str, target: str, progress: Callable[[int, int], None] | None = None
+    model: AutoencoderModel,
+    source: str,
+    target: str,
+    progress: Callable[[int, int], None] | None = None,
+    note: Callable[[str], None] | None = None,
 ) -> None:
-    """Write the codes of a table's rows from file to file, part by part; `decode_table` is the inverse."""
+    """Write the codes of a table's rows from file to file, part by part; `decode_table` is the inverse.
+
+    note: called with each line that the user should know about the source.
+    """
 
     def encode(frame: Any) -> Any:
         codes = model.encode(tables.frame_to_items(frame, model.columns, source))
         return _framed(np.asarray(codes), frame.index)
 
-    convert(source, target, encode, model.columns, model.cell_text, progress=progress)
+    convert(source, target, encode, model.columns, model.cell_text, progress=progress, note=note)
 
 
 def decode_table(

@@ -45,7 +45,7 @@ class TableImputation:
     features : Features
         How cells become the numbers that the network sees.
     calibration : Calibration or None
-        From predicted to measured standard deviations of numbers; None for a table without numbers.
+        From predicted to measured standard deviations of numbers; None where training could measure none.
     """
 
     model: TrainedModel
@@ -161,8 +161,8 @@ class TableImputation:
             for group, column in zip(network.groups, network.group_columns, strict=True):
                 found[:, column] = 1 - outputs.predictions[..., group].softmax(-1).mean(0).amax(-1)
             if network.numbers:
-                assert self.calibration is not None
-                std = self.calibration(network.predictive_std(pooled(network.describe(outputs))).cpu().numpy())
+                std = network.predictive_std(pooled(network.describe(outputs))).cpu().numpy()
+                std = std if self.calibration is None else self.calibration(std)
                 found[:, network.number_columns] = torch.from_numpy(std).to(found)
             return found * units.to(found)
 

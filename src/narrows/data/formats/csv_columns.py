@@ -2,89 +2,193 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from narrows.data.formats.csv_text import plain_numbers
-from narrows.data.tables.cell_text import CellText
+from narrows.data.tables.cell_text import MINUS, CellText
 from narrows.data.tables.cells import require
 
 INTEGER = r"^[+-]?(0|[1-9][0-9]{0,17})$"
-_BOOLEAN = r"^(?i:true|false)$"
 _DAY = r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
-_DATE = rf"{_DAY}([T ][0-2][0-9]:[0-5][0-9](:[0-5][0-9](\.[0-9]{{1,9}})?)?)?$"
-_ZONED = rf"{_DAY}[T ][0-2][0-9]:[0-5][0-9](:[0-5][0-9](\.[0-9]{{1,9}})?)?(Z|[+-][0-9]{{2}}:?[0-9]{{2}})$"
-PATTERNS = {"boolean": _BOOLEAN, "date": _DATE, "zoned": _ZONED}
-_SURE_AFTER = 2**14  # known cells without a number, a column is none of numbers
-_OTHER_DATE = r"^[0-9]{1,2}([./-])[0-9]{1,2}[./-][0-9]{4}([ T]|$)"
+_TIME = r"[T ][0-2][0-9]:[0-5][0-9](:[0-5][0-9](\.[0-9]{1,9})?)?"
+PATTERNS = {
+    "boolean": r"^(?i:true|false)$",
+    "date": f"{_DAY}({_TIME})?$",
+    "zoned": rf"{_DAY}{_TIME}(Z|[+-][0-9]{{2}}:?[0-9]{{2}})$",
+}
+_MONTH = "[0-9]{1,2}|(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
+_OTHER_DATE = (
+    rf"^([0-9]{{1,2}}[./ -]({_MONTH})[./ -]([0-9]{{4}}|[0-9]{{2}})|[0-9]{{4}}[./]({_MONTH})[./][0-9]{{1,2}})([ T,]|$)"
+)
+_AMOUNT = rf"[+{MINUS}]?[0-9][0-9.,'’\s]*"
+_DECORATED = rf"^([+{MINUS}]?[$€£¥₹]\s?{_AMOUNT}|{_AMOUNT}\s?[$€£¥₹%‰]|\({_AMOUNT}\)|[0-9][0-9.,]*-)$"
 _LEADING_ZERO = "^0[0-9]+$"  # of names, such as postcodes
-LOCALES = (CellText(), CellText(decimal=","), CellText(decimal=",", thousands="."), CellText(thousands=","))
-NUMBERS_SHARE = 0.9  # of its known cells, from which on a column is one of numbers
-_NAMES_SHARE = 0.01  # of its known cells with leading zeros, from which on it is none
+LOCALES = tuple(
+    CellText(decimal=decimal, thousands=thousands)
+    for thousands in ("", ",", ".", " ", "'")
+    for decimal in (".", ",")
+    if decimal != thousands
+)
+_LOCALE_NUMBERS = tuple(text.number for text in LOCALES)
+READ_SHARE = 0.9  # of its known cells, from which on a column is one of numbers or dates
+_NAMES_SHARE = 0.01  # of its known cells with leading zeros, from which on it is none of numbers
+_NAMED_SHARE = 0.5  # of its known cells that are numbers or dates, from which on a column of text is named
+_SURE_AFTER = 2**14  # known cells, a column does not become what it is not yet
 
 
-@dataclass(frozen=True)
-class Unread:
-    """Cells of a column of numbers that are none: how many, and text and row of the first."""
+@dataclass
+class Tally:
+    """How many cells match a pattern, and the first that does not."""
 
-    count: int
-    text: str
-    row: int
+    matches: int = 0
+    other: str = ""
+
+    def add(self, cells: Any, matches: Any) -> None:
+        """Count further cells (N,), which match or not."""
+        pc = require("pyarrow.compute")
+        found = pc.sum(matches).as_py() or 0
+        self.matches += found
+        if found < len(cells) and not self.other:
+            self.other = cells[pc.index(matches, False).as_py()].as_py()
 
 
 class ColumnKinds:
     """What the cells of one column may be, as far as they were seen."""
 
     def __init__(self) -> None:
-        self.kinds = list(PATTERNS)  # other than numbers
-        self.locales = list(LOCALES)  # under which all cells are numbers
-        self.other_dates = self.whole = True
-        self.count = self.numbers = self.leading_zeros = 0
+        self.count = self.leading_zeros = 0
+        self.whole = True
+        self.numbers = Tally()
+        self.locales = [Tally() for _ in LOCALES]
+        self.patterns = {name: Tally() for name in PATTERNS}
+        self.other_dates, self.decorated = Tally(), Tally()
 
     def see(self, known: Any, reading: CellText) -> None:
         """Take further known cells into account."""
-        if not len(known) or (self.count > _SURE_AFTER and not (self.kinds or self.locales or self.numbers)):
+        if not len(known):
             return
-        numbers = plain_numbers(known, reading).drop_null()
+        pc = require("pyarrow.compute")
+        numbers = plain_numbers(known, reading)
+        self.numbers.add(known, pc.is_valid(numbers))
+        plain = not numbers.null_count
+        whole = all_match(numbers.drop_null(), INTEGER)
+        self.whole = self.whole and whole
+        for text, pattern, tally in zip(LOCALES, _LOCALE_NUMBERS, self.locales, strict=True):
+            if plain and not reading.thousands and (whole or text.decimal == reading.decimal):
+                tally.matches += len(known)
+            elif self._may_be(tally):
+                tally.add(known, matches(known, pattern))
+        if not plain:
+            self.leading_zeros += pc.sum(matches(known, _LEADING_ZERO)).as_py() or 0
+            for name, tally in self.patterns.items():
+                if self._may_be(tally):
+                    tally.add(known, match_kind(known, name))
+            for pattern, tally in ((_OTHER_DATE, self.other_dates), (_DECORATED, self.decorated)):
+                if self._may_be(tally):
+                    tally.add(known, matches(known, pattern))
         self.count += len(known)
-        self.numbers += len(numbers)
-        if len(numbers) < len(known):
-            pc = require("pyarrow.compute")
-            self.leading_zeros += pc.sum(pc.match_substring_regex(known, _LEADING_ZERO)).as_py() or 0
-        self.whole = self.whole and all_match(numbers, INTEGER)
-        self.kinds = [
-            kind
-            for kind in self.kinds
-            if all_match(known, PATTERNS[kind]) and (kind not in ("date", "zoned") or are_dates(known))
-        ]
-        self.locales = [text for text in self.locales if all_match(known, text.number)]
-        self.other_dates = self.other_dates and all_match(known, _OTHER_DATE)
+
+    def _may_be(self, tally: Tally) -> bool:
+        return self.count < _SURE_AFTER or bool(tally.matches)
+
+    def _are(self, count: int) -> bool:
+        return count >= READ_SHARE * self.count
 
     @property
     def kind(self) -> str:
         """The kind of the column."""
         if not self.count:
             return "empty"
-        if self.kinds:
-            return self.kinds[0]
-        if self.numbers >= NUMBERS_SHARE * self.count and self.leading_zeros < _NAMES_SHARE * self.count:
+        if self.patterns["boolean"].matches == self.count:
+            return "boolean"
+        for name in ("date", "zoned"):
+            if self._are(self.patterns[name].matches):
+                return name
+        if self._are(self.numbers.matches) and self.leading_zeros < _NAMES_SHARE * self.count:
             return "integer" if self.whole else "number"
         return "text"
+
+    @property
+    def fitting_locales(self) -> list[CellText]:
+        """The separators with which the column is one of numbers; none of an empty one."""
+        return self._locales_that_read(READ_SHARE * self.count) if self.count else []
+
+    @property
+    def better_locales(self) -> list[CellText]:
+        """Those of them that read more numbers than the separators that were given."""
+        return self._locales_that_read(max(self.numbers.matches + 1, READ_SHARE * self.count))
+
+    def _locales_that_read(self, fewest: float) -> list[CellText]:
+        return [text for text, tally in zip(LOCALES, self.locales, strict=True) if tally.matches >= fewest]
+
+    @property
+    def hint(self) -> str:
+        """Why a column of text may have been meant as one of numbers or dates, and what to do; empty if it was not."""
+        if self.kind != "text":
+            return ""
+        if self._are(self.other_dates.matches):
+            return "write its dates as YYYY-MM-DD"
+        if self.decorated.matches and self._are(self.decorated.matches + self.numbers.matches):
+            return "write its numbers without signs of currency or percent, and negative ones with a minus in front"
+        for what, tally in (
+            ("numbers", self.numbers),
+            ("dates", self.patterns["date"]),
+            ("dates", self.patterns["zoned"]),
+        ):
+            share = tally.matches / self.count
+            if _NAMED_SHARE <= share < 1 and self.leading_zeros < _NAMES_SHARE * self.count:
+                return (
+                    f"{1 - share:.0%} of its known cells, such as {tally.other!r}, are no {what}; --missing marks cells"
+                )
+        return ""
+
+
+def locale_hint(locales: Iterable[CellText]) -> str | None:
+    """Return which options read numbers that are written with such separators; None where none does."""
+    ways = [text.separators() for text in locales]
+    if {} in ways:
+        return "read them without --decimal and --thousands"
+    fewest = [way for way in ways if not any(other.items() < way.items() for other in ways)]
+    options = [" ".join(f"--{name} {_quoted(value)}" for name, value in way.items()) for way in fewest]
+    return f"read them with {' or '.join(options)}" if options else None
+
+
+def common_locales(columns: Sequence[ColumnKinds]) -> list[CellText]:
+    """Return the separators with which all columns are read that are ones of numbers with some."""
+    fitting = [locales for column in columns if (locales := column.fitting_locales)]
+    return [text for text in LOCALES if all(text in locales for locales in fitting)]
+
+
+def _quoted(value: str) -> str:
+    return value if value in ".," else f'"{value}"'
+
+
+def matches(texts: Any, pattern: str) -> Any:
+    """Return which texts match a pattern."""
+    return require("pyarrow.compute").match_substring_regex(texts, pattern)
+
+
+def match_kind(texts: Any, kind: str) -> Any:
+    """Return which texts are cells of a kind of `PATTERNS`: there is no 30th of February."""
+    found = matches(texts, PATTERNS[kind])
+    pc = require("pyarrow.compute")
+    if kind == "boolean" or not pc.any(found).as_py():
+        return found
+    dates = pc.if_else(found, texts, require("pyarrow").scalar(None, texts.type))
+    return require("pyarrow").chunked_array([(to_dates(dates, kind).notna()).to_numpy()])
+
+
+def to_dates(texts: Any, kind: str) -> Any:
+    """Return texts that match the pattern of a kind of dates, or are null, as a series; NaT where one is invalid."""
+    pd = require("pandas")
+    return pd.to_datetime(texts.to_pandas(), format="ISO8601", utc=kind == "zoned", errors="coerce")
 
 
 def all_match(texts: Any, pattern: str) -> bool:
     """Return whether all texts match a pattern."""
-    if len(texts) and not re.search(pattern, texts[0].as_py() or ""):  # which saves most of the time for short columns
-        return False
-    pc = require("pyarrow.compute")
-    return pc.all(pc.match_substring_regex(texts, pattern)).as_py() is not False
-
-
-def are_dates(known: Any) -> bool:
-    """Return whether cells that look like dates are valid: there is no 30th of February."""
-    pd = require("pandas")
-    return bool(pd.to_datetime(known.to_pandas(), format="ISO8601", utc=True, errors="coerce").notna().all())
+    return require("pyarrow.compute").all(matches(texts, pattern)).as_py() is not False
 
 
 def is_number(text: str) -> bool:

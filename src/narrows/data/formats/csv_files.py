@@ -9,13 +9,14 @@ import codecs
 import csv
 import gzip
 import io
+import re
 import shlex
 import sys
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,15 +25,17 @@ from narrows.data.formats import ReadOptions
 from narrows.data.formats.content import Content, first_bytes, opened, path_or_buffer
 from narrows.data.formats.csv_columns import (
     INTEGER,
-    LOCALES,
-    NUMBERS_SHARE,
-    PATTERNS,
+    READ_SHARE,
     ColumnKinds,
-    Unread,
     all_match,
+    common_locales,
     is_number,
+    locale_hint,
+    match_kind,
+    to_dates,
 )
-from narrows.data.formats.csv_text import keep_text, observed_texts, plain_numbers, to_text, write_rows
+from narrows.data.formats.csv_styles import TextStyle
+from narrows.data.formats.csv_text import observed_texts, plain_numbers, to_text, write_rows
 from narrows.data.formats.gzip_files import check_table
 from narrows.data.formats.table_files import TableReader, arrow_errors, read_table, to_frame
 from narrows.data.items import Items
@@ -50,6 +53,16 @@ SEPARATORS = ",;\t|"
 BLOCK = 2**22  # bytes of text at a time
 WIDE_BLOCK, WIDE_ROWS = 2**27, 512  # of tables of many columns, each of which takes time in each block
 SNIFFED = 20  # rows
+MARKS_NAMED = 3
+
+
+@dataclass
+class Unread:
+    """Known cells of a column of numbers or dates that are none: how many, the row of the first, and some texts."""
+
+    count: int
+    row: int
+    texts: list[str]
 
 
 def read(content: Content, name: str, options: ReadOptions) -> Items:
@@ -79,18 +92,18 @@ def open_writer(file: IO[bytes], name: str, source: TableReader | None = None, f
 class CsvReader:
     """A CSV file: its separator, the names of its columns, and the types of their cells.
 
-    A cell is missing where its text is one that pandas reads as missing, or a mark of `cell_text`. A column is boolean,
-    integer, number or date where all of its observed cells are (whole numbers with leading zeros, or more than 18
-    digits, are text: they are names), and of numbers where 90 % of them are, and less than 1 % have leading zeros: the
-    others are not read, stay as they are when the table is filled, and are named in a note. Else it is text; or it is
-    what `columns` say. Raises DataError, which names the line, where it is no table.
+    A cell is missing where its text is one that pandas reads as missing, or a mark of `cell_text`. A column is one of
+    booleans where all of its observed cells are, and one of numbers or dates where 90 % of them are: the others are not
+    read, stay as they are when the table is filled, and are named in a note. Whole numbers of more than 18 digits, and
+    columns of which 1 % have leading zeros, are text: they are names. Else it is text; or it is what `columns` say.
+    Raises DataError, which names the line, where it is no table.
     """
 
     def __init__(
         self, content: Content, name: str, columns: Columns | None = None, cell_text: CellText | None = None
     ) -> None:
         self.name, self.columns, self.cell_text = name, columns, cell_text or CellText()
-        self._unread: dict[int, Unread] = {}  # cells of a column of numbers that are none
+        self._unread: dict[int, Unread] = {}
         self._hints: list[str] = []
         self.rows: int | None = None  # known once all rows were read
         self._content, self._packed = content, first_bytes(content).startswith(b"\x1f\x8b")
@@ -163,38 +176,39 @@ class CsvReader:
             return pd.Series(np.full(len(texts), np.nan))
         if column is not None:
             kind = self._checked(known, place, start)
-        if kind in ("integer", "number"):
-            texts, known = known, plain_numbers(known, self.cell_text)
-            self._note_unread(texts, known, place, start)
         if kind == "boolean":
             cells = pc.equal(pc.utf8_lower(known), "true").to_pandas(types_mapper={pa.bool_(): pd.BooleanDtype()}.get)
             return cells if known.null_count else cells.astype(bool)
+        if kind in ("date", "zoned"):
+            dates = to_dates(pc.if_else(match_kind(known, kind), known, pa.scalar(None, known.type)), kind)
+            self._note_unread(known, dates.notna().to_numpy(), place, start)
+            return dates.dt.as_unit("us")
+        numbers = plain_numbers(known, self.cell_text)
+        self._note_unread(known, numbers.is_valid().to_numpy(), place, start)
         if kind == "integer":
-            cells = pc.cast(known, pa.int64())
-            return cells.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get if known.null_count else None)
-        if kind == "number":
-            return pc.cast(known, pa.float64()).to_pandas()
-        dates = pd.to_datetime(known.to_pandas(), format="ISO8601", utc=kind == "zoned")
-        return dates.dt.as_unit("us")
+            cells = pc.cast(numbers, pa.int64())
+            return cells.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get if numbers.null_count else None)
+        return pc.cast(numbers, pa.float64()).to_pandas()
 
     def _checked(self, known: pyarrow.ChunkedArray, place: int, start: int) -> str:
         """Return the kind by which the cells of a model's column are read; DataError where one cannot be."""
         pc = require("pyarrow.compute")
-        kind = self.kinds[place]
-        if kind in ("integer", "number"):
-            numbers = plain_numbers(known, self.cell_text).drop_null()
-            if len(numbers) >= NUMBERS_SHARE * (len(known) - known.null_count):
-                return kind if kind == "number" or all_match(numbers, INTEGER) else "number"
-        tried = {"date": ("date", "zoned")}.get(kind, (kind,))
-        for each in tried:
-            wrong = pc.invert(pc.match_substring_regex(known, PATTERNS.get(each, self.cell_text.number)))
-            first = pc.index(wrong, True).as_py()
-            if first < 0:
+        kind, count = self.kinds[place], len(known) - known.null_count
+        numbers = plain_numbers(known, self.cell_text)
+        fitting = numbers.is_valid()
+        for each in {"date": ("date", "zoned"), "boolean": ("boolean",)}.get(kind, ()):
+            fitting = match_kind(known, each)
+            if (pc.sum(fitting).as_py() or 0) >= (1 if each == "boolean" else READ_SHARE) * count:
                 return each
+        if kind in ("integer", "number") and len(numbers) - numbers.null_count >= READ_SHARE * count:
+            return kind if kind == "number" or all_match(numbers.drop_null(), INTEGER) else "number"
+        first = pc.index(pc.and_(pc.is_valid(known), pc.invert(pc.fill_null(fitting, False))), True).as_py()
+        text, found = known[first].as_py(), ColumnKinds()
+        found.see(known.drop_null(), self.cell_text)
         raise self._error(
-            f"row {start + first + 1} of column {self.names[place]!r} is {known[first].as_py()!r}, "
+            f"row {start + first + 1} of column {self.names[place]!r} is {text!r}, "
             f"but the model was trained on {kind} cells",
-            self._locale_hint([text for text in LOCALES if all_match(known.drop_null(), text.number)]),
+            locale_hint(found.better_locales) or f"mark such cells as missing with --missing {shlex.quote(text)}",
         )
 
     def _kinds(self) -> list[str]:
@@ -207,45 +221,43 @@ class CsvReader:
                 column.see(known.drop_null(), self.cell_text)
             self.rows += table.num_rows
         for name, column in zip(self.names, found, strict=True):
-            if column.kind == "text" and column.locales:
+            better = column.better_locales
+            if column.kind in ("text", "integer", "number") and better:
                 raise self._error(
                     f"column {name!r} holds numbers with other decimal or thousands separators",
-                    self._locale_hint(column.locales),
+                    locale_hint([text for text in common_locales(found) if text in better] or better),
                 )
-            if column.kind == "text" and column.other_dates:
-                self._hints.append(f"{self.name}: column {name!r} is read as text; write its dates as YYYY-MM-DD")
+            if column.hint:
+                self._hints.append(f"{self.name}: column {name!r} is read as text; {column.hint}")
+        if len(found) == 1 and found[0].kind == "text" and re.search(r"\S(\s+|:)\S", self.names[0]):
+            self._hints.append(
+                f"{self.name}: is read as one column, {self.names[0]!r}; columns are separated by , ; | or a tab"
+            )
         return [column.kind for column in found]
 
-    def _locale_hint(self, locales: Sequence[CellText]) -> str | None:
-        """Return what to do where numbers are written in another way."""
-        if LOCALES[1] in locales:  # then separators of thousands are not needed to read it
-            locales = [text for text in locales if text != LOCALES[2]]
-        if LOCALES[0] in locales:
-            return "read them without --decimal and --thousands"
-        ways = [" ".join(f"--{name} {value}" for name, value in text.separators().items()) for text in locales]
-        return f"read them with {' or '.join(ways)}" if ways else None
-
-    def _note_unread(self, texts: pyarrow.ChunkedArray, numbers: pyarrow.ChunkedArray, place: int, start: int) -> None:
-        """Count the known cells of a column of numbers that are none, and keep the first."""
-        count = numbers.null_count - texts.null_count
-        if count:
-            pc = require("pyarrow.compute")
-            first = pc.index(pc.and_(pc.is_null(numbers), pc.is_valid(texts)), True).as_py()
-            before = self._unread.get(place, Unread(0, texts[first].as_py(), start + first + 1))
-            self._unread[place] = replace(before, count=before.count + count)
+    def _note_unread(self, known: pyarrow.ChunkedArray, read: np.ndarray, place: int, start: int) -> None:
+        """Count the known cells (N,) that were not read, and keep the row of the first and some texts."""
+        if read.sum() < len(known) - known.null_count:
+            rows = np.flatnonzero(known.is_valid().to_numpy() & ~read)
+            unread = self._unread.setdefault(place, Unread(0, start + int(rows[0]) + 1, []))
+            unread.count += len(rows)
+            texts = known.take(rows[: 2**10]).unique().to_pylist()
+            unread.texts = list(dict.fromkeys(unread.texts + texts))[:MARKS_NAMED]
 
     @property
     def unread(self) -> dict[str, int]:
-        """How many known cells of columns of numbers are none, by the name of the column."""
+        """How many known cells of columns of numbers and of dates are none, by the name of the column."""
         return {self.names[place]: unread.count for place, unread in self._unread.items()}
 
     @property
     def notes(self) -> list[str]:
         """What the user should know about the cells that were read, one line each."""
         return self._hints + [
-            f"{self.name}: column {self.names[place]!r} holds numbers, but {unread.count} of its cells do not, the "
-            f"first {unread.text!r} in row {unread.row}; to mark them as missing: --missing {shlex.quote(unread.text)}"
+            f"{self.name}: column {self.names[place]!r} holds {what}, but {unread.count} of its cells do not, the "
+            f"first {unread.texts[0]!r} in row {unread.row}; to mark them as missing: {marks}"
             for place, unread in sorted(self._unread.items())
+            for what in ["dates" if self.kinds[place] in ("date", "zoned") else "numbers"]
+            for marks in [" ".join(f"--missing {shlex.quote(text)}" for text in unread.texts)]
         ]
 
     @contextmanager
@@ -266,6 +278,10 @@ class CsvReader:
             raise self._error(self._encoding()) from None
         if "\0" in text:
             raise self._error(f"byte {self._start + head.index(0)} is 0, so it is no text of UTF-8", "save it as UTF-8")
+        if "\r" in text and "\n" not in text:
+            raise self._error("its lines end in CR alone", "save it with line ends of LF or CRLF")
+        if re.match("(?i)sep=.\r?\n", text):
+            raise self._error(f"line 1 is {text[:5]!r}, an instruction to Excel", "remove it")
         return text
 
     def _encoding(self) -> str:
@@ -314,7 +330,7 @@ class CsvReader:
             return self._encoding()
         if "columns, got" in error:
             line, found = self._ragged()
-            return f"line {line} has {found} cells; line 1 names {len(self.names)} columns"
+            return f"line {line} has {plural(found, 'cell')}; line 1 names {plural(len(self.names), 'column')}"
         if "straddl" in error:
             return f"a row has no end within {self._block:,} bytes"
         return f"cannot be read ({error.splitlines()[0]})"
@@ -340,11 +356,12 @@ class CsvWriter:
         self._packed = gzip.GzipFile(fileobj=file, mode="wb", filename="", mtime=0) if packed else None
         self._file: Any = self._packed or file
         self._begun = False
+        self._styles: list[TextStyle] = []
 
     def write(
         self, frame: pandas.DataFrame, texts: pyarrow.Table | None = None, holes: np.ndarray | None = None
     ) -> None:
-        """Write further rows, observed cells with the text they had."""
+        """Write further rows, observed cells with the text they had and filled ones in the style of these."""
         pa = require("pyarrow")
         with arrow_errors(self.name):
             named = [place for place, name in enumerate(frame.index.names) if name is not None]
@@ -352,6 +369,7 @@ class CsvWriter:
             if not self._begun:
                 names = [*(str(frame.index.names[place]) for place in named), *map(str, frame.columns)]
                 write_rows(self._file, [pa.array([name], pa.large_string()) for name in names], self.separator)
+                self._styles = [TextStyle(str(name), self.cell_text) for name in frame.columns]
                 self._begun = True
             series = [frame.iloc[:, place] for place in range(frame.shape[1])]
             if texts is None:
@@ -359,8 +377,8 @@ class CsvWriter:
             else:
                 filled = np.broadcast_to(False if holes is None else holes, frame.shape)
                 cells = [
-                    keep_text(texts.column(place), each, filled[:, place], str(frame.columns[place]), self.cell_text)
-                    for place, each in enumerate(series)
+                    style.filled(texts.column(place), each, filled[:, place])
+                    for place, (style, each) in enumerate(zip(self._styles, series, strict=True))
                 ]
             write_rows(self._file, cells, self.separator)
 
@@ -368,6 +386,11 @@ class CsvWriter:
         """Finish the compressed stream, if there is one."""
         if self._packed is not None:
             self._packed.close()
+
+
+def plural(count: int, noun: str) -> str:
+    """Return a count and what is counted."""
+    return f"{count} {noun}{'s' * (count != 1)}"
 
 
 def guess_separator(text: str, name: str) -> str:

@@ -8,7 +8,6 @@ from narrows.data.tables.cell_text import CellText
 from narrows.data.tables.cells import require
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas
     import pyarrow
 
@@ -32,8 +31,10 @@ def plain_numbers(texts: Any, reading: CellText) -> Any:
     matches = pc.match_substring_regex(texts, reading.number)
     texts = pc.if_else(matches, texts, pa.scalar(None, pa.large_string()))
     if reading.thousands:
-        texts = pc.replace_substring(texts, reading.thousands, "")
-    return pc.replace_substring_regex(pc.replace_substring(texts, reading.decimal, "."), r"^\+", "")
+        texts = pc.replace_substring_regex(texts, reading.grouping, "")
+    if reading.decimal != ".":
+        texts = pc.replace_substring(texts, reading.decimal, ".")
+    return pc.replace_substring_regex(pc.replace_substring(texts, "\u2212", "-"), r"^\+", "")
 
 
 def numbers_of(texts: Any, reading: CellText) -> Any:
@@ -62,25 +63,6 @@ def _joined(parts: list[Any], separator: str) -> Any:
     pa, pc = require("pyarrow"), require("pyarrow.compute")
     parts = [pa.scalar(part, pa.large_string()) if isinstance(part, str) else part for part in [*parts, separator]]
     return pc.binary_join_element_wise(*parts)
-
-
-def keep_text(texts: Any, series: pandas.Series, holes: np.ndarray, column: str, reading: CellText) -> Any:
-    """Return the text of a column's observed cells, and for missing ones and `holes` that of the filled series.
-
-    Booleans are written in the case of the observed ones, numbers with the decimal separator of the table.
-    """
-    pa, pc = require("pyarrow"), require("pyarrow.compute")
-    observed, texts = observed_texts(texts, column, reading).combine_chunks(), texts.combine_chunks()
-    filled = (observed.is_null().to_numpy(zero_copy_only=False) | holes) & series.notna().to_numpy()
-    if not filled.any():
-        return texts
-    cells = to_text(series[filled])
-    first = observed.drop_null()[0].as_py() if observed.null_count < len(observed) else ""
-    if first.lower() in ("true", "false") and not first.istitle():
-        cells = pc.utf8_upper(cells) if first.isupper() else pc.utf8_lower(cells)
-    if reading.decimal != "." and series.dtype.kind == "f":
-        cells = pc.replace_substring(cells, ".", reading.decimal)
-    return pc.replace_with_mask(texts, pa.array(filled), cells)
 
 
 def to_text(series: pandas.Series) -> Any:

@@ -15,7 +15,7 @@ from narrows.data.items import Items
 from narrows.data.memory import Budget
 from narrows.data.tables.cells import require
 from narrows.data.tables.columns import Columns
-from narrows.data.tables.frames import ColumnInference, decode_frame, frame_to_items
+from narrows.data.tables.frames import ColumnInference, decode_frame, frame_to_items, quote_names
 from narrows.errors import DataError
 
 if TYPE_CHECKING:
@@ -110,9 +110,23 @@ def read_table(reader: TableReader, options: ReadOptions) -> Items:
     columns = inference.columns() if options.columns is None else options.columns
     frame = pd.concat(parts) if len(parts) > 1 else parts[0]
     _unify_categories(frame, parts[0], columns)
-    blank = [column.name for column in columns if column.empty and frame[column.name].isna().all()]
+    unknown = [column.name for column in columns if column.empty]
+    blank = [name for name in unknown if frame[name].isna().all()]
+    ignored = [name for name in unknown if name not in blank and options.columns is None]
     notes = [] if chosen is None else [f"{reader.name}: {kept:,} of its {rows:,} rows are used, drawn at random"]
-    notes += [f"{reader.name}: column {name!r} has no known value" for name in blank] + [*reader.notes]
+    notes += reader.notes
+    for names, one, more in (
+        (blank, "has no known value", "have no known value"),
+        (
+            ignored,
+            "is ignored, since none of its texts occurs twice",
+            "are ignored, since none of their texts occurs twice",
+        ),
+    ):
+        if names:
+            notes.append(
+                f"{reader.name}: column{'s' * (len(names) > 1)} {quote_names(names)} {more if names[1:] else one}"
+            )
     return frame_to_items(frame, columns, reader.name, notes=notes, cell_text=options.cell_text)
 
 

@@ -9,6 +9,8 @@ from typing import Any, Self
 from narrows.errors import ParameterError
 
 Mark = float | str
+MINUS = "\\-\u2212"  # in a class of a regular expression: the hyphen, and the sign of typography
+_ALIKE = (" \u00a0\u2009\u202f", "'\u2019")  # separators of thousands that look alike
 NA_TEXTS = (
     *("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA"),
     *("NULL", "NaN", "None", "n/a", "nan", "null"),
@@ -75,7 +77,8 @@ class CellText:
     decimal : str
         What stands before the decimals of a number.
     thousands : str
-        What stands between groups of three digits; nothing by default.
+        What stands between groups of three digits, or two as in India; nothing by default. A space is any kind of
+        space, and an apostrophe any kind of apostrophe.
 
     Raises
     ------
@@ -108,9 +111,15 @@ class CellText:
         """Regular expression of a number."""
         whole = "0|[1-9][0-9]{0,17}"
         if self.thousands:
-            whole += rf"|[1-9][0-9]{{0,2}}({re.escape(self.thousands)}[0-9]{{3}})+"
-        point = re.escape(self.decimal)
-        return rf"^[+-]?(({whole})({point}[0-9]*)?|{point}[0-9]+)([eE][+-]?[0-9]+)?$|^[+-]?(?i:inf|infinity)$"
+            comma = self.grouping
+            whole += rf"|[1-9][0-9]{{0,2}}({comma}[0-9]{{2,3}})*{comma}[0-9]{{3}}"
+        point, sign = re.escape(self.decimal), f"[+{MINUS}]?"
+        return rf"^{sign}(({whole})({point}[0-9]*)?|{point}[0-9]+)([eE]{sign}[0-9]+)?$|^{sign}(?i:inf|infinity)$"
+
+    @property
+    def grouping(self) -> str:
+        """Regular expression of what stands between thousands."""
+        return f"[{re.escape(next((each for each in _ALIKE if self.thousands in each), self.thousands))}]"
 
     def separators(self) -> dict[str, str]:
         """Return the separators that are not those of Python."""

@@ -91,6 +91,8 @@ def kind_of(series: pandas.Series, name: str, source: str) -> Kind | None:
         return kind_of_number(dtype)
     if dtype.kind == "M":
         return "date"
+    if str(dtype).startswith("dictionary"):
+        raise DataError(f"column {name!r} is a {dtype}", source=source, hint='convert it with .astype("string")')
     found = pd.api.types.infer_dtype(series, skipna=True)
     if found in _OF_OBJECTS:
         return _OF_OBJECTS[found]

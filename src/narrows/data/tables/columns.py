@@ -133,12 +133,9 @@ class Columns:
 
     def __post_init__(self) -> None:
         """Check the names."""
-        names = self.names
-        if not names:
+        if not self.columns:
             raise DataError("a table without columns")
-        if len(set(names)) < len(names):
-            twice = next(name for index, name in enumerate(names) if name in names[:index])
-            raise DataError(f"two columns have the name {twice!r}", hint="give each its own")
+        check_distinct(self.names)
 
     @classmethod
     def of_array(cls, X: np.ndarray) -> "Columns":
@@ -206,3 +203,10 @@ def column_ranges(codes: np.ndarray) -> tuple[list[float | None], list[float | N
         for end in (np.fmin, np.fmax)
     )
     return low, high
+
+
+def check_distinct(names: list[str]) -> None:
+    """Raise DataError where two columns have the same name."""
+    if len(set(names)) < len(names):
+        twice = next(name for index, name in enumerate(names) if name in names[:index])
+        raise DataError(f"two columns have the name {twice!r}", hint="give each its own")

@@ -26,7 +26,7 @@ from narrows.data.tables.cells import (
     series_of,
     with_cells,
 )
-from narrows.data.tables.columns import Category, Column, Columns, Kind, column_ranges
+from narrows.data.tables.columns import Category, Column, Columns, Kind, check_distinct, column_ranges
 from narrows.errors import DataError
 
 if TYPE_CHECKING:
@@ -53,7 +53,11 @@ def to_pandas(X: Any) -> pandas.DataFrame:
         except TypeError:
             kind = f"{type(X).__module__.partition('.')[0]}.{type(X).__name__}"
             raise DataError(f"a {kind} is no data frame in memory", source="X", hint="collect it first") from None
+        except require("pyarrow").ArrowException as error:
+            reason = str(error).splitlines()[0]
+            raise DataError(f"holds a type that pyarrow does not know ({reason})", source="X") from None
     names = column_names(X)
+    check_distinct(names)
     return X if list(X.columns) == names else X.set_axis(pd.Index(names), axis=1)
 
 
@@ -68,9 +72,24 @@ def _nullable_types() -> dict[Any, Any]:
     return {**dtypes, pa.bool_(): pd.BooleanDtype()}
 
 
+def without_rows(X: Any) -> Any:
+    """Return a data frame of the same library, names and types that has no rows, and keeps none of X in memory."""
+    if isinstance(X, require("pandas").DataFrame):
+        return X.iloc[[]]
+    frame = require("narwhals").from_native(X, eager_only=True)
+    return frame.filter([False] * len(frame)).to_native()
+
+
 def like(frame: pandas.DataFrame, X: Any, typed: bool = True) -> Any:
     """Return a frame of pandas in the library of the data frame X, under the names that X has, and typed as X is."""
-    if isinstance(X, require("pandas").DataFrame):
+    pd = require("pandas")
+    if isinstance(X, pd.DataFrame):
+        texts = {  # whose type of pyarrow has the name of one of pandas
+            name: dtype
+            for name, dtype in zip(frame.columns, X.dtypes, strict=False)
+            if typed and isinstance(dtype, pd.ArrowDtype) and dtype != frame.dtypes[name]
+        }
+        frame = frame.astype(texts) if texts else frame
         if column_names(X) == list(X.columns):
             return frame
         more = list(frame.columns[X.shape[1] :])
@@ -123,7 +142,7 @@ class ColumnInference:
         """Add further rows."""
         names = column_names(frame)
         if not self.facts:
-            Columns(tuple(Column(name, "number", "float64") for name in names))  # names that are alike are refused
+            check_distinct(names)
             self.facts = [_Facts(name) for name in names]
         if names != [facts.name for facts in self.facts]:
             raise DataError("its parts have different columns", source=self.source)
