@@ -309,3 +309,38 @@ def test_a_training_that_fails_leaves_no_checkpoint(tmp_path, monkeypatch):
     with pytest.raises(TrainingError, match="did not beat the mean"):
         Autoencoder("linear", code=1, epochs=3, learning_rate=1e-9).fit(noise, checkpoint=tmp_path / "c")
     assert not list(tmp_path.iterdir())
+
+
+@posix
+def test_a_link_that_leads_into_no_folder_is_refused_before_the_work(linear, tmp_path):
+    for name, line in {
+        "m.safetensors": ("train", "autoencoder", "nothing"),
+        "z.npz": ("encode", linear, "nothing"),
+        "r.html": ("report", linear, "nothing"),
+    }.items():
+        (link := tmp_path / name).symlink_to(tmp_path / "nowhere" / name)
+        ran = narrows(*line, "-o", link)
+        assert ran.err == f"narrows: error: {link}: there is no folder {tmp_path / 'nowhere'}; create it first\n"
+
+
+@posix
+def test_a_report_that_does_not_fit_is_named(linear, tmp_path):
+    import resource
+
+    limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (4096, 4096))
+    ran = spawned("report", linear, "digits:test", "-o", tmp_path / "r.html", preexec_fn=limit)
+    assert (ran.code, ran.err) == (1, f"narrows: error: {tmp_path / 'r.html'}: File too large\n")
+    assert os.listdir(tmp_path) == []
+
+
+@posix
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_at_the_very_end_or_beginning_shows_no_traceback(number, tmp_path):
+    console = "from narrows import cli; import os, sys, atexit; sys.argv = ['narrows', 'datasets']; "
+    at_end = f"atexit.register(lambda: os.kill(os.getpid(), {int(number)})); cli.console()"
+    done = subprocess.run([sys.executable, "-c", console + at_end], capture_output=True, timeout=60)
+    assert (done.returncode, done.stderr) == (-number, b"")
+    if number == signal.SIGINT:
+        at_start = f"cli.main = lambda: os.kill(os.getpid(), {int(number)}); cli.console()"
+        done = subprocess.run([sys.executable, "-c", console + at_start], capture_output=True, timeout=60)
+        assert (done.returncode, done.stderr) == (1, b"narrows: stopped\n")

@@ -29,7 +29,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     if path.exists() and not path.is_file():  # before links are followed: that of /dev/stdout leads to no path
         yield path
         return
-    path = Path(os.path.realpath(path)) if path.is_symlink() else path
+    path = without_link(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, "there is no such folder", str(path.parent))
     remove_stale(path.parent.resolve())
@@ -41,9 +41,18 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.fsync(descriptor)
         os.replace(temporary, path)
         _flush_folder(path.parent)
+    except OSError as error:
+        if error.errno is not None and error.filename in (None, str(temporary)):
+            error.filename = str(path)
+        raise
     finally:
         os.close(descriptor)
         temporary.unlink(missing_ok=True)
+
+
+def without_link(path: Path) -> Path:
+    """Return the path that a symbolic link leads to, whether there is a file or not; other paths as they are."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
 @cache

@@ -52,6 +52,7 @@ class ModelFile:
     @classmethod
     def from_path(cls, path: str | Path) -> Self:
         """Read a model file; the errors are those of `from_bytes`, and OSError where it cannot be opened."""
+        check_opens(path)
         with open(path, "rb") as file:
             # Before the rest is read, because the file may be anything, of any size.
             _checked_metadata(file, str(path))
@@ -144,7 +145,9 @@ def sha256(text: str) -> str:
 
 
 def check_opens(path: str | Path) -> None:
-    """Raise the OSError of a file that is missing or cannot be read."""
+    """Raise the OSError of a file that is missing or cannot be read, and FormatError for a pipe."""
+    if Path(path).is_fifo():
+        raise FormatError("is a pipe, which can be read only once", source=str(path), hint="write it to a file first")
     open(path, "rb").close()
 
 

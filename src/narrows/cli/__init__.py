@@ -6,6 +6,7 @@ Verbs import what they work with when they run, so that help is quick.
 import atexit
 import contextlib
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Sequence
@@ -22,11 +23,19 @@ def console() -> None:
         main()
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else 0 if ended.code is None else 1
+    except KeyboardInterrupt:  # before the application takes it
+        from narrows.cli.messages import say
+
+        say("stopped")
+        code = 1
     except BaseException:  # of --debug
         sys.excepthook(*sys.exc_info())
         code = 1
     else:
         code = 0
+    for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        if callable(signal.getsignal(number)):  # which would raise an exception in an exit function
+            signal.signal(number, signal.SIG_DFL)
     atexit._run_exitfuncs()  # that remove temporary files, for example
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):  # which main has reported

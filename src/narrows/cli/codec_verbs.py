@@ -192,14 +192,14 @@ def archived_items(archive: "Archive", chosen: list[int] | None) -> "Items":
 
 
 def opened(source: str, model: str | None, max_pixels: int | None) -> "Archive":
-    """Open the archive in a file, or on standard input."""
+    """Open the archive in a file, on standard input or in a pipe."""
     from narrows.codec import archive
-    from narrows.data.formats.content import read_standard_input
+    from narrows.data.formats.content import content_of
 
-    if source == "-":
-        content = read_standard_input()
-        return archive.Archive(content, "standard input", model, max_pixels, folders=(Path(),))
-    return archive.open(source, model, max_pixels)
+    content, name = content_of(source)
+    if isinstance(content, bytes):
+        return archive.Archive(content, name, model, max_pixels, folders=(Path(),))
+    return archive.open(content, model, max_pixels)
 
 
 def parse_only(text: str, archive: "Archive") -> list[int]:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from narrows.cli import options
-from narrows.cli.inputs import converts_table, load_tool, read_items_for
+from narrows.cli.inputs import can_reread, converts_table, load_tool, read_items_for
 from narrows.cli.messages import items_bar, note
 from narrows.cli.outputs import check_file, check_items_output, check_output, check_standard_output, items_to_come
 from narrows.data.formats import writable_suffixes
@@ -60,17 +60,17 @@ def encode(
         check_file(errors, (".csv",), force, "--errors")
 
     autoencoder = load_tool(model, "encode", "autoencoder")
-    read_twice = source != "-" or output is None or errors is None  # standard input can be read once
-    if output is not None and read_twice and converts_table(autoencoder, source, output):
+    by_parts = output is None or errors is None or can_reread(source, [output, errors])
+    if output is not None and by_parts and converts_table(autoencoder, source, output):
         encode_rows(autoencoder, source, output)
         output = None
-    if errors is not None and read_twice and converts_table(autoencoder, source, errors):
+    if errors is not None and by_parts and converts_table(autoencoder, source, errors):
         from narrows.evaluation.error_files import write_table_errors
 
         write_table_errors(autoencoder, source, errors)
         errors = None
     if output is not None or errors is not None:
-        encode_items(autoencoder, read_items_for(autoencoder, source, axes, strict), output, errors)
+        encode_items(autoencoder, read_items_for(autoencoder, source, axes, strict, whole=True), output, errors)
 
 
 def encode_rows(autoencoder: Any, source: str, output: str) -> None:

@@ -45,6 +45,9 @@ def info(
     Example:
       narrows info m.safetensors
     """
+    from narrows.artifacts.model_file import check_opens
+
+    check_opens(file)
     with open(file, "rb") as opened:
         compressed = opened.read(len(_COMPRESSED)) == _COMPRESSED
     if compressed:
@@ -83,9 +86,6 @@ def read_checkpoint_document(file: str) -> dict[str, Any] | None:
     """Return the document of a checkpoint; None for any other file."""
     from safetensors import SafetensorError, safe_open
 
-    from narrows.artifacts.model_file import check_opens
-
-    check_opens(file)
     try:
         with safe_open(file, "np") as opened:
             text = (opened.metadata() or {}).get(_CHECKPOINT)

@@ -1,6 +1,9 @@
 """Reading data and models."""
 
+import os
+import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,13 +26,15 @@ def read_items(
     columns: "Columns | None" = None,
     expected_axes: str | None = None,
     cell_text: "CellText | None" = None,
+    whole: bool = False,
 ) -> "Items":
     """Read the items of DATA, with a progress bar on a terminal, and report what was skipped.
 
     columns: those that a table must have. expected_axes: of files that do not say which axis is which. cell_text: how
-    the text of a table's cells is read.
+    the text of a table's cells is read. whole: all rows of a table, and not a sample of a large one.
     """
     from narrows import data
+    from narrows.data.formats import MOST_CELLS
 
     began = time.perf_counter()
     with reading_bar() as progress:
@@ -40,6 +45,7 @@ def read_items(
             strict=strict,
             columns=columns,
             cell_text=cell_text,
+            most_cells=sys.maxsize if whole else MOST_CELLS,
             progress=progress,
         )
     for each in items.notes:
@@ -68,17 +74,18 @@ def read_items_for(
     axes: str | None,
     strict: bool,
     cell_text: "CellText | None" = None,
+    whole: bool = False,
 ) -> "Items":
     """Read the items of DATA to give to a model.
 
     Files that do not say which axis is which have the axes of the items it was trained on, or of one of them, unless
     the user says. Grey images become colour for a model of colour images, as they do in a folder of both; with an alpha
     channel, which marks missing values, only for a model that allows them. The text of a table's cells is read as in
-    training, unless `cell_text` says how.
+    training, unless `cell_text` says how. whole: all rows of a table, as where each has its own result.
     """
     from narrows.data.masks import split_alpha
 
-    items = read_items(source, axes, strict, model.columns, model.axes, cell_text or model.cell_text)
+    items = read_items(source, axes, strict, model.columns, model.axes, cell_text or model.cell_text, whole)
     if model.item_axes == "NYXC" and model.channels == 3:
         if items.axes == "NYXC" and items.channels == 2 and model.allows_missing:
             items = split_alpha(items)
@@ -114,8 +121,17 @@ def read_mask(source: str) -> Any:
 def converts_table(model: "TrainedModel", source: str, output: str) -> bool:
     """Return whether a model of tables goes from one table file to another, part by part."""
     from narrows.data.conversion import is_table_name
+    from narrows.data.formats.content import is_stream
 
-    return model.columns is not None and is_table_name(output) and (is_table_name(source) or source == "-")
+    return model.columns is not None and is_table_name(output) and (is_table_name(source) or is_stream(source))
+
+
+def can_reread(source: str, outputs: Iterable[str | None]) -> bool:
+    """Return whether a source is still there when the first of several outputs has been written."""
+    from narrows.data.formats.content import is_stream
+
+    same = (path for path in outputs if path is not None and os.path.exists(path) and os.path.exists(source))
+    return not is_stream(source) and not any(os.path.samefile(source, path) for path in same)
 
 
 def load_tool(path: str, work: str, *tools: str) -> Any:

@@ -1,5 +1,6 @@
 """Checks that results can be written, before work begins."""
 
+import os
 import re
 import sys
 import tempfile
@@ -7,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from narrows.artifacts.atomic import without_link
 from narrows.errors import DataError, ParameterError
 
 if TYPE_CHECKING:
@@ -58,10 +60,14 @@ def check_file(path: str, suffixes: tuple[str, ...], force: bool, option: str = 
         raise ParameterError(f"expected a name that ends in {names}", source=f"{option} {path}")
     if target.is_dir():
         raise DataError("is a folder; name a file in it", source=path)
-    if not target.parent.is_dir():
-        raise DataError(f"there is no folder {target.parent}; create it first", source=path)
-    # As long as the longest name that is written beside it: that of a checkpoint in the making.
-    check_writable(target.parent, path, f".{target.name}.checkpoint.")
+    for each in {
+        target,
+        target if is_special(target) else without_link(target),
+    }:  # a checkpoint lies beside a link, the file where it leads to
+        if not each.parent.is_dir():
+            raise DataError(f"there is no folder {each.parent}; create it first", source=path)
+        # As long as the longest name that is written beside it: that of a checkpoint in the making.
+        check_writable(each.parent, path, f".{each.name}.checkpoint.")
     check_new([target], force)
 
 
@@ -76,7 +82,7 @@ def check_writable(folder: Path, source: str, prefix: str = ".") -> None:
 
 def existing_folder(path: Path) -> Path:
     """Return the innermost folder of a path that exists; those below it are created when the path is written."""
-    return next(folder for folder in path.absolute().parents if folder.exists())
+    return next(folder for folder in Path(os.path.realpath(path)).parents if folder.exists())
 
 
 def is_special(path: Path) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from narrows.cli import options
-from narrows.cli.inputs import choose_cell_text, converts_table, load_tool, read_items_for, read_mask
+from narrows.cli.inputs import can_reread, choose_cell_text, converts_table, load_tool, read_items_for, read_mask
 from narrows.cli.messages import items_bar, note
 from narrows.cli.outputs import check_items_output, check_new, check_output, numbered
 from narrows.cli.tool_options import parse_marks
@@ -107,7 +107,7 @@ def fill(
         check_new([Path(path) for path in outputs if path != "-"], force)
         fill_table(imputer, source, outputs, cell_text, holes, uncertainty, strict)
         return
-    items = imputer.with_mask(read_items_for(imputer, source, axes, strict, cell_text), holes)
+    items = imputer.with_mask(read_items_for(imputer, source, axes, strict, cell_text, whole=True), holes)
     check_items_output(items, outputs, force)
     check_uncertainty(items, uncertainty, force)
     if not missing_values(items).any():
@@ -177,11 +177,12 @@ def fill_table(
     from narrows import data
     from narrows.data import Items
     from narrows.data.conversion import convert
-    from narrows.data.formats.content import STANDARD_INPUT, read_standard_input
+    from narrows.data.formats.content import content_of
     from narrows.data.tables.cells import require
 
-    content = read_standard_input() if source == "-" else Path(source)
-    source = STANDARD_INPUT if source == "-" else source
+    content, name = content_of(source)
+    if isinstance(content, Path) and len(outputs) > 1 and not can_reread(source, outputs):
+        content = content.read_bytes()
     holes = None if mask is None else np.asarray(mask.values if isinstance(mask, Items) else mask) != 0
 
     def parts() -> Callable[[Any], Any]:
@@ -192,7 +193,7 @@ def fill_table(
             nonlocal done
             start, done = done, done + len(frame)
             part = holes if holes is None or holes.ndim == 1 else holes[start:done]
-            return imputer.with_mask(imputer.code_rows(frame, source), part)
+            return imputer.with_mask(imputer.code_rows(frame, name), part)
 
         return coded
 
@@ -208,7 +209,16 @@ def fill_table(
 
     with items_bar("filling") as progress:
         unread = convert(
-            content, outputs[0], fill, imputer.columns, cell_text, fills=True, holes=holes, progress=progress, note=note
+            name,
+            outputs[0],
+            fill,
+            imputer.columns,
+            cell_text,
+            fills=True,
+            holes=holes,
+            progress=progress,
+            note=note,
+            content=content,
         )
     seeds = sample_seeds()
 
@@ -217,11 +227,11 @@ def fill_table(
 
     for output in outputs[1:]:
         coded = parts()
-        convert(content, output, sample, imputer.columns, cell_text, fills=True, holes=holes)
+        convert(name, output, sample, imputer.columns, cell_text, fills=True, holes=holes, content=content)
     if uncertainty is not None:
         frame = require("pandas").concat([each.frame for each in deviations])
         data.write(Items(frame.to_numpy(), "NF", frame=frame), uncertainty)
-    counts.report(source, strict, unread)
+    counts.report(name, strict, unread)
 
 
 def write_samples(imputer: Any, items: "Items", outputs: list[str]) -> None:

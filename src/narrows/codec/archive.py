@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, Protocol
 import numpy as np
 
 from narrows.artifacts.lookup import find_model_file
+from narrows.artifacts.model_file import check_opens
 from narrows.codec.container.archive_file import ArchiveReader
 from narrows.codec.container.header import ArchiveHeader
 from narrows.codec.container.mode import Mode
@@ -67,6 +68,7 @@ def open(path: str | os.PathLike[str], model: Model = None, max_pixels: int | No
     100 (8, 8) (10, 8, 8)
     """
     path = Path(path)
+    check_opens(path)
     return Archive(path.open("rb"), str(path), model, max_pixels, folders=(path.parent, Path()))
 
 

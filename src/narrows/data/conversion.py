@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
 from narrows.artifacts import atomic
 from narrows.data.formats import find_by_name, find_format, identify
-from narrows.data.formats.content import STANDARD_INPUT, Content, read_standard_input
+from narrows.data.formats.content import Content, content_of
 from narrows.data.formats.table_files import TableReader, TableWriter, rows_at_once
 from narrows.data.tables.cell_text import CellText
 from narrows.data.tables.columns import Columns
@@ -49,7 +48,7 @@ def open_writer(file: BinaryIO, name: str, source: TableReader | None = None, fi
 
 
 def convert(
-    source: str | Content,
+    source: str,
     target: str,
     work: Callable[[pandas.DataFrame], pandas.DataFrame],
     columns: Columns | None = None,
@@ -59,15 +58,14 @@ def convert(
     progress: Callable[[int, int], None] | None = None,
     note: Callable[[str], None] | None = None,
     stdout: BinaryIO | None = None,
+    content: Content | None = None,
 ) -> Mapping[str, int]:
     """Write to a target what `work` returns for the rows of a source, part by part; the target is whole or absent.
 
     Parameters
     ----------
-    source : str, Path or bytes
-        A file of a table, ``"-"``, or what was read from standard input.
-    target : str
-        The file to write, or ``"-"``.
+    source, target : str
+        Files of tables, or ``"-"``.
     work : callable
         From a frame of some rows to a frame of as many.
     columns : Columns, optional
@@ -85,15 +83,16 @@ def convert(
         Called with each line that the user should know about the source.
     stdout : file, optional
         What ``"-"`` writes to.
+    content : Path or bytes, optional
+        What the source holds, where it was read before.
 
     Returns
     -------
     mapping of str to int
         By the name of a column of numbers or dates, how many of its known cells are none.
     """
-    content = read_standard_input() if source == "-" else source if isinstance(source, bytes) else Path(source)
     try:
-        reader = open_table(content, STANDARD_INPUT if isinstance(content, bytes) else str(source), columns, cell_text)
+        reader = open_table(*((content, source) if content is not None else content_of(source)), columns, cell_text)
         if target == "-":
             writer = open_writer(stdout or sys.stdout.buffer, target, reader, fills)
             _convert(reader, writer, work, fills, holes, progress)

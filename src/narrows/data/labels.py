@@ -2,13 +2,12 @@
 
 import csv
 import os
-from pathlib import Path
 
 import numpy as np
 
 from narrows.data.datasets import named
 from narrows.data.formats import identify
-from narrows.data.formats.content import first_bytes
+from narrows.data.formats.content import content_of, first_bytes
 from narrows.data.formats.gzip_files import unwrap
 from narrows.errors import DataError
 
@@ -25,7 +24,7 @@ def read_labels(source: str, n_items: int) -> np.ndarray:
         assert labels is not None
         return labels
     try:
-        format, content = identify(Path(source), source)
+        format, content = identify(*content_of(source))
         if format.kind == "array":
             return _one_axis(format.load().read_array(content, source), source)
         if first_bytes(content).startswith(b"\x1f\x8b"):  # tables are unpacked as they are read

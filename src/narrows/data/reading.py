@@ -6,8 +6,8 @@ from typing import BinaryIO
 
 from narrows.data.axes import check_axes, layout_of
 from narrows.data.datasets import named
-from narrows.data.formats import ReadOptions, find_by_name, read_content
-from narrows.data.formats.content import STANDARD_INPUT, read_standard_input
+from narrows.data.formats import MOST_CELLS, ReadOptions, find_by_name, read_content
+from narrows.data.formats.content import content_of, is_stream
 from narrows.data.formats.members import in_glob, read_members
 from narrows.data.items import Items
 from narrows.data.tables.cell_text import CellText
@@ -24,6 +24,7 @@ def read(
     strict: bool = False,
     columns: Columns | None = None,
     cell_text: CellText | None = None,
+    most_cells: int = MOST_CELLS,
     progress: Progress | None = None,
     stdin: BinaryIO | None = None,
 ) -> Items:
@@ -46,6 +47,8 @@ def read(
         The columns that a table must have, such as those of a model; they decide how the text of a CSV is read.
     cell_text : CellText, optional
         How the text of the cells of a CSV is read: marks of missing cells, decimal and thousands separators.
+    most_cells : int
+        Of a table with more cells, a random sample of the rows is read, which `Items.notes` mention.
     progress : callable, optional
         Called with (description, done, total or None).
     stdin : binary file, optional
@@ -54,8 +57,7 @@ def read(
     Returns
     -------
     Items
-        The items, memory-mapped where the file allows it. Of a table with more than 16 million cells, a random sample
-        of the rows, which `notes` mention.
+        The items, memory-mapped where the file does not fit in memory.
 
     Raises
     ------
@@ -71,11 +73,13 @@ def read(
     text = os.fspath(source)
     if not text:
         raise DataError("the name of the source is empty", hint="name data or a file")
-    options = ReadOptions(axes, expected_axes, strict, columns, cell_text, progress or no_progress)
+    options = ReadOptions(
+        axes, expected_axes, strict, columns, cell_text, progress or no_progress, most_cells=most_cells
+    )
     if axes is not None:
         layout_of(axes)
-    if text == "-":
-        return read_content(read_standard_input(stdin), STANDARD_INPUT, options)
+    if is_stream(text):
+        return read_content(*content_of(text, stdin), options)
     if isinstance(source, str) and named.is_named(text):
         items = named.read_named(text, options.progress)
         check_axes(axes, items.axes, text)

@@ -72,7 +72,7 @@ def write(items: Items, target: str | os.PathLike[str], stdout: BinaryIO | None 
         if format.directory:
             format.load().write(items, path, path.name.lower())
         else:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            atomic.without_link(path).parent.mkdir(parents=True, exist_ok=True)
             with atomic.replacing(path) as temporary, open(temporary, "wb") as file:
                 format.load().write(items, file, path.name.lower())
     except DataError as error:

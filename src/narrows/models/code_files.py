@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from narrows.artifacts import atomic
 from narrows.data import Items
 from narrows.data.conversion import convert
 from narrows.data.formats import ReadOptions, find_by_name, find_format, identify, npz
-from narrows.data.formats.content import read_standard_input
+from narrows.data.formats.content import content_of
 from narrows.data.tables import frames as tables
 from narrows.data.tables.cells import require
 from narrows.errors import DataError
@@ -156,8 +155,7 @@ def write_codes(codes: Codes, target: str) -> None:
 
 def read_codes(source: str) -> Codes:
     """Read what `write_codes` wrote, "-" from standard input; DataError for any other file."""
-    content = read_standard_input() if source == "-" else Path(source)
-    name = "standard input" if source == "-" else source
+    content, name = content_of(source)
     format, content = identify(content, name)
     if format.kind == "table":
         items = format.load().read(content, name, ReadOptions(most_cells=sys.maxsize))

@@ -67,7 +67,12 @@ def array_items(
         try:  # a single item
             return make(array, options.expected_axes.replace("N", ""), source=name, **details)
         except DataError:
-            raise error from None
+            raise DataError(
+                f"with the axes {options.expected_axes} of the training data: {error.message}",
+                source=name,
+                hint=error.hint,
+                suggestion=error.suggestion,
+            ) from None
 
 
 def one_array(items: Items) -> np.ndarray:

@@ -19,15 +19,29 @@ def opened(content: Content) -> IO[bytes]:
     return io.BytesIO(content) if isinstance(content, bytes) else open(content, "rb")
 
 
-def read_standard_input(file: IO[bytes] | None = None) -> bytes:
-    """Return what comes on standard input, or from another file; DataError where it is closed or too much."""
-    if file is None and sys.stdin is None:
-        raise DataError("is closed", source=STANDARD_INPUT)
-    file, content, budget = (
-        file or sys.stdin.buffer,
-        io.BytesIO(),
-        Budget(STANDARD_INPUT, "write it to a file first", "has"),
-    )
+def content_of(source: str, stdin: IO[bytes] | None = None) -> tuple[Content, str]:
+    """Return the content that a source names, and what messages call it.
+
+    Standard input (``"-"``) and pipes, which can be read only once, are read to their end: DataError where standard
+    input is closed, or where they hold too much.
+    """
+    if source == "-":
+        if stdin is None and sys.stdin is None:
+            raise DataError("is closed", source=STANDARD_INPUT)
+        return _read_stream(stdin or sys.stdin.buffer, STANDARD_INPUT), STANDARD_INPUT
+    if is_stream(source):
+        with open(source, "rb") as file:
+            return _read_stream(file, source), source
+    return Path(source), source
+
+
+def is_stream(source: str) -> bool:
+    """Return whether a source can be read only once: standard input or a pipe."""
+    return source == "-" or Path(source).is_fifo()
+
+
+def _read_stream(file: IO[bytes], name: str) -> bytes:
+    content, budget = io.BytesIO(), Budget(name, "write it to a file first", "has")
     while block := file.read(_BLOCK):
         budget.take(len(block))
         content.write(block)

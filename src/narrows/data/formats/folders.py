@@ -22,7 +22,7 @@ def read(content: Content, name: str, options: ReadOptions) -> Items:
 def write(items: Items, folder: Path, name: str = "") -> None:
     """Write a file for each item, under its own name where it has one; other files in the folder stay."""
     module, _ = _member_format(items)
-    for index, path in enumerate(output_paths(items, folder)):
+    for index, path in enumerate(output_paths(items, atomic.without_link(folder))):
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic.replacing(path) as temporary, open(temporary, "wb") as file:
             module.write(items.select([index]), file, path.name.lower())

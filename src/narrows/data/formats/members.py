@@ -180,7 +180,16 @@ def _entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
 
 
 def _by_name(paths: dict[str, Path]) -> list[File]:
-    return [File(name, str(paths[name]), functools.partial(Path, paths[name])) for name in sorted(paths, key=_natural)]
+    return [
+        File(name, str(paths[name]), functools.partial(_regular, paths[name])) for name in sorted(paths, key=_natural)
+    ]
+
+
+def _regular(path: Path) -> Path:
+    """Return a path; DataError where it is a pipe or a device, for which a decoder might wait forever."""
+    if path.exists() and not path.is_file():
+        raise DataError("is no regular file")
+    return path
 
 
 def _is_member(name: str) -> bool:
