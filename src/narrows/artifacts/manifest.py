@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from narrows.artifacts.schema import from_document, typed
+from msgspec import Meta
+
+from narrows.artifacts.schema import Amount, Count, Size, Text, Word, from_document, typed
 
 CHECKPOINT_FORMAT = 2  # 1, of version 0.1.0, states neither its format nor the tool
 
@@ -41,22 +43,22 @@ class TrainingRecord:
         Facts of one tool alone, such as the name of the loss.
     """
 
-    data: str
-    items: int
-    rate: int | None
-    device: str
-    batch_size: int
-    learning_rate: float
-    seed: int
-    seconds: float
-    steps: int
+    data: Text
+    items: Count
+    rate: Size | None
+    device: Word
+    batch_size: Size
+    learning_rate: Amount
+    seed: Count
+    seconds: Amount
+    steps: Count
     held_out_loss: float
     mean_loss: float
-    attempts: int
+    attempts: Count
     complete: bool
     history: dict[str, list[float]]
-    minutes: float | None = None
-    epochs: int | None = None
+    minutes: Amount | None = None
+    epochs: Size | None = None
     details: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -108,10 +110,10 @@ _NULLABLE = ("rate",)
 class _KnownDetails:
     """Details that this package reads."""
 
-    loss: str | None = None
+    loss: Word | None = None
     noisy_loss: float | None = None
     within: tuple[float, float] | None = None
-    bits: int | None = None
+    bits: Annotated[int, Meta(ge=1, le=64)] | None = None
 
 
 _DETAILS = tuple(_KnownDetails.__dataclass_fields__)
@@ -128,19 +130,19 @@ def check_history(history: Any) -> None:
 class _IdentityFacts:
     """What every checkpoint says of its training."""
 
-    items: int
-    seed: int
-    minutes: float | None = None
-    epochs: int | None = None
-    tool: str | None = None
+    items: Count
+    seed: Count
+    minutes: Amount | None = None
+    epochs: Size | None = None
+    tool: Word | None = None
 
 
 @dataclass(frozen=True)
 class _StateFacts:
     """What every checkpoint says of where its training stands."""
 
-    step: int
-    seconds: float
+    step: Count
+    seconds: Amount
     history: dict[str, list[float]]
     best: float | None = None
 
@@ -178,7 +180,7 @@ class CheckpointManifest:
         KeyError, TypeError or ValueError
             If the document is not one, or of a newer format.
         """
-        if typed(int, document.get("format", 1)) > CHECKPOINT_FORMAT:
+        if typed(Size, document.get("format", 1)) > CHECKPOINT_FORMAT:
             raise ValueError(f"of format {document['format']}; this version reads up to {CHECKPOINT_FORMAT}")
         identity, state = dict(document["identity"]), dict(document["state"])
         for record, facts in ((_IdentityFacts, identity), (_StateFacts, state)):

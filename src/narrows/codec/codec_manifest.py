@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from narrows import __version__
 from narrows.artifacts.manifest import TrainingRecord
-from narrows.artifacts.schema import from_document, typed
+from narrows.artifacts.schema import Size, Word, from_document, typed
 from narrows.codec.coding_plan import Grid
 from narrows.codec.entropy.design import Design
 from narrows.data import Scaling
@@ -96,8 +96,8 @@ class CodecManifest:
         return cls(
             grid=Grid.from_dict(document["grid"]),
             scaling=Scaling.from_dict(document["scaling"]),
-            axes=typed(str, document["axes"]),
-            item_shape=typed(tuple[int, ...] | None, document["shape"]),
+            axes=typed(Word, document["axes"]),
+            item_shape=typed(tuple[Size, ...] | None, document["shape"]),
             design=CodecDesign(
                 designs["lossless"],
                 designs["lossy"],
@@ -105,5 +105,5 @@ class CodecManifest:
                 Architecture.from_dict(document["architecture"]),
             ),
             training=TrainingRecord.from_dict(document["training"]),
-            written_by=typed(str, document["narrows"]),
+            written_by=typed(Word, document["narrows"]),
         )

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from narrows.artifacts.schema import Number, Word, from_document
 from narrows.data.items import Items
 from narrows.errors import DataError, FormatError
 
@@ -42,11 +43,11 @@ class Scaling:
     """
 
     kind: Literal["range", "standard"]
-    dtype: str
-    low: float = 0.0
-    high: float = 1.0
-    mean: tuple[float, ...] = ()
-    scale: tuple[float, ...] = ()
+    dtype: Word
+    low: Number = 0.0
+    high: Number = 1.0
+    mean: tuple[Number, ...] = ()
+    scale: tuple[Number, ...] = ()
 
     def __post_init__(self) -> None:
         """Check the fields."""
@@ -139,10 +140,8 @@ class Scaling:
     def from_dict(cls, document: dict[str, Any]) -> "Scaling":
         """Return the scaling of a document that `to_dict` returned; FormatError for any other."""
         try:
-            mean, scale = (tuple(float(value) for value in document[name]) for name in ("mean", "scale"))
-            low, high = float(document["low"]), float(document["high"])
-            return cls(document["kind"], str(document["dtype"]), low, high, mean, scale)
-        except (KeyError, TypeError, ValueError) as error:
+            return from_document(cls, document)
+        except (AttributeError, TypeError, ValueError) as error:
             raise FormatError(f"scaling of the data: {error}") from None
 
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from torch import Tensor
 
-from narrows.artifacts.schema import typed
+from narrows.artifacts.schema import Word, typed
 from narrows.data import Columns, Items
 from narrows.data.memory import allocate
 from narrows.data.tables import frames as tables
@@ -50,7 +50,7 @@ class AutoencoderManifest(ModelManifest):
     @classmethod
     def fields_from(cls, document: Mapping[str, Any], columns: Columns | None) -> dict[str, Any]:
         """Return the fields that the tool adds, from a document."""
-        typed(str, document["training"]["loss"])
+        typed(Word, document["training"]["loss"])
         return {"features": None if columns is None else Features.from_dict(document["table"], columns)}
 
     def check_fits(self, tensors: dict[str, np.ndarray]) -> None:
@@ -305,7 +305,8 @@ class AutoencoderModel(TrainedModel):
         if architecture.flat and shape != architecture.shape:
             raise DataError(f"items of shape {shape}: the codes of this model are for {architecture.shape} alone")
         try:
-            rows = np.asarray(codes, str(self._precision()).removeprefix("torch."))
+            with np.errstate(over="ignore"):  # to infinity, which is refused
+                rows = np.asarray(codes, str(self._precision()).removeprefix("torch."))
         except (TypeError, ValueError) as error:
             raise DataError(f"codes are rows of numbers ({error})") from None
         expected = self.code_size(shape)

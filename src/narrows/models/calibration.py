@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from narrows.artifacts.schema import Amount, from_document
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -28,9 +30,9 @@ class Calibration:
     [0.4000000059604645, 1.0]
     """
 
-    expected: tuple[float, ...]
-    measured: tuple[float, ...]
-    within: tuple[float, float]
+    expected: tuple[Amount, ...]
+    measured: tuple[Amount, ...]
+    within: tuple[Amount, Amount]
 
     def __call__(self, expected: np.ndarray) -> np.ndarray:
         """Return calibrated deviations, float32, for predicted ones of any shape; beyond the largest, in proportion."""
@@ -45,9 +47,8 @@ class Calibration:
 
     @classmethod
     def from_dict(cls, document: dict[str, Any]) -> "Calibration":
-        """Return the calibration that `to_dict` wrote; KeyError, TypeError or ValueError where the document is none."""
-        expected, measured, (one, two) = (map(float, document[name]) for name in ("expected", "measured", "within"))
-        self = cls(tuple(expected), tuple(measured), (one, two))
+        """Return the calibration that `to_dict` wrote; TypeError or ValueError where the document is none."""
+        self = from_document(cls, document)
         if len(self.expected) != len(self.measured) or not self.expected:
             raise ValueError(f"calibration of {len(self.expected)} and {len(self.measured)} deviations")
         return self

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from narrows.artifacts import atomic
+from narrows.artifacts.schema import Size, Text, from_document
 from narrows.data import Items
 from narrows.data.conversion import convert
 from narrows.data.formats import ReadOptions, find_by_name, find_format, identify, npz
@@ -167,24 +168,48 @@ def read_codes(source: str) -> Codes:
         if table.ndim != 2:
             raise DataError(f"{name}: an array of shape {table.shape}; codes are rows, of shape (items, numbers)")
         return Codes(table, source=name)
-    contents = npz.read_arrays(content, name)
-    missing = [key for key in ("codes", "lengths") if key not in contents]
-    if missing:
-        raise DataError(f"{name}: not an .npz that encode wrote: it has no array {missing[0]!r}")
-    codes, lengths = contents["codes"], contents["lengths"]
-    shapes, names = contents.get("shapes"), contents.get("names")
-    forms = {"codes": ("fiu", 1), "lengths": ("iu", 1), "shapes": ("iu", 2), "names": ("U", 1)}
-    found = {key: contents[key] for key in forms if key in contents}
-    known = all(array.dtype.kind in forms[key][0] and array.ndim == forms[key][1] for key, array in found.items())
-    counts = {numbers.shape[:1] for numbers in (lengths, shapes, names) if numbers is not None}
-    # No length beyond that of the codes, so that their sum cannot overflow.
-    fitting = known and ((lengths > 0) & (lengths <= len(codes))).all() and lengths.sum() == len(codes)
-    if not fitting or len(counts) > 1 or (shapes is not None and not (shapes > 0).all()):
-        raise DataError(f"{name}: not an .npz that encode wrote: its arrays do not fit together")
-    rows: np.ndarray | list[np.ndarray] = np.split(codes, np.cumsum(lengths)[:-1])
-    if (lengths == lengths[0]).all() and (shapes is None or (shapes == shapes[0]).all()):
-        rows = codes.reshape(len(lengths), -1)
-    return Codes(rows, shapes, None if names is None else names.tolist(), name)
+    return _from_contents(npz.read_arrays(content, name), name)
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """What an .npz says of the codes in it, which are one after the other: their lengths, and shapes and names."""
+
+    lengths: tuple[Size, ...]
+    shapes: tuple[tuple[Size, ...], ...] | None = None
+    names: tuple[Text, ...] | None = None
+
+    def __post_init__(self) -> None:
+        """Check that each is there as often as the others."""
+        if any(each is not None and len(each) != len(self.lengths) for each in (self.shapes, self.names)):
+            raise ValueError("its arrays do not fit together")
+
+
+_ARRAYS = {"codes": ("fiu", 1), "lengths": ("iu", 1), "shapes": ("iu", 2), "names": ("U", 1)}  # kinds and axes
+
+
+def _from_contents(contents: dict[str, np.ndarray], name: str) -> Codes:
+    """Return the codes in the arrays of an .npz; `_contents` is the inverse. DataError for other arrays."""
+    found = {key: contents[key] for key in _ARRAYS if key in contents}
+    try:
+        for key, array in found.items():
+            kinds, axes = _ARRAYS[key]
+            if array.dtype.kind not in kinds or array.ndim != axes:
+                raise ValueError(f"its array {key!r} is {array.dtype} of shape {array.shape}")
+        codes = found.pop("codes", None)
+        if codes is None:
+            raise ValueError("it has no array 'codes'")
+        layout = from_document(_Layout, {key: array.tolist() for key, array in found.items()})
+        if sum(layout.lengths) != len(codes):
+            raise ValueError("its arrays do not fit together")
+    except ValueError as error:
+        raise DataError(f"not an .npz that encode wrote: {error}", source=name) from None
+    lengths, shapes = layout.lengths, layout.shapes
+    if len(set(lengths)) == 1 and (shapes is None or len(set(shapes)) == 1):
+        rows: np.ndarray | list[np.ndarray] = codes.reshape(len(lengths), -1)
+    else:
+        rows = np.split(codes, np.cumsum(lengths)[:-1])
+    return Codes(rows, found.get("shapes"), None if layout.names is None else list(layout.names), name)
 
 
 def _contents(codes: Codes) -> dict[str, np.ndarray]:

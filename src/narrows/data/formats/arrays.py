@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from narrows.artifacts.schema import Shape, typed
 from narrows.data.axes import layout_of, notes_on_guess
 from narrows.data.formats import ReadOptions
 from narrows.data.formats.content import Content, size
@@ -13,8 +14,6 @@ from narrows.data.items import Items
 from narrows.data.mapped_files import map_file
 from narrows.data.memory import fits
 from narrows.errors import DataError
-
-_MOST_AXES = 64  # as NumPy has it
 
 
 def map_array(
@@ -25,8 +24,10 @@ def map_array(
     A file that fits is read rather than mapped, since a map crashes where another program cuts the file off meanwhile.
     Raises DataError where the file is longer or shorter than its header says.
     """
-    if len(shape) > _MOST_AXES or any(isinstance(length, bool) or length < 0 for length in shape):
-        raise DataError(f"its header promises the impossible shape {shape}", source=name)
+    try:
+        shape = typed(Shape, shape)
+    except ValueError:
+        raise DataError(f"its header promises the impossible shape {shape}", source=name) from None
     found = size(source) - offset
     expected = math.prod(shape) * dtype.itemsize
     if expected == 0:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any, Self
 
+from narrows.artifacts.schema import Number, Text, Word, typed
 from narrows.errors import ParameterError
 
 Mark = float | str
@@ -148,5 +149,8 @@ class CellText:
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Self:
         """Return what `to_dict` wrote; KeyError, TypeError or ValueError where the document is another."""
-        marks = MissingMarks.parse([*document["missing"], dict(document["missing_in"])])
-        return cls(marks, tuple(map(str, document["keep_na"])), document["decimal"], document["thousands"])
+        everywhere = typed(tuple[Number | Text, ...], document["missing"])
+        by_column = typed(dict[str, tuple[Number | Text, ...]], document["missing_in"])
+        keep_na = typed(tuple[Text, ...], document["keep_na"])
+        separators = (typed(Word, document[name]) for name in ("decimal", "thousands"))
+        return cls(MissingMarks.parse([*everywhere, by_column]), keep_na, *separators)

@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from narrows.artifacts.schema import Number, Text, Word, from_document
 from narrows.errors import DataError, FormatError
 
 Kind = Literal["number", "integer", "boolean", "category", "date"]
@@ -49,13 +50,13 @@ class Column:
     [42.0, 120.0, nan]
     """
 
-    name: str
+    name: Text
     kind: Kind
-    dtype: str
+    dtype: Word
     categories: tuple[Category, ...] = ()
     ordered: bool = False
-    low: float | None = None
-    high: float | None = None
+    low: Number | None = None
+    high: Number | None = None
     date_only: bool = False
 
     def __post_init__(self) -> None:
@@ -185,14 +186,9 @@ class Columns:
         try:
             if any(set(each) != _KEYS for each in document):
                 raise ValueError(f"expected {', '.join(sorted(_KEYS))} of each")
-            for each in document:
-                if not isinstance(each["ordered"], bool) or not isinstance(each["whole"], bool):
-                    raise TypeError("ordered and whole are true or false")
-            fields = [
-                {**each, "categories": tuple(each["categories"]), "date_only": each["whole"]} for each in document
-            ]
-            return cls(tuple(Column(**{name: each[name] for name in each if name != "whole"}) for each in fields))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            fields = ({"date_only" if key == "whole" else key: each[key] for key in each} for each in document)
+            return cls(tuple(from_document(Column, each) for each in fields))
+        except (TypeError, ValueError) as error:
             raise FormatError(str(error), source="columns of the table") from None
 
 

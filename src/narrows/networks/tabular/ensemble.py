@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from narrows.artifacts.schema import from_document
+from narrows.artifacts.schema import Count, Size, from_document
 from narrows.networks.restoration.mixture import N_COMPONENTS, N_PARAMETERS, Mixture
 from narrows.networks.stored_names import StoredNames
 from narrows.networks.tabular.factor_analysis import FactorAnalysis
@@ -43,14 +43,19 @@ class TableArchitecture:
         How many perceptrons, and the units of a layer of each.
     """
 
-    sizes: tuple[int, ...]
-    transformed: tuple[int, ...]
-    knots: int
-    factors: int
-    members: int
-    width: int
-    shape: tuple[int, ...] = ()
+    sizes: tuple[Size, ...]
+    transformed: tuple[Count, ...]
+    knots: Count
+    factors: Count
+    members: Size
+    width: Size
+    shape: tuple[Size, ...] = ()
     ranged: bool = False
+
+    def __post_init__(self) -> None:
+        """Check that the transformed columns are there."""
+        if any(column >= len(self.sizes) for column in self.transformed):
+            raise ValueError(f"transformed columns {self.transformed} of {len(self.sizes)}")
 
     @property
     def channels(self) -> int:
