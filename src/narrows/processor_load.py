@@ -1,5 +1,6 @@
 """How busy the machine is with other programs; nothing here imports torch."""
 
+import os
 import time
 
 LOOKS, PAUSE = 5, 0.0005
@@ -24,3 +25,10 @@ def running_threads(own: int = 1) -> int:
             return 0
         time.sleep(PAUSE)
     return min(looks)
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use: those it may run on, or fewer by ``OMP_NUM_THREADS``."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    return min(cores, int(wanted)) if wanted.isdecimal() and int(wanted) > 0 else cores

@@ -7,11 +7,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from narrows.codec.entropy.context_model import ContextModel
 from narrows.codec.entropy.design import Design
 from narrows.codec.entropy.interlaced import InterlacedCoder
-
-CPU = torch.device("cpu")
+from narrows.codec.learning.context_model import ContextModel
 
 
 def design(alphabet: Any, axes: int, channels: int, top: int = 0, cells: tuple[int, ...] = (), **more: Any) -> Design:
@@ -34,7 +32,7 @@ def model(design: Design, seed: int = 0) -> ContextModel:
 
 
 def interlaced(design: Design, seed: int = 0) -> InterlacedCoder:
-    return InterlacedCoder(design, model(design, seed).tensors(), CPU)
+    return InterlacedCoder(design, model(design, seed).tensors())
 
 
 def contents(rng: np.random.Generator, shape: tuple[int, ...], most: int) -> Iterator[tuple[str, np.ndarray]]:

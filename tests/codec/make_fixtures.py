@@ -17,8 +17,7 @@ import numpy as np
 import torch
 
 from narrows import Codec
-from narrows.codec import codec_training
-from narrows.codec.learning import design_networks
+from narrows.codec.learning.objective import design_networks
 from narrows.codec.model import CodecModel
 from narrows.data import Items
 
@@ -49,7 +48,7 @@ def small(*given: object) -> object:
 
 
 def train(name: str, training: np.ndarray, axes: str) -> None:
-    with patch.object(codec_training, "design_networks", small):
+    with patch.object(training, "design_networks", small):
         codec = Codec(epochs=3, axes=axes, device="cpu").fit(training)
     tensors = {
         each: np.round(tensor * GRAIN) / np.float32(GRAIN) if tensor.dtype.kind == "f" else tensor

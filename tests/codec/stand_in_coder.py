@@ -4,7 +4,6 @@ import zlib
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from narrows.codec.coder import CodedItems
 from narrows.codec.transforms.quantiser import Quantiser
@@ -30,7 +29,7 @@ class Coder:
         assert len(exceptions) == 0
         steps = np.diff(k.reshape(len(k), -1), axis=1, prepend=0).astype(np.int32)
         bits = np.array([8 * len(zlib.compress(item.tobytes())) for item in steps])
-        return CodedItems(zlib.compress(steps.tobytes()), bits, torch.from_numpy(k))
+        return CodedItems(zlib.compress(steps.tobytes()), bits, k)
 
     def decode(self, plan, payload, shape, level=0):
         self.decoded.append((shape, level))
@@ -39,7 +38,7 @@ class Coder:
         except (zlib.error, ValueError) as error:
             raise FormatError(f"a payload that does not fit ({error})") from None
         spatial = 2 if len(shape) > 2 else 1
-        return torch.from_numpy(k[(slice(None), *[slice(None, None, 2**level)] * spatial)].copy())
+        return k[(slice(None), *[slice(None, None, 2**level)] * spatial)].copy()
 
     def values(self, plan, indices, shape, level=0):
-        return plan.quantiser.values(indices.numpy())
+        return plan.quantiser.values(indices)

@@ -5,10 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 from narrows.artifacts import lookup
-from narrows.codec import archive, chunk, rate_control
+from narrows.codec import archive, chunk, parallel, rate_control
 from narrows.codec.archive import Archive
 from narrows.codec.chunk import MOST_ITEMS, MOST_VALUES, chunks_of
 from narrows.codec.container.archive_file import ArchiveReader
@@ -25,11 +24,8 @@ SIZES = [(12, 12), (9, 14), (12, 12), (1, 1), (40, 3)]
 
 
 @pytest.fixture(params=[1, 3])
-def threads(request):
-    before = torch.get_num_threads()
-    torch.set_num_threads(request.param)
-    yield request.param
-    torch.set_num_threads(before)
+def threads(request, monkeypatch):
+    monkeypatch.setattr(parallel, "usable_cores", lambda: request.param)
 
 
 def pictures(sizes, dtype=np.uint8):
@@ -75,14 +71,11 @@ def test_items_come_back(items, threads):
     assert (found.axes, found.uniform, found.names, found.skipped) == (items.axes, items.uniform, None, [])
 
 
-def test_the_bytes_do_not_depend_on_the_cores():
+def test_the_bytes_do_not_depend_on_the_cores(monkeypatch):
     blobs = []
-    before = torch.get_num_threads()
-    for threads in (1, 2, 5):
-        torch.set_num_threads(threads)
+    for cores in (1, 2, 5):
+        monkeypatch.setattr(parallel, "usable_cores", lambda cores=cores: cores)
         blobs.append(blob_of(uniform()))
-        assert torch.get_num_threads() == threads
-    torch.set_num_threads(before)
     assert blobs[0] == blobs[1] == blobs[2]
 
 

@@ -6,7 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from narrows.codec.entropy.integer_network import INPUT_UNIT, LARGEST, LIMIT, ExactPredictor, Predictor, shifted
+from narrows.codec.entropy.exact_predictor import INPUT_UNIT, LARGEST, ExactPredictor, shifted
+from narrows.codec.learning.predictor import LIMIT, Predictor
 
 GROUPS = {"a": 0, "b": 1}
 
@@ -49,39 +50,39 @@ def in_integers(tensors, key, windows, place, step):
 @given(st.integers(0, 999), st.floats(0.001, 40), st.sampled_from("ab"), st.booleans())
 def test_exact_sums_equal_integer_arithmetic(seed, scale, key, extreme):
     tensors = predictor(seed, scale).tensors()
-    exact = ExactPredictor(tensors, GROUPS, torch.device("cpu"))
+    exact = ExactPredictor(tensors, GROUPS)
     rng = np.random.default_rng(seed)
     windows = rng.integers(-LARGEST, LARGEST + 1, (50, 40 if key == "a" else 0))
     if extreme:
         windows = np.sign(windows) * LARGEST
     place = rng.integers(0, 3, 50)
     wanted, largest = in_integers(tensors, key, windows, place, 1)
-    found = exact(key, torch.from_numpy(windows).float(), torch.from_numpy(place), 1)
-    assert (found.numpy() == wanted).all()
+    found = exact(key, windows.astype(np.float32), place, 1)
+    assert (found == wanted).all()
     assert largest < LIMIT
     order = rng.permutation(50)
-    again = exact(key, torch.from_numpy(windows[order]).float(), torch.from_numpy(place[order]), 1)
-    assert torch.equal(again, found[order])
+    again = exact(key, windows[order].astype(np.float32), place[order], 1)
+    assert np.array_equal(again, found[order])
 
 
 @pytest.mark.parametrize("key", ["a", "b"])
 def test_exact_perceptrons_are_near_the_trained_ones(key):
     made = predictor(0, 0.15)
-    exact = ExactPredictor(made.tensors(), GROUPS, torch.device("cpu"))
+    exact = ExactPredictor(made.tensors(), GROUPS)
     windows = torch.from_numpy(np.random.default_rng(0).integers(-255, 256, (200, 40 if key == "a" else 0))).float()
     place, step = torch.zeros(200, dtype=torch.long), torch.ones(200, dtype=torch.long)
     with torch.no_grad():
         trained = made.rest(GROUPS[key], made.first(key, windows / INPUT_UNIT, place, step))
-    assert (exact(key, windows, place, 1) / 256 - trained).abs().max() < 0.2
+    assert np.abs(exact(key, windows.numpy(), place.numpy(), 1) / 256 - trained.numpy()).max() < 0.2
 
 
 @given(st.integers(-(2**24), 2**24), st.integers(-4, 16))
 def test_shifting_rounds_halves_up(number, places):
     if places <= 0:
-        assert shifted(torch.tensor([float(number >> 8)]), places).item() == (number >> 8) * 2**-places
+        assert shifted(np.array([number >> 8], np.float32), places).item() == (number >> 8) * 2**-places
     else:
         number = max(min(number, LIMIT), -LIMIT)
-        assert shifted(torch.tensor([float(number)]), places).item() == (number + (1 << (places - 1))) >> places
+        assert shifted(np.array([number], np.float32), places).item() == (number + (1 << (places - 1))) >> places
 
 
 @pytest.mark.parametrize("scale", [1e4, float("nan"), float("inf")])
@@ -98,7 +99,7 @@ def test_weights_too_large_are_refused_where_they_are_read(name):
     most = {np.dtype(np.int16): 2**15 - 1, np.dtype(np.int32): 2**30}
     tensors[name] = np.full_like(tensors[name], most[tensors[name].dtype])
     with pytest.raises(ValueError, match="exact"):
-        ExactPredictor(tensors, GROUPS, torch.device("cpu"))
+        ExactPredictor(tensors, GROUPS)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.uint8, np.bool_])
@@ -106,16 +107,16 @@ def test_weights_that_are_no_integers_are_refused(dtype):
     tensors = predictor(0).tensors()
     tensors["place"] = tensors["place"].astype(dtype)
     with pytest.raises(ValueError, match="no integers"):
-        ExactPredictor(tensors, GROUPS, torch.device("cpu"))
+        ExactPredictor(tensors, GROUPS)
 
 
 @pytest.mark.parametrize("name", ["first.a.weight", "rest.0.0.weight", "rest.1.1.bias", "place", "step"])
 def test_weights_of_other_shapes_are_refused(name):
     tensors = predictor(0).tensors()
-    exact = ExactPredictor(tensors, GROUPS, torch.device("cpu"))
+    exact = ExactPredictor(tensors, GROUPS)
     exact.check({"a": 40, "b": 0}, places=3, steps=2, outputs=5)
     with pytest.raises(ValueError, match="other shapes"):
         exact.check({"a": 41, "b": 0}, places=3, steps=2, outputs=5)
     tensors[name] = np.zeros((*tensors[name].shape[:-1], tensors[name].shape[-1] + 1), tensors[name].dtype)
     with pytest.raises(ValueError, match=r"other shapes|broadcast"):
-        ExactPredictor(tensors, GROUPS, torch.device("cpu")).check({"a": 40, "b": 0}, 3, 2, 5)
+        ExactPredictor(tensors, GROUPS).check({"a": 40, "b": 0}, 3, 2, 5)

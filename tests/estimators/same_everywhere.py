@@ -18,24 +18,24 @@ def digest(array):
     return hashlib.sha256(repr((array.dtype.str, array.shape)).encode() + array.tobytes()).hexdigest()
 
 
-def digests(folder):
+def digests(folder, device="cpu"):
     """Of all that must be the same on every machine, by name."""
     found = {}
-    for model in sorted(folder.glob("*.safetensors")):
-        codec, items = narrows.load(model), np.load(model.with_suffix(".npy"))
+    for model in sorted(Path(folder).glob("*.safetensors")):
+        codec, items = narrows.load(model).set_params(device=device), np.load(model.with_suffix(".npy"))
         for name, demand in EXACT.items():
             blob = codec.compress(items, **demand)
             found[f"{model.stem} {name} bytes"] = hashlib.sha256(blob).hexdigest()
             found[f"{model.stem} {name} values"] = digest(codec.decompress(blob))
         lossy = codec.decompress(model.with_suffix(".narrow").read_bytes())
         found[f"{model.stem} values of another machine's file"] = digest(lossy)
-        coder = codec.model_.coder
-        grid = coder.network.code_shapes(items.shape[1:])[0][1:]
+        coder = codec.model_.on(device).coder
+        grid = coder.network.grid(items.shape[1:])
         payload = SymbolDecoder(model.with_suffix(".latents").read_bytes())
-        symbols = coder.latents.decode(payload, len(items), tuple(grid), int(ENTRY), 1)
-        found[f"{model.stem} symbols of another machine's latent path"] = digest(symbols.cpu().numpy())
+        symbols = coder.latents.decode(payload, len(items), grid, int(ENTRY), 1)
+        found[f"{model.stem} symbols of another machine's latent path"] = digest(symbols)
     return found
 
 
 if __name__ == "__main__":
-    print(json.dumps(digests(Path(sys.argv[1]))))
+    print(json.dumps(digests(*sys.argv[1:])))

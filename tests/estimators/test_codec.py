@@ -14,7 +14,7 @@ import narrows
 from narrows import Codec, data, load
 from narrows.codec.archive import Archive
 from narrows.codec.container.archive_file import ArchiveReader
-from narrows.codec.learning import CodecObjective
+from narrows.codec.learning.objective import CodecObjective
 from narrows.errors import DataError, FormatError, ParameterError, TrainingError
 
 from .codecs import AXES, codec, items_like, training_data

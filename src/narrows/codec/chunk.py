@@ -76,7 +76,7 @@ def encode_chunk(coder: Coder, plan: CodingPlan, items: Sequence[np.ndarray]) ->
         values.append(exceptions.values)
         before += x[is_coded].size
         if plan.path == "latent":
-            indices.append(coded.indices.cpu().numpy())
+            indices.append(coded.indices)
         else:
             found = coder.values(plan, coded.indices, x[is_coded].shape)
             exceptions.put_into(found)
@@ -156,7 +156,7 @@ def decode_chunk(
         if any(index in wanted for index in members):
             _check_memory(math.prod(shape) >> spatial * level, FormatError)
             indices = coder.decode(plan, content, shape, level)
-            covered.append(indices.cpu().numpy())
+            covered.append(indices)
             x = coder.values(plan, indices, shape, level)
             _put(exceptions.between(before, before + math.prod(shape)), x, shape, spatial, level)
             for index, item in zip(members, x, strict=True):

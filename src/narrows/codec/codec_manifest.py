@@ -9,9 +9,9 @@ from narrows.artifacts.manifest import TrainingRecord
 from narrows.artifacts.schema import Size, Word, from_document, typed
 from narrows.codec.coding_plan import Grid
 from narrows.codec.entropy.design import Design
+from narrows.codec.transforms.latent import LatentArchitecture
 from narrows.data import Scaling
 from narrows.data.axes import layout_of
-from narrows.networks import Architecture
 
 
 @dataclass(frozen=True)
@@ -24,14 +24,14 @@ class CodecDesign:
         Context models of the pixel path; one model serves both where they are equal.
     latent : Design
         Context model of the latent path.
-    architecture : Architecture
+    architecture : LatentArchitecture
         Encoder and decoder of the latent path.
     """
 
     lossless: Design
     lossy: Design
     latent: Design
-    architecture: Architecture
+    architecture: LatentArchitecture
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class CodecManifest:
                 designs["lossless"],
                 designs["lossy"],
                 designs["latent"],
-                Architecture.from_dict(document["architecture"]),
+                LatentArchitecture.from_dict(document["architecture"]),
             ),
             training=TrainingRecord.from_dict(document["training"]),
             written_by=typed(Word, document["narrows"]),

@@ -4,8 +4,6 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from narrows.codec.coding_plan import CodingPlan, Grid
 from narrows.codec.container.fields import Fields
@@ -13,12 +11,12 @@ from narrows.codec.entropy.interlaced import EncodeRequest, InterlacedCoder
 from narrows.codec.entropy.range_coder import SymbolDecoder, SymbolEncoder
 from narrows.codec.transforms.dequantiser import ExactDequantiser
 from narrows.codec.transforms.latent import indices, step_of
+from narrows.codec.transforms.latent_network import LatentNetwork
 from narrows.codec.transforms.quantiser import LARGEST_STEP, Quantiser
 from narrows.data import Scaling
-from narrows.networks import Network, cut
-from narrows.training.batches import Scale
 
 STEPS_PER_OCTAVE = 4  # of the pixel path's tables of steps
+DECODED_AT_ONCE = 2**21  # values, on the latent path
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,13 +29,13 @@ class CodedItems:
         The range coder's bytes.
     bits : ndarray of shape (n,)
         The cost of each item.
-    indices : integer tensor of shape (n, C, *S)
+    indices : int32 array of shape (n, C, *S)
         What the payload holds: indices of quantised values or latents.
     """
 
     payload: bytes
     bits: np.ndarray
-    indices: Tensor
+    indices: np.ndarray
 
 
 class Coder:
@@ -57,10 +55,8 @@ class Coder:
         Predicts where in its cell a value lies.
     latents : InterlacedCoder
         Context model of the latent path.
-    network : Network
+    network : LatentNetwork
         Encoder and decoder of the latent path.
-    device : torch.device
-        Where to compute.
     """
 
     def __init__(
@@ -71,10 +67,9 @@ class Coder:
         pixels: dict[str, InterlacedCoder],
         dequantiser: ExactDequantiser,
         latents: InterlacedCoder,
-        network: Network,
-        device: torch.device,
+        network: LatentNetwork,
     ) -> None:
-        self.grid, self.scaling, self.axes, self.device = grid, scaling, axes, device
+        self.grid, self.scaling, self.axes = grid, scaling, axes
         self.pixels, self.dequantiser, self.latents, self.network = pixels, dequantiser, latents, network
         self.has_channels, self.channels = axes.endswith("C"), network.architecture.channels
 
@@ -135,11 +130,9 @@ class Coder:
         """Encode items (n, *S[, C]) of one shape."""
         encoder = SymbolEncoder()
         if plan.path == "latent":
-            z = self.network.encode(self._scale(x.dtype)(torch.from_numpy(np.ascontiguousarray(x)).to(self.device)))[0]
-            steps = torch.full((len(z),), step_of(plan.entry, self.scaling.is_range), device=self.device)
-            k, costs = self.latents.encode(
-                encoder, EncodeRequest(indices(z, steps).to(torch.int32)), int(plan.entry), 1
-            )
+            z = self.network.encode(self._channels_first(self.scaling.forward(x)))
+            request = EncodeRequest(indices(z, step_of(plan.entry, self.scaling.is_range)))
+            k, costs = self.latents.encode(encoder, request, int(plan.entry), 1)
             return CodedItems(encoder.payload(), costs, k)
         model, step = self._interlaced(plan.quantiser), plan.quantiser.step
         request = EncodeRequest(self._channels_first(plan.quantiser.indices(x)[0]))
@@ -150,7 +143,7 @@ class Coder:
         k, costs = model.encode(encoder, request, int(plan.entry), int(step) if self.grid.whole else 1)
         return CodedItems(encoder.payload(), costs, k)
 
-    def decode(self, plan: CodingPlan, payload: bytes, shape: tuple[int, ...], level: int = 0) -> Tensor:
+    def decode(self, plan: CodingPlan, payload: bytes, shape: tuple[int, ...], level: int = 0) -> np.ndarray:
         """Return the indices of items of a shape (n, *S[, C]); FormatError if corrupt.
 
         Of quantised values only every ``2**level``-th along a spatial axis.
@@ -158,19 +151,18 @@ class Coder:
         n, spatial = shape[0], self._spatial(shape)
         decoder = SymbolDecoder(payload)
         if plan.path == "latent":
-            grid = self.network.code_shapes(spatial)[0][1:]
-            return self.latents.decode(decoder, n, tuple(grid), int(plan.entry), 1)
+            return self.latents.decode(decoder, n, self.network.grid(spatial), int(plan.entry), 1)
         size = int(plan.quantiser.step) if self.grid.whole else 1
         return self._interlaced(plan.quantiser).decode(decoder, n, spatial, int(plan.entry), size, level)
 
-    def values(self, plan: CodingPlan, indices: Tensor, shape: tuple[int, ...], level: int = 0) -> np.ndarray:
+    def values(self, plan: CodingPlan, indices: np.ndarray, shape: tuple[int, ...], level: int = 0) -> np.ndarray:
         """Return the values that indices of items of a shape (n, *S[, C]) stand for, coarse ones as `decode` does."""
         if plan.path == "pixel":
             return self._from_pixels(plan, indices, exact=level == 0)
         coarse = (slice(None, None, 2**level),) * len(self._spatial(shape))
         return self._from_latents(plan, indices, shape[1:])[(slice(None), *coarse)]
 
-    def _from_pixels(self, plan: CodingPlan, k: Tensor, exact: bool = True) -> np.ndarray:
+    def _from_pixels(self, plan: CodingPlan, k: np.ndarray, exact: bool = True) -> np.ndarray:
         """Return the values of indices (n, C, *S); without `exact` the middles of their cells."""
         quantiser, fraction = plan.quantiser, None
         if exact and quantiser.step != 1:
@@ -178,14 +170,11 @@ class Coder:
             fraction = self._channels_last(self.dequantiser(k, int(plan.entry), size))
         return quantiser.values(self._channels_last(k), fraction)
 
-    def _from_latents(self, plan: CodingPlan, k: Tensor, shape: tuple[int, ...]) -> np.ndarray:
-        spatial = self._spatial((1, *shape))
-        scale = self._scale(plan.quantiser.dtype)
-        parts = [
-            scale.inverse(cut(self.network.decode([part * step_of(plan.entry, self.scaling.is_range)]), spatial))
-            for part in torch.split(k.float(), max(1, 2**22 // math.prod(shape)))
-        ]
-        return np.concatenate(parts)
+    def _from_latents(self, plan: CodingPlan, k: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        spatial, at_once = self._spatial((1, *shape)), max(1, DECODED_AT_ONCE // math.prod(shape))
+        z = k.astype(np.float32) * np.float32(step_of(plan.entry, self.scaling.is_range))
+        parts = (self.network.decode(z[start : start + at_once], spatial) for start in range(0, len(z), at_once))
+        return np.concatenate([self.scaling.inverse(self._channels_last(x), plan.quantiser.dtype) for x in parts])
 
     def _spatial(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return the spatial part of a shape (n, *S[, C])."""
@@ -194,13 +183,8 @@ class Coder:
     def _interlaced(self, quantiser: Quantiser) -> InterlacedCoder:
         return self.pixels["lossless" if quantiser.whole and quantiser.step == 1 else "lossy"]
 
-    def _scale(self, dtype: np.dtype) -> Scale:
-        return Scale(replace(self.scaling, dtype=str(dtype)), self.axes, self.device)
+    def _channels_first(self, array: np.ndarray) -> np.ndarray:
+        return np.ascontiguousarray(np.moveaxis(array, -1, 1) if self.has_channels else array[:, None])
 
-    def _channels_first(self, array: np.ndarray) -> Tensor:
-        tensor = torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
-        return tensor.movedim(-1, 1).contiguous() if self.has_channels else tensor.unsqueeze(1)
-
-    def _channels_last(self, tensor: Tensor) -> np.ndarray:
-        tensor = tensor.movedim(1, -1) if self.has_channels else tensor.squeeze(1)
-        return np.ascontiguousarray(tensor.cpu().numpy())
+    def _channels_last(self, array: np.ndarray) -> np.ndarray:
+        return np.ascontiguousarray(np.moveaxis(array, 1, -1) if self.has_channels else array[:, 0])

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
-import torch
 
 from narrows.artifacts.description import describe_model, full_document
 from narrows.artifacts.manifest import TrainingRecord
@@ -22,17 +21,15 @@ from narrows.codec.container.archive_file import ArchiveReader, write_archive
 from narrows.codec.container.metadata import ArchiveMetadata
 from narrows.codec.container.mode import Mode
 from narrows.codec.decoding import CHECK_BYTES, ArchiveDecoder
-from narrows.codec.entropy.integer_network import part
+from narrows.codec.entropy.exact_predictor import part
 from narrows.codec.entropy.interlaced import InterlacedCoder
 from narrows.codec.parallel import ordered_parallel_map
 from narrows.codec.rate_control import choose_plan
 from narrows.codec.transforms.dequantiser import ExactDequantiser
+from narrows.codec.transforms.latent_network import LatentNetwork
 from narrows.data import Items, Scaling
 from narrows.data.units import check_unit
 from narrows.errors import DataError, FormatError
-from narrows.networks import Architecture, Network, build
-from narrows.training.runtime import choose_device
-from narrows.training.torch_state import default_torch_state
 
 Progress = Callable[[int, int], None]
 """Called with the number of items done and of all items."""
@@ -53,7 +50,7 @@ class CodecModel:
     tensors : mapping of str to ndarray
         The weights by name: integers for everything that decides a symbol, float32 for the latent networks.
     device : {"auto", "cpu", "cuda"}
-        Where inference runs. The bytes do not depend on it.
+        Where perceptrons are computed; "auto" is the CPU. The bytes do not depend on it.
 
     Examples
     --------
@@ -166,21 +163,15 @@ class CodecModel:
         """How the model was trained."""
         return self.manifest.training
 
-    @property
-    def network(self) -> Network:
-        """The networks of the latent path."""
-        return self.coder.network
-
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 that identifies the model, in hexadecimal."""
         return self.to_file().fingerprint
 
     @cached_property
-    @default_torch_state()
     def coder(self) -> Coder:
         """What codes items of one shape."""
-        device, design = choose_device(self.device), self.manifest.design
+        design, device = self.manifest.design, "cuda" if self.device == "cuda" else "cpu"
         lossy = InterlacedCoder(design.lossy, part(self.tensors, "lossy."), device)
         lossless = lossy
         if design.lossless != design.lossy:
@@ -192,8 +183,7 @@ class CodecModel:
             {"lossless": lossless, "lossy": lossy},
             ExactDequantiser(design.lossy, part(self.tensors, "dequantiser."), device),
             InterlacedCoder(design.latent, part(self.tensors, "latent."), device),
-            latent_network(design.architecture, part(self.tensors, "network.")).to(device),
-            device,
+            LatentNetwork(design.architecture, part(self.tensors, "network.")),
         )
 
     def check(self, items: Items) -> Items:
@@ -215,7 +205,6 @@ class CodecModel:
             raise DataError(f"{items.dtype} values; this model was trained on {self.dtype} ones", source=items.source)
         return items if items.rate is not None else replace(items, rate=self.rate)
 
-    @default_torch_state()
     def compress(
         self,
         items: Items,
@@ -337,14 +326,3 @@ def check_not_masked(items: Items) -> None:
     """Raise DataError for masked values, which a codec has no place for."""
     if items.mask is not None and items.mask.any():
         raise DataError("has missing values; codecs keep NaN, but no masks", source=items.source)
-
-
-def latent_network(architecture: Architecture, tensors: dict[str, np.ndarray]) -> Network:
-    """Return the networks of the latent path; ValueError, before they take memory, where the tensors do not fit."""
-    with torch.device("meta"):
-        shapes = {name: tensor.shape for name, tensor in build(architecture).state_dict().items()}
-    if shapes != {name: tensor.shape for name, tensor in tensors.items()}:
-        raise ValueError("networks of other shapes than the architecture says")
-    network: Network = build(architecture)
-    network.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in tensors.items()})
-    return network.eval().requires_grad_(False)

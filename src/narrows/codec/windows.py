@@ -19,7 +19,6 @@ from narrows.codec.coding_plan import CodingPlan
 from narrows.codec.container.fields import Fields, pack_varint
 from narrows.codec.parallel import ordered_parallel_map
 from narrows.data.memory import allocate
-from narrows.training.torch_state import default_torch_state
 
 _WINDOWS = 4
 FEWEST = 32  # positions along the first axis, so that most values have their neighbours in the window
@@ -40,7 +39,6 @@ def cut(item: np.ndarray, spatial: int) -> list[np.ndarray]:
     return [item] if length is None else [item[start : start + length] for start in range(0, len(item), length)]
 
 
-@default_torch_state()
 def encode(coder: Coder, plan: CodingPlan, items: Sequence[np.ndarray], spatial: int) -> tuple[bytes, list[np.ndarray]]:
     """Return the payload of the items of a chunk, and what its checksum covers; `decode` is the inverse."""
     parts = cut(items[0], spatial)
@@ -53,7 +51,6 @@ def encode(coder: Coder, plan: CodingPlan, items: Sequence[np.ndarray], spatial:
     return content, [array for _, covered in coded for array in covered]
 
 
-@default_torch_state()
 def decode(
     coder: Coder,
     plan: CodingPlan,

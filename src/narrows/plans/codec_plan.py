@@ -1,7 +1,7 @@
 """The training plan of codecs."""
 
-from narrows.codec.codec_training import check_trainable, prepare_training
-from narrows.codec.learning import CodecNetwork
+from narrows.codec.learning.objective import CodecNetwork
+from narrows.codec.learning.training import check_trainable, prepare_training
 from narrows.models.item_checks import plain_numbers
 from narrows.plans.defaults import default_crop
 from narrows.plans.training_plan import Fitted, TrainingData, TrainingOptions, TrainingPlan

@@ -9,6 +9,8 @@ from functools import cached_property
 import numpy as np
 
 from narrows.codec.container.mode import Mode
+from narrows.codec.entropy.exact_predictor import part
+from narrows.codec.learning.latent import latent_network
 from narrows.codec.model import CodecModel
 from narrows.data import Items
 from narrows.evaluation.metrics import psnr_of_range
@@ -39,12 +41,18 @@ def sections(context: ReportContext) -> ToolReport:
     return ToolReport(
         context,
         [
-            lambda: [network_section(model.network, pixel_path_blocks(model))],
+            lambda: network_sections(model),
             lambda: [training_section(model.training, loss, "before training", note)],
             lambda: [rates_section(study)],
             lambda: [items_section(study)],
         ],
     )
+
+
+def network_sections(model: CodecModel) -> list[Section]:
+    """Return the section of the networks: those of the latent path, below the diagram of the pixel path."""
+    network = latent_network(model.manifest.design.architecture, part(model.tensors, "network."))
+    return [network_section(network, pixel_path_blocks(model))]
 
 
 def pixel_path_blocks(model: CodecModel) -> list[Block]:

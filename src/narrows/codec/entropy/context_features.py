@@ -3,63 +3,66 @@
 Training computes in float32; coding gives the same numbers, because all are integers that float32 holds.
 """
 
-import torch
-from torch import Tensor
+import numpy as np
 
+from narrows.codec.arrays import Array, beside, namespace, taken
 from narrows.codec.entropy import tokens
-from narrows.codec.entropy.integer_network import LARGEST
+from narrows.codec.entropy.exact_predictor import LARGEST
 
-BUCKETS = 24  # of how often an item has shown a value
+SMALLEST_OF_BUCKET = np.array([float(index if index < 8 else 2 ** (index - 5)) for index in range(24)], np.float32)
+"""Buckets of how often an item has shown a value: counts below 8 as they are, from there one for each octave."""
+BUCKETS = len(SMALLEST_OF_BUCKET)
 
 
 class IndexCounts:
-    """How often each item has shown each index, (n, indices)."""
+    """How often each of some items has shown each index, (n, indices). like: an array of the library to count with."""
 
-    def __init__(self, items: int, indices: int, device: torch.device) -> None:
-        self.counts = torch.zeros(items, indices, device=device)
+    def __init__(self, items: int, indices: int, like: Array) -> None:
+        self.counts = beside(np.zeros((items, indices), np.float32), like)
+        self._rows = beside(np.arange(items)[:, None] * indices, like)
 
-    def add(self, k: Tensor) -> None:
+    def add(self, k: Array) -> None:
         """Count indices (n, ...)."""
-        k = k.reshape(len(k), -1).long()
-        self.counts.scatter_add_(1, k, torch.ones(k.shape, device=k.device))
+        xp, (items, indices) = namespace(self.counts), self.counts.shape
+        flat = (xp.astype(xp.reshape(k, (items, -1)), xp.int64) + self._rows).reshape(-1)
+        self.counts += xp.reshape(xp.bincount(flat, minlength=items * indices), (items, indices))
 
-    def buckets(self) -> Tensor:
-        """Return the bucket of each count: counts below 8 as they are, from there one bucket for each octave."""
-        octave = (self.counts.view(torch.int32) >> 23) - 127  # the exponent, by IEEE 754
-        return torch.where(self.counts < 8, self.counts.int(), octave + 5).clamp(max=BUCKETS - 1)
-
-
-def smallest_of_bucket() -> Tensor:
-    """Return the smallest count of each bucket."""
-    return torch.tensor([float(index if index < 8 else 2 ** (index - 5)) for index in range(BUCKETS)])
+    def buckets(self) -> Array:
+        """Return the bucket of each count."""
+        smallest = beside(SMALLEST_OF_BUCKET, self.counts)
+        return namespace(self.counts).searchsorted(smallest, self.counts, side="right") - 1
 
 
-def cells_of_values(top: int, size: Tensor) -> Tensor:
+def cells_of_values(top: int, size: Array) -> Array:
     """Return the index of the cell of width `size` (n,) that holds each of the values 1..top, (n, top)."""
-    values = torch.arange(1, top + 1, device=size.device)
-    size = size.long()[:, None]
+    values = beside(np.arange(1, top + 1), size)
+    size = namespace(size).astype(size, values.dtype)[:, None]
     return (values + size // 2) // size
 
 
-def features_of_values(k: Tensor, size: Tensor, top: int) -> Tensor:
+def features_of_values(k: Array, size: Array, top: int) -> Array:
     """Return the middle of each cell, 0..top, scaled to 0..255; integers in the type of k."""
-    middle = (k * size.to(k.dtype).view(-1, *(1 for _ in k.shape[1:]))).clamp(max=top)
-    return middle if top == LARGEST else (middle.long() * LARGEST // top).to(k.dtype)
+    xp = namespace(k)
+    middle = xp.clip(k * xp.reshape(xp.astype(size, k.dtype), (-1, *(1 for _ in k.shape[1:]))), None, top)
+    return middle if top == LARGEST else xp.astype(xp.astype(middle, xp.int64) * LARGEST // top, k.dtype)
 
 
-def features_of_residuals(windows: Tensor, predicted: Tensor, bits: int) -> Tensor:
+def features_of_residuals(windows: Array, predicted: Array, bits: int) -> Array:
     """Return windows (P, T) of indices as differences from the prediction (P,), compressed to -255..255, and it.
 
     In float64, in which indices and predictions in units of 2**-12 are exact.
     """
-    small, large = (torch.from_numpy(table).to(windows.device) for table in tokens.compressed())
-    eighths = torch.floor((windows - predicted[:, None]) * 8 + 0.5)
-    size = eighths.abs().clamp(max=2.0**22 - 1)
-    squeezed = torch.where(size < 2048, small[size.clamp(max=2047).long()], large[torch.floor(size / 2048).long()])
-    level = torch.floor(predicted * (256 / 2**bits)).clamp(-LARGEST, LARGEST)
-    return torch.cat([squeezed.double() * eighths.sign(), level[:, None]], 1)
+    xp = namespace(windows)
+    small, large = (beside(table, windows) for table in tokens.compressed())
+    eighths = xp.floor((windows - predicted[:, None]) * 8 + 0.5)
+    size = xp.clip(xp.abs(eighths), None, 2.0**22 - 1)
+    fine, coarse = (xp.astype(xp.clip(each, None, 2047), xp.int64) for each in (size, xp.floor(size / 2048)))
+    squeezed = xp.where(size < 2048, taken(small, fine), taken(large, coarse))
+    level = xp.clip(xp.floor(predicted * (256 / 2**bits)), -LARGEST, LARGEST)
+    return xp.concat([xp.astype(squeezed, xp.float64) * xp.sign(eighths), level[:, None]], axis=1)
 
 
-def nearest_index(predicted: Tensor, bits: int) -> Tensor:
+def nearest_index(predicted: Array, bits: int) -> Array:
     """Return the index that residuals count from, within the range of indices, so that every residual has a token."""
-    return torch.floor(predicted + 0.5).clamp(1 - 2**bits, 2**bits - 1)
+    xp = namespace(predicted)
+    return xp.clip(xp.floor(predicted + 0.5), 1 - 2**bits, 2**bits - 1)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from narrows.codec.entropy import tokens
-from narrows.codec.entropy.integer_network import LARGEST
+from narrows.codec.entropy.exact_predictor import LARGEST
 from narrows.codec.entropy.lattice import RADIUS, LatticePass, passes
 from narrows.codec.entropy.plane import channel_kind, context_taps, near_taps
 

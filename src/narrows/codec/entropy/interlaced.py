@@ -4,14 +4,13 @@ One loop serves both directions: it fills the lattice pass by pass with what the
 encoder sees at each moment what the decoder will see.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from narrows.codec.entropy.design import Design
-from narrows.codec.entropy.integer_network import ExactPredictor, check_whole
+from narrows.codec.entropy.exact_predictor import ExactPredictor, check_whole
 from narrows.codec.entropy.lattice import LatticePass
 from narrows.codec.entropy.pass_context import PassContext, iterate_passes
 from narrows.codec.entropy.range_coder import SymbolDecoder, SymbolEncoder
@@ -26,19 +25,19 @@ class EncodeRequest:
 
     Parameters
     ----------
-    k : Tensor (n, C, *S)
+    k : ndarray (n, C, *S)
         Indices, int32.
-    x : Tensor (n, C, *S), optional
+    x : ndarray (n, C, *S), optional
         The true values in steps of the grid, index 0 at 0. With a weight, the encoder may choose other indices.
     weight : float
         Squared steps that the encoder spends to save a bit.
     """
 
-    k: Tensor
-    x: Tensor | None = None
+    k: np.ndarray
+    x: np.ndarray | None = None
     weight: float = 0.0
 
-    def targets(self, context: PassContext) -> tuple[Tensor, Tensor | None]:
+    def targets(self, context: PassContext) -> tuple[np.ndarray, np.ndarray | None]:
         """Return the indices of a pass, and its true values where other indices may be chosen, (n x count,)."""
         index = context.item_index(tuple(self.k.shape[2:]))
         x = None if self.x is None or not self.weight else self.x[index].reshape(-1)
@@ -52,10 +51,10 @@ class InterlacedCoder:
     ----------
     design : Design
         The design of the context model.
-    tensors : dict of str to ndarray
+    tensors : mapping of str to ndarray
         Its weights, as `ContextModel.tensors` returns them.
-    device : torch.device
-        Where to compute.
+    device : str
+        Where perceptrons are computed: "cpu", without torch, or a device of torch.
 
     Raises
     ------
@@ -63,9 +62,9 @@ class InterlacedCoder:
         If the weights do not fit the design, or might not allow exact arithmetic.
     """
 
-    def __init__(self, design: Design, tensors: dict[str, np.ndarray], device: torch.device) -> None:
+    def __init__(self, design: Design, tensors: Mapping[str, np.ndarray], device: str = "cpu") -> None:
         check_whole(tensors)
-        self.design, self.device = design, device
+        self.design = design
         tables = ValueTables if design.alphabet == "values" else ResidualTables
         self.tables: ValueTables | ResidualTables = tables(design, tensors, device)
 
@@ -74,7 +73,9 @@ class InterlacedCoder:
         """The perceptron that predicts most values."""
         return self.tables.main
 
-    def encode(self, encoder: SymbolEncoder, request: EncodeRequest, step: int, size: int) -> tuple[Tensor, np.ndarray]:
+    def encode(
+        self, encoder: SymbolEncoder, request: EncodeRequest, step: int, size: int
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Encode items.
 
         Parameters
@@ -88,18 +89,18 @@ class InterlacedCoder:
 
         Returns
         -------
-        Tensor (n, C, *S) and ndarray (n,)
+        ndarray (n, C, *S) and ndarray (n,)
             The indices that stand in the bitstream, int32, and the cost of each item in bits.
         """
         n, _, *shape = request.k.shape
-        stream = SymbolStream(encoder, n, self.device)
+        stream = SymbolStream(encoder, n)
         return self._run(stream, tuple(shape), step, size, request), stream.costs
 
     def decode(
         self, decoder: SymbolDecoder, n: int, shape: tuple[int, ...], step: int, size: int, coarsest: int = 0
-    ) -> Tensor:
+    ) -> np.ndarray:
         """Return the indices (n, C, *S), int32; of every ``2**coarsest``-th value along each axis."""
-        return self._run(SymbolStream(decoder, n, self.device), shape, step, size, coarsest=coarsest)
+        return self._run(SymbolStream(decoder, n), shape, step, size, coarsest=coarsest)
 
     def _run(
         self,
@@ -109,16 +110,16 @@ class InterlacedCoder:
         size: int,
         request: EncodeRequest | None = None,
         coarsest: int = 0,
-    ) -> Tensor:
+    ) -> np.ndarray:
         weight = 0.0 if request is None else request.weight
         coding: ValueCoding | ResidualCoding
         if isinstance(self.tables, ValueTables):
             coding = ValueCoding(self.tables, stream, step, size, weight)
         else:
             coding = ResidualCoding(self.tables, stream, step, weight)
-        known = torch.zeros(stream.n, self.design.channels, *(1 for _ in shape), dtype=torch.int32, device=self.device)
+        known = np.zeros((stream.n, self.design.channels, *(1 for _ in shape)), np.int32)
 
-        def lattice_values(lattice_pass: LatticePass) -> Tensor:
+        def lattice_values(lattice_pass: LatticePass) -> np.ndarray:
             nonlocal known
             if not lattice_pass.is_origin:
                 known = refine(known, shape, lattice_pass.level)
@@ -127,15 +128,15 @@ class InterlacedCoder:
         for context in iterate_passes(self.design, shape, lattice_values, coarsest, changing=True):
             target, x = (None, None) if request is None else request.targets(context)
             k = coding.code(context, target, x)
-            known[context.lattice_index] = k.to(torch.int32).reshape(known[context.lattice_index].shape)
+            known[context.lattice_index] = k.reshape(known[context.lattice_index].shape)
         return known
 
 
-def refine(known: Tensor, shape: tuple[int, ...], level: int) -> Tensor:
+def refine(known: np.ndarray, shape: tuple[int, ...], level: int) -> np.ndarray:
     """Return the known indices on the lattice of a level, zero where nothing is known."""
     sizes = [-(-size // 2**level) for size in shape]
     if list(known.shape[2:]) == sizes:
         return known
-    finer = known.new_zeros(*known.shape[:2], *sizes)
+    finer = np.zeros((*known.shape[:2], *sizes), known.dtype)
     finer[(slice(None), slice(None), *(slice(None, None, 2) for _ in sizes))] = known
     return finer

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import product
 
-import torch
-from torch import Tensor
+import numpy as np
 
 RADIUS = {1: 12, 2: 4, 3: 2}  # of the window of known values, by the number of spatial axes, in steps of a pass
 
@@ -106,10 +105,10 @@ def known_taps(parity: tuple[int, ...], radius: int, same: bool = False) -> tupl
 
 
 @cache
-def reflected(size: int, radius: int) -> Tensor:
+def reflected(size: int, radius: int) -> np.ndarray:
     """Return indices -radius .. size - 1 + radius of an axis, those outside reflected at its ends, of equal parity."""
-    index = torch.arange(-radius, size + radius).abs()
+    index = np.abs(np.arange(-radius, size + radius))
     if size == 1:
-        return torch.zeros_like(index)
-    index = index % (2 * (size - 1))
-    return torch.minimum(index, 2 * (size - 1) - index)
+        return np.zeros_like(index)
+    index %= 2 * (size - 1)
+    return np.asarray(np.minimum(index, 2 * (size - 1) - index))

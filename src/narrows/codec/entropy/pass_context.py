@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-import torch
-from torch import Tensor
+import numpy as np
 
+from narrows.codec.arrays import Array, beside, namespace, taken
 from narrows.codec.entropy.design import Design
 from narrows.codec.entropy.lattice import LatticePass, parities
 from narrows.codec.entropy.plane import Plane, place_cells
@@ -29,11 +29,11 @@ class PassContext:
         Names of the first layer and of the inner layers that predict the values.
     plane : Plane
         The known values on the lattice of the pass.
-    bases : Tensor (n x count,)
+    bases : array (n x count,)
         Where the values are in the plane, item by item.
-    offsets, near_offsets : Tensor (T,) and (T',)
+    offsets, near_offsets : array (T,) and (T',)
         Offsets of the taps of a window, and of those near a value.
-    cells : Tensor (count,)
+    cells : array (count,)
         Rows of the table of positions for the values of one item.
     """
 
@@ -42,22 +42,22 @@ class PassContext:
     key: str
     group: int
     plane: Plane
-    bases: Tensor
-    offsets: Tensor
-    near_offsets: Tensor
-    cells: Tensor
+    bases: Array
+    offsets: Array
+    near_offsets: Array
+    cells: Array
 
-    def split(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
+    def split(self, chosen: Array) -> tuple[Array, Array]:
         """Return the items of chosen values, and their rows of the table of positions."""
         count = len(self.cells)
-        return chosen // count, self.cells[chosen % count]
+        return chosen // count, taken(self.cells, chosen % count)
 
-    def windows(self, chosen: Tensor) -> Tensor:
+    def windows(self, chosen: Array) -> Array:
         """Return the windows of chosen values, (len(chosen), T)."""
-        return self.plane.windows(self.bases[chosen], self.offsets)
+        return self.plane.windows(taken(self.bases, chosen), self.offsets)
 
     @cached_property
-    def active(self) -> Tensor:
+    def active(self) -> Array:
         """Whether any known value near each value is not zero, (n x count,)."""
         return self.plane.any_nonzero(self.bases, self.near_offsets)
 
@@ -74,7 +74,7 @@ class PassContext:
 def iterate_passes(
     design: Design,
     shape: tuple[int, ...],
-    lattice_values: Callable[[LatticePass], Tensor],
+    lattice_values: Callable[[LatticePass], Array],
     coarsest: int = 0,
     group: int | None = None,
     changing: bool = False,
@@ -97,7 +97,8 @@ def iterate_passes(
         Whether the values change between the passes of a lattice, as while they are decoded, rather than between
         lattices only.
     """
-    lattice, values, plane = None, torch.empty(0), None
+    lattice, plane = None, None
+    values: Array = np.empty(0)
     for lattice_pass, channel in design.passes(shape, coarsest):
         if group not in (None, design.group(lattice_pass)):
             continue
@@ -119,15 +120,15 @@ def iterate_passes(
                 lattice_pass.parity, lattice_pass.count(shape), channel, 1 if lattice_pass.is_origin else 2
             ),
             offsets=offsets,
-            near_offsets=offsets[design.near_taps(lattice_pass, channel)],
-            cells=place_cells(shape, design.cells, lattice_pass).to(values.device),
+            near_offsets=taken(offsets, beside(np.array(design.near_taps(lattice_pass, channel), np.int64), offsets)),
+            cells=beside(place_cells(shape, design.cells, lattice_pass), values),
         )
 
 
-def known_before(values: Tensor, parity: tuple[int, ...], channel: int) -> Tensor:
+def known_before(values: Array, parity: tuple[int, ...], channel: int) -> Array:
     """Return values (n, C, *S) on the lattice of a pass, zero from this channel of the pass on, as in decoding."""
     order = [(0,) * len(parity), *parities(len(parity))]
-    known = torch.zeros_like(values)
+    known = namespace(values).zeros_like(values)
     for odd in order[: order.index(parity) + 1]:
         end = channel if odd == parity else None
         where = (slice(None), slice(end), *(slice(start, None, 2) for start in odd))

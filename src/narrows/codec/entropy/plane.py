@@ -5,9 +5,8 @@ import math
 from functools import lru_cache
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from narrows.codec.arrays import Array, beside, namespace, taken
 from narrows.codec.entropy.lattice import LatticePass, known_taps, reflected
 
 CROSS_CHANNEL_RADIUS = 1  # of the windows on other channels
@@ -20,49 +19,47 @@ class Plane:
     Reflection keeps parity, so a tap outside an item gives a value of the same pass inside it.
     """
 
-    def __init__(self, values: Tensor, radius: int) -> None:
+    def __init__(self, values: Array, radius: int) -> None:
         self.radius = radius
         self.channels, self.shape = values.shape[1], tuple(values.shape[2:])
         padded = [size + 2 * radius for size in self.shape]
         self.strides = tuple(math.prod(padded[axis + 1 :]) for axis in range(len(padded)))
         self.size = math.prod(padded)
         for axis, size in enumerate(self.shape):
-            values = values.index_select(axis + 2, reflected(size, self.radius).to(values.device))
+            values = namespace(values).take(values, beside(reflected(size, radius), values), axis=axis + 2)
         self.flat = values.reshape(-1)
 
-    def bases(self, parity: tuple[int, ...], count: tuple[int, ...], channel: int, step: int = 2) -> Tensor:
+    def bases(self, parity: tuple[int, ...], count: tuple[int, ...], channel: int, step: int = 2) -> Array:
         """Return the flat indices of the values at parity + step x index, (n x count,), item by item."""
-        device = self.flat.device
-        place = torch.full((1,), channel * self.size, device=device)
+        place = np.array([channel * self.size])
         for odd, size, stride in zip(parity, count, self.strides, strict=True):
-            along = (torch.arange(size, device=device) * step + odd + self.radius) * stride
+            along = (np.arange(size) * step + odd + self.radius) * stride
             place = (place[:, None] + along).reshape(-1)
-        items = torch.arange(len(self.flat) // (self.channels * self.size), device=device)
-        return (items[:, None] * (self.channels * self.size) + place).reshape(-1)
+        size = self.channels * self.size
+        items = np.arange(self.flat.shape[0] // size) * size
+        return beside((items[:, None] + place).reshape(-1), self.flat)
 
-    def offsets(self, taps: tuple[tuple[int, ...], ...]) -> Tensor:
+    def offsets(self, taps: tuple[tuple[int, ...], ...]) -> Array:
         """Return the flat offsets of taps (channels ahead, *steps along the axes) from a value."""
-        return flat_offsets(taps, self.strides, self.size).to(self.flat.device)
+        return beside(flat_offsets(taps, self.strides, self.size), self.flat)
 
-    def windows(self, bases: Tensor, offsets: Tensor) -> Tensor:
+    def windows(self, bases: Array, offsets: Array) -> Array:
         """Return the windows of the values at `bases`, (len(bases), len(offsets))."""
-        return torch.take(self.flat, bases[:, None] + offsets)
+        return taken(self.flat, bases[:, None] + offsets)
 
-    def any_nonzero(self, bases: Tensor, offsets: Tensor) -> Tensor:
+    def any_nonzero(self, bases: Array, offsets: Array) -> Array:
         """Return for each base whether any of its taps is not zero."""
-        if len(bases) * len(offsets) < 2**18:
-            return (self.windows(bases, offsets) != 0).any(1)
-        found = torch.zeros(len(bases), dtype=torch.bool, device=bases.device)
         nonzero = self.flat != 0
+        found = namespace(nonzero).zeros_like(bases, dtype=nonzero.dtype)
         for offset in offsets.tolist():
-            found |= torch.take(nonzero, bases + offset)
+            found |= taken(nonzero, bases + offset)
         return found
 
 
 @lru_cache(maxsize=4096)
-def flat_offsets(taps: tuple[tuple[int, ...], ...], strides: tuple[int, ...], size: int) -> Tensor:
+def flat_offsets(taps: tuple[tuple[int, ...], ...], strides: tuple[int, ...], size: int) -> np.ndarray:
     """Return the offsets of taps in a plane of these strides, of which each channel takes `size` values."""
-    return torch.tensor([sum(map(int.__mul__, tap, (size, *strides))) for tap in taps], dtype=torch.int64)
+    return np.array([sum(map(int.__mul__, tap, (size, *strides))) for tap in taps], np.int64)
 
 
 @lru_cache(maxsize=4096)
@@ -104,11 +101,11 @@ def near_taps(taps: tuple[tuple[int, ...], ...], radius: int = 2) -> list[int]:
 
 
 @lru_cache(maxsize=256)
-def place_cells(shape: tuple[int, ...], cells: tuple[int, ...], lattice_pass: LatticePass | None = None) -> Tensor:
+def place_cells(shape: tuple[int, ...], cells: tuple[int, ...], lattice_pass: LatticePass | None = None) -> np.ndarray:
     """Return the row of the table of positions, dividing items into `cells`, for each value of an item or pass."""
     table = np.zeros(1, np.int64)
     where = lattice_pass.places(shape) if lattice_pass else (slice(None),) * len(shape)
     for size, count, places in zip(shape, cells, where, strict=True):
         along = np.arange(size, dtype=np.int64)[places] * count // size
         table = (table[:, None] * count + along).reshape(-1)
-    return torch.from_numpy(table)
+    return table

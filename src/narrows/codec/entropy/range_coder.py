@@ -49,6 +49,7 @@ class SymbolEncoder:
 
     def _encode(self, family: Any, parameters: np.ndarray, symbols: np.ndarray) -> np.ndarray:
         if len(symbols):
+            parameters = np.ascontiguousarray(parameters)  # other orders are misread
             self._coder.encode(symbols, family, parameters)
             self._values += parameters.size
             if self._values <= FEW:
@@ -88,7 +89,7 @@ class SymbolDecoder:
         if not len(parameters):
             return _NONE
         try:
-            symbols: np.ndarray = self._coder.decode(family, parameters)
+            symbols: np.ndarray = self._coder.decode(family, np.ascontiguousarray(parameters))
         except Exception as error:  # constriction raises AssertionError for what no encoder wrote
             raise FormatError(f"its payload cannot be decoded ({error})") from None
         return symbols

@@ -1,13 +1,13 @@
 """The alphabet "residuals" in coding: differences from a linear prediction, as tokens and extra bits."""
 
+from collections.abc import Mapping
+
 import numpy as np
-import torch
-from torch import Tensor
 
 from narrows.codec.entropy import tokens
 from narrows.codec.entropy.context_features import features_of_residuals, nearest_index
 from narrows.codec.entropy.design import Design
-from narrows.codec.entropy.integer_network import ExactPredictor, part
+from narrows.codec.entropy.exact_predictor import part, predictor_on
 from narrows.codec.entropy.pass_context import PassContext
 from narrows.codec.entropy.symbol_stream import SymbolStream, bits_of, blocks, frequencies_of
 from narrows.codec.entropy.value_coding import BLOCK
@@ -18,16 +18,13 @@ LARGEST_INDEX = 2**23  # either way
 class ResidualTables:
     """The weights of a context model of residuals, checked against its design; ValueError where they do not fit."""
 
-    def __init__(self, design: Design, tensors: dict[str, np.ndarray], device: torch.device) -> None:
-        self.design, self.device = design, device
+    def __init__(self, design: Design, tensors: Mapping[str, np.ndarray], device: str = "cpu") -> None:
+        self.design = design
         inputs = design.window_sizes()
-        self.main = ExactPredictor(part(tensors, "main."), design.groups(), device)
+        self.main = predictor_on(device, part(tensors, "main."), design.groups())
         self.main.check(design.input_sizes(), design.places, design.steps, design.outputs)
-        self.decay = torch.from_numpy(tokens.decay()).to(device)
-        self.prediction = {
-            key: torch.from_numpy(weights.astype(np.float64)).to(device)
-            for key, weights in part(tensors, "prediction.").items()
-        }
+        self.decay = tokens.decay()
+        self.prediction = {key: weights.astype(np.float64) for key, weights in part(tensors, "prediction.").items()}
         if [self.prediction[key].shape for key in inputs] != [(size,) for size in inputs.values()]:
             raise ValueError("predictions of other sizes than the design says")
 
@@ -50,41 +47,38 @@ class ResidualCoding:
     def __init__(self, tables: ResidualTables, stream: SymbolStream, step: int, weight: float) -> None:
         self.tables, self.stream, self.step, self.weight = tables, stream, step, weight
 
-    def features(self, known: Tensor) -> Tensor:
+    def features(self, known: np.ndarray) -> np.ndarray:
         """Return what windows hold for known indices."""
         return known
 
-    def code(self, context: PassContext, target: Tensor | None, x: Tensor | None) -> Tensor:
+    def code(self, context: PassContext, target: np.ndarray | None, x: np.ndarray | None) -> np.ndarray:
         """Code a pass -> its indices (n x count,); parameters are those of `ValueCoding.code`."""
-        device, top = self.stream.device, self.tables.design.top
-        k = torch.zeros(len(context.bases), dtype=torch.int64, device=device)
-        for block in blocks(torch.arange(len(context.bases), device=device), BLOCK):
-            windows = context.windows(block).double()
+        top = self.tables.design.top
+        k = np.zeros(len(context.bases), np.int64)
+        for block in blocks(np.arange(len(context.bases)), BLOCK):
+            windows = context.windows(block).astype(np.float64)
             predicted = windows @ self.tables.prediction[context.key] / tokens.WEIGHT_UNIT
-            features = features_of_residuals(windows, predicted, top).float()
+            features = features_of_residuals(windows, predicted, top).astype(np.float32)
             _, place = context.split(block)
             logits = self.tables.main(context.key, features, place, self.step)
             frequencies = frequencies_of(logits, self.tables.decay)
-            nearest = nearest_index(predicted, top).long()
+            nearest = nearest_index(predicted, top).astype(np.int64)
             token, extra = None, None
             if target is not None:
-                wanted = target[block].long()
+                wanted = target[block].astype(np.int64)
                 if x is not None:
                     wanted = self.optimise(wanted, x[block], nearest, frequencies)
-                token, extra, _ = tokens.split((wanted - nearest).cpu().numpy())
-            symbols = None if token is None else torch.from_numpy(token).to(device)
-            token = self.stream.symbols(context, block, frequencies, symbols).cpu().numpy()
+                token, extra, _ = tokens.split(wanted - nearest)
+            token = self.stream.symbols(context, block, frequencies, token)
             extra = self.stream.extra_bits(context, block, tokens.extra_bits(token), extra)
-            difference = torch.from_numpy(tokens.join(token, extra)).to(device)
-            k[block] = (nearest + difference).clamp(-LARGEST_INDEX, LARGEST_INDEX)
+            k[block] = np.clip(nearest + tokens.join(token, extra), -LARGEST_INDEX, LARGEST_INDEX)
         return k
 
-    def optimise(self, target: Tensor, x: Tensor, nearest: Tensor, frequencies: Tensor) -> Tensor:
+    def optimise(self, target: np.ndarray, x: np.ndarray, nearest: np.ndarray, frequencies: np.ndarray) -> np.ndarray:
         """Return the best of each index and its two neighbours, by squared error plus weighted bits."""
         bits, costs = bits_of(frequencies), []
         for candidate in (target - 1, target, target + 1):
-            token, _, extra = tokens.split((candidate - nearest).cpu().numpy())
-            cost = bits.gather(1, torch.from_numpy(token).long().to(target.device)[:, None])[:, 0]
-            cost = cost + torch.from_numpy(extra).to(target.device)
-            costs.append((x - candidate) ** 2 + self.weight * cost)
-        return target + torch.argmin(torch.stack(costs), 0) - 1
+            token, _, extra = tokens.split(candidate - nearest)
+            cost = np.take_along_axis(bits, token.astype(np.int64)[:, None], 1)[:, 0] + extra
+            costs.append((x - candidate.astype(np.float32)) ** 2 + self.weight * cost)
+        return np.asarray(target + np.argmin(np.stack(costs), 0) - 1)

@@ -1,15 +1,14 @@
 """The alphabet "values" in coding: first whether a value is zero, then which value it is."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from narrows.codec.entropy import tokens
 from narrows.codec.entropy.context_features import BUCKETS, IndexCounts, features_of_values
 from narrows.codec.entropy.design import Design
-from narrows.codec.entropy.integer_network import ExactPredictor, part
+from narrows.codec.entropy.exact_predictor import ExactPredictor, part, predictor_on
 from narrows.codec.entropy.pass_context import PassContext
 from narrows.codec.entropy.symbol_stream import SymbolStream, bits_of, blocks, frequencies_of
 from narrows.errors import FormatError
@@ -24,21 +23,17 @@ class ValueTables:
     In a model file, the tables of zero contexts are called "quiet" and "quiet_step".
     """
 
-    def __init__(self, design: Design, tensors: dict[str, np.ndarray], device: torch.device) -> None:
-        self.design, self.device = design, device
+    def __init__(self, design: Design, tensors: Mapping[str, np.ndarray], device: str = "cpu") -> None:
+        self.design = design
         inputs, groups = design.window_sizes(), design.groups()
-        self.main = ExactPredictor(part(tensors, "main."), groups, device)
+        self.main = predictor_on(device, part(tensors, "main."), groups)
         self.main.check(design.input_sizes(), design.places, design.steps, design.outputs)
-        self.decay = torch.from_numpy(tokens.decay()).to(device)
-        self.flags = ExactPredictor(part(tensors, "flags."), groups, device)
+        self.decay = tokens.decay()
+        self.flags = predictor_on(device, part(tensors, "flags."), groups)
         self.flags.check(inputs, design.places, design.steps, 1)
-        self.zero_logit, self.zero_logit_step = (
-            torch.from_numpy(tensors[name].astype(np.int64)).to(device) for name in ("quiet", "quiet_step")
-        )
-        self.bonus = {
-            key: torch.from_numpy(bonus.astype(np.float32)).to(device) for key, bonus in part(tensors, "bonus.").items()
-        }
-        if any(float(bonus.abs().max()) > 4095 for bonus in self.bonus.values()):
+        self.zero_logit, self.zero_logit_step = (tensors[name].astype(np.int64) for name in ("quiet", "quiet_step"))
+        self.bonus = {key: bonus.astype(np.float32) for key, bonus in part(tensors, "bonus.").items()}
+        if any(float(np.abs(bonus).max()) > 4095 for bonus in self.bonus.values()):
             raise ValueError("a bonus too large for exact arithmetic")
         shapes = [self.zero_logit.shape, self.zero_logit_step.shape, *(self.bonus[key].shape for key in inputs)]
         if shapes != [(design.places,), (design.steps,), *((BUCKETS,) for _ in inputs)]:
@@ -64,27 +59,27 @@ class ValueCoding:
 
     def __init__(self, tables: ValueTables, stream: SymbolStream, step: int, size: int, weight: float) -> None:
         self.tables, self.stream, self.step, self.size, self.weight = tables, stream, step, size, weight
-        top, device = tables.design.top, tables.device
-        self.sizes = torch.full((stream.n,), size, device=device)
+        top = tables.design.top
+        self.sizes = np.full(stream.n, size)
         self.levels = (top + size // 2) // size + 1
-        self.seen = IndexCounts(stream.n, self.levels, device)
-        first = torch.arange(1, self.levels, device=device) * size - size // 2
-        self.edges = torch.cat([first, torch.tensor([top + 1], device=device)]).clamp(1, top + 1) - 1
+        self.seen = IndexCounts(stream.n, self.levels, self.sizes)
+        first = np.arange(1, self.levels) * size - size // 2
+        self.edges = np.clip(np.append(first, top + 1), 1, top + 1) - 1
 
-    def features(self, known: Tensor) -> Tensor:
+    def features(self, known: np.ndarray) -> np.ndarray:
         """Return what windows hold for known indices."""
-        return features_of_values(known, self.sizes, self.tables.design.top).to(torch.uint8)
+        return np.asarray(features_of_values(known, self.sizes, self.tables.design.top), np.uint8)
 
-    def code(self, context: PassContext, target: Tensor | None, x: Tensor | None) -> Tensor:
+    def code(self, context: PassContext, target: np.ndarray | None, x: np.ndarray | None) -> np.ndarray:
         """Code a pass -> its indices (n x count,).
 
         Parameters
         ----------
         context : PassContext
             The pass.
-        target : Tensor (n x count,), optional
+        target : int array (n x count,), optional
             The indices to encode; None to decode.
-        x : Tensor (n x count,), optional
+        x : ndarray (n x count,), optional
             The true values, where the encoder may choose other indices.
         """
         k = ValuePass(self, context, self.tables.bonus[context.key][self.seen.buckets()]).code(target, x)
@@ -98,72 +93,76 @@ class ValuePass:
 
     coding: ValueCoding
     context: PassContext
-    bonus: Tensor
+    bonus: np.ndarray
 
-    def code(self, target: Tensor | None, x: Tensor | None) -> Tensor:
+    def code(self, target: np.ndarray | None, x: np.ndarray | None) -> np.ndarray:
         """Code the pass; see `ValueCoding.code`."""
         context, stream = self.context, self.coding.stream
         if target is not None and x is not None:
             target = self.optimise(target, x)
-        k = torch.zeros(len(context.bases), dtype=torch.int64, device=stream.device)
+        k = np.zeros(len(context.bases), np.int64)
         for places, frequencies in ((~context.active, self.zero_frequencies), (context.active, self.flag_frequencies)):
-            for block in blocks(places.nonzero()[:, 0], FLAG_BLOCK):
-                flags = None if target is None else (target[block] > 0).long()
+            for block in blocks(np.flatnonzero(places), FLAG_BLOCK):
+                flags = None if target is None else target[block] > 0
                 k[block] = stream.symbols(context, block, frequencies(block), flags)
-        nonzero = k.nonzero()[:, 0]
+        nonzero = np.flatnonzero(k)
         if self.coding.levels == 1 and len(nonzero):
             raise FormatError("an index that no value has")
         for block in blocks(nonzero, BLOCK):
-            symbols = None if target is None else target[block].long() - 1
+            symbols = None if target is None else target[block] - 1
             k[block] = 1 + stream.symbols(context, block, self.value_frequencies(block), symbols)
         return k
 
-    def zero_frequencies(self, block: Tensor) -> Tensor:
+    def zero_frequencies(self, block: np.ndarray) -> np.ndarray:
         """Return the frequencies of "zero" and "not zero" in zero contexts, (P, 2)."""
         tables = self.coding.tables
         _, place = self.context.split(block)
         return self._yes_or_no(tables.zero_logit[place] + tables.zero_logit_step[self.coding.step])
 
-    def flag_frequencies(self, block: Tensor) -> Tensor:
+    def flag_frequencies(self, block: np.ndarray) -> np.ndarray:
         """Return the frequencies of "zero" and "not zero" in active contexts, (P, 2)."""
-        return self._yes_or_no(self._outputs(self.coding.tables.flags, block)[:, 0].long())
+        return self._yes_or_no(self._outputs(self.coding.tables.flags, block)[:, 0].astype(np.int64))
 
-    def value_frequencies(self, block: Tensor) -> Tensor:
+    def value_frequencies(self, block: np.ndarray) -> np.ndarray:
         """Return the frequencies of the indices above zero, (P, levels - 1)."""
         coding, tables = self.coding, self.coding.tables
         outputs = self._outputs(tables.main, block)
-        gates = (outputs[:, -1:] + 256).clamp_(0, 1024)
+        gates = np.clip(outputs[:, -1:] + 256, 0, 1024) * np.float32(1 / 256)
         if coding.size > 1:
-            values = torch.arange(1, tables.design.top + 1, device=tables.device)
+            values = np.arange(1, tables.design.top + 1)
             bonus = self.bonus[:, (values + coding.size // 2) // coding.size]
         else:
             bonus = self.bonus[:, 1:]
         items, _ = self.context.split(block)
-        added = bonus.index_select(0, items).mul_(gates.mul_(1 / 256)).floor_()
-        frequencies = frequencies_of(added.add_(outputs[:, :-1]), tables.decay, int(coding.edges[0]))
+        added = bonus[items]
+        added *= gates
+        np.floor(added, out=added)
+        added += outputs[:, :-1]
+        frequencies = frequencies_of(added, tables.decay, int(coding.edges[0]))
         if coding.size == 1:
             return frequencies
-        sums = torch.nn.functional.pad(frequencies.cumsum(1), (1, 0))
-        return sums[:, coding.edges[1:]] - sums[:, coding.edges[:-1]]
+        sums = np.pad(frequencies.cumsum(1), ((0, 0), (1, 0)))
+        return np.diff(sums[:, coding.edges], axis=1)
 
-    def optimise(self, target: Tensor, x: Tensor) -> Tensor:
+    def optimise(self, target: np.ndarray, x: np.ndarray) -> np.ndarray:
         """Return the index of least squared error plus weighted bits for each value (rate-distortion optimisation)."""
         coding, active = self.coding, self.context.active
-        target = target.clone()
-        points = torch.arange(coding.levels, device=target.device)
-        open_ = (active | (target > 0)) & ((x - target).abs() > SURE)
-        for block in blocks(open_.nonzero()[:, 0], BLOCK):
-            flags = torch.where(active[block, None], self.flag_frequencies(block), self.zero_frequencies(block))
+        target = target.copy()
+        points = np.arange(coding.levels, dtype=np.float32)
+        open_ = (active | (target > 0)) & (np.abs(x - target.astype(np.float32)) > SURE)
+        for block in blocks(np.flatnonzero(open_), BLOCK):
+            flags = np.where(active[block, None], self.flag_frequencies(block), self.zero_frequencies(block))
             flag_bits = bits_of(flags)
-            bits = torch.cat([flag_bits[:, :1], bits_of(self.value_frequencies(block)) + flag_bits[:, 1:]], 1)
+            bits = np.concatenate([flag_bits[:, :1], bits_of(self.value_frequencies(block)) + flag_bits[:, 1:]], 1)
             error = (x[block, None] - points) ** 2
-            target[block] = torch.argmin(error + coding.weight * bits, 1).to(target.dtype)
+            target[block] = np.argmin(error + coding.weight * bits, 1)
         return target
 
-    def _yes_or_no(self, logit: Tensor) -> Tensor:
+    def _yes_or_no(self, logit: np.ndarray) -> np.ndarray:
         decay = self.coding.tables.decay
-        return torch.take(decay, torch.stack([logit, -logit], 1).clamp_(0, len(decay) - 1))
+        return np.asarray(np.take(decay, np.stack([logit, -logit], 1), mode="clip"))
 
-    def _outputs(self, predictor: ExactPredictor, block: Tensor) -> Tensor:
+    def _outputs(self, predictor: ExactPredictor, block: np.ndarray) -> np.ndarray:
         _, place = self.context.split(block)
-        return predictor(self.context.key, self.context.windows(block).float(), place, self.coding.step)
+        windows = self.context.windows(block).astype(np.float32)
+        return np.asarray(predictor(self.context.key, windows, place, self.coding.step))

@@ -3,37 +3,99 @@
     x (N, C, *S) -> encoder, stride 4 -> z (N, K, *S/4) -> index k = round(z / step) -> context model -> bits
                                                             k x step -> decoder -> y (N, C, *S)
 
-One pair of networks serves all steps: it is trained with random steps. The loss follows Ballé et al., "End-to-end
-optimized image compression" (2017), and the range of rates Cui et al., "Asymmetric gained deep image compression with
-continuous rate adaptation" (2021), with the step itself as the gain.
+One pair of networks serves all steps, with which they are trained at random.
 """
 
 import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
-from narrows.codec.entropy.context_model import ContextModel
+from narrows.artifacts.schema import from_document
 from narrows.codec.entropy.design import Design
-from narrows.networks import Architecture, build, cut
-from narrows.networks.autoencoder.network import Network
 
 CHANNELS, HALVINGS = 8, 2
 STEPS = 14  # entries of the table of steps, two an octave
 FINEST = {True: 1 / 64, False: 1 / 16}  # step in scaled units, by whether the data are ranged
-RATE_WEIGHT = 0.1  # squared steps that a bit is worth: about what the theory of high rates says
+LARGEST_INDEX = 1000
 
 
-def latent_architecture(channels: int, shape: tuple[int, ...], ranged: bool) -> Architecture:
-    """Return the architecture of encoder and decoder."""
-    grid = tuple(math.ceil(size / 2 ** min(HALVINGS, size.bit_length() - 1)) for size in shape)
-    return Architecture("conv", channels, shape, (CHANNELS, *grid), ranged=ranged)
+@dataclass(frozen=True)
+class LatentArchitecture:
+    """What encoder and decoder are: a convolutional autoencoder of the default preset.
+
+    Parameters
+    ----------
+    channels : int
+        Channels of an item.
+    shape : tuple of int
+        Spatial shape of the items, or crops, that they are trained on.
+    code : tuple of int
+        Channels of the code, and the grid of these items.
+    ranged : bool
+        Whether scaled values are in 0..1, so that the decoder ends in a sigmoid.
+    kind, upsampling, preset : str
+        As in `narrows.networks.Architecture`; always the same.
+
+    Raises
+    ------
+    ValueError
+        If there are no such networks.
+    """
+
+    channels: int
+    shape: tuple[int, ...]
+    code: tuple[int, ...]
+    ranged: bool = True
+    kind: str = "conv"
+    upsampling: str = "nearest"
+    preset: str = "default"
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        if (self.kind, self.upsampling, self.preset) != ("conv", "nearest", "default"):
+            raise ValueError(f"latent networks of another kind: {self.kind}, {self.upsampling}, {self.preset}")
+        if not (0 < len(self.shape) < 4 and len(self.code) == 1 + len(self.shape)):
+            raise ValueError(f"a code {self.code} of items of shape {self.shape}")
+        if min(self.channels, *self.shape, *self.code) < 1:
+            raise ValueError(f"{self.channels} channels, shape {self.shape}, code {self.code}")
+        self.factors()
+
+    @classmethod
+    def of(cls, channels: int, shape: tuple[int, ...], ranged: bool) -> "LatentArchitecture":
+        """Return the architecture for items of these channels and this spatial shape."""
+        grid = tuple(math.ceil(size / 2 ** min(HALVINGS, size.bit_length() - 1)) for size in shape)
+        return cls(channels, shape, (CHANNELS, *grid), ranged)
+
+    @property
+    def values(self) -> int:
+        """Number of values of a training item."""
+        return self.channels * math.prod(self.shape)
+
+    def factors(self) -> list[tuple[int, ...]]:
+        """Return by how much each level, at least one, of the encoder divides each spatial axis: 2 or 1."""
+        halvings = []
+        for size, grid in zip(self.shape, self.code[1:], strict=True):
+            fits = [n for n in range(size.bit_length() + 1) if math.ceil(size / 2**n) == grid]
+            if not fits:
+                raise ValueError(f"a grid of {grid} is not {size} halved")
+            halvings.append(fits[0])
+        return [tuple(2 if level < n else 1 for n in halvings) for level in range(max(1, *halvings))]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON; `from_dict` is the inverse."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> "LatentArchitecture":
+        """Return the architecture that `to_dict` described; TypeError or ValueError where the document is not one."""
+        return from_document(cls, document)
 
 
-def latent_design(architecture: Architecture, placed: bool) -> Design:
+def latent_design(architecture: LatentArchitecture, placed: bool) -> Design:
     """Return the design of the context model for codes. placed: whether all items have the same size."""
-    assert isinstance(architecture.code, tuple)
     grid = architecture.code[1:]
     cells = grid if placed and math.prod(grid) <= 4096 else tuple(1 for _ in grid)
     return Design("residuals", len(grid), CHANNELS, 10, cells, STEPS)
@@ -44,46 +106,6 @@ def step_of(entry: float, ranged: bool) -> float:
     return FINEST[ranged] * 2 ** (entry / 2)
 
 
-class Latent(nn.Module):
-    """The networks and the context model of the latent path, in training."""
-
-    def __init__(self, architecture: Architecture, design: Design, seed: int) -> None:
-        super().__init__()
-        self.network: Network = build(architecture, seed)
-        self.context = ContextModel(design)
-        # A logistic density for each channel and step stands in for the context model where gradients are needed.
-        self.location = nn.Parameter(torch.zeros(STEPS, CHANNELS))
-        self.spread = nn.Parameter(torch.zeros(STEPS, CHANNELS))
-
-    def loss(self, x: Tensor, entry: Tensor, variance: float, generator: torch.Generator | None) -> Tensor:
-        """Return squared error and rate relative to predicting the mean: 1 before training. entry (N,): steps."""
-        ranged = self.network.architecture.ranged
-        step = (FINEST[ranged] * 2 ** (entry / 2)).view(-1, *(1 for _ in x.shape[1:]))
-        z = self.network.encode(x)[0]
-        noise = torch.rand(z.shape, generator=generator, device=z.device) - 0.5
-        places = (entry.long(), slice(None), *(None for _ in x.shape[2:]))
-        centred, spread = z / step + noise - self.location[places], nn.functional.softplus(self.spread[places])
-        likely = torch.sigmoid((centred + 0.5) / spread) - torch.sigmoid((centred - 0.5) / spread)
-        bits = -torch.log2(likely.clamp(min=1e-6)).flatten(1).sum(1) / x[0].numel()
-        rounded = z + (torch.round(z / step) * step - z).detach()
-        y = cut(self.network.decode([rounded]), tuple(x.shape[2:]))
-        error = ((y - x) ** 2).flatten(1).mean(1)
-        step = step.flatten()
-        return ((error + RATE_WEIGHT * step**2 * bits) / step).mean() / (variance / step).mean()
-
-    def bits(self, x: Tensor, entry: Tensor, group: int, generator: torch.Generator | None) -> Tensor:
-        """Return the cost in bits, per value of the code, of one group of the context model."""
-        with torch.no_grad():
-            z = self.network.encode(x)[0]
-            k = indices(z, FINEST[self.network.architecture.ranged] * 2 ** (entry / 2))
-        return self.context.bits(k, entry.long(), torch.ones_like(entry), group, generator)
-
-
-def indices(z: Tensor, step: Tensor) -> Tensor:
-    """Return the indices (N, K, *grid) of the code z, within the alphabet of the context model; step (N,)."""
-    return torch.round(z / step.view(-1, *(1 for _ in z.shape[1:]))).clamp(-1000, 1000)
-
-
-def latent_tensors(network: Network) -> dict[str, np.ndarray]:
-    """Return the weights by name."""
-    return {name: tensor.detach().cpu().numpy() for name, tensor in network.state_dict().items()}
+def indices(z: np.ndarray, step: float) -> np.ndarray:
+    """Return the indices, int32, of the code z, within the alphabet of the context model."""
+    return np.clip(np.rint(z / np.float32(step)), -LARGEST_INDEX, LARGEST_INDEX).astype(np.int32)

@@ -11,11 +11,12 @@ from narrows.codec.codec_manifest import CodecDesign
 from narrows.codec.coder import STEPS_PER_OCTAVE
 from narrows.codec.coding_plan import Grid
 from narrows.codec.entropy import tokens
-from narrows.codec.entropy.context_model import ContextModel
 from narrows.codec.entropy.design import GROUPS, Design
 from narrows.codec.entropy.plane import near_taps
-from narrows.codec.transforms.dequantiser import Dequantiser
-from narrows.codec.transforms.latent import STEPS, Latent, latent_architecture, latent_design, latent_tensors
+from narrows.codec.learning.context_model import ContextModel
+from narrows.codec.learning.dequantiser import Dequantiser
+from narrows.codec.learning.latent import Latent, latent_tensors
+from narrows.codec.transforms.latent import STEPS, LatentArchitecture, latent_design
 from narrows.data import Items, Scaling
 
 STEP_ENTRIES = 68  # of the table of steps of real numbers
@@ -52,7 +53,7 @@ def design_networks(items: Items, scaling: Scaling, grid: Grid, crop: tuple[int,
     placed = crop is None
     shape = items.item_shape[:axes] if crop is None else crop
     cells = tuple(min(size, CELLS[axes]) for size in shape) if placed else (1,) * axes
-    architecture = latent_architecture(channels, shape, scaling.is_range)
+    architecture = LatentArchitecture.of(channels, shape, scaling.is_range)
     latent = latent_design(architecture, placed)
     if grid.whole and grid.high - grid.low <= 255 and grid.low == 0 and few_values(items):
         lossless = Design("values", axes, channels, grid.high, cells, 1, 96)

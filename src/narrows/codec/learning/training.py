@@ -7,7 +7,7 @@ import torch
 from narrows.artifacts.manifest import TrainingRecord
 from narrows.codec.codec_manifest import CodecDesign, CodecManifest
 from narrows.codec.coding_plan import Grid
-from narrows.codec.learning import CodecNetwork, CodecObjective, design_networks, grid_of, numbers
+from narrows.codec.learning.objective import CodecNetwork, CodecObjective, design_networks, grid_of, numbers
 from narrows.codec.model import CodecModel, check_not_masked
 from narrows.data import Items, Scaling
 from narrows.errors import DataError

@@ -19,17 +19,18 @@ from torch.nn import functional
 
 from narrows.codec.entropy import tokens
 from narrows.codec.entropy.context_features import (
+    SMALLEST_OF_BUCKET,
     IndexCounts,
     cells_of_values,
     features_of_residuals,
     features_of_values,
     nearest_index,
-    smallest_of_bucket,
 )
 from narrows.codec.entropy.design import Design
-from narrows.codec.entropy.integer_network import INPUT_UNIT, Predictor
+from narrows.codec.entropy.exact_predictor import INPUT_UNIT
 from narrows.codec.entropy.lattice import LatticePass
 from narrows.codec.entropy.pass_context import PassContext, iterate_passes
+from narrows.codec.learning.predictor import Predictor
 
 TARGETS, FLAG_TARGETS = 320, 512  # sampled from each pass of a training batch
 RENAMED = {"quiet": "zero_logit", "quiet_step": "zero_logit_step"}  # since checkpoints of version 0.1.0
@@ -57,7 +58,7 @@ class ContextModel(nn.Module):
             self.flags = Predictor(self.inputs, *common, design.flag_hidden, 1, 1)
             self.zero_logit = nn.Parameter(torch.full((design.places,), -4.0))
             self.zero_logit_step = nn.Parameter(torch.zeros(design.steps))
-            rise = torch.log1p(0.5 * smallest_of_bucket())
+            rise = torch.log1p(0.5 * torch.from_numpy(SMALLEST_OF_BUCKET))
             self.bonus = nn.ParameterDict({key: rise.clone() for key in self.keys})
             for layer in self.main.last:
                 assert isinstance(layer, nn.Linear)
@@ -109,7 +110,7 @@ class ContextModel(nn.Module):
                 parts.append(self._residuals(targets, generator))
                 continue
             if seen is None:
-                seen = IndexCounts(len(k), self.design.top + 1, k.device)
+                seen = IndexCounts(len(k), self.design.top + 1, k)
                 before = k[(slice(None), slice(None), *context.lattice_pass.coarser_places())]
                 if before.numel():
                     seen.add(before)
@@ -124,7 +125,7 @@ class ContextModel(nn.Module):
         """Iterate over the passes and channels of indices k (N, C, *S), of one group where one is given."""
         shape = tuple(k.shape[2:])
 
-        def lattice_values(lattice_pass: LatticePass) -> Tensor:
+        def lattice_values(lattice_pass: LatticePass) -> Any:
             values = k[(slice(None), slice(None), *lattice_pass.lattice_places())]
             if self.design.alphabet == "residuals":
                 return values
@@ -143,7 +144,7 @@ class ContextModel(nn.Module):
         chosen, weight = sample(positive.nonzero()[:, 0], TARGETS, generator)
         items, _ = context.split(chosen)
         cells = cells_of_values(self.design.top, targets.size)
-        bonus = self.bonus[context.key][seen.buckets().long()].gather(1, cells)
+        bonus = self.bonus[context.key][seen.buckets()].gather(1, cells)
         return ValuesPart(
             cost,
             self._first(self.flags, targets, flagged),

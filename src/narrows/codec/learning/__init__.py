@@ -1,0 +1,1 @@
+"""Training of a codec; nothing else in this package needs torch."""

@@ -1,0 +1,71 @@
+"""The dequantiser in training."""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from narrows.codec.arrays import beside
+from narrows.codec.entropy.context_features import features_of_values
+from narrows.codec.entropy.design import Design
+from narrows.codec.entropy.exact_predictor import INPUT_UNIT
+from narrows.codec.entropy.plane import Plane, channel_kind, place_cells
+from narrows.codec.learning.context_model import sample
+from narrows.codec.learning.predictor import Predictor
+from narrows.codec.transforms.dequantiser import features, margin, taps, unit, window_sizes
+
+HIDDEN, TARGETS = 64, 2048
+
+
+class Dequantiser(nn.Module):
+    """Learns; `tensors` returns the weights of `ExactDequantiser`.
+
+    window of indices around each -> perceptron -> distance from the middle of its cell, in the unit of `unit`
+    """
+
+    def __init__(self, design: Design) -> None:
+        super().__init__()
+        self.design = design
+        inputs = window_sizes(design)
+        self.places = Predictor(inputs, dict.fromkeys(inputs, 0), design.places, design.steps, HIDDEN, 2, 1)
+        for layer in self.places.last:  # to begin with, the middles
+            assert isinstance(layer, nn.Linear)
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """Return integer weights by name."""
+        return self.places.tensors()
+
+    def error(self, k: Tensor, x: Tensor, step: Tensor, size: Tensor, generator: torch.Generator | None) -> Tensor:
+        """Return the mean squared error, weighted by step, of a sample of the values of indices k (N, C, *S).
+
+        x (N, C, *S): the true values in units of the step; index 0 is at 0.
+        """
+        parts, wanted, weights = [], [], []
+        values = self.design.alphabet == "values"
+        plane = Plane(features_of_values(k, size, self.design.top) if values else k, margin(self.design))
+        wide = size.view(-1, *(1 for _ in k.shape[1:]))
+        away = (x * wide - middles(k, wide, self.design)) / unit(self.design) if values else x - k
+        shape = tuple(k.shape[2:])
+        place = beside(place_cells(shape, self.design.cells), k)
+        for channel in range(self.design.channels):
+            bases = plane.bases((0,) * len(shape), shape, channel, 1)
+            offsets = plane.offsets(taps(self.design, channel))
+            key = channel_kind(channel, self.design.channels)
+            there = torch.arange(len(bases), device=k.device)
+            if values:
+                there = plane.any_nonzero(bases, offsets).nonzero()[:, 0]
+            chosen, _ = sample(there, TARGETS // self.design.channels, generator)
+            items = chosen // len(place)
+            windows = features(plane.windows(bases[chosen], offsets), self.design)
+            parts.append(self.places.first(key, windows / INPUT_UNIT, place[chosen % len(place)], step[items]))
+            wanted.append(away[:, channel].reshape(-1)[chosen])
+            # Between errors in the data's unit, among which large steps prevail, and errors in steps.
+            weights.append(unit(self.design) ** 2 / size[items] ** 1.5 if values else size[items] ** 0)
+        found = self.places.rest(0, torch.cat(parts))[:, 0]
+        return (torch.cat(weights) * (found - torch.cat(wanted)) ** 2).mean()
+
+
+def middles(k: Tensor, size: Tensor, design: Design) -> Tensor:
+    """Return the middle of each cell of "values", within their range."""
+    return (k * size).clamp(max=design.top)
