@@ -3,6 +3,8 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from narrows import errors
+
 __version__ = "0.1.0"
 
 _HOME = {
@@ -48,7 +50,13 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     # Looked up on first use, so that importing the package costs neither torch nor scikit-learn.
     if name in _HOME:
-        return getattr(importlib.import_module(_HOME[name]), name)
+        try:
+            return getattr(importlib.import_module(_HOME[name]), name)
+        except ModuleNotFoundError as error:
+            missing = errors.missing_for_learning(error)
+            if missing is None:
+                raise
+            raise ImportError(f"narrows.{name} {missing}") from None
     raise AttributeError(f"module 'narrows' has no attribute {name!r}")
 
 

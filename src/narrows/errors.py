@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 _LONGEST = 600  # characters of a message
+_LEARNING = {"torch": "torch", "sklearn": "scikit-learn", "scipy": "scipy"}  # what the extra "torch" installs
 
 
 def as_keyword(name: str, value: Any) -> str:
@@ -88,6 +89,18 @@ class ParameterError(NarrowsError, ValueError):
 
 class TrainingError(NarrowsError, RuntimeError):
     """Training that did not lead to a useful model."""
+
+
+def missing_for_learning(error: BaseException) -> str | None:
+    """Return what to install where an error is that a package of the extra ``torch`` is missing; else None.
+
+    Examples
+    --------
+    >>> missing_for_learning(ModuleNotFoundError(name="sklearn.base"))
+    "needs scikit-learn; pip install 'narrows[torch]'"
+    """
+    missing = str(error.name).partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    return f"needs {_LEARNING[missing]}; pip install 'narrows[torch]'" if missing in _LEARNING else None
 
 
 def cannot_import(what: str, package: str, extra: str | None, error: Exception) -> DataError:

@@ -23,7 +23,7 @@ from narrows.cli.info_verbs import datasets, info
 from narrows.cli.messages import as_flag, detail, one_line, say, verbosity
 from narrows.cli.show_verbs import demo, report, view
 from narrows.cli.train_verbs import train_verb
-from narrows.errors import NarrowsError, ParameterError
+from narrows.errors import NarrowsError, ParameterError, missing_for_learning
 from narrows.registry import ToolSpec, resolve, tools
 
 _STANDARD_OUTPUT = "standard output"
@@ -277,4 +277,6 @@ def explain(error: BaseException) -> str:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     if isinstance(error, MemoryError):
         return "not enough memory"
+    if missing := missing_for_learning(error):
+        return f"this {missing}"
     return f"unexpected {type(error).__name__}: {error} (--debug shows where)"
