@@ -5,6 +5,7 @@ import io
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from narrows import data
@@ -287,3 +288,27 @@ def test_texts_that_are_not_filled_have_a_reason(tmp_path):
     model, _ = trained(tmp_path, tmp_path / "x.csv")
     ran = narrows("fill", model, tmp_path / "x.csv", "-o", "-")
     assert "0 of 1 missing cells filled; left: 1 in 'name' (training saw no value there that occurs twice)" in ran.err
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+@pytest.mark.parametrize("marks", [("--missing", -999), ("--missing", "a=-999"), ("--missing", "?", "--missing", -999)])
+def test_autoencoders_know_marks_too(form, marks, tmp_path):
+    source, model = tmp_path / f"x.{form}", tmp_path / "m.safetensors"
+    whole = pd.DataFrame({"a": X, "b": 2 * X, "c": np.where(X < 0, "low", "high")})
+    blank, marked = whole.copy(), whole.copy()
+    blank.loc[[3, 9], "a"], marked.loc[[3, 9], "a"] = np.nan, -999.0
+
+    def codes(frame, *options):
+        frame.to_csv(source, index=False) if form == "csv" else frame.to_parquet(source)
+        train = ("train", "autoencoder", source, "-o", model, "--code", 1, "--epochs", 30, "--force", *options)
+        assert narrows(*train).code == 0
+        assert narrows("encode", model, source, "-o", tmp_path / "c.npy").code == 0
+        assert (
+            narrows("encode", model, source, "-o", tmp_path / "c.csv", "--errors", tmp_path / "e.csv", "-f").code == 0
+        )
+        found = np.load(tmp_path / "c.npy"), pd.read_csv(tmp_path / "c.csv"), pd.read_csv(tmp_path / "e.csv")
+        (tmp_path / "c.npy").unlink()
+        return [np.asarray(each) for each in found]
+
+    for ours, theirs in zip(codes(marked, *marks), codes(blank), strict=True):
+        np.testing.assert_allclose(ours, theirs)

@@ -103,3 +103,33 @@ def test_from_standard_input_with_samples_and_standard_deviations(tmp_path):
         assert found.notna().all(axis=None)
     deviations = pd.read_csv(tmp_path / "u.csv")
     assert ((deviations > 0).to_numpy() == known.isna().to_numpy()).all()
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"\xef\xbb\xbfa,b\n",
+        b"a,b\r\n",
+        b"\xef\xbb\xbfa,b\r\n",
+        b" a , b \n",
+        b'"a",b\r\n',
+        b'"a\nc","b"\n',
+        b"\n\na,b\n",
+    ],
+)
+def test_the_line_of_names_and_line_ends_stay(head, tmp_path):
+    source, out = tmp_path / "x.csv", tmp_path / "y.csv"
+    end = b"\r\n" if head.endswith(b"\r\n") else b"\n"
+    rows = [f"{'' if row in HOLES else f'{x:.2f}'},{1000 * x:.0f}".encode() for row, x in enumerate(X)]
+    source.write_bytes(head + end.join(rows) + end)
+    model = tmp_path / "m.safetensors"
+    assert narrows("train", "imputer", source, "-o", model, "--epochs", 2).code == 0
+    assert narrows("fill", model, source, "-o", out).code == 0
+    before, after = source.read_bytes(), out.read_bytes()
+    assert after.startswith(head)
+    lines = list(zip(before[len(head) :].split(end), after[len(head) :].split(end), strict=True))
+    assert {row for row, (old, new) in enumerate(lines) if old != new} == HOLES
+    assert narrows("fill", model, source, "-o", tmp_path / "y.tsv").code == 0
+    assert (
+        b"\t" in (tmp_path / "y.tsv").read_bytes().splitlines()[0] + (tmp_path / "y.tsv").read_bytes().splitlines()[1]
+    )

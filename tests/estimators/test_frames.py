@@ -168,3 +168,18 @@ def test_one_column_has_deviations():
     frame = pd.DataFrame({"a": HOLED[:, 0]})
     deviations = Imputer(epochs=1).fit(frame).uncertainty(frame)
     assert ((deviations > 0) == frame.isna()).all(axis=None)
+
+
+@pytest.mark.parametrize("library", [pd.DataFrame, pl.DataFrame], ids=lambda library: library.__module__)
+@pytest.mark.parametrize("way", ["mark", "mask"])
+def test_whole_numbers_beyond_those_of_floats_stay(library, way):
+    ids = 2**60 + 3 * np.arange(80)
+    mask = np.zeros((80, 3), bool)
+    mask[[3, 9], 0] = True
+    frame = library({"id": np.where(mask[:, 0], -1, ids) if way == "mark" else ids, "a": X[:, 0], "b": X[:, 1]})
+    imputer = Imputer(epochs=1, missing_values={"id": -1}).fit(frame)
+    filled = imputer.transform(frame, mask if way == "mask" else None)
+    assert filled["id"].dtype == frame["id"].dtype
+    known = ~mask[:, 0]
+    assert (filled["id"].to_numpy()[known] == ids[known]).all()
+    assert (filled["id"].to_numpy()[~known] >= ids.min()).all()

@@ -74,6 +74,14 @@ Missing = Annotated[
         "where the last channel of images is 0. May be repeated.",
     ),
 ]
+MissingCells = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="TEXT|COLUMN=VALUE|NUMBER",
+        help="Which cells of a table are missing, besides NaN: a text or a number, in all columns or in one. May be "
+        "repeated.",
+    ),
+]
 KeepNa = Annotated[
     list[str] | None,
     typer.Option(

@@ -18,7 +18,7 @@ from narrows.cli import options
 from narrows.cli.inputs import choose_cell_text, read_items
 from narrows.cli.messages import detail, say, shows_progress, size
 from narrows.cli.outputs import check_file, check_new
-from narrows.cli.tool_options import Parameter, as_option, read_constructor
+from narrows.cli.tool_options import Parameter, as_option, parse_marks, read_constructor
 from narrows.errors import DataError
 from narrows.registry import ToolSpec, resolve
 
@@ -72,7 +72,10 @@ def train_verb(spec: ToolSpec) -> Callable[..., None]:
             resume=values["resume"],
             arguments=context.obj,
             cell_text=choose_cell_text(
-                own.get("missing_values"), values.get("keep_na"), values.get("decimal"), values.get("thousands")
+                own.get("missing_values", parse_marks(values.get("missing"))),
+                values.get("keep_na"),
+                values.get("decimal"),
+                values.get("thousands"),
             ),
         )
         learn(spec, own, request, values["force"])
@@ -87,7 +90,13 @@ def _signature(spec: ToolSpec, parameters: list[Parameter]) -> inspect.Signature
     def keyword(name: str, annotation: Any, default: Any = inspect.Parameter.empty) -> inspect.Parameter:
         return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
+    marks = (
+        []
+        if "missing_values" in {each.name for each in parameters}
+        else [keyword("missing", options.MissingCells, None)]
+    )
     reading = [
+        *marks,
         keyword("keep_na", options.KeepNa, None),
         keyword("decimal", options.Decimal, None),
         keyword("thousands", options.Thousands, None),

@@ -9,7 +9,6 @@ import numpy as np
 
 from narrows.artifacts import atomic
 from narrows.data.conversion import convert
-from narrows.data.tables import frames as tables
 from narrows.data.tables.cells import require
 from narrows.errors import DataError
 from narrows.evaluation import trained_model
@@ -61,7 +60,7 @@ def write_table_errors(model: AutoencoderModel, source: str, target: str) -> Non
     model, indices = trained_model(model), count()
 
     def errors(frame: Any) -> Any:
-        found = model.item_errors(tables.frame_to_items(frame, model.columns, source))
+        found = model.item_errors(model.code_rows(frame, source))
         items = [next(indices) for _ in range(len(found))]
         return require("pandas").DataFrame({"item": items, "mse": found})
 

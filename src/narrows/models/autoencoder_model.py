@@ -112,6 +112,11 @@ class AutoencoderModel(TrainedModel):
         check_complete(items, self.tool)
         return self.check_layout(items)
 
+    def code_rows(self, frame: Any, source: str = "X") -> Items:
+        """Return the rows of a data frame as items; DataError where they do not fit the model."""
+        marks = self.cell_text.marks if self.cell_text else None
+        return tables.frame_to_items(tables.without_marks(frame, marks), self.columns, source)
+
     @default_torch_state()
     def encode(self, items: Items) -> np.ndarray | list[np.ndarray]:
         """Return the codes of items.

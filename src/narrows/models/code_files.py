@@ -76,7 +76,7 @@ def encode_table(
     """
 
     def encode(frame: Any) -> Any:
-        codes = model.encode(tables.frame_to_items(frame, model.columns, source))
+        codes = model.encode(model.code_rows(frame, source))
         return _framed(np.asarray(codes), frame.index)
 
     convert(source, target, encode, model.columns, model.cell_text, progress=progress, note=note)

@@ -211,9 +211,9 @@ class TableImputation:
             values[fillable] = valid[fillable]
             return replace(items, values=values, mask=None)
         marked = bool((items.mask & ~items.frame.isna().to_numpy()).any())
-        frame = items.frame.mask(items.mask) if marked else items.frame
+        frame = tables.without_cells(items.frame, items.mask) if marked else items.frame
         filled = tables.fill_frame(frame, codes, self.features.columns)
-        if marked:  # masking turned integers into floats
+        if marked:  # back from dtypes that have room for missing cells
             filled = filled.astype(
                 {name: items.frame[name].dtype for name in filled.columns if not filled[name].isna().any()}
             )
@@ -233,7 +233,7 @@ def mark_missing_cells(items: Items, missing_values: Any, columns: Columns | Non
         By which the cells of a frame are coded; by default the items' own, or new ones.
     """
     if items.frame is not None:
-        unmarked = without_marks(items.frame, missing_values)
+        unmarked = tables.without_marks(items.frame, missing_values)
         if columns is None and (unmarked is items.frame or items.mask is not None):
             columns = items.columns
         if columns is None or columns != items.columns:
@@ -253,20 +253,9 @@ def mark_missing_cells(items: Items, missing_values: Any, columns: Columns | Non
 
 def code_frame(frame: Any, missing_values: Any, columns: Columns | None = None, source: str = "X") -> Items:
     """Return a data frame as items with a mask of missing cells, coded by these columns or by new ones."""
-    unmarked = without_marks(frame, missing_values)
+    unmarked = tables.without_marks(frame, missing_values)
     items = tables.frame_to_items(unmarked, columns, source)
     return replace(items, frame=frame, mask=unmarked.isna().to_numpy())
-
-
-def without_marks(frame: Any, missing_values: Any) -> Any:
-    """Return the frame with nothing in place of the values that mean "missing"."""
-    marks = MissingMarks.parse(missing_values)
-    if not marks:
-        return frame
-    found = frame.copy()
-    for place, name in enumerate(frame.columns):
-        found.isetitem(place, frame.iloc[:, place].isin(marks.of(str(name))))
-    return frame.mask(found.astype(bool)) if found.to_numpy().any() else frame
 
 
 def observed_codes(items: Items) -> np.ndarray:

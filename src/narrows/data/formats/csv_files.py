@@ -84,9 +84,15 @@ def open_table(
 
 
 def open_writer(file: IO[bytes], name: str, source: TableReader | None = None, fills: bool = False) -> CsvWriter:
-    """Start a table in an open file, with the separator of the source unless the name asks for one."""
-    separator, reading = (source.separator, source.cell_text) if isinstance(source, CsvReader) else (",", CellText())
-    return CsvWriter(file, name, "\t" if name.endswith((".tsv", ".tsv.gz")) else separator, reading)
+    """Start a table in an open file.
+
+    It has the separator of the source, unless the name asks for one, and with `fills` its first line and line ends.
+    """
+    tabs = name.endswith((".tsv", ".tsv.gz"))
+    if not isinstance(source, CsvReader):
+        return CsvWriter(file, name, "\t" if tabs else ",", CellText())
+    separator, head = "\t" if tabs else source.separator, source.head if fills else b""
+    return CsvWriter(file, name, separator, source.cell_text, head if separator == source.separator else b"")
 
 
 class CsvReader:
@@ -117,6 +123,8 @@ class CsvReader:
         text = self._text(head[self._start :])
         self.separator = guess_separator(text, name)
         self.names = self._header(text, len(head) == BLOCK)
+        with self._opened() as file:
+            self.head = file.read(self._start) + self._skip_header(file)  # byte order mark, and the line of names
         if columns is None:
             self.kinds = self._kinds()
         else:
@@ -147,8 +155,7 @@ class CsvReader:
         pa, reader = require("pyarrow"), require("pyarrow.csv")
         labels = [f"{place}" for place in range(len(self.names))]
         with self._opened() as file:
-            file.read(self._start)
-            self._skip_header(file)
+            file.read(len(self.head))
             try:
                 parts = reader.open_csv(
                     file,
@@ -315,14 +322,14 @@ class CsvReader:
     def _error(self, message: str, hint: str | None = None) -> DataError:
         return DataError(message, source=self.name, hint=hint)
 
-    def _skip_header(self, file: IO[bytes]) -> None:
-        """Read on to the first row, past a header whose names may have line ends."""
-        quotes, blank = 0, True
+    def _skip_header(self, file: IO[bytes]) -> bytes:
+        """Read on to the first row, and return the line of names, which may have line ends in them."""
+        head = b""
         while line := file.readline(BLOCK):
-            quotes += line.count(b'"')
-            blank &= not line.strip()
-            if quotes % 2 == 0 and not blank:
-                return
+            head += line
+            if head.count(b'"') % 2 == 0 and head.strip():
+                break
+        return head
 
     def _reason(self, error: str) -> str:
         """Return what pyarrow found wrong, in words for the user."""
@@ -348,10 +355,14 @@ class CsvReader:
 
 
 class CsvWriter:
-    """Writes a table in parts, with the index in front where it has a name."""
+    """Writes a table in parts, with the index in front where it has a name.
 
-    def __init__(self, file: IO[bytes], name: str, separator: str, cell_text: CellText) -> None:
-        self.name, self.separator, self.cell_text = name, separator, cell_text
+    head: the beginning of the table whose cells were filled, to write in place of the names.
+    """
+
+    def __init__(self, file: IO[bytes], name: str, separator: str, cell_text: CellText, head: bytes = b"") -> None:
+        self.name, self.separator, self.cell_text, self.head = name, separator, cell_text, head
+        self.line_end = "\r\n" if head.endswith(b"\r\n") else "\n"
         packed = name.endswith(".gz")
         self._packed = gzip.GzipFile(fileobj=file, mode="wb", filename="", mtime=0) if packed else None
         self._file: Any = self._packed or file
@@ -368,7 +379,10 @@ class CsvWriter:
             index = [frame.index.get_level_values(place).to_series() for place in named]
             if not self._begun:
                 names = [*(str(frame.index.names[place]) for place in named), *map(str, frame.columns)]
-                write_rows(self._file, [pa.array([name], pa.large_string()) for name in names], self.separator)
+                if self.head:
+                    self._file.write(self.head)
+                else:
+                    write_rows(self._file, [pa.array([name], pa.large_string()) for name in names], self.separator)
                 self._styles = [TextStyle(str(name), self.cell_text) for name in frame.columns]
                 self._begun = True
             series = [frame.iloc[:, place] for place in range(frame.shape[1])]
@@ -380,7 +394,7 @@ class CsvWriter:
                     style.filled(texts.column(place), each, filled[:, place])
                     for place, (style, each) in enumerate(zip(self._styles, series, strict=True))
                 ]
-            write_rows(self._file, cells, self.separator)
+            write_rows(self._file, cells, self.separator, self.line_end)
 
     def close(self) -> None:
         """Finish the compressed stream, if there is one."""

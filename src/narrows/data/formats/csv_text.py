@@ -42,7 +42,7 @@ def numbers_of(texts: Any, reading: CellText) -> Any:
     return require("pyarrow.compute").cast(plain_numbers(texts, reading), require("pyarrow").float64())
 
 
-def write_rows(file: IO[bytes], texts: list[pyarrow.Array], separator: str) -> None:
+def write_rows(file: IO[bytes], texts: list[pyarrow.Array], separator: str, line_end: str = "\n") -> None:
     """Write rows of cells that are text, one array for each column, in quotes where they need them."""
     pa, pc = require("pyarrow"), require("pyarrow.compute")
     special = rf'["\r\n{separator}]|^\s|\s$' + ("|^$" if len(texts) == 1 else "")  # not an empty line
@@ -53,7 +53,7 @@ def write_rows(file: IO[bytes], texts: list[pyarrow.Array], separator: str) -> N
         if pc.any(needs).as_py():
             column = pc.if_else(needs, _joined(['"', pc.replace_substring(column, '"', '""'), '"'], ""), column)
         cells.append(column)
-    lines = _joined([_joined(cells, separator), ""], "\n")
+    lines = _joined([_joined(cells, separator), ""], line_end)
     for chunk in lines.chunks if isinstance(lines, pa.ChunkedArray) else [lines]:
         file.write(b"".join(chunk.cast(pa.large_binary()).to_pylist()))
 

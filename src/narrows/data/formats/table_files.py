@@ -13,9 +13,10 @@ from narrows.data.axes import check_axes
 from narrows.data.formats import ReadOptions
 from narrows.data.items import Items
 from narrows.data.memory import Budget
+from narrows.data.tables.cell_text import CellText
 from narrows.data.tables.cells import require
 from narrows.data.tables.columns import Columns
-from narrows.data.tables.frames import ColumnInference, decode_frame, frame_to_items, quote_names
+from narrows.data.tables.frames import ColumnInference, decode_frame, frame_to_items, quote_names, without_marks
 from narrows.errors import DataError
 
 if TYPE_CHECKING:
@@ -97,7 +98,9 @@ def read_table(reader: TableReader, options: ReadOptions) -> Items:
         Budget(reader.name, "read fewer rows", f"drawing from {rows:,} rows takes").take(8 * rows)
     chosen = np.sort(np.random.default_rng(0).choice(rows, kept, replace=False)) if kept < rows else None
     parts, done, budget = [], 0, Budget(reader.name, "read fewer rows or columns")
-    for frame, _ in reader.parts(rows if chosen is None else rows_at_once(len(reader.names))):
+    marks = (options.cell_text or CellText()).marks
+    for frame, texts in reader.parts(rows if chosen is None else rows_at_once(len(reader.names))):
+        frame = without_marks(frame, marks) if texts is None else frame  # of text, they are missing already
         inference.see(frame)
         if chosen is not None:
             start, end = np.searchsorted(chosen, [done, done + len(frame)])

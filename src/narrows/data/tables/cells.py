@@ -115,13 +115,18 @@ def series_of(codes: np.ndarray, column: Column, index: Any) -> pandas.Series:
         dtype = pd.CategoricalDtype(list(column.categories), ordered=column.ordered)
     numbers = isinstance(dtype, np.dtype) and dtype.kind in "fiub"
     if numbers and dtype.kind != "f" and not known.all():
-        name = "boolean" if dtype.kind == "b" else f"{'U' * (dtype.kind == 'u')}Int{8 * dtype.itemsize}"
-        dtype, numbers = pd.api.types.pandas_dtype(name), False
+        dtype, numbers = nullable(dtype), False
     if numbers:
         blank = pd.Series(np.full(len(codes), np.nan if dtype.kind == "f" else 0, dtype), index=index)
     else:
         blank = pd.Series([None] * len(codes), index=index, dtype=object).astype(dtype)
     return with_cells(blank, known, codes[known], column) if known.any() else blank
+
+
+def nullable(dtype: np.dtype) -> Any:
+    """Return the dtype of pandas that has room for missing cells, for one of whole numbers or booleans."""
+    name = "boolean" if dtype.kind == "b" else f"{'U' * (dtype.kind == 'u')}Int{8 * dtype.itemsize}"
+    return require("pandas").api.types.pandas_dtype(name)
 
 
 def with_cells(series: pandas.Series, where: np.ndarray, codes: np.ndarray, column: Column) -> pandas.Series:

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from narrows.data.items import Items
+from narrows.data.tables.cell_text import MissingMarks
 from narrows.data.tables.cells import (
     codes_of,
     is_category,
     kind_of,
     kind_of_number,
+    nullable,
     numbers_of,
     plain,
     plain_numbers,
@@ -292,6 +294,28 @@ def fill_frame(frame: pandas.DataFrame, values: np.ndarray, columns: Columns) ->
         if where.any():
             out.isetitem(position, with_cells(frame.iloc[:, position], where, codes[where], column))
     return out
+
+
+def without_cells(frame: pandas.DataFrame, mask: np.ndarray) -> pandas.DataFrame:
+    """Return the frame with nothing where a mask (N, F) is true.
+
+    Whole numbers and booleans get a dtype that has room for missing cells, and stay exact.
+    """
+    out = frame.copy(deep=False)
+    for place in np.flatnonzero(mask.any(axis=0)):
+        series = frame.iloc[:, place]
+        whole = isinstance(series.dtype, np.dtype) and series.dtype.kind in "iub"
+        out.isetitem(place, (series.astype(nullable(series.dtype)) if whole else series).mask(mask[:, place]))
+    return out
+
+
+def without_marks(frame: pandas.DataFrame, missing_values: Any) -> pandas.DataFrame:
+    """Return the frame with nothing in place of the values that mean "missing"."""
+    marks = missing_values if isinstance(missing_values, MissingMarks) else MissingMarks.parse(missing_values)
+    if not marks:
+        return frame
+    found = [frame.iloc[:, place].isin(marks.of(name)).to_numpy(bool) for place, name in enumerate(column_names(frame))]
+    return without_cells(frame, np.column_stack(found)) if np.any(found) else frame
 
 
 def decode_frame(values: np.ndarray, columns: Columns, index: Any = None) -> pandas.DataFrame:
