@@ -312,3 +312,40 @@ def test_autoencoders_know_marks_too(form, marks, tmp_path):
 
     for ours, theirs in zip(codes(marked, *marks), codes(blank), strict=True):
         np.testing.assert_allclose(ours, theirs)
+
+
+def test_zero_may_mark_missing_cells(tmp_path):
+    source = table(tmp_path / "x.csv", {3: "0", 9: "0.00"})
+    model, _ = trained(tmp_path, source, "--missing", 0)
+    ran = narrows("fill", model, source, "-o", tmp_path / "y.csv", "--strict")
+    assert "2 of 2 missing cells filled" in ran.err
+    before, after = (path.read_text().splitlines() for path in (source, tmp_path / "y.csv"))
+    assert {row for row, (old, new) in enumerate(zip(before, after, strict=True)) if old != new} == {4, 10}
+
+
+def test_options_change_what_a_model_remembers_one_by_one(tmp_path):
+    source = table(
+        tmp_path / "x.tsv", {row: f"{x}".replace(".", ",") for row, x in enumerate(X)}, "\t", "{:.0f}".format
+    )
+    model, _ = trained(tmp_path, source, "--decimal", ",")
+    (tmp_path / "z.tsv").write_text("a\tb\tc\n?\t1\tlow\n0,25\t1\thigh\n")
+    ran = narrows("fill", model, tmp_path / "z.tsv", "-o", "-", "--missing", "?")
+    assert (ran.code, ran.out.splitlines()[2]) == (0, b"0,25\t1\thigh")
+
+
+@pytest.mark.parametrize("verb", ["encode", "evaluate"])
+def test_files_may_be_read_in_another_way_than_that_of_training(verb, tmp_path):
+    model = tmp_path / "m.safetensors"
+    train = ("train", "autoencoder", table(tmp_path / "x.csv", {}), "-o", model, "--epochs", 30, "--code", 1)
+    assert narrows(*train).code == 0
+    cells = {row: "?" if row % 4 else f"{x}".replace(".", ",") for row, x in enumerate(X)}
+    source = table(tmp_path / "z.csv", cells, ";", lambda x: f"{x:.3f}".replace(".", ","))
+    assert narrows(verb, model, source).code == 1
+    assert narrows(verb, model, source, "--decimal", ",", "--missing", "?").code == 0
+
+
+def test_the_first_cell_that_is_no_date_is_named(tmp_path):
+    source = table(tmp_path / "x.csv", {row: f"2022-06-{1 + row % 28:02d}" for row in range(ROWS)})
+    model, _ = trained(tmp_path, source)
+    (tmp_path / "z.csv").write_text("a,b,c\n2022-06-03,0.5,low\n?,0.5,low\n")
+    assert "row 2 of column 'a' is '?'" in narrows("fill", model, tmp_path / "z.csv", "-o", "-").err

@@ -4,8 +4,9 @@ import json
 from typing import TYPE_CHECKING
 
 from narrows.cli import options
-from narrows.cli.inputs import load_tool, read_items_for
+from narrows.cli.inputs import choose_cell_text, load_tool, read_items_for
 from narrows.cli.messages import aligned
+from narrows.cli.tool_options import parse_marks
 from narrows.errors import ParameterError
 from narrows.registry import tools
 
@@ -20,6 +21,10 @@ def evaluate(
     target: options.Target = None,
     holes: options.HiddenShare = None,
     labels: options.Labels = None,
+    missing: options.MissingCells = None,
+    keep_na: options.KeepNa = None,
+    decimal: options.Decimal = None,
+    thousands: options.Thousands = None,
     axes: options.Axes = None,
     strict: options.Strict = False,
     as_json: options.Json = False,
@@ -43,6 +48,9 @@ def evaluate(
     """
     check_corruption(noise, target, holes)
     trained = load_tool(model, "evaluate", *(name for name, spec in tools().items() if spec.evaluate))
+    trained = trained.with_cell_text(
+        choose_cell_text(parse_marks(missing), keep_na, decimal, thousands, trained.cell_text)
+    )
     check_evaluate_options(model, trained.tool, noise=noise, target=target, holes=holes, labels=labels)
     from narrows.data.labels import read_labels
     from narrows.evaluation import evaluate as evaluate_model

@@ -5,9 +5,10 @@ from typing import Annotated, Any
 import typer
 
 from narrows.cli import options
-from narrows.cli.inputs import can_reread, converts_table, load_tool, read_items_for
+from narrows.cli.inputs import can_reread, choose_cell_text, converts_table, load_tool, read_items_for
 from narrows.cli.messages import items_bar, note
 from narrows.cli.outputs import check_file, check_items_output, check_output, check_standard_output, items_to_come
+from narrows.cli.tool_options import parse_marks
 from narrows.data.formats import writable_suffixes
 
 
@@ -28,6 +29,10 @@ def encode(
         str | None,
         typer.Option(metavar="E.csv", help="Also write the reconstruction error of each item: its mean squared error."),
     ] = None,
+    missing: options.MissingCells = None,
+    keep_na: options.KeepNa = None,
+    decimal: options.Decimal = None,
+    thousands: options.Thousands = None,
     axes: options.Axes = None,
     strict: options.Strict = False,
     force: options.Force = False,
@@ -60,6 +65,8 @@ def encode(
         check_file(errors, (".csv",), force, "--errors")
 
     autoencoder = load_tool(model, "encode", "autoencoder")
+    cell_text = choose_cell_text(parse_marks(missing), keep_na, decimal, thousands, autoencoder.cell_text)
+    autoencoder = autoencoder.with_cell_text(cell_text)
     by_parts = output is None or errors is None or can_reread(source, [output, errors])
     if output is not None and by_parts and converts_table(autoencoder, source, output):
         encode_rows(autoencoder, source, output)

@@ -4,6 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,19 +74,18 @@ def read_items_for(
     source: str,
     axes: str | None,
     strict: bool,
-    cell_text: "CellText | None" = None,
     whole: bool = False,
 ) -> "Items":
     """Read the items of DATA to give to a model.
 
     Files that do not say which axis is which have the axes of the items it was trained on, or of one of them, unless
     the user says. Grey images become colour for a model of colour images, as they do in a folder of both; with an alpha
-    channel, which marks missing values, only for a model that allows them. The text of a table's cells is read as in
-    training, unless `cell_text` says how. whole: all rows of a table, as where each has its own result.
+    channel, which marks missing values, only for a model that allows them. The text of a table's cells is read as the
+    model says. whole: all rows of a table, as where each has its own result.
     """
     from narrows.data.masks import split_alpha
 
-    items = read_items(source, axes, strict, model.columns, model.axes, cell_text or model.cell_text, whole)
+    items = read_items(source, axes, strict, model.columns, model.axes, model.cell_text, whole)
     if model.item_axes == "NYXC" and model.channels == 3:
         if items.axes == "NYXC" and items.channels == 2 and model.allows_missing:
             items = split_alpha(items)
@@ -96,14 +96,23 @@ def read_items_for(
 
 
 def choose_cell_text(
-    missing: Any, keep_na: list[str] | None, decimal: str | None, thousands: str | None
+    missing: Any,
+    keep_na: list[str] | None,
+    decimal: str | None,
+    thousands: str | None,
+    usual: "CellText | None" = None,
 ) -> "CellText | None":
-    """Return how the text of a table's cells is read; None where no option says."""
-    if not (missing or keep_na or decimal or thousands):
-        return None
+    """Return how the text of a table's cells is read: as usual, apart from what options say."""
     from narrows.data.tables.cell_text import CellText, MissingMarks
 
-    return CellText(MissingMarks.parse(missing), tuple(keep_na or ()), decimal or ".", thousands or "")
+    given = {
+        "marks": None if missing is None else MissingMarks.parse(missing),
+        "keep_na": tuple(keep_na) if keep_na else None,
+        "decimal": decimal,
+        "thousands": thousands,
+    }
+    changes: Any = {name: value for name, value in given.items() if value is not None}
+    return replace(usual or CellText(), **changes) if changes else usual
 
 
 def read_mask(source: str) -> Any:

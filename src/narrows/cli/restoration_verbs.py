@@ -17,7 +17,6 @@ from narrows.errors import DataError, ParameterError
 
 if TYPE_CHECKING:
     from narrows.data import Columns, Items
-    from narrows.data.tables.cell_text import CellText
 
 
 def denoise(
@@ -101,13 +100,13 @@ def fill(
     from narrows.models.spatial_imputation import missing as missing_values
 
     imputer = load_tool(model, "fill", "imputer").with_options(strategy, marks)
-    cell_text = choose_cell_text(marks, keep_na, decimal, thousands) or imputer.cell_text
+    imputer = imputer.with_cell_text(choose_cell_text(marks, keep_na, decimal, thousands, imputer.cell_text))
     holes = None if mask is None else read_mask(mask)
     if converts_table(imputer, source, "-.csv" if output == "-" else output):
         check_new([Path(path) for path in outputs if path != "-"], force)
-        fill_table(imputer, source, outputs, cell_text, holes, uncertainty, strict)
+        fill_table(imputer, source, outputs, holes, uncertainty, strict)
         return
-    items = imputer.with_mask(read_items_for(imputer, source, axes, strict, cell_text, whole=True), holes)
+    items = imputer.with_mask(read_items_for(imputer, source, axes, strict, whole=True), holes)
     check_items_output(items, outputs, force)
     check_uncertainty(items, uncertainty, force)
     if not missing_values(items).any():
@@ -166,7 +165,6 @@ def fill_table(
     imputer: Any,
     source: str,
     outputs: list[str],
-    cell_text: "CellText | None",
     mask: Any,
     uncertainty: str | None,
     strict: bool,
@@ -213,7 +211,7 @@ def fill_table(
             outputs[0],
             fill,
             imputer.columns,
-            cell_text,
+            imputer.cell_text,
             fills=True,
             holes=holes,
             progress=progress,
@@ -227,7 +225,7 @@ def fill_table(
 
     for output in outputs[1:]:
         coded = parts()
-        convert(name, output, sample, imputer.columns, cell_text, fills=True, holes=holes, content=content)
+        convert(name, output, sample, imputer.columns, imputer.cell_text, fills=True, holes=holes, content=content)
     if uncertainty is not None:
         frame = require("pandas").concat([each.frame for each in deviations])
         data.write(Items(frame.to_numpy(), "NF", frame=frame), uncertainty)

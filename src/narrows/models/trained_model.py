@@ -261,6 +261,12 @@ class TrainedModel(ABC):
         document = self.training.details.get("cell_text")
         return None if document is None else CellText.from_dict(document)
 
+    def with_cell_text(self, cell_text: CellText | None) -> Self:
+        """Return the same model that reads the text of a table's cells in another way; None is the usual one."""
+        document = None if cell_text is None else cell_text.to_dict()
+        training = replace(self.training, details={**self.training.details, "cell_text": document})
+        return replace(self, manifest=replace(self.manifest, training=training))
+
     @property
     def training(self) -> TrainingRecord:
         """How the model was trained."""

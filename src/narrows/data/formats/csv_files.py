@@ -200,16 +200,19 @@ class CsvReader:
     def _checked(self, known: pyarrow.ChunkedArray, place: int, start: int) -> str:
         """Return the kind by which the cells of a model's column are read; DataError where one cannot be."""
         pc = require("pyarrow.compute")
-        kind, count = self.kinds[place], len(known) - known.null_count
-        numbers = plain_numbers(known, self.cell_text)
-        fitting = numbers.is_valid()
-        for each in {"date": ("date", "zoned"), "boolean": ("boolean",)}.get(kind, ()):
-            fitting = match_kind(known, each)
-            if (pc.sum(fitting).as_py() or 0) >= (1 if each == "boolean" else READ_SHARE) * count:
-                return each
-        if kind in ("integer", "number") and len(numbers) - numbers.null_count >= READ_SHARE * count:
-            return kind if kind == "number" or all_match(numbers.drop_null(), INTEGER) else "number"
-        first = pc.index(pc.and_(pc.is_valid(known), pc.invert(pc.fill_null(fitting, False))), True).as_py()
+        kind = self.kinds[place]
+        if kind in ("integer", "number"):
+            numbers = plain_numbers(known, self.cell_text)
+            whole = kind == "integer" and all_match(numbers.drop_null(), INTEGER)
+            fitting = {"integer" if whole else "number": numbers.is_valid()}
+        else:
+            fitting = {each: match_kind(known, each) for each in (("date", "zoned") if kind == "date" else (kind,))}
+        counts = {each: pc.sum(matching).as_py() or 0 for each, matching in fitting.items()}
+        best = max(counts, key=counts.__getitem__)
+        if counts[best] >= (1 if kind == "boolean" else READ_SHARE) * (len(known) - known.null_count):
+            return best
+        matching = pc.fill_null(fitting[best], False)
+        first = pc.index(pc.and_(pc.is_valid(known), pc.invert(matching)), True).as_py()
         text, found = known[first].as_py(), ColumnKinds()
         found.see(known.drop_null(), self.cell_text)
         raise self._error(
