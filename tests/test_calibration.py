@@ -67,3 +67,21 @@ def test_as_a_document():
     for wrong in ({**document, "measured": [0.1]}, {**document, "expected": [], "measured": []}):
         with pytest.raises(ValueError, match="calibration of"):
             Calibration.from_dict(wrong)
+
+
+@pytest.mark.parametrize("spread", [1e-8, 1e-6, 1e-5, 1e-3])
+def test_deviations_that_are_nearly_the_same(spread):
+    rng = np.random.default_rng(0)
+    expected = (0.14 + spread * rng.random(300) ** 0.2).astype(np.float32)
+    calibration = fit_calibration(expected, rng.normal(size=300).astype(np.float32))
+    assert np.isfinite(calibration.measured).all()
+    assert np.isfinite(calibration(np.float32([0, 0.14, 1]))).all()
+
+
+def test_what_was_measured_as_nan_is_left_out():
+    document = {"expected": [0.1, 0.2, 0.3], "measured": [0.2, float("nan"), 0.4], "within": [0.6, 0.9]}
+    calibration = Calibration.from_dict(json.loads(json.dumps(document)))
+    assert (calibration.expected, calibration.measured) == ((0.1, 0.3), (0.2, 0.4))
+    for measured in ([0.1, 0.2], [float("nan")] * 3, [0.1, -0.2, 0.3], [0.1, float("inf"), 0.3]):
+        with pytest.raises(ValueError, match="calibration of"):
+            Calibration.from_dict({**document, "measured": measured})

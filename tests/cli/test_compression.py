@@ -10,6 +10,7 @@ import sys
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 import narrows as package
@@ -57,6 +58,15 @@ def test_there_and_back(place):
     assert back.dtype == DIGITS.dtype
     np.testing.assert_array_equal(back, DIGITS)
     assert not list(place.glob(".*"))
+
+
+def test_an_image_in_a_tiff_stays_one(place):
+    tifffile.imwrite("x.tif", DIGITS[0], resolution=(30, 40), description="a digit", metadata=None)
+    done("compress", "m.safetensors", "x.tif", "-o", "x.narrow", "--lossless")
+    done("decompress", "x.narrow", "-o", "back.tif")
+    with tifffile.TiffFile("back.tif") as file:
+        np.testing.assert_array_equal(file.asarray(), DIGITS[0])
+        assert (file.pages.first.resolution, file.pages.first.description) == ((30, 40), "a digit")
 
 
 @pytest.mark.parametrize(

@@ -155,8 +155,9 @@ def test_images_of_a_folder_keep_their_own_as_pages(tmp_path):
 
 def test_the_georeference_is_named(tmp_path):
     scale = [(33550, "d", 3, (10.0, 10.0, 0.0), True)]
+    scale += [(42113, "s", 0, "-9999", True)]
     tifffile.imwrite(tmp_path / "a.tif", noise(8, 9), metadata=None, extratags=scale)
-    with pytest.warns(DataWarning, match="georeference"):
+    with pytest.warns(DataWarning, match="georeference, no-data value"):
         write(read(tmp_path / "a.tif"), tmp_path / "b.tif")
 
 

@@ -375,3 +375,17 @@ def test_palettes_with_alpha(tmp_path):
     got = read(tmp_path / "x.tif")[0]
     np.testing.assert_array_equal(got[..., 3], stored[..., 1])
     np.testing.assert_array_equal(got[..., :3], np.asarray(image.convert("RGB")))
+
+
+@pytest.mark.parametrize("shapes", [[(3, 8, 9), (2, 8, 9)], [(8, 9), (8, 9)], [(2, 8, 9), (4, 6)]])
+@pytest.mark.parametrize("scheme", [{}, {"ome": True}])
+def test_all_series_are_read(tmp_path, shapes, scheme):
+    stacks = [noise(*shape, seed=seed) for seed, shape in enumerate(shapes)]
+    with tifffile.TiffWriter(tmp_path / "x.tif", **scheme) as file:
+        for stack in stacks:
+            file.write(stack, photometric="minisblack", metadata={"axes": "ZYX"[-stack.ndim :]})
+    pages = [page for stack in stacks for page in stack.reshape(-1, *stack.shape[-2:])]
+    items = read(tmp_path / "x.tif")
+    assert len(items) == len(pages)
+    for item, page in zip(items, pages, strict=True):
+        np.testing.assert_array_equal(item, page)

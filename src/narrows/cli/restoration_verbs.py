@@ -39,7 +39,7 @@ def denoise(
     from narrows import data
 
     denoiser = load_tool(model, "denoise", "denoiser")
-    items = read_items_for(denoiser, source, axes, strict)
+    items = denoiser.check(read_items_for(denoiser, source, axes, strict))
     check_items_output(items, [output], force)
     check_uncertainty(items, uncertainty, force)
     with items_bar("denoising") as progress:

@@ -1,5 +1,6 @@
 """Calibration of predictive standard deviations on held-out values."""
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -30,8 +31,8 @@ class Calibration:
     [0.4000000059604645, 1.0]
     """
 
-    expected: tuple[Amount, ...]
-    measured: tuple[Amount, ...]
+    expected: tuple[float, ...]
+    measured: tuple[float, ...]
     within: tuple[Amount, Amount]
 
     def __call__(self, expected: np.ndarray) -> np.ndarray:
@@ -49,6 +50,10 @@ class Calibration:
     def from_dict(cls, document: dict[str, Any]) -> "Calibration":
         """Return the calibration that `to_dict` wrote; TypeError or ValueError where the document is none."""
         self = from_document(cls, document)
-        if len(self.expected) != len(self.measured) or not self.expected:
-            raise ValueError(f"calibration of {len(self.expected)} and {len(self.measured)} deviations")
-        return self
+        pairs = zip(self.expected, self.measured, strict=False)
+        known = [pair for pair in pairs if not math.isnan(pair[1])]  # version 0.1.0 measured NaN in small data
+        valid = known and all(0 <= deviation < math.inf for pair in known for deviation in pair)
+        if not valid or len(self.expected) != len(self.measured):
+            raise ValueError(f"a calibration of {len(self.expected)} and {len(self.measured)} deviations")
+        expected, measured = zip(*known, strict=True)
+        return cls(expected, measured, self.within)

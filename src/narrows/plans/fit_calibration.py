@@ -38,7 +38,8 @@ def fit_calibration(expected: np.ndarray, errors: np.ndarray) -> Calibration:
     counts = np.array([len(part) for part in parts])
     x = np.array([expected[part].mean() for part in parts])
     y = np.array([(errors[part] ** 2).mean() for part in parts])
-    rising = np.sqrt(IsotonicRegression().fit_transform(x, y, sample_weight=counts))
+    # Among values that are nearly the same, the regression keeps one, beyond which the others lie.
+    rising = np.sqrt(IsotonicRegression(out_of_bounds="clip").fit_transform(x, y, sample_weight=counts))
     x, first = np.unique(x, return_index=True)
     unchecked = Calibration(tuple(x.tolist()), tuple(rising[first].tolist()), (0.0, 0.0))
     ratio = np.abs(errors) / np.maximum(unchecked(expected), 1e-12)

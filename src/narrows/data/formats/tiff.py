@@ -83,7 +83,7 @@ def read_stack(source: Content) -> tuple[np.ndarray | list[np.ndarray], str, lis
         kind = page.shape, page.dtype, turn
         differ = any((other.shape, other.dtype, _orientation(other)) != kind for other in pages)
         plain = page.photometric in _PLAIN and page.bitspersample >= 8 and _decodable(page) and not _is_associated(page)
-        if differ or not plain or len(pages) != len(file.pages):
+        if differ or not plain or len(pages) != len(file.pages) or len(file.series) > 1:
             check_fits(sum(page.nbytes for page in pages), hint=UNPACK if isinstance(source, bytes) else _UNCOMPRESSED)
             arrays = [_page_array(page, source) for page in pages]
             grey = all(array.shape[-1] == 1 for array in arrays)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _X_RESOLUTION, _Y_RESOLUTION, _UNIT, _PROFILE = 282, 283, 296, 34675
 _NO_UNIT, _INCH = 1, 2
-_GEOREFERENCE = (33550, 33922, 34264, 34735)
+_GEOREFERENCE, _NO_DATA = (33550, 33922, 34264, 34735), 42113  # of GeoTIFF and GDAL
 _IMAGEJ = (
     *("unit", "yunit", "zunit", "xorigin", "yorigin", "zorigin", "spacing", "finterval", "fps", "tunit"),
     *("loop", "mode", "min", "max"),
@@ -51,6 +51,7 @@ def page_metadata(page: Any, turned: bool, stated: PictureMetadata) -> PictureMe
     described = not stated.scheme and page.description != page.shaped_description
     description = page.description if described else ""
     unkept = {"georeference"} if any(code in page.tags for code in _GEOREFERENCE) else set()
+    unkept |= {"no-data value"} if _NO_DATA in page.tags else set()
     if len(description) > LONGEST_DESCRIPTION:
         description, unkept = "", unkept | {"description"}
     return replace(

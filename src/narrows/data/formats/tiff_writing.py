@@ -58,8 +58,8 @@ def _is_single(items: Items) -> bool:
 
 
 def _is_picture(items: Items) -> bool:
-    """Return whether this is one item that came from an image file, or from an array without an axis of items."""
-    return len(items) == 1 and ("N" not in items.array_axes if items.array_axes else bool(items.names))
+    """Return whether this is one item that came from a file of its own, or from an array without an axis of items."""
+    return len(items) == 1 and (bool(items.names) or "N" not in (items.array_axes or "N"))
 
 
 def _write_pages(items: Items, pictures: list[PictureMetadata], file: IO[bytes]) -> None:
