@@ -389,3 +389,11 @@ def test_all_series_are_read(tmp_path, shapes, scheme):
     assert len(items) == len(pages)
     for item, page in zip(items, pages, strict=True):
         np.testing.assert_array_equal(item, page)
+
+
+@pytest.mark.parametrize("shape", [(8, 11), (3, 8, 11)])
+def test_boolean_arrays_of_tifffile_are_what_they_were(tmp_path, decoders, shape):
+    array = noise(*shape) > 99
+    tifffile.imwrite(tmp_path / "x.tif", array)  # as if white were 0
+    items = read(tmp_path / "x.tif")
+    np.testing.assert_array_equal(items.values.reshape(shape), array * np.uint8(255))

@@ -190,6 +190,11 @@ def _is_associated(page: Any) -> bool:
     return _has_alpha(page) and page.extrasamples[-1] == _ASSOCIATED
 
 
+def _is_boolean_array(page: Any) -> bool:
+    """Return whether tifffile wrote a boolean array, of which it says that white is 0 though True stays 1."""
+    return bool(page.dtype == bool and page.photometric == photometric.WHITE_IS_ZERO and page.parent.is_shaped)
+
+
 def _orientation(page: Any) -> int:
     return orientation.valid(page.tags.valueof(orientation.TAG, 1))
 
@@ -240,7 +245,7 @@ def _colour(page: Any, array: np.ndarray) -> np.ndarray:
         return photometric.lab_to_rgb(array[..., :3], page.photometric)
     if page.photometric == photometric.YCBCR:
         return photometric.ycbcr_to_rgb(array[..., :3]) if page.bitspersample == 8 else array[..., :3]
-    if page.photometric == photometric.WHITE_IS_ZERO and array.dtype.kind in "bu":
+    if page.photometric == photometric.WHITE_IS_ZERO and array.dtype.kind in "bu" and not _is_boolean_array(page):
         array = photometric.black_is_zero(array, page.bitspersample)
     return photometric.to_bytes(array, page.bitspersample) if page.bitspersample < 8 else array
 
@@ -291,6 +296,8 @@ def _by_pillow(page: Any, source: Content) -> np.ndarray:
                 part = photometric.lab_to_rgb(part, photometric.CIELAB)
             if page.photometric == photometric.WHITE_IS_ZERO and page.dtype == np.uint16:  # Pillow turns only 8 bits
                 part = photometric.black_is_zero(part, page.bitspersample)
+            if _is_boolean_array(page):
+                part = photometric.black_is_zero(part, 8)
             array[rows] = part.reshape(*part.shape[:2], -1)
     return array
 
