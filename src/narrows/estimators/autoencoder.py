@@ -113,6 +113,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
 
     tool = "autoencoder"
     model_: AutoencoderModel
+    _rowless: Any = None  # the data frame that it was fitted to, without its rows
 
     def __init__(
         self,
@@ -195,7 +196,12 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
             loss=self.loss,
             training=self._training_options(),
         )
-        return self._fit(X, plan_autoencoder(self._training_data(X), options), checkpoint, resume, report)
+        plan, before = plan_autoencoder(self._training_data(X), options), getattr(self, "model_", None)
+        try:
+            return self._fit(plan, checkpoint, resume, report)
+        finally:  # also where it was interrupted
+            if getattr(self, "model_", None) is not before:
+                self._rowless = tables.without_rows(X) if tables.is_frame(X) else None
 
     def check_parameters(self, paired: bool = False) -> None:
         """Raise ParameterError for parameters that suit no data, before any data are read."""

@@ -43,7 +43,6 @@ class Estimator(BaseEstimator, ABC):
     threads: int | None = None  # for tools whose constructors do not have it
     random_state: Any
     verbose: bool
-    _rowless: Any = None  # the data frame that it was fitted to, without its rows
 
     @classmethod
     @abstractmethod
@@ -160,26 +159,22 @@ class Estimator(BaseEstimator, ABC):
     def _assign(self, model: Any) -> None:
         """Become the estimator of this model."""
         self.model_, self.n_features_in_ = model, model.n_features
-        for name in ("feature_names_in_", "_rowless"):  # of a table that it was fitted to before
-            self.__dict__.pop(name, None)
+        self.__dict__.pop("feature_names_in_", None)  # of a table that it was fitted to before
         if model.feature_names:
             self.feature_names_in_ = np.array(model.feature_names, dtype=object)
 
     def _fit(
         self,
-        X: Any,
         plan: TrainingPlan[Any],
         checkpoint: str | Path | None,
         resume: bool,
         report: Callable[[TrainingProgress], None] | None,
     ) -> Self:
-        """Train as planned on X, and become the estimator of the model that comes of it."""
+        """Train as planned, and become the estimator of the model that comes of it."""
         with training_bar(self.verbose) as shown:
             run = RunOptions(None if checkpoint is None else Path(checkpoint), resume, report or shown, self.threads)
             fitted = run_plan(plan, run)
         self._assign(fitted.model)
-        if tables.is_frame(X):
-            self._rowless = tables.without_rows(X)
         for warning in fitted.warnings:
             warnings.warn(warning, ConvergenceWarning, stacklevel=3)
         if fitted.interrupted:

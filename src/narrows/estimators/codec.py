@@ -142,7 +142,7 @@ class Codec(Estimator):
             If the training was interrupted; the codec is then fitted with the best networks so far.
         """
         plan = plan_codec(self._training_data(X), self._training_options())
-        return self._fit(X, plan, checkpoint, resume, report)
+        return self._fit(plan, checkpoint, resume, report)
 
     def compress(
         self,

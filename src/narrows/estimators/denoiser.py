@@ -173,7 +173,7 @@ class Denoiser(TransformerMixin, Estimator):
         """
         options = DenoiserOptions(self.noise, self.clip, self.preset, self._training_options())
         data, target = self._training_data(X), None if y is None else self._training_data(y).items
-        return self._fit(X, plan_denoiser(data, options, target), checkpoint, resume, report)
+        return self._fit(plan_denoiser(data, options, target), checkpoint, resume, report)
 
     def check_parameters(self, paired: bool = False) -> None:
         """Raise ParameterError for parameters that suit no data, before any data are read."""

@@ -201,7 +201,7 @@ class Imputer(TransformerMixin, Estimator):
             preset=self.preset,
             training=self._training_options(),
         )
-        return self._fit(X, plan_imputer(self._training_data(X), options), checkpoint, resume, report)
+        return self._fit(plan_imputer(self._training_data(X), options), checkpoint, resume, report)
 
     def check_parameters(self, paired: bool = False) -> None:
         """Raise ParameterError for parameters that suit no data, before any data are read."""
