@@ -22,7 +22,12 @@ def test_a_shape_of_many_readings_is_asked_about_with_examples():
     )
 
 
-@pytest.mark.parametrize("shape", [(), (7,), (2, 3, 4, 5, 6), (1, 2, 3, 4, 5, 6)])
+def test_a_number_is_no_array_of_items():
+    with pytest.raises(DataError, match=r"X: a single number, not an array of items$"):
+        data.guess_axes(())
+
+
+@pytest.mark.parametrize("shape", [(7,), (2, 3, 4, 5, 6), (1, 2, 3, 4, 5, 6)])
 def test_other_shapes_are_asked_about(shape):
     with pytest.raises(DataError, match="axes"):
         data.guess_axes(shape)

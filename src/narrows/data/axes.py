@@ -43,6 +43,8 @@ def guess_axes(shape: tuple[int, ...], name: str = "X") -> str:
     >>> guess_axes((100, 64, 64, 3))
     'NYXC'
     """
+    if not shape:
+        raise DataError("a single number, not an array of items", source=name)
     if len(shape) == 2:
         return "NF"
     if len(shape) == 3:
@@ -55,7 +57,7 @@ def guess_axes(shape: tuple[int, ...], name: str = "X") -> str:
     raise DataError(
         f"shape {shape} does not say which axis is which",
         source=name,
-        hint=f"specify the axes ({examples.format(last=shape[-1] if shape else 0)})",
+        hint=f"specify the axes ({examples.format(last=shape[-1])})",
         suggestion={"axes": axes},
     )
 

@@ -11,6 +11,7 @@ from narrows.data.axes import check_axes
 from narrows.data.formats import ReadOptions, find_format, images, pillow, tiff_writing
 from narrows.data.formats.content import Content
 from narrows.data.formats.foreign import unknown_form
+from narrows.data.formats.image_header import Header
 from narrows.data.formats.members import Decoding, File, single_file
 from narrows.data.items import Items
 from narrows.data.memory import allocate
@@ -65,7 +66,7 @@ def read_files(files: list[File], source: str, options: ReadOptions) -> Items:
     with pillow.quiet(), Decoding(source, options, images.reason) as decoding:
         shared: dict[PictureMetadata, PictureMetadata] = {}  # thousands of photographs have the same profile
 
-        def look(content: Content, _: int) -> images.Header:
+        def look(content: Content, _: int) -> Header:
             header = images.read_header(content)
             if not header.rows * header.columns * header.channels:
                 raise DataError("an image without pixels")
@@ -99,7 +100,7 @@ class _Plan:
     Raises DataError where they have too little in common.
     """
 
-    def __init__(self, source: str, names: Sequence[str], headers: Sequence[images.Header]) -> None:
+    def __init__(self, source: str, names: Sequence[str], headers: Sequence[Header]) -> None:
         self.source, self.names, self.headers = source, names, headers
         self.dtype = headers[0].dtype
         colours = [header.channels - header.alpha for header in headers]

@@ -11,7 +11,6 @@ are 1 grey, 2 grey and alpha, 3 colour, 4 colour and alpha:
 
 import io
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ import numpy as np
 
 from narrows.data.formats import orientation, pillow, tiff
 from narrows.data.formats.content import Content, size
+from narrows.data.formats.image_header import Header
 from narrows.data.picture_metadata import NOTHING, PictureMetadata
 from narrows.errors import DataError
 
@@ -33,22 +33,6 @@ _FORMATS = (
 
 _SRGB_GAMMA, _SRGB_CHROMATICITY = 1 / 2.2, (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)  # as in PNG
 _COLOUR_TOLERANCE = 0.01
-
-
-@dataclass(frozen=True)
-class Header:
-    """What an image will decode to.
-
-    animated: whether its file holds more frames than the first. metadata: what else its file says.
-    """
-
-    rows: int
-    columns: int
-    channels: int
-    alpha: bool
-    dtype: np.dtype
-    animated: bool = False
-    metadata: PictureMetadata = NOTHING
 
 
 def is_image(source: Content) -> bool:
@@ -69,7 +53,7 @@ def is_image(source: Content) -> bool:
 def read_header(source: Content) -> Header:
     """Return what `decode` will give, without decoding; raises whatever the decoder raises (see `reason`)."""
     if tiff.is_tiff(source):
-        return Header(*tiff.page_header(source))
+        return tiff.read_header(source)
     with _opened(source) as image:
         mode, dtype = _target(image)
         turn = _orientation(image, source)

@@ -9,6 +9,7 @@ import numpy as np
 
 from narrows.data.formats import orientation, photometric, pillow
 from narrows.data.formats.content import Content, first_bytes, path_or_buffer, size
+from narrows.data.formats.image_header import Header
 from narrows.data.formats.signatures import TIFF_MAGIC
 from narrows.data.formats.tiff_metadata import file_metadata, page_metadata
 from narrows.data.mapped_files import map_file
@@ -37,8 +38,8 @@ def is_tiff(source: Content) -> bool:
     return first_bytes(source).startswith(TIFF_MAGIC)
 
 
-def page_header(source: Content) -> tuple[int, int, int, bool, np.dtype, bool, PictureMetadata]:
-    """Return rows, columns, channels, whether the last is alpha, the dtype, whether there are more, and metadata."""
+def read_header(source: Content) -> Header:
+    """Return what `decode_page` will give."""
     with _opened(source) as file:
         pages = _pictures(file)
         page = _checked(pages[0], source)
@@ -52,7 +53,7 @@ def page_header(source: Content) -> tuple[int, int, int, bool, np.dtype, bool, P
         metadata = page_metadata(page, turn >= 5, file_metadata(file))
         if metadata.scheme:
             metadata = replace(metadata, axes="YXS" if channels > 1 else "YX")  # those of the page, not of all
-        return rows, columns, channels, alpha, dtype, len(pages) > 1, metadata
+        return Header(rows, columns, channels, alpha, dtype, len(pages) > 1, metadata)
 
 
 def decode_page(source: Content) -> np.ndarray:
