@@ -344,3 +344,17 @@ def test_a_signal_at_the_very_end_or_beginning_shows_no_traceback(number, tmp_pa
         at_start = f"cli.main = lambda: os.kill(os.getpid(), {int(number)}); cli.console()"
         done = subprocess.run([sys.executable, "-c", console + at_start], capture_output=True, timeout=60)
         assert (done.returncode, done.stderr) == (1, b"narrows: stopped\n")
+
+
+def test_warnings_that_are_errors_elsewhere_do_not_end_the_work(tmp_path):
+    table = tmp_path / "x.csv"
+    table.write_text("a,b\n" + "".join(f"{index * 7919 % 101},{index * 104729 % 89}\n" for index in range(60)))
+    strict = {**os.environ, "PYTHONWARNINGS": "error"}
+    ran = spawned("train", "imputer", table, "-o", tmp_path / "m.safetensors", "--epochs", 1, env=strict)
+    assert (ran.code, (tmp_path / "m.safetensors").exists()) == (0, True), ran.err
+    assert "do not predict" in ran.err
+
+
+def test_what_memory_cannot_hold_is_said_so(linear, tmp_path):
+    ran = narrows("train", "autoencoder", "digits", "-o", tmp_path / "m.safetensors", "--code", 10**13, "--epochs", 1)
+    assert (ran.code, ran.err) == (1, "narrows: error: not enough memory\n")

@@ -1,6 +1,10 @@
 """Items go into an archive and come out of it, in chunks, on all cores, whole or in part."""
 
 import io
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +19,7 @@ from narrows.codec.container.mode import Mode
 from narrows.codec.model import CodecModel
 from narrows.data import Items
 from narrows.data.picture_metadata import PictureMetadata
-from narrows.errors import DataError, FormatError
+from narrows.errors import DataError, FormatError, ParameterError
 
 from .stand_in_model import StandInModel
 
@@ -322,3 +326,54 @@ def test_a_header_that_does_not_go_with_its_model_is_refused(change, words):
     blob = blob_of(uniform(2) if "item_shape" in change else ragged(3))
     with pytest.raises(FormatError, match=words):
         opened(blob, StandInModel(**change))
+
+
+@pytest.fixture
+def on_disk(loadable, tmp_path):
+    """An archive of several chunks in a file."""
+    path = tmp_path / "x.narrow"
+    path.write_bytes(blob_of(uniform(2500)))
+    with archive.open(path, model=StandInModel()) as found:
+        yield found
+
+
+def test_threads_that_share_an_archive_get_their_own_items(on_disk):
+    items = uniform(2500)
+
+    def wrong(seed):
+        indices = np.random.default_rng(seed).integers(0, 2500, 60).tolist()
+        return [index for index in indices if not np.array_equal(on_disk[index], items[index])]
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            assert list(pool.map(wrong, range(4))) == [[]] * 4
+    finally:
+        sys.setswitchinterval(before)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_processes_that_are_forked_read_at_their_own_place(on_disk, tmp_path):
+    # In a process of its own, because one with threads should not be forked.
+    reader, path = ArchiveReader(on_disk._file, "x.narrow"), str(tmp_path / "x.narrow")
+    script = (
+        "import os, sys\n"
+        "from narrows.codec.container.archive_file import ArchiveReader\n"
+        "reader = ArchiveReader(open(sys.argv[1], 'rb'), 'x')\n"
+        "child = os.fork()\n"
+        "for _ in range(2000):\n"
+        "    for index in range(len(reader.header.chunk_items)):\n"
+        "        reader.chunk(index)\n"
+        "if child == 0:\n"
+        "    os._exit(0)\n"
+        "sys.exit(os.waitpid(child, 0)[1])\n"
+    )
+    assert len(reader.header.chunk_items) == 3
+    assert subprocess.run([sys.executable, "-c", script, path], capture_output=True).returncode == 0
+
+
+def test_what_is_no_codec_is_refused(on_disk, tmp_path):
+    for model in (5, ["x"], np.zeros(3), object()):
+        with pytest.raises(ParameterError, match="expected a fitted codec or its file"):
+            archive.open(tmp_path / "x.narrow", model=model)

@@ -289,6 +289,17 @@ def test_strips_that_go_on_behind_their_pixels_are_not_inflated(pages, tmp_path,
     assert data.read(tmp_path / "x.tif").values.shape == (pages, 64, 64)
 
 
+@pytest.mark.parametrize("name", ["x.npz", "x.zip"])
+def test_archives_whose_members_claim_to_be_longer_are_refused(name, tmp_path):
+    with zipfile.ZipFile(tmp_path / name, "w") as archive:
+        archive.writestr("a.npy", b"0" * 99)
+    content = (tmp_path / name).read_bytes()
+    at = content.index(b"PK\1\2") + 20  # the compressed length in the table of contents
+    (tmp_path / name).write_bytes(content[:at] + (2**32 - 2).to_bytes(4, "little") + content[at + 4 :])
+    with pytest.raises(DataError, match=r"damaged archive \(a file in it is longer than itself\)"):
+        data.read(tmp_path / name)
+
+
 @pytest.mark.parametrize(
     "shape", ["(-2, -4)", "(True, 2, 4)", "(2, True, 4)", "(8, 1.0)", "(" + "1, " * 70 + "8)", "(2**60, 2**60)", "'8'"]
 )

@@ -250,6 +250,16 @@ def test_a_damaged_parquet_file(tmp_path):
         assert "\n" not in str(caught.value)
 
 
+def test_text_in_parquet_that_is_not_utf8(tmp_path):
+    table = pd.DataFrame({"name": ["Oslo", "Köln"] * 9, "x": np.arange(18.0)})
+    for options in ({}, {"use_dictionary": False}):
+        table.to_parquet(tmp_path / "a.parquet", compression=None, **options)
+        content = (tmp_path / "a.parquet").read_bytes().replace("Köln".encode(), b"K\xf6\xf6ln")
+        (tmp_path / "a.parquet").write_bytes(content)
+        with pytest.raises(DataError, match=r"a\.parquet: damaged \(.*UTF8"):
+            data.read(tmp_path / "a.parquet")
+
+
 def test_damaged_metadata_of_pandas_in_a_parquet_file(tmp_path):
     pd.DataFrame({"x": np.arange(9.0)}).to_parquet(tmp_path / "a.parquet")
     whole = (tmp_path / "a.parquet").read_bytes()

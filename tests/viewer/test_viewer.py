@@ -229,6 +229,8 @@ def test_no_page_from_elsewhere_gets_in_by_another_name(address: str) -> None:
         ({"Origin": "http://elsewhere.example"}, True),
         ({"Origin": "null"}, True),
         ({"Origin": "http://127.0.0.1:1"}, True),
+        ({"Origin": "http://[::1"}, True),
+        ({"Origin": ""}, True),
         ({"Sec-Fetch-Site": "cross-site"}, True),
         ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}, False),
         ({"Sec-Fetch-Site": "same-origin"}, False),

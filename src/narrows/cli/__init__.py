@@ -48,11 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command line and exit: 0 where it worked, 1 where it failed or was stopped, 2 for wrong usage."""
     from narrows.cli.messages import note_once
     from narrows.cli.waiting import wait_passively_if_busy
-    from narrows.errors import DataWarning
 
     wait_passively_if_busy()
     with warnings.catch_warnings():
-        warnings.simplefilter("default", DataWarning)  # whatever the environment says: a result may be wrong
+        for category in (UserWarning, RuntimeWarning):  # whatever the environment says, they must not end the work
+            warnings.simplefilter("default", category)
         warnings.showwarning = lambda message, *_: note_once(str(message))
         from narrows.cli import application  # whose help lists what plugins register
 

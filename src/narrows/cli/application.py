@@ -3,6 +3,7 @@
 import inspect
 import io
 import os
+import re
 import signal
 import sys
 import time
@@ -27,6 +28,7 @@ from narrows.errors import NarrowsError, ParameterError, missing_for_learning
 from narrows.registry import ToolSpec, resolve, tools
 
 _STANDARD_OUTPUT = "standard output"
+_NO_MEMORY = re.compile("allocate memory|out of memory")  # in messages of torch, which has no exception of its own
 _COMPLETION = "_NARROWS_COMPLETE"  # set by the shell's completion script
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress and no notes; errors remain.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print more notes: what was chosen, and timings.")]
@@ -275,7 +277,7 @@ def explain(error: BaseException) -> str:
         return error.describe(as_flag)
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and _NO_MEMORY.search(str(error))):
         return "not enough memory"
     if missing := missing_for_learning(error):
         return f"this {missing}"

@@ -60,10 +60,8 @@ def check_file(path: str, suffixes: tuple[str, ...], force: bool, option: str = 
         raise ParameterError(f"expected a name that ends in {names}", source=f"{option} {path}")
     if target.is_dir():
         raise DataError("is a folder; name a file in it", source=path)
-    for each in {
-        target,
-        target if is_special(target) else without_link(target),
-    }:  # a checkpoint lies beside a link, the file where it leads to
+    final = target if is_special(target) else without_link(target)
+    for each in {target, final}:  # a checkpoint lies beside a link, the file where it leads to
         if not each.parent.is_dir():
             raise DataError(f"there is no folder {each.parent}; create it first", source=path)
         # As long as the longest name that is written beside it: that of a checkpoint in the making.

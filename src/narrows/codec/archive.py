@@ -17,7 +17,7 @@ from narrows.codec.decoding import Decoded
 from narrows.codec.model import CodecModel, Progress
 from narrows.data import Items
 from narrows.data.axes import in_user_order
-from narrows.errors import FormatError
+from narrows.errors import FormatError, ParameterError
 
 
 class FittedCodec(Protocol):
@@ -245,9 +245,11 @@ class Archive(Sequence[np.ndarray]):
         """Return an item in the layout of `Items`; the last chunk is kept, for the items beside it."""
         chunk = self._decoder.chunk_of(index)
         within = index - self._decoder.starts[chunk]
-        if self._cached[0] != chunk or self._cached[1][within] is None:
-            self._cached = chunk, self._decoder.decode_chunk(chunk, [index])
-        item = self._cached[1][within]
+        cached, items = self._cached  # together, because another thread may replace them
+        if cached != chunk or items[within] is None:
+            items = self._decoder.decode_chunk(chunk, [index])
+            self._cached = chunk, items
+        item = items[within]
         assert item is not None
         return item
 
@@ -267,7 +269,10 @@ def find_model(reader: ArchiveReader, name: str, model: Model, folders: Iterable
     if isinstance(model, (str, os.PathLike)):
         found, described = CodecModel.load(Path(model)), f"; {model} is"
     elif model is not None:
-        found, described = model if isinstance(model, CodecModel) else model.model_, "; the one given is"
+        given: object = getattr(model, "model_", model)
+        if not isinstance(given, CodecModel):
+            raise ParameterError("expected a fitted codec or its file", parameter="model", value=type(model))
+        found, described = given, "; the one given is"
     elif (content := reader.model()) is not None:
         found, described = CodecModel.from_bytes(content, f"{name}: the model in it"), ", but holds"
     else:

@@ -356,7 +356,10 @@ def _parts(array: np.ndarray, axis: int) -> Iterator[np.ndarray]:
 
 def _numbers(X: Any, name: str) -> np.ndarray:
     """Return X as an array of numbers in native byte order; a memory map stays one."""
-    X = X if isinstance(X, np.memmap) else np.asarray(np.ma.getdata(X) if isinstance(X, np.ma.MaskedArray) else X)
+    try:
+        X = X if isinstance(X, np.memmap) else np.asarray(np.ma.getdata(X) if isinstance(X, np.ma.MaskedArray) else X)
+    except (TypeError, ValueError, RuntimeError) as error:  # of NumPy, and of libraries whose arrays it converts
+        raise DataError(f"no array of numbers ({str(error).splitlines()[0]})", source=name) from None
     if X.dtype.kind not in "buif":
         raise DataError(f"values of type {X.dtype}, expected booleans, integers or real numbers", source=name)
     if X.size == 0:

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -128,7 +127,7 @@ class SameOrigin:
         foreign = headers.get("sec-fetch-site") in ("cross-site", "same-site") and not (
             link and scope.get("method") == "GET"
         )
-        if foreign or (origin is not None and urlsplit(origin).netloc != headers.get("host")):
+        if foreign or origin not in (None, *(f"{scheme}://{headers.get('host')}" for scheme in ("http", "https"))):
             from starlette.responses import PlainTextResponse
 
             await PlainTextResponse("requests of other origins are refused", 403)(scope, receive, send)

@@ -113,6 +113,7 @@ class ArchiveReader:
         self._file: BinaryIO = io.BytesIO(file) if isinstance(file, bytes) else file
         self._name, self._lock = name, threading.Lock()
         self._size = self._file.seek(0, os.SEEK_END)
+        self._on_disk = hasattr(os, "pread") and isinstance(getattr(file, "raw", None), io.FileIO)
         self._max_pixels = _ALWAYS_VALUES + _VALUES_A_BYTE * self._size if max_pixels is None else max_pixels
         start = self._read(0, len(MAGIC) + 1 + VARINT_BYTES)
         self.version = start[len(MAGIC)] if len(start) > len(MAGIC) else 0
@@ -214,9 +215,19 @@ class ArchiveReader:
         )
 
     def _read(self, start: int, length: int) -> bytes:
-        with self._lock:
-            self._file.seek(start)
-            return self._file.read(min(length, self._size - start))
+        """Return bytes of the file, fewer where it ends.
+
+        They are read at their place where the system can, because processes that are forked share the file's position.
+        """
+        length = max(0, min(length, self._size - start))
+        if not self._on_disk:
+            with self._lock:
+                self._file.seek(start)
+                return self._file.read(length)
+        found, descriptor = bytearray(), self._file.fileno()
+        while len(found) < length and (part := os.pread(descriptor, length - len(found), start + len(found))):
+            found += part
+        return bytes(found)
 
 
 def _longest(header: ArchiveHeader, max_pixels: int) -> int:

@@ -56,7 +56,10 @@ def path_or_buffer(content: Content) -> Path | io.BytesIO:
 def opened_zip(content: Content, name: str) -> zipfile.ZipFile:
     """Open a zip archive; DataError where its table of contents is corrupt."""
     try:
-        return zipfile.ZipFile(path_or_buffer(content))
+        archive = zipfile.ZipFile(path_or_buffer(content))
+        if any(entry.compress_size > size(content) for entry in archive.infolist()):
+            raise ValueError("a file in it is longer than itself")
+        return archive
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         raise DataError(f"damaged archive ({error})", source=name) from None
 

@@ -107,6 +107,7 @@ class ParquetReader:
         pa = require("pyarrow")
         texts, types = {self.schema.get_field_index(name) for name in self._texts}, self.schema.types
         for batch in self.file.iter_batches(rows, use_threads=False):
+            batch.validate(full=True)  # text that is not UTF-8, for one
             length = sum(_text_length(batch.column(place)) for place in texts)
             count = max(1, len(batch) * _TEXT_AT_ONCE // max(1, length))
             for start in range(0, len(batch), count):
