@@ -18,6 +18,8 @@ from narrows.errors import DataError, ParameterError
 if TYPE_CHECKING:
     from narrows.data import Columns, Items
 
+_COLUMNS_NAMED = 10
+
 
 def denoise(
     model: options.Model,
@@ -154,7 +156,8 @@ class FilledCells:
             left += [f"{count:,} in {column.name!r} ({reason})"] if count else []
             wrong = f"{unread.get(column.name, 0):,} in {column.name!r} (not {column.kind}s)"
             left += [wrong] if column.name in unread else []
-        line += f"; left: {', '.join(left)}" if left else ""
+        more = f" and cells of {len(left) - _COLUMNS_NAMED} more columns" if len(left) > _COLUMNS_NAMED else ""
+        line += f"; left: {', '.join(left[:_COLUMNS_NAMED])}{more}" if left else ""
         if left and strict:
             raise DataError(line, source=source)
         if missing:

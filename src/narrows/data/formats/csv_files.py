@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
@@ -34,10 +34,10 @@ from narrows.data.formats.csv_columns import (
     match_kind,
     to_dates,
 )
-from narrows.data.formats.csv_styles import TextStyle
-from narrows.data.formats.csv_text import observed_texts, plain_numbers, to_text, write_rows
+from narrows.data.formats.csv_text import observed_texts, plain_numbers
+from narrows.data.formats.csv_writer import CsvWriter
 from narrows.data.formats.gzip_files import check_table
-from narrows.data.formats.table_files import TableReader, arrow_errors, read_table, to_frame
+from narrows.data.formats.table_files import TableReader, read_table, to_frame
 from narrows.data.items import Items
 from narrows.data.tables.cell_text import CellText
 from narrows.data.tables.cells import require
@@ -355,54 +355,6 @@ class CsvReader:
                     if len(row) != len(self.names) and (row or len(self.names) == 1):
                         return reader.line_num, len(row)
         return reader.line_num, 0
-
-
-class CsvWriter:
-    """Writes a table in parts, with the index in front where it has a name.
-
-    head: the beginning of the table whose cells were filled, to write in place of the names.
-    """
-
-    def __init__(self, file: IO[bytes], name: str, separator: str, cell_text: CellText, head: bytes = b"") -> None:
-        self.name, self.separator, self.cell_text, self.head = name, separator, cell_text, head
-        self.line_end = "\r\n" if head.endswith(b"\r\n") else "\n"
-        packed = name.endswith(".gz")
-        self._packed = gzip.GzipFile(fileobj=file, mode="wb", filename="", mtime=0) if packed else None
-        self._file: Any = self._packed or file
-        self._begun = False
-        self._styles: list[TextStyle] = []
-
-    def write(
-        self, frame: pandas.DataFrame, texts: pyarrow.Table | None = None, holes: np.ndarray | None = None
-    ) -> None:
-        """Write further rows, observed cells with the text they had and filled ones in the style of these."""
-        pa = require("pyarrow")
-        with arrow_errors(self.name):
-            named = [place for place, name in enumerate(frame.index.names) if name is not None]
-            index = [frame.index.get_level_values(place).to_series() for place in named]
-            if not self._begun:
-                names = [*(str(frame.index.names[place]) for place in named), *map(str, frame.columns)]
-                if self.head:
-                    self._file.write(self.head)
-                else:
-                    write_rows(self._file, [pa.array([name], pa.large_string()) for name in names], self.separator)
-                self._styles = [TextStyle(str(name), self.cell_text) for name in frame.columns]
-                self._begun = True
-            series = [frame.iloc[:, place] for place in range(frame.shape[1])]
-            if texts is None:
-                cells = [to_text(each) for each in [*index, *series]]
-            else:
-                filled = np.broadcast_to(False if holes is None else holes, frame.shape)
-                cells = [
-                    style.filled(texts.column(place), each, filled[:, place])
-                    for place, (style, each) in enumerate(zip(self._styles, series, strict=True))
-                ]
-            write_rows(self._file, cells, self.separator, self.line_end)
-
-    def close(self) -> None:
-        """Finish the compressed stream, if there is one."""
-        if self._packed is not None:
-            self._packed.close()
 
 
 def plural(count: int, noun: str) -> str:

@@ -1,18 +1,21 @@
-"""How the known cells of CSV columns are written, so that filled cells are written alike."""
+"""CSV tables, written in parts; filled cells are written as the known cells of their column are."""
 
 from __future__ import annotations
 
+import gzip
 import re
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from narrows.data.formats.csv_text import observed_texts, to_text
+from narrows.data.formats.csv_text import observed_texts, to_text, write_rows
+from narrows.data.formats.table_files import arrow_errors
 from narrows.data.tables.cell_text import CellText
 from narrows.data.tables.cells import require
 
 if TYPE_CHECKING:
     import pandas
+    import pyarrow
 
 _FEWEST = 5  # known numbers, from which on their decimals are those of the column
 _MOST_DECIMALS = 15
@@ -21,6 +24,54 @@ _DATE = re.compile(
     r"^[0-9-]{10}"
     r"((?P<separator>[T ])[0-9:]{5}(?P<seconds>:[0-9]{2})?(\.(?P<fraction>[0-9]+))?(?P<zone>Z|[+-][0-9:]+)?)?$"
 )
+
+
+class CsvWriter:
+    """Writes a table in parts, with the index in front where it has a name.
+
+    head: the beginning of the table whose cells were filled, to write in place of the names.
+    """
+
+    def __init__(self, file: IO[bytes], name: str, separator: str, cell_text: CellText, head: bytes = b"") -> None:
+        self.name, self.separator, self.cell_text, self.head = name, separator, cell_text, head
+        self.line_end = "\r\n" if head.endswith(b"\r\n") else "\n"
+        packed = name.endswith(".gz")
+        self._packed = gzip.GzipFile(fileobj=file, mode="wb", filename="", mtime=0) if packed else None
+        self._file: Any = self._packed or file
+        self._begun = False
+        self._styles: list[TextStyle] = []
+
+    def write(
+        self, frame: pandas.DataFrame, texts: pyarrow.Table | None = None, holes: np.ndarray | None = None
+    ) -> None:
+        """Write further rows, observed cells with the text they had and filled ones in the style of these."""
+        pa = require("pyarrow")
+        with arrow_errors(self.name):
+            named = [place for place, name in enumerate(frame.index.names) if name is not None]
+            index = [frame.index.get_level_values(place).to_series() for place in named]
+            if not self._begun:
+                names = [*(str(frame.index.names[place]) for place in named), *map(str, frame.columns)]
+                if self.head:
+                    self._file.write(self.head)
+                else:
+                    write_rows(self._file, [pa.array([name], pa.large_string()) for name in names], self.separator)
+                self._styles = [TextStyle(str(name), self.cell_text) for name in frame.columns]
+                self._begun = True
+            series = [frame.iloc[:, place] for place in range(frame.shape[1])]
+            if texts is None:
+                cells = [to_text(each) for each in [*index, *series]]
+            else:
+                filled = np.broadcast_to(False if holes is None else holes, frame.shape)
+                cells = [
+                    style.filled(texts.column(place), each, filled[:, place])
+                    for place, (style, each) in enumerate(zip(self._styles, series, strict=True))
+                ]
+            write_rows(self._file, cells, self.separator, self.line_end)
+
+    def close(self) -> None:
+        """Finish the compressed stream, if there is one."""
+        if self._packed is not None:
+            self._packed.close()
 
 
 class TextStyle:
