@@ -6,8 +6,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from narrows.codec.entropy.device_predictor import DevicePredictor
+from narrows.codec.entropy.engines import predictor as predictor_of
 from narrows.codec.entropy.exact_predictor import INPUT_UNIT, LARGEST, ExactPredictor, shifted
 from narrows.codec.learning.predictor import LIMIT, Predictor
+
+from .engines import ENGINES, engine
 
 GROUPS = {"a": 0, "b": 1}
 
@@ -60,6 +64,10 @@ def test_exact_sums_equal_integer_arithmetic(seed, scale, key, extreme):
     found = exact(key, windows.astype(np.float32), place, 1)
     assert (found == wanted).all()
     assert largest < LIMIT
+    for name in ENGINES:
+        with engine(name):
+            assert (predictor_of(tensors, GROUPS)(key, windows, place, 1) == wanted).all()
+    assert (DevicePredictor(tensors, GROUPS, "cpu")(key, windows, place, 1) == wanted).all()
     order = rng.permutation(50)
     again = exact(key, windows[order].astype(np.float32), place[order], 1)
     assert np.array_equal(again, found[order])

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from narrows.codec.entropy.interlaced import EncodeRequest
-from narrows.codec.entropy.range_coder import SymbolDecoder, SymbolEncoder
+from narrows.codec.entropy.range_coder import decoder, encoder
 from narrows.codec.entropy.residual_coding import LARGEST_INDEX
 from narrows.errors import FormatError
 
@@ -35,7 +35,7 @@ def cases(draw):
 
 
 def write(made, step, size, k, **more):
-    writer = SymbolEncoder()
+    writer = encoder()
     found, costs = interlaced(made).encode(writer, EncodeRequest(k, **more), step, size)
     return writer.payload(), found, costs
 
@@ -48,7 +48,7 @@ def test_write_and_read_undo_each_other(case):
     assert np.array_equal(found, k)
     assert 8 * len(payload) < 1.002 * costs.sum() + 72
     n, _, *shape = k.shape
-    read = interlaced(made).decode(SymbolDecoder(payload), n, tuple(shape), step, size)
+    read = interlaced(made).decode(decoder(payload), n, tuple(shape), step, size)
     assert read.dtype == np.int32
     assert np.array_equal(read, k)
 
@@ -59,7 +59,7 @@ def test_the_coarse_levels_alone_are_every_so_many_th_value(case, level):
     made, step, size, k = case
     payload, *_ = write(made, step, size, k)
     n, _, *shape = k.shape
-    coarse = interlaced(made).decode(SymbolDecoder(payload), n, tuple(shape), step, size, level)
+    coarse = interlaced(made).decode(decoder(payload), n, tuple(shape), step, size, level)
     assert np.array_equal(coarse, k[(..., *(slice(None, None, 2**level) for _ in shape))])
 
 
@@ -70,7 +70,7 @@ def test_cheaper_indices_come_back_as_they_were_chosen(case, weight):
     x = k + (0.8 * (np.random.default_rng(0).random(k.shape) - 0.5)).astype(np.float32)
     payload, found, _ = write(made, step, size, k, x=x, weight=weight)
     n, _, *shape = k.shape
-    assert np.array_equal(interlaced(made).decode(SymbolDecoder(payload), n, tuple(shape), step, size), found)
+    assert np.array_equal(interlaced(made).decode(decoder(payload), n, tuple(shape), step, size), found)
     if weight < 1e-6:
         assert np.array_equal(found, k)
     elif made.alphabet == "residuals":
@@ -86,7 +86,7 @@ def test_residuals_of_any_size_have_tokens():
         k = rng.choice(ends, (2, 1, 9, 9)).astype(np.int32)
         payload, found, _ = write(made, 0, 1, k)
         assert np.array_equal(found, k)
-        assert np.array_equal(interlaced(made).decode(SymbolDecoder(payload), 2, (9, 9), 0, 1), k)
+        assert np.array_equal(interlaced(made).decode(decoder(payload), 2, (9, 9), 0, 1), k)
 
 
 @pytest.mark.parametrize("alphabet", ["values", "residuals"])
@@ -117,7 +117,7 @@ def test_what_training_measures_is_what_coding_costs(alphabet):
 def test_any_payload_gives_indices_or_a_format_error(alphabet, payload, seed):
     made = design(alphabet, 2, 1)
     try:
-        k = interlaced(made, seed).decode(SymbolDecoder(payload), 1, (12, 7), 0, 1)
+        k = interlaced(made, seed).decode(decoder(payload), 1, (12, 7), 0, 1)
     except FormatError:
         return
     assert k.shape == (1, 1, 12, 7)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 import narrows
-from narrows.codec.entropy.range_coder import SymbolDecoder
+from narrows.codec.entropy.range_coder import decoder
 
 EXACT = {"lossless": {"lossless": True}, "bounded": {"max_error": 2}}
 ENTRY = 4.0  # of the latent path
@@ -31,7 +31,7 @@ def digests(folder, device="cpu"):
         found[f"{model.stem} values of another machine's file"] = digest(lossy)
         coder = codec.model_.on(device).coder
         grid = coder.network.grid(items.shape[1:])
-        payload = SymbolDecoder(model.with_suffix(".latents").read_bytes())
+        payload = decoder(model.with_suffix(".latents").read_bytes())
         symbols = coder.latents.decode(payload, len(items), grid, int(ENTRY), 1)
         found[f"{model.stem} symbols of another machine's latent path"] = digest(symbols)
     return found

@@ -8,7 +8,7 @@ import numpy as np
 from narrows.codec.coding_plan import CodingPlan, Grid
 from narrows.codec.container.fields import Fields
 from narrows.codec.entropy.interlaced import EncodeRequest, InterlacedCoder
-from narrows.codec.entropy.range_coder import SymbolDecoder, SymbolEncoder
+from narrows.codec.entropy.range_coder import decoder, encoder
 from narrows.codec.transforms.dequantiser import ExactDequantiser
 from narrows.codec.transforms.latent import indices, step_of
 from narrows.codec.transforms.latent_network import LatentNetwork
@@ -128,20 +128,20 @@ class Coder:
 
     def encode(self, plan: CodingPlan, x: np.ndarray) -> CodedItems:
         """Encode items (n, *S[, C]) of one shape."""
-        encoder = SymbolEncoder()
+        writer = encoder()
         if plan.path == "latent":
             z = self.network.encode(self._channels_first(self.scaling.forward(x)))
             request = EncodeRequest(indices(z, step_of(plan.entry, self.scaling.is_range)))
-            k, costs = self.latents.encode(encoder, request, int(plan.entry), 1)
-            return CodedItems(encoder.payload(), costs, k)
+            k, costs = self.latents.encode(writer, request, int(plan.entry), 1)
+            return CodedItems(writer.payload(), costs, k)
         model, step = self._interlaced(plan.quantiser), plan.quantiser.step
         request = EncodeRequest(self._channels_first(plan.quantiser.indices(x)[0]))
         if plan.weight:
             start = self.grid.low if self.grid.whole else self.grid.origin
             true = self._channels_first(((x.astype(np.float64) - start) / step).astype(np.float32))
             request = replace(request, x=true, weight=plan.weight)
-        k, costs = model.encode(encoder, request, int(plan.entry), int(step) if self.grid.whole else 1)
-        return CodedItems(encoder.payload(), costs, k)
+        k, costs = model.encode(writer, request, int(plan.entry), int(step) if self.grid.whole else 1)
+        return CodedItems(writer.payload(), costs, k)
 
     def decode(self, plan: CodingPlan, payload: bytes, shape: tuple[int, ...], level: int = 0) -> np.ndarray:
         """Return the indices of items of a shape (n, *S[, C]); FormatError if corrupt.
@@ -149,11 +149,11 @@ class Coder:
         Of quantised values only every ``2**level``-th along a spatial axis.
         """
         n, spatial = shape[0], self._spatial(shape)
-        decoder = SymbolDecoder(payload)
+        reader = decoder(payload)
         if plan.path == "latent":
-            return self.latents.decode(decoder, n, self.network.grid(spatial), int(plan.entry), 1)
+            return self.latents.decode(reader, n, self.network.grid(spatial), int(plan.entry), 1)
         size = int(plan.quantiser.step) if self.grid.whole else 1
-        return self._interlaced(plan.quantiser).decode(decoder, n, spatial, int(plan.entry), size, level)
+        return self._interlaced(plan.quantiser).decode(reader, n, spatial, int(plan.entry), size, level)
 
     def values(self, plan: CodingPlan, indices: np.ndarray, shape: tuple[int, ...], level: int = 0) -> np.ndarray:
         """Return the values that indices of items of a shape (n, *S[, C]) stand for, coarse ones as `decode` does."""

@@ -29,8 +29,9 @@ class IndexCounts:
 
     def buckets(self) -> Array:
         """Return the bucket of each count."""
-        smallest = beside(SMALLEST_OF_BUCKET, self.counts)
-        return namespace(self.counts).searchsorted(smallest, self.counts, side="right") - 1
+        xp = namespace(self.counts)
+        octave = xp.frexp(self.counts)[1] - 1
+        return xp.astype(xp.clip(xp.where(self.counts < 8, self.counts, octave + 5), None, BUCKETS - 1), xp.int64)
 
 
 def cells_of_values(top: int, size: Array) -> Array:

@@ -14,13 +14,13 @@ class DevicePredictor(ExactPredictor):
 
     Parameters
     ----------
-    device : str
-        The device's name in torch.
     tensors, groups : mapping
         As for `ExactPredictor`.
+    device : str
+        The device's name in torch.
     """
 
-    def __init__(self, device: str, tensors: Mapping[str, np.ndarray], groups: Mapping[str, int]) -> None:
+    def __init__(self, tensors: Mapping[str, np.ndarray], groups: Mapping[str, int], device: str) -> None:
         super().__init__(tensors, groups)
 
         def moved(layer: ExactLayer) -> ExactLayer:

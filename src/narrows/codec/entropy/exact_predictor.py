@@ -106,14 +106,14 @@ class ExactPredictor:
         key : str
             The kind of window, which decides the first layer.
         windows : ndarray of shape (P, T)
-            Integers -255..255 in float32.
+            Integers -255..255, of any type.
         place : int array of shape (P,)
             Rows of the table of positions.
         step : int
             Row of the table of steps.
         """
         first = self.firsts[key]
-        windows = windows if windows.shape[1] else np.zeros((len(windows), 1), np.float32)
+        windows = windows.astype(np.float32) if windows.shape[1] else np.zeros((len(windows), 1), np.float32)
         h = first(beside(windows, first.weight))
         if len(self.place) > 1:
             h += self.place[beside(place, first.weight)]
@@ -134,15 +134,6 @@ def activations(sums: Array, places: int) -> Array:
 def functions(array: Array) -> Any:
     """Return NumPy or torch itself, whose functions take ``out``."""
     return np if isinstance(array, np.ndarray) else importlib.import_module("torch")
-
-
-def predictor_on(device: str, tensors: Mapping[str, np.ndarray], groups: Mapping[str, int]) -> ExactPredictor:
-    """Return the perceptron of weights, which computes the same numbers on a device of torch or, "cpu", without it."""
-    if device == "cpu":
-        return ExactPredictor(tensors, groups)
-    module = importlib.import_module("narrows.codec.entropy.device_predictor")
-    found: ExactPredictor = module.DevicePredictor(device, tensors, groups)
-    return found
 
 
 def layer(tensors: Mapping[str, np.ndarray], name: str, shift: int, added: float = 0) -> ExactLayer:

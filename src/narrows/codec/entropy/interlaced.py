@@ -13,7 +13,7 @@ from narrows.codec.entropy.design import Design
 from narrows.codec.entropy.exact_predictor import ExactPredictor, check_whole
 from narrows.codec.entropy.lattice import LatticePass
 from narrows.codec.entropy.pass_context import PassContext, iterate_passes
-from narrows.codec.entropy.range_coder import SymbolDecoder, SymbolEncoder
+from narrows.codec.entropy.range_coder import Decoder, Encoder
 from narrows.codec.entropy.residual_coding import ResidualCoding, ResidualTables
 from narrows.codec.entropy.symbol_stream import SymbolStream
 from narrows.codec.entropy.value_coding import ValueCoding, ValueTables
@@ -73,14 +73,12 @@ class InterlacedCoder:
         """The perceptron that predicts most values."""
         return self.tables.main
 
-    def encode(
-        self, encoder: SymbolEncoder, request: EncodeRequest, step: int, size: int
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def encode(self, encoder: Encoder, request: EncodeRequest, step: int, size: int) -> tuple[np.ndarray, np.ndarray]:
         """Encode items.
 
         Parameters
         ----------
-        encoder : SymbolEncoder
+        encoder : Encoder
             Takes the symbols.
         request : EncodeRequest
             The items.
@@ -97,7 +95,7 @@ class InterlacedCoder:
         return self._run(stream, tuple(shape), step, size, request), stream.costs
 
     def decode(
-        self, decoder: SymbolDecoder, n: int, shape: tuple[int, ...], step: int, size: int, coarsest: int = 0
+        self, decoder: Decoder, n: int, shape: tuple[int, ...], step: int, size: int, coarsest: int = 0
     ) -> np.ndarray:
         """Return the indices (n, C, *S), int32; of every ``2**coarsest``-th value along each axis."""
         return self._run(SymbolStream(decoder, n), shape, step, size, coarsest=coarsest)

@@ -7,12 +7,14 @@ import numpy as np
 from narrows.codec.entropy import tokens
 from narrows.codec.entropy.context_features import features_of_residuals, nearest_index
 from narrows.codec.entropy.design import Design
-from narrows.codec.entropy.exact_predictor import part, predictor_on
+from narrows.codec.entropy.distributions import Distributions
+from narrows.codec.entropy.engines import predictor
+from narrows.codec.entropy.exact_predictor import part
 from narrows.codec.entropy.pass_context import PassContext
-from narrows.codec.entropy.symbol_stream import SymbolStream, bits_of, blocks, frequencies_of
-from narrows.codec.entropy.value_coding import BLOCK
+from narrows.codec.entropy.symbol_stream import SymbolStream, blocks
 
 LARGEST_INDEX = 2**23  # either way
+BLOCK = 2**12  # values whose tokens, and then extra bits, follow each other in the bitstream
 
 
 class ResidualTables:
@@ -21,9 +23,8 @@ class ResidualTables:
     def __init__(self, design: Design, tensors: Mapping[str, np.ndarray], device: str = "cpu") -> None:
         self.design = design
         inputs = design.window_sizes()
-        self.main = predictor_on(device, part(tensors, "main."), design.groups())
+        self.main = predictor(part(tensors, "main."), design.groups(), device)
         self.main.check(design.input_sizes(), design.places, design.steps, design.outputs)
-        self.decay = tokens.decay()
         self.prediction = {key: weights.astype(np.float64) for key, weights in part(tensors, "prediction.").items()}
         if [self.prediction[key].shape for key in inputs] != [(size,) for size in inputs.values()]:
             raise ValueError("predictions of other sizes than the design says")
@@ -58,25 +59,24 @@ class ResidualCoding:
         for block in blocks(np.arange(len(context.bases)), BLOCK):
             windows = context.windows(block).astype(np.float64)
             predicted = windows @ self.tables.prediction[context.key] / tokens.WEIGHT_UNIT
-            features = features_of_residuals(windows, predicted, top).astype(np.float32)
+            features = features_of_residuals(windows, predicted, top)
             _, place = context.split(block)
-            logits = self.tables.main(context.key, features, place, self.step)
-            frequencies = frequencies_of(logits, self.tables.decay)
+            given = Distributions(np.asarray(self.tables.main(context.key, features, place, self.step)))
             nearest = nearest_index(predicted, top).astype(np.int64)
             token, extra = None, None
             if target is not None:
                 wanted = target[block].astype(np.int64)
                 if x is not None:
-                    wanted = self.optimise(wanted, x[block], nearest, frequencies)
+                    wanted = self.optimise(wanted, x[block], nearest, given.bits())
                 token, extra, _ = tokens.split(wanted - nearest)
-            token = self.stream.symbols(context, block, frequencies, token)
+            token = self.stream.symbols(context, block, given, token)
             extra = self.stream.extra_bits(context, block, tokens.extra_bits(token), extra)
             k[block] = np.clip(nearest + tokens.join(token, extra), -LARGEST_INDEX, LARGEST_INDEX)
         return k
 
-    def optimise(self, target: np.ndarray, x: np.ndarray, nearest: np.ndarray, frequencies: np.ndarray) -> np.ndarray:
+    def optimise(self, target: np.ndarray, x: np.ndarray, nearest: np.ndarray, bits: np.ndarray) -> np.ndarray:
         """Return the best of each index and its two neighbours, by squared error plus weighted bits."""
-        bits, costs = bits_of(frequencies), []
+        costs = []
         for candidate in (target - 1, target, target + 1):
             token, _, extra = tokens.split(candidate - nearest)
             cost = np.take_along_axis(bits, token.astype(np.int64)[:, None], 1)[:, 0] + extra

@@ -2,18 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from narrows.codec.entropy import tokens
 from narrows.codec.entropy.context_features import BUCKETS, IndexCounts, features_of_values
 from narrows.codec.entropy.design import Design
-from narrows.codec.entropy.exact_predictor import ExactPredictor, part, predictor_on
+from narrows.codec.entropy.distributions import Distributions, yes_or_no
+from narrows.codec.entropy.engines import predictor, with_bonus
+from narrows.codec.entropy.exact_predictor import ExactPredictor, part
 from narrows.codec.entropy.pass_context import PassContext
-from narrows.codec.entropy.symbol_stream import SymbolStream, bits_of, blocks, frequencies_of
+from narrows.codec.entropy.symbol_stream import SymbolStream, blocks
 from narrows.errors import FormatError
 
-BLOCK, FLAG_BLOCK = 2**12, 2**13  # values, and flags, whose probabilities are computed at once
+BLOCK, FLAG_BLOCK = 2**10, 2**13  # values, and flags, whose probabilities are computed at once
 SURE = 0.2  # steps: values so near to the point of their index are coded with it
 
 
@@ -26,10 +28,9 @@ class ValueTables:
     def __init__(self, design: Design, tensors: Mapping[str, np.ndarray], device: str = "cpu") -> None:
         self.design = design
         inputs, groups = design.window_sizes(), design.groups()
-        self.main = predictor_on(device, part(tensors, "main."), groups)
+        self.main = predictor(part(tensors, "main."), groups, device)
         self.main.check(design.input_sizes(), design.places, design.steps, design.outputs)
-        self.decay = tokens.decay()
-        self.flags = predictor_on(device, part(tensors, "flags."), groups)
+        self.flags = predictor(part(tensors, "flags."), groups, device)
         self.flags.check(inputs, design.places, design.steps, 1)
         self.zero_logit, self.zero_logit_step = (tensors[name].astype(np.int64) for name in ("quiet", "quiet_step"))
         self.bonus = {key: bonus.astype(np.float32) for key, bonus in part(tensors, "bonus.").items()}
@@ -87,7 +88,7 @@ class ValueCoding:
         return k
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ValuePass:
     """One pass of values. bonus (n, indices): what the logit of each index gains from its count in the item."""
 
@@ -101,48 +102,40 @@ class ValuePass:
         if target is not None and x is not None:
             target = self.optimise(target, x)
         k = np.zeros(len(context.bases), np.int64)
-        for places, frequencies in ((~context.active, self.zero_frequencies), (context.active, self.flag_frequencies)):
+        for places, logits in ((~context.active, self.zero_logits), (context.active, self.flag_logits)):
             for block in blocks(np.flatnonzero(places), FLAG_BLOCK):
                 flags = None if target is None else target[block] > 0
-                k[block] = stream.symbols(context, block, frequencies(block), flags)
+                k[block] = stream.symbols(context, block, yes_or_no(logits(block)), flags)
         nonzero = np.flatnonzero(k)
         if self.coding.levels == 1 and len(nonzero):
             raise FormatError("an index that no value has")
         for block in blocks(nonzero, BLOCK):
             symbols = None if target is None else target[block] - 1
-            k[block] = 1 + stream.symbols(context, block, self.value_frequencies(block), symbols)
+            k[block] = 1 + stream.symbols(context, block, self.values(block), symbols)
         return k
 
-    def zero_frequencies(self, block: np.ndarray) -> np.ndarray:
-        """Return the frequencies of "zero" and "not zero" in zero contexts, (P, 2)."""
+    def zero_logits(self, block: np.ndarray) -> np.ndarray:
+        """Return the logits of "not zero" in zero contexts, (P,)."""
         tables = self.coding.tables
         _, place = self.context.split(block)
-        return self._yes_or_no(tables.zero_logit[place] + tables.zero_logit_step[self.coding.step])
+        return np.asarray(tables.zero_logit[place] + tables.zero_logit_step[self.coding.step])
 
-    def flag_frequencies(self, block: np.ndarray) -> np.ndarray:
-        """Return the frequencies of "zero" and "not zero" in active contexts, (P, 2)."""
-        return self._yes_or_no(self._outputs(self.coding.tables.flags, block)[:, 0].astype(np.int64))
+    def flag_logits(self, block: np.ndarray) -> np.ndarray:
+        """Return the logits of "not zero" in active contexts, (P,)."""
+        return self._outputs(self.coding.tables.flags, block)[:, 0]
 
-    def value_frequencies(self, block: np.ndarray) -> np.ndarray:
-        """Return the frequencies of the indices above zero, (P, levels - 1)."""
-        coding, tables = self.coding, self.coding.tables
-        outputs = self._outputs(tables.main, block)
-        gates = np.clip(outputs[:, -1:] + 256, 0, 1024) * np.float32(1 / 256)
-        if coding.size > 1:
-            values = np.arange(1, tables.design.top + 1)
-            bonus = self.bonus[:, (values + coding.size // 2) // coding.size]
-        else:
-            bonus = self.bonus[:, 1:]
+    def values(self, block: np.ndarray) -> Distributions:
+        """Return the distributions of the indices above zero."""
         items, _ = self.context.split(block)
-        added = bonus[items]
-        added *= gates
-        np.floor(added, out=added)
-        added += outputs[:, :-1]
-        frequencies = frequencies_of(added, tables.decay, int(coding.edges[0]))
-        if coding.size == 1:
-            return frequencies
-        sums = np.pad(frequencies.cumsum(1), ((0, 0), (1, 0)))
-        return np.diff(sums[:, coding.edges], axis=1)
+        logits = with_bonus(self._outputs(self.coding.tables.main, block), self.bonus_of_values, items)
+        edges = self.coding.edges
+        return Distributions(logits, int(edges[0]), None if self.coding.size == 1 else edges)
+
+    @cached_property
+    def bonus_of_values(self) -> np.ndarray:
+        """What the logit of each value gains, (n, values)."""
+        values = np.arange(1, self.coding.tables.design.top + 1)
+        return np.ascontiguousarray(self.bonus[:, (values + self.coding.size // 2) // self.coding.size])
 
     def optimise(self, target: np.ndarray, x: np.ndarray) -> np.ndarray:
         """Return the index of least squared error plus weighted bits for each value (rate-distortion optimisation)."""
@@ -151,18 +144,13 @@ class ValuePass:
         points = np.arange(coding.levels, dtype=np.float32)
         open_ = (active | (target > 0)) & (np.abs(x - target.astype(np.float32)) > SURE)
         for block in blocks(np.flatnonzero(open_), BLOCK):
-            flags = np.where(active[block, None], self.flag_frequencies(block), self.zero_frequencies(block))
-            flag_bits = bits_of(flags)
-            bits = np.concatenate([flag_bits[:, :1], bits_of(self.value_frequencies(block)) + flag_bits[:, 1:]], 1)
+            logits = np.where(active[block], self.flag_logits(block), self.zero_logits(block))
+            flag_bits = yes_or_no(logits).bits()
+            bits = np.concatenate([flag_bits[:, :1], self.values(block).bits() + flag_bits[:, 1:]], 1)
             error = (x[block, None] - points) ** 2
             target[block] = np.argmin(error + coding.weight * bits, 1)
         return target
 
-    def _yes_or_no(self, logit: np.ndarray) -> np.ndarray:
-        decay = self.coding.tables.decay
-        return np.asarray(np.take(decay, np.stack([logit, -logit], 1), mode="clip"))
-
     def _outputs(self, predictor: ExactPredictor, block: np.ndarray) -> np.ndarray:
         _, place = self.context.split(block)
-        windows = self.context.windows(block).astype(np.float32)
-        return np.asarray(predictor(self.context.key, windows, place, self.coding.step))
+        return np.asarray(predictor(self.context.key, self.context.windows(block), place, self.coding.step))

@@ -7,7 +7,7 @@ import numpy as np
 from narrows.codec.arrays import Array, namespace
 from narrows.codec.entropy.context_features import features_of_residuals, features_of_values
 from narrows.codec.entropy.design import Design
-from narrows.codec.entropy.exact_predictor import predictor_on
+from narrows.codec.entropy.engines import predictor
 from narrows.codec.entropy.plane import Plane, channel_kind, full_taps, place_cells
 from narrows.codec.entropy.symbol_stream import blocks
 
@@ -21,7 +21,7 @@ class ExactDequantiser:
     def __init__(self, design: Design, tensors: Mapping[str, np.ndarray], device: str = "cpu") -> None:
         self.design = design
         inputs = window_sizes(design)
-        self.places = predictor_on(device, tensors, dict.fromkeys(inputs, 0))
+        self.places = predictor(tensors, dict.fromkeys(inputs, 0), device)
         self.places.check(inputs, design.places, design.steps, 1)
 
     def __call__(self, k: np.ndarray, step: int, size: int) -> np.ndarray:

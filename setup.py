@@ -1,0 +1,15 @@
+"""The compiled kernel of the codec, which is built where a compiler is present; NumPy takes its place elsewhere."""
+
+from setuptools import Extension, setup
+
+setup(
+    ext_modules=[
+        Extension(
+            "narrows.codec.entropy._kernel",
+            ["src/narrows/codec/entropy/_kernel.c"],
+            extra_compile_args=["-O3", "-fno-math-errno", "-ffp-contract=off"],
+            py_limited_api=True,
+            optional=True,
+        )
+    ]
+)
