@@ -252,8 +252,43 @@ INLINE void add_bonus(const Bonus *job)
 
 VNNI static void run_vnni(const Job *job) { run(job, product_vnni); }
 AVX2 static void run_avx2(const Job *job) { run(job, product_avx2); }
+enum { TABLE = 2048, WEIGHT_BITS = 12 }; /* weights of predictions are in units of 2^-12 */
+
+typedef struct {
+    const int32_t *windows, *weights; /* [rows][taps], [taps] */
+    const float *small, *large;       /* [TABLE] each: compressed differences, and those by their upper bits */
+    int16_t *inputs;                  /* [rows][taps + 1] */
+    int64_t *nearest;                 /* [rows] */
+    int64_t rows;
+    int taps, bits;
+} Residuals;
+
+/* Inputs of the perceptron of residuals: differences from a linear prediction, compressed, and the prediction. */
+INLINE void compress_residuals(const Residuals *job)
+{
+    int64_t end = (int64_t)1 << job->bits;
+    for (int64_t row = 0; row < job->rows; row++) {
+        const int32_t *window = job->windows + row * job->taps;
+        int16_t *inputs = job->inputs + row * (job->taps + 1);
+        int64_t predicted = 0;
+        for (int tap = 0; tap < job->taps; tap++)
+            predicted += (int64_t)job->weights[tap] * window[tap];
+        for (int tap = 0; tap < job->taps; tap++) {
+            int64_t eighths = (((int64_t)window[tap] << WEIGHT_BITS) - predicted + 256) >> 9;
+            int64_t size = eighths < 0 ? -eighths : eighths;
+            size = size < 1 << 22 ? size : (1 << 22) - 1;
+            int value = (int)(size < TABLE ? job->small[size] : job->large[size / TABLE]);
+            inputs[tap] = (int16_t)(eighths < 0 ? -value : value);
+        }
+        int64_t level = predicted >> (job->bits + WEIGHT_BITS - 8), near = (predicted + 2048) >> WEIGHT_BITS;
+        inputs[job->taps] = (int16_t)(level < -LARGEST ? -LARGEST : level > LARGEST ? LARGEST : level);
+        job->nearest[row] = near < 1 - end ? 1 - end : near > end - 1 ? end - 1 : near;
+    }
+}
+
 #define FOR(name, target)                                                                                             \
     target static void bonus_##name(const Bonus *job) { add_bonus(job); }                                             \
+    target static void residuals_##name(const Residuals *job) { compress_residuals(job); }                            \
     target static void write_##name(const Distribution *given, const int32_t *symbols, uint32_t *starts,              \
         uint32_t *widths, double *totals, double *chosen, double *frequencies)                                        \
     {                                                                                                                 \
@@ -271,6 +306,7 @@ static struct {
     const char *name;
     void (*run)(const Job *);
     void (*bonus)(const Bonus *);
+    void (*residuals)(const Residuals *);
     void (*write)(const Distribution *, const int32_t *, uint32_t *, uint32_t *, double *, double *, double *);
     int (*read)(const Distribution *, uint64_t *, const uint32_t *, int64_t, int32_t *, double *);
 } engine;
@@ -282,12 +318,12 @@ static int choose(const char *wanted)
                && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
     if (vnni && (!wanted || !strcmp(wanted, "avx512vnni"))) {
         engine.name = "avx512vnni", engine.run = run_vnni;
-        engine.bonus = bonus_vnni, engine.write = write_vnni, engine.read = read_vnni;
+        engine.bonus = bonus_vnni, engine.residuals = residuals_vnni, engine.write = write_vnni, engine.read = read_vnni;
         return 1;
     }
     if (__builtin_cpu_supports("avx2") && (!wanted || !strcmp(wanted, "avx2"))) {
         engine.name = "avx2", engine.run = run_avx2;
-        engine.bonus = bonus_avx2, engine.write = write_avx2, engine.read = read_avx2;
+        engine.bonus = bonus_avx2, engine.residuals = residuals_avx2, engine.write = write_avx2, engine.read = read_avx2;
         return 1;
     }
     return 0;
@@ -608,6 +644,30 @@ static PyObject *with_bonus(PyObject *self, PyObject *arguments)
     return result;
 }
 
+static PyObject *residuals(PyObject *self, PyObject *arguments)
+{
+    enum { BUFFERS = 6 };
+    PyObject *result = NULL;
+    Py_buffer b[BUFFERS]; /* windows, weights, small, large; inputs, nearest */
+    Residuals job = {0};
+    if (!PyArg_ParseTuple(arguments, "iy*y*y*y*w*w*", &job.bits, b, b + 1, b + 2, b + 3, b + 4, b + 5))
+        return NULL;
+    job.windows = b[0].buf, job.weights = b[1].buf, job.small = b[2].buf, job.large = b[3].buf;
+    job.inputs = b[4].buf, job.nearest = b[5].buf, job.rows = b[5].len / 8, job.taps = (int)(b[1].len / 4);
+    if (job.bits < 1 || job.bits > 24 || b[1].len % 4 || b[5].len % 8 || b[0].len != job.rows * job.taps * 4
+        || b[2].len != TABLE * 4 || b[3].len != TABLE * 4 || b[4].len != job.rows * (job.taps + 1) * 2) {
+        wrong("arrays of other sizes than the windows");
+    } else {
+        Py_BEGIN_ALLOW_THREADS;
+        engine.residuals(&job);
+        Py_END_ALLOW_THREADS;
+        result = none();
+    }
+    for (int number = 0; number < BUFFERS; number++)
+        PyBuffer_Release(b + number);
+    return result;
+}
+
 static PyObject *instructions(PyObject *self, PyObject *arguments)
 {
     const char *wanted = NULL;
@@ -626,6 +686,7 @@ static PyMethodDef methods[] = {
     {"decode", decode, METH_VARARGS, "Write the symbols of distributions; False where the payload is corrupt."},
     {"decode_bits", decode_bits, METH_VARARGS, "Write numbers of some bits each; False where the payload is corrupt."},
     {"with_bonus", with_bonus, METH_VARARGS, "Write logits, float32: outputs and the bonus (any, count) of items."},
+    {"residuals", residuals, METH_VARARGS, "Write differences from predictions, int16, and the nearest indices."},
     {"instructions", instructions, METH_VARARGS, "Return the instructions in use; choose others by name."},
     {NULL, NULL, 0, NULL},
 };

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from narrows.codec.entropy import tokens
+from narrows.codec.entropy.context_features import features_of_residuals, nearest_index
 from narrows.codec.entropy.exact_predictor import ExactPredictor
 
 kernel: Any
@@ -37,6 +39,32 @@ def predictor(tensors: Mapping[str, np.ndarray], groups: Mapping[str, int], devi
     made = getattr(importlib.import_module(f"narrows.codec.entropy.{module}"), name)
     found: ExactPredictor = made(tensors, groups, device)
     return found
+
+
+def residual_inputs(windows: np.ndarray, weights: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return what the perceptron of residuals sees, and the indices that residuals count from.
+
+    Parameters
+    ----------
+    windows : int32 array of shape (P, T)
+        Known indices around each.
+    weights : int32 array of shape (T,)
+        Weights of the linear prediction, in units of 2**-12.
+    bits : int
+        Bits of the largest index.
+
+    Returns
+    -------
+    ndarray of shape (P, T + 1) and int64 array of shape (P,)
+        The inputs, integers -255..255, and the indices.
+    """
+    if kernel is not None:
+        inputs, nearest = np.empty((len(windows), len(weights) + 1), np.int16), np.empty(len(windows), np.int64)
+        kernel.residuals(bits, np.ascontiguousarray(windows, np.int32), weights, *tokens.compressed(), inputs, nearest)
+        return inputs, nearest
+    values = windows.astype(np.float64)
+    predicted = values @ weights / tokens.WEIGHT_UNIT
+    return features_of_residuals(values, predicted, bits), nearest_index(predicted, bits).astype(np.int64)
 
 
 def with_bonus(outputs: np.ndarray, bonus: np.ndarray, items: np.ndarray) -> np.ndarray:

@@ -5,10 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from narrows.codec.entropy import tokens
-from narrows.codec.entropy.context_features import features_of_residuals, nearest_index
 from narrows.codec.entropy.design import Design
 from narrows.codec.entropy.distributions import Distributions
-from narrows.codec.entropy.engines import predictor
+from narrows.codec.entropy.engines import predictor, residual_inputs
 from narrows.codec.entropy.exact_predictor import part
 from narrows.codec.entropy.pass_context import PassContext
 from narrows.codec.entropy.symbol_stream import SymbolStream, blocks
@@ -25,7 +24,7 @@ class ResidualTables:
         inputs = design.window_sizes()
         self.main = predictor(part(tensors, "main."), design.groups(), device)
         self.main.check(design.input_sizes(), design.places, design.steps, design.outputs)
-        self.prediction = {key: weights.astype(np.float64) for key, weights in part(tensors, "prediction.").items()}
+        self.prediction = {key: weights.astype(np.int32) for key, weights in part(tensors, "prediction.").items()}
         if [self.prediction[key].shape for key in inputs] != [(size,) for size in inputs.values()]:
             raise ValueError("predictions of other sizes than the design says")
 
@@ -57,12 +56,9 @@ class ResidualCoding:
         top = self.tables.design.top
         k = np.zeros(len(context.bases), np.int64)
         for block in blocks(np.arange(len(context.bases)), BLOCK):
-            windows = context.windows(block).astype(np.float64)
-            predicted = windows @ self.tables.prediction[context.key] / tokens.WEIGHT_UNIT
-            features = features_of_residuals(windows, predicted, top)
+            inputs, nearest = residual_inputs(context.windows(block), self.tables.prediction[context.key], top)
             _, place = context.split(block)
-            given = Distributions(np.asarray(self.tables.main(context.key, features, place, self.step)))
-            nearest = nearest_index(predicted, top).astype(np.int64)
+            given = Distributions(np.asarray(self.tables.main(context.key, inputs, place, self.step)))
             token, extra = None, None
             if target is not None:
                 wanted = target[block].astype(np.int64)
