@@ -49,7 +49,6 @@ def filled(tmp_path, cells, *options, name="a"):
         (lambda x: f"{10 * x:.0f}.", r"-?\d+", ()),
         (lambda x: "0.00" if x < 1 else "-0.01", r"-?0\.0\d", ()),
     ],
-    ids=str,
 )
 def test_numbers(write, pattern, options, tmp_path):
     for cell in filled(tmp_path, map(write, X), *options):
