@@ -42,6 +42,18 @@ def test_files_are_the_same(name, mode):
     assert (len(contents), len(values)) == (1, 1)
 
 
+def test_bonuses_are_the_same():
+    rng = np.random.default_rng(0)
+    bonus, items = rng.integers(-4095, 4096, (3, 40)).astype(np.float32), rng.integers(0, 3, 200)
+    outputs = rng.integers(-(2**24), 2**24, (200, 41)).astype(np.float32) * 4  # with sums that float32 rounds
+    outputs[:, -1] = rng.integers(-400, 1000, 200)
+    found = set()
+    for chosen in ENGINES:
+        with engine(chosen):
+            found.add(engines.with_bonus(outputs, bonus, items).tobytes())
+    assert len(found) == 1
+
+
 @pytest.mark.skipif(KERNEL is None, reason="the kernel is not built here")
 def test_the_kernel_takes_no_arrays_of_other_sizes():
     kernel, u4, f8 = engines.kernel, np.zeros(3, np.uint32), np.zeros(3)

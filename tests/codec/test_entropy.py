@@ -26,8 +26,11 @@ def calls(seed, count, most=200):
 
 
 def distributions(rng, size, values):
-    """Distributions of some values, or of symbols that stand for several, with or without some of the first ones."""
-    logits = rng.integers(-4000, 4000, (size, values)).astype(np.float32)
+    """Distributions of some values, or of symbols that stand for several, with or without some of the first ones.
+
+    The logits of some differ by more than 2^32.
+    """
+    logits = (rng.integers(-4000, 4000, (size, values)) * rng.choice([1, 1, 2**20])).astype(np.float32)
     if rng.random() < 0.5:
         return Distributions(logits, int(rng.integers(0, values)))
     edges = np.unique(rng.integers(0, values + 1, 20))

@@ -10,6 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifndef __x86_64__
+#error "NumPy takes the kernel's place on other processors"
+#endif
 #include <immintrin.h>
 
 #define LANES 16 /* outputs of a panel of weights, which holds pairs of inputs: [panel][pair][LANES][2] */
@@ -154,9 +157,8 @@ INLINE double frequencies_of(const Distribution *given, int64_t row, double *fre
     for (int k = given->first + 1; k < given->count; k++)
         largest = logits[k] > largest ? logits[k] : largest;
     for (int k = 0; k < given->count; k++) {
-        int behind = (int)(largest - logits[k]);
-        behind = behind < 0 ? 0 : behind >= given->length ? given->length - 1 : behind;
-        frequencies[k] = given->decay[behind];
+        float behind = largest - logits[k], last = (float)(given->length - 1);
+        frequencies[k] = given->decay[(int)(behind < 0 ? 0 : behind > last ? last : behind)];
     }
     if (given->edges) /* in place: no symbol has values before its own place */
         for (int symbol = 0; symbol < given->symbols; symbol++) {
@@ -245,7 +247,7 @@ INLINE void add_bonus(const Bonus *job)
         gate = (gate < 0 ? 0 : gate > 1024 ? 1024 : gate) / 256;
         for (int k = 0; k < job->count; k++) {
             float product = bonus[k] * gate, whole = (float)(int32_t)product; /* below 2^14, in 1/256: exact */
-            out[k] = outputs[k] + whole - (whole > product);
+            out[k] = outputs[k] + (whole - (whole > product)); /* rounded once, where outputs exceed 2^24 */
         }
     }
 }
