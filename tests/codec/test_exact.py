@@ -118,6 +118,30 @@ def test_weights_that_are_no_integers_are_refused(dtype):
         ExactPredictor(tensors, GROUPS)
 
 
+@pytest.mark.parametrize(
+    ("name", "dtype"), [("first.a.weight", np.int32), ("rest.1.2.weight", np.int64), ("place", np.int64)]
+)
+def test_weights_of_more_bits_are_refused(name, dtype):
+    tensors = predictor(0).tensors()
+    tensors[name] = tensors[name].astype(dtype)
+    with pytest.raises(ValueError, match="no integers of at most"):
+        ExactPredictor(tensors, GROUPS)
+
+
+def test_more_layers_than_any_engine_computes_are_refused():
+    tensors = predictor(0, hidden=5).tensors()
+    for number in range(3, 7):
+        tensors |= {f"rest.1.{number}.{part}": tensors[f"rest.1.1.{part}"] for part in ("weight", "bias", "shift")}
+    wanted = ExactPredictor(tensors, GROUPS)("a", np.ones((3, 40), np.int16), np.zeros(3, int), 0)
+    for name in ENGINES:
+        with engine(name):
+            found = predictor_of(tensors, GROUPS)("a", np.ones((3, 40), np.int16), np.zeros(3, int), 0)
+            assert np.array_equal(found, wanted)
+    tensors |= {f"rest.1.7.{part}": tensors[f"rest.1.1.{part}"] for part in ("weight", "bias", "shift")}
+    with pytest.raises(ValueError, match="more than 7 layers"):
+        ExactPredictor(tensors, GROUPS)
+
+
 @pytest.mark.parametrize("name", ["first.a.weight", "rest.0.0.weight", "rest.1.1.bias", "place", "step"])
 def test_weights_of_other_shapes_are_refused(name):
     tensors = predictor(0).tensors()

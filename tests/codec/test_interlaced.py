@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from narrows.codec.entropy.interlaced import EncodeRequest
+from narrows.codec.entropy.interlaced import EncodeRequest, InterlacedCoder
 from narrows.codec.entropy.range_coder import decoder, encoder
 from narrows.codec.entropy.residual_coding import LARGEST_INDEX
 from narrows.errors import FormatError
@@ -87,6 +87,16 @@ def test_residuals_of_any_size_have_tokens():
         payload, found, _ = write(made, 0, 1, k)
         assert np.array_equal(found, k)
         assert np.array_equal(interlaced(made).decode(decoder(payload), 2, (9, 9), 0, 1), k)
+
+
+def test_predictions_of_more_than_16_bits_are_refused():
+    made = design("residuals", 2, 1)
+    tensors = {
+        name: tensor.astype(np.int32) if name.startswith("prediction.") else tensor
+        for name, tensor in model(made).tensors().items()
+    }
+    with pytest.raises(ValueError, match="no integers of at most 16 bits"):
+        InterlacedCoder(made, tensors)
 
 
 @pytest.mark.parametrize("alphabet", ["values", "residuals"])

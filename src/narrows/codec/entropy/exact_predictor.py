@@ -20,12 +20,13 @@ INPUT_UNIT, UNIT = 256, 64  # integers that stand for 1: in inputs, in activatio
 LARGEST = 255  # of inputs, either way, and of activations
 LARGEST_SHIFT = 14
 _EXACT = 2**24 - 2**17  # a limit of sums that leaves room for rounding
+_MOST_LAYERS = 7  # after the first
 
 
-def check_whole(tensors: Mapping[str, np.ndarray]) -> None:
-    """Raise ValueError for tensors that do not hold integers."""
-    if any(tensor.dtype.kind != "i" for tensor in tensors.values()):
-        raise ValueError("weights that are no integers")
+def check_whole(tensors: Mapping[str, np.ndarray], bits: int = 32) -> None:
+    """Raise ValueError for tensors that do not hold integers of at most so many bits."""
+    if any(tensor.dtype.kind != "i" or 8 * tensor.itemsize > bits for tensor in tensors.values()):
+        raise ValueError(f"weights that are no integers of at most {bits} bits")
 
 
 def part(tensors: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
@@ -79,6 +80,8 @@ class ExactPredictor:
             layers: list[ExactLayer] = []
             while (name := f"rest.{group}.{len(layers)}") + ".weight" in tensors:
                 layers.append(layer(tensors, name, int(tensors[f"{name}.shift"][0])))
+            if len(layers) > _MOST_LAYERS:
+                raise ValueError(f"more than {_MOST_LAYERS} layers after the first")
             self.rest.append(layers)
 
     def check(self, inputs: dict[str, int], places: int, steps: int, outputs: int) -> None:
@@ -139,6 +142,7 @@ def functions(array: Array) -> Any:
 def layer(tensors: Mapping[str, np.ndarray], name: str, shift: int, added: float = 0) -> ExactLayer:
     """Return a layer; ValueError where its sums, to which at most `added` is added, might not be exact."""
     weight, bias = tensors[f"{name}.weight"], tensors[f"{name}.bias"]
+    check_whole({name: weight}, 16)
     sums = np.abs(weight.astype(np.int64)).sum(1) * LARGEST + np.abs(bias.astype(np.int64)) + added
     if not (sums.max() < _EXACT and 0 <= shift <= LARGEST_SHIFT):
         raise ValueError("weights too large for exact arithmetic")

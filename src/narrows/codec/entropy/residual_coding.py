@@ -8,7 +8,7 @@ from narrows.codec.entropy import tokens
 from narrows.codec.entropy.design import Design
 from narrows.codec.entropy.distributions import Distributions
 from narrows.codec.entropy.engines import predictor, residual_inputs
-from narrows.codec.entropy.exact_predictor import part
+from narrows.codec.entropy.exact_predictor import check_whole, part
 from narrows.codec.entropy.pass_context import PassContext
 from narrows.codec.entropy.symbol_stream import SymbolStream, blocks
 
@@ -24,7 +24,9 @@ class ResidualTables:
         inputs = design.window_sizes()
         self.main = predictor(part(tensors, "main."), design.groups(), device)
         self.main.check(design.input_sizes(), design.places, design.steps, design.outputs)
-        self.prediction = {key: weights.astype(np.int32) for key, weights in part(tensors, "prediction.").items()}
+        prediction = part(tensors, "prediction.")
+        check_whole(prediction, 16)  # so that sums are exact
+        self.prediction = {key: weights.astype(np.int32) for key, weights in prediction.items()}
         if [self.prediction[key].shape for key in inputs] != [(size,) for size in inputs.values()]:
             raise ValueError("predictions of other sizes than the design says")
 
