@@ -12,6 +12,7 @@ import numpy as np
 from narrows.codec.entropy import tokens
 from narrows.codec.entropy.context_features import features_of_residuals, nearest_index
 from narrows.codec.entropy.exact_predictor import ExactPredictor
+from narrows.codec.entropy.kernel_predictor import KernelPredictor
 
 kernel: Any
 try:
@@ -31,14 +32,10 @@ def predictor(tensors: Mapping[str, np.ndarray], groups: Mapping[str, int], devi
         "cpu", or the name of a device of torch.
     """
     if device != "cpu":
-        module, name = "device_predictor", "DevicePredictor"
-    elif kernel is not None:
-        module, name = "kernel_predictor", "KernelPredictor"
-    else:
-        return ExactPredictor(tensors, groups)
-    made = getattr(importlib.import_module(f"narrows.codec.entropy.{module}"), name)
-    found: ExactPredictor = made(tensors, groups, device)
-    return found
+        from narrows.codec.entropy.device_predictor import DevicePredictor  # needs torch
+
+        return DevicePredictor(tensors, groups, device)
+    return ExactPredictor(tensors, groups) if kernel is None else KernelPredictor(kernel, tensors, groups)
 
 
 def residual_inputs(windows: np.ndarray, weights: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:

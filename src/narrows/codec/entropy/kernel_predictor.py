@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from narrows.codec.entropy import engines
 from narrows.codec.entropy.exact_predictor import ExactLayer, ExactPredictor
 
 _NONE = np.zeros(0, np.int32)
@@ -16,18 +15,21 @@ class KernelPredictor(ExactPredictor):
 
     Parameters
     ----------
+    kernel : module
+        The compiled kernel.
     tensors, groups : mapping
         As for `ExactPredictor`.
     """
 
-    def __init__(self, tensors: Mapping[str, np.ndarray], groups: Mapping[str, int], device: str = "cpu") -> None:
+    def __init__(self, kernel: Any, tensors: Mapping[str, np.ndarray], groups: Mapping[str, int]) -> None:
         super().__init__(tensors, groups)
+        self._kernel = kernel
         self._tables = [table.astype(np.int32) for table in (self.place, self.step)]
-        self._first = {key: packed(layer, layer.shift + 2) for key, layer in self.firsts.items()}
+        self._first = {key: self._packed(layer, layer.shift + 2) for key, layer in self.firsts.items()}
         self._rest = []
         for layers in self.rest:
             shifts = [layer.shift for layer in layers[:-1]] + [layer.shift - 2 for layer in layers[-1:]]
-            self._rest.append(tuple(map(packed, layers, shifts)))
+            self._rest.append(tuple(map(self._packed, layers, shifts)))
 
     def __call__(self, key: str, windows: np.ndarray, place: np.ndarray, step: int) -> np.ndarray:
         """Return the outputs (P, K); see `ExactPredictor`."""
@@ -36,7 +38,7 @@ class KernelPredictor(ExactPredictor):
         group = self.groups[key]
         out = np.empty((len(windows), len(self.rest[group][-1].bias)), np.float32)
         places, steps = self._tables
-        engines.kernel.perceptron(
+        self._kernel.perceptron(
             (self._first[key], *self._rest[group]),
             np.ascontiguousarray(windows, np.int16),
             places if len(places) > 1 else _NONE,
@@ -46,8 +48,7 @@ class KernelPredictor(ExactPredictor):
         )
         return out
 
-
-def packed(layer: ExactLayer, shift: int) -> Any:
-    """Return a layer as the kernel holds it."""
-    weight = np.ascontiguousarray(layer.weight.T, np.int16)
-    return engines.kernel.layer(weight, layer.bias.astype(np.int32), *layer.weight.shape, shift)
+    def _packed(self, layer: ExactLayer, shift: int) -> Any:
+        """Return a layer as the kernel holds it."""
+        weight = np.ascontiguousarray(layer.weight.T, np.int16)
+        return self._kernel.layer(weight, layer.bias.astype(np.int32), *layer.weight.shape, shift)
