@@ -41,6 +41,15 @@ def test_an_error_reaches_whoever_asked(threads):
         list(ordered_parallel_map(lambda job: 1 // (5 - job), range(100)))
 
 
+def test_libraries_are_as_before_when_the_last_of_several_maps_ends(threads):
+    first, second = (ordered_parallel_map(abs, range(100)) for _ in range(2))
+    next(first), next(second)
+    first.close()
+    if threads > 1:
+        assert blas_threads() == {1}
+    second.close()
+
+
 def test_products_of_several_jobs_have_one_thread_each(monkeypatch):
     monkeypatch.setattr(parallel, "usable_cores", lambda: 2)
     meeting = threading.Barrier(2, timeout=60)
