@@ -106,6 +106,7 @@ def step_of(entry: float, ranged: bool) -> float:
     return FINEST[ranged] * 2 ** (entry / 2)
 
 
+@np.errstate(over="ignore")
 def indices(z: np.ndarray, step: float) -> np.ndarray:
     """Return the indices, int32, of the code z, within the alphabet of the context model."""
-    return np.clip(np.rint(z / np.float32(step)), -LARGEST_INDEX, LARGEST_INDEX).astype(np.int32)
+    return np.clip(np.rint(np.nan_to_num(z / np.float32(step))), -LARGEST_INDEX, LARGEST_INDEX).astype(np.int32)

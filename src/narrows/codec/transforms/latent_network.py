@@ -34,11 +34,14 @@ class LatentNetwork:
         self.tensors = dict(tensors)
         if {name: tensor.shape for name, tensor in tensors.items()} != self._shapes():
             raise ValueError("networks of other shapes than the architecture says")
+        if any(tensor.dtype != np.float32 for tensor in tensors.values()):
+            raise ValueError("networks of weights that are not float32")
 
     def grid(self, shape: Sequence[int]) -> tuple[int, ...]:
         """Return the grid of the code of an item of a spatial shape."""
         return tuple(size // step for size, step in zip(self._padded(shape), self._stride(), strict=True))
 
+    @np.errstate(all="ignore")
     def encode(self, x: np.ndarray) -> np.ndarray:
         """Return the code (N, K, *grid) of items (N, C, *S) in scaled units."""
         missing = [large - small for large, small in zip(self._padded(x.shape[2:]), x.shape[2:], strict=True)]
@@ -48,6 +51,7 @@ class LatentNetwork:
             x = self._residuals(x, f"encoder_blocks.{level}", level)
         return convolve(relu(x), *self._layer("to_code"))
 
+    @np.errstate(all="ignore")  # a sigmoid of -100 is 0, though its exponential overflows
     def decode(self, z: np.ndarray, shape: Sequence[int]) -> np.ndarray:
         """Return items (N, C, *shape) in scaled units from their code."""
         x = convolve(z, *self._layer("from_code"))
