@@ -327,6 +327,16 @@ def test_real_numbers_far_from_those_of_training_reach_any_psnr():
     assert np.abs(found[finite] - x[finite]).max() < 0.2
 
 
+@pytest.mark.parametrize("demand", [{"quality": 50}, {"psnr": 40}, {"max_error": 0.1}], ids=str)
+@pytest.mark.parametrize("value", [1e300, -1.7976931348623157e308])
+def test_marks_as_large_as_numbers_can_be_come_back(demand, value):
+    made, x = codec("float32"), training_data("float32")[:4].astype(np.float64)
+    x[0, 0] = value
+    found = made.decompress(made.compress(x, **demand))
+    assert found[0, 0].tolist() == x[0, 0].tolist()
+    assert np.sqrt(np.mean((found[1:] - x[1:]) ** 2)) < 0.2
+
+
 @pytest.mark.parametrize("demand", [{"quality": 5}, {"psnr": 10}, {"max_error": 2**33}], ids=str)
 def test_integers_of_the_widest_ranges_come_back(demand):
     X = np.cumsum(np.random.default_rng(0).normal(size=(30, 64)), 1)

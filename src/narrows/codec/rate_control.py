@@ -89,7 +89,7 @@ def value_range(coder: Coder, items: Items) -> float:
         return coder.scaling.high - coder.scaling.low
     ends = [(np.nanmin(x), np.nanmax(x)) for x in (np.where(np.isfinite(x), x, np.nan) for x in items.chunks())]
     span = float(max(high for _, high in ends)) - float(min(low for low, _ in ends))
-    return span if span > 0 and math.isfinite(span) else 1.0
+    return span if span > 0 and math.isfinite(span * span) else 1.0
 
 
 @dataclass(frozen=True)
