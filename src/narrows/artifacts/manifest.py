@@ -6,7 +6,15 @@ from typing import Annotated, Any, Self
 
 from msgspec import Meta
 
-from narrows.artifacts.schema import Amount, Count, Size, Text, Word, from_document, typed
+from narrows.artifacts.schema import (
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveInt,
+    ShortText,
+    Text,
+    from_document,
+    typed,
+)
 
 CHECKPOINT_FORMAT = 2  # 1, of version 0.1.0, states neither its format nor the tool
 
@@ -44,21 +52,21 @@ class TrainingRecord:
     """
 
     data: Text
-    items: Count
-    rate: Size | None
-    device: Word
-    batch_size: Size
-    learning_rate: Amount
-    seed: Count
-    seconds: Amount
-    steps: Count
+    items: NonNegativeInt
+    rate: PositiveInt | None
+    device: ShortText
+    batch_size: PositiveInt
+    learning_rate: NonNegativeFloat
+    seed: NonNegativeInt
+    seconds: NonNegativeFloat
+    steps: NonNegativeInt
     held_out_loss: float
     mean_loss: float
-    attempts: Count
+    attempts: NonNegativeInt
     complete: bool
     history: dict[str, list[float]]
-    minutes: Amount | None = None
-    epochs: Size | None = None
+    minutes: NonNegativeFloat | None = None
+    epochs: PositiveInt | None = None
     details: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -110,7 +118,7 @@ _NULLABLE = ("rate",)
 class _KnownDetails:
     """Details that this package reads."""
 
-    loss: Word | None = None
+    loss: ShortText | None = None
     noisy_loss: float | None = None
     within: tuple[float, float] | None = None
     bits: Annotated[int, Meta(ge=1, le=64)] | None = None
@@ -130,19 +138,19 @@ def check_history(history: Any) -> None:
 class _IdentityFacts:
     """What every checkpoint says of its training."""
 
-    items: Count
-    seed: Count
-    minutes: Amount | None = None
-    epochs: Size | None = None
-    tool: Word | None = None
+    items: NonNegativeInt
+    seed: NonNegativeInt
+    minutes: NonNegativeFloat | None = None
+    epochs: PositiveInt | None = None
+    tool: ShortText | None = None
 
 
 @dataclass(frozen=True)
 class _StateFacts:
     """What every checkpoint says of where its training stands."""
 
-    step: Count
-    seconds: Amount
+    step: NonNegativeInt
+    seconds: NonNegativeFloat
     history: dict[str, list[float]]
     best: float | None = None
 
@@ -180,7 +188,7 @@ class CheckpointManifest:
         KeyError, TypeError or ValueError
             If the document is not one, or of a newer format.
         """
-        if typed(Size, document.get("format", 1)) > CHECKPOINT_FORMAT:
+        if typed(PositiveInt, document.get("format", 1)) > CHECKPOINT_FORMAT:
             raise ValueError(f"of format {document['format']}; this version reads up to {CHECKPOINT_FORMAT}")
         identity, state = dict(document["identity"]), dict(document["state"])
         for record, facts in ((_IdentityFacts, identity), (_StateFacts, state)):

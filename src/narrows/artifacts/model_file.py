@@ -18,7 +18,7 @@ import numpy as np
 
 from narrows import __version__
 from narrows.artifacts import atomic
-from narrows.artifacts.schema import Size, Word, parse_document, typed
+from narrows.artifacts.schema import PositiveInt, ShortText, parse_document, typed
 from narrows.errors import FormatError, ParameterError
 
 FORMAT = 1
@@ -171,9 +171,9 @@ def _checked_metadata(file: BinaryIO, source: str) -> tuple[dict[str, str], dict
                 f"a safetensors file, but not a narrows model (no {KEY!r} in its metadata)", source=source
             )
         document = parse_document(metadata[KEY])
-        if typed(Size, document["format"]) > FORMAT:
+        if typed(PositiveInt, document["format"]) > FORMAT:
             raise FormatError(
-                f"of format {document['format']}, written by narrows {typed(Word, document['narrows'])}; "
+                f"of format {document['format']}, written by narrows {typed(ShortText, document['narrows'])}; "
                 f"this is narrows {__version__}, which reads up to format {FORMAT}",
                 source=source,
                 hint="upgrade it",

@@ -12,19 +12,19 @@ from msgspec import Meta
 
 Record = TypeVar("Record")
 
-Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+NonNegativeInt = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 """A whole number from 0."""
-Size = Annotated[int, Meta(ge=1, le=2**63 - 1)]
+PositiveInt = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 """A whole number above 0."""
-Number = Annotated[float, Meta(ge=-sys.float_info.max, le=sys.float_info.max)]
+FiniteFloat = Annotated[float, Meta(ge=-sys.float_info.max, le=sys.float_info.max)]
 """A finite number."""
-Amount = Annotated[float, Meta(ge=0, le=sys.float_info.max)]
+NonNegativeFloat = Annotated[float, Meta(ge=0, le=sys.float_info.max)]
 """A finite number from 0."""
 Text = Annotated[str, Meta(max_length=2**16)]
 """A text of limited length."""
-Word = Annotated[str, Meta(max_length=2**10, pattern=r"^[^\x00-\x1f\x7f-\x9f]*\Z")]
+ShortText = Annotated[str, Meta(max_length=2**10, pattern=r"^[^\x00-\x1f\x7f-\x9f]*\Z")]
 """A short text without control characters."""
-Shape = Annotated[tuple[Count, ...], Meta(max_length=64)]
+Shape = Annotated[tuple[NonNegativeInt, ...], Meta(max_length=64)]
 """The shape of an array, of as many axes as NumPy has."""
 
 

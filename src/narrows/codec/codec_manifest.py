@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from narrows import __version__
 from narrows.artifacts.manifest import TrainingRecord
-from narrows.artifacts.schema import Size, Word, from_document, typed
+from narrows.artifacts.schema import PositiveInt, ShortText, from_document, typed
 from narrows.codec.coding_plan import Grid
 from narrows.codec.entropy.design import Design
 from narrows.codec.transforms.latent import LatentArchitecture
@@ -96,8 +96,8 @@ class CodecManifest:
         return cls(
             grid=Grid.from_dict(document["grid"]),
             scaling=Scaling.from_dict(document["scaling"]),
-            axes=typed(Word, document["axes"]),
-            item_shape=typed(tuple[Size, ...] | None, document["shape"]),
+            axes=typed(ShortText, document["axes"]),
+            item_shape=typed(tuple[PositiveInt, ...] | None, document["shape"]),
             design=CodecDesign(
                 designs["lossless"],
                 designs["lossy"],
@@ -105,5 +105,5 @@ class CodecManifest:
                 LatentArchitecture.from_dict(document["architecture"]),
             ),
             training=TrainingRecord.from_dict(document["training"]),
-            written_by=typed(Word, document["narrows"]),
+            written_by=typed(ShortText, document["narrows"]),
         )

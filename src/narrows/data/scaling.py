@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from narrows.artifacts.schema import Number, Word, from_document
+from narrows.artifacts.schema import FiniteFloat, ShortText, from_document
 from narrows.data.items import Items
 from narrows.errors import DataError, FormatError
 
@@ -43,11 +43,11 @@ class Scaling:
     """
 
     kind: Literal["range", "standard"]
-    dtype: Word
-    low: Number = 0.0
-    high: Number = 1.0
-    mean: tuple[Number, ...] = ()
-    scale: tuple[Number, ...] = ()
+    dtype: ShortText
+    low: FiniteFloat = 0.0
+    high: FiniteFloat = 1.0
+    mean: tuple[FiniteFloat, ...] = ()
+    scale: tuple[FiniteFloat, ...] = ()
 
     def __post_init__(self) -> None:
         """Check the fields."""

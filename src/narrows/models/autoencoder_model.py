@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from torch import Tensor
 
-from narrows.artifacts.schema import Word, typed
+from narrows.artifacts.schema import ShortText, typed
 from narrows.data import Columns, Items
 from narrows.data.memory import allocate
 from narrows.data.tables import frames as tables
@@ -50,7 +50,7 @@ class AutoencoderManifest(ModelManifest):
     @classmethod
     def fields_from(cls, document: Mapping[str, Any], columns: Columns | None) -> dict[str, Any]:
         """Return the fields that the tool adds, from a document."""
-        typed(Word, document["training"]["loss"])
+        typed(ShortText, document["training"]["loss"])
         return {"features": None if columns is None else Features.from_dict(document["table"], columns)}
 
     def check_fits(self, tensors: dict[str, np.ndarray]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from narrows.artifacts.schema import Amount, from_document
+from narrows.artifacts.schema import NonNegativeFloat, from_document
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Calibration:
 
     expected: tuple[float, ...]
     measured: tuple[float, ...]
-    within: tuple[Amount, Amount]
+    within: tuple[NonNegativeFloat, NonNegativeFloat]
 
     def __call__(self, expected: np.ndarray) -> np.ndarray:
         """Return calibrated deviations, float32, for predicted ones of any shape; beyond the largest, in proportion."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from narrows.artifacts import atomic
-from narrows.artifacts.schema import Size, Text, from_document
+from narrows.artifacts.schema import PositiveInt, Text, from_document
 from narrows.data import Items
 from narrows.data.conversion import convert
 from narrows.data.formats import ReadOptions, find_by_name, find_format, identify, npz
@@ -175,8 +175,8 @@ def read_codes(source: str) -> Codes:
 class _Layout:
     """What an .npz says of the codes in it, which are one after the other: their lengths, and shapes and names."""
 
-    lengths: tuple[Size, ...]
-    shapes: tuple[tuple[Size, ...], ...] | None = None
+    lengths: tuple[PositiveInt, ...]
+    shapes: tuple[tuple[PositiveInt, ...], ...] | None = None
     names: tuple[Text, ...] | None = None
 
     def __post_init__(self) -> None:

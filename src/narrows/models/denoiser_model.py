@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from narrows.artifacts.schema import Word, typed
+from narrows.artifacts.schema import ShortText, typed
 from narrows.corruption import Noise
 from narrows.data import Columns, Items
 from narrows.errors import DataError
@@ -58,7 +58,7 @@ class DenoiserManifest(ModelManifest):
         calibration = document["calibration"]
         return {
             "calibration": None if calibration is None else Calibration.from_dict(calibration),
-            "noise": typed(Word | None, document["noise"]),
+            "noise": typed(ShortText | None, document["noise"]),
             "clip": typed(bool, document["clip"]),
         }
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal, Protocol, Self
 
 import numpy as np
 
-from narrows.artifacts.schema import Count, Word, typed
+from narrows.artifacts.schema import NonNegativeInt, ShortText, typed
 from narrows.data import Columns, Items
 from narrows.data.masks import apply_masks
 from narrows.data.tables.cell_text import MissingMarks
@@ -93,8 +93,8 @@ class ImputerManifest(ModelManifest):
         return {
             "calibration": None if calibration is None else Calibration.from_dict(calibration),
             "features": Features.from_dict(document["table"], columns) if columns is not None and table else None,
-            "indicator": typed(tuple[Count, ...] | None, document["indicator"]) if table else None,
-            "holes": typed(Word, document["holes"]),
+            "indicator": typed(tuple[NonNegativeInt, ...] | None, document["indicator"]) if table else None,
+            "holes": typed(ShortText, document["holes"]),
             "missing_values": marked,
             "strategy": typed(Literal["mean", "mode"], document["strategy"]),
             "preset": typed(Literal["default", "lesson"], document["preset"]),

@@ -15,7 +15,7 @@ from narrows import __version__
 from narrows.artifacts.description import describe_model, full_document
 from narrows.artifacts.manifest import TrainingRecord
 from narrows.artifacts.model_file import ModelFile
-from narrows.artifacts.schema import Text, Word, typed
+from narrows.artifacts.schema import ShortText, Text, typed
 from narrows.data import Columns, Items, Scaling
 from narrows.data.axes import layout_of
 from narrows.data.tables.cell_text import CellText
@@ -83,11 +83,11 @@ class ModelManifest:
         return cls(
             architecture=cls.architecture_of(document),
             scaling=Scaling.from_dict(document["scaling"]),
-            axes=typed(Word, document["axes"]),
+            axes=typed(ShortText, document["axes"]),
             feature_names=typed(tuple[Text, ...], document["features"]),
             columns=None if columns is None else Columns.from_dict(columns),
             training=TrainingRecord.from_dict(document["training"]),
-            written_by=typed(Word, document["narrows"]),
+            written_by=typed(ShortText, document["narrows"]),
             **cls.fields_from(document, columns=None if columns is None else Columns.from_dict(columns)),
         )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any, Self
 
-from narrows.artifacts.schema import Number, Text, Word, typed
+from narrows.artifacts.schema import FiniteFloat, ShortText, Text, typed
 from narrows.errors import ParameterError
 
 Mark = float | str
@@ -149,8 +149,8 @@ class CellText:
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Self:
         """Return what `to_dict` wrote; KeyError, TypeError or ValueError where the document is another."""
-        everywhere = typed(tuple[Number | Text, ...], document["missing"])
-        by_column = typed(dict[str, tuple[Number | Text, ...]], document["missing_in"])
+        everywhere = typed(tuple[FiniteFloat | Text, ...], document["missing"])
+        by_column = typed(dict[str, tuple[FiniteFloat | Text, ...]], document["missing_in"])
         keep_na = typed(tuple[Text, ...], document["keep_na"])
-        separators = (typed(Word, document[name]) for name in ("decimal", "thousands"))
+        separators = (typed(ShortText, document[name]) for name in ("decimal", "thousands"))
         return cls(MissingMarks.parse([*everywhere, by_column]), keep_na, *separators)

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from narrows.artifacts.schema import Number, Text, Word, from_document
+from narrows.artifacts.schema import FiniteFloat, ShortText, Text, from_document
 from narrows.errors import DataError, FormatError
 
 Kind = Literal["number", "integer", "boolean", "category", "date"]
@@ -52,11 +52,11 @@ class Column:
 
     name: Text
     kind: Kind
-    dtype: Word
+    dtype: ShortText
     categories: tuple[Category, ...] = ()
     ordered: bool = False
-    low: Number | None = None
-    high: Number | None = None
+    low: FiniteFloat | None = None
+    high: FiniteFloat | None = None
     date_only: bool = False
 
     def __post_init__(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from narrows.artifacts.schema import Number, typed
+from narrows.artifacts.schema import FiniteFloat, typed
 from narrows.data.tables.columns import Column, Columns
 from narrows.errors import DataError, FormatError
 
@@ -133,11 +133,13 @@ class Features:
         try:
             features = []
             for each, column in zip(document, columns, strict=True):
-                mean, scale = (np.array(typed(tuple[Number, ...], each[name]), float) for name in ("mean", "scale"))
+                mean, scale = (
+                    np.array(typed(tuple[FiniteFloat, ...], each[name]), float) for name in ("mean", "scale")
+                )
                 width = len(column.categories) if column.kind == "category" else 1
                 if mean.shape != scale.shape or mean.shape not in ((0,), (width,)) or not (scale > 0).all():
                     raise ValueError(f"column {column.name!r}: means {mean.shape} and scales {scale.shape}")
-                ends = typed(tuple[tuple[Number, ...], tuple[Number, ...]] | None, each["bend"])
+                ends = typed(tuple[tuple[FiniteFloat, ...], tuple[FiniteFloat, ...]] | None, each["bend"])
                 features.append(Feature(mean, scale, ends and QuantileNormalTransform(*ends)))
             return cls(columns, tuple(features))
         except (KeyError, TypeError, ValueError) as error:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from operator import index
 from typing import Any
 
-from narrows.artifacts.schema import Size, Word, from_document
+from narrows.artifacts.schema import PositiveInt, ShortText, from_document
 from narrows.errors import DataError, ParameterError
 from narrows.networks.autoencoder.upsampling import upsampling_kinds
 from narrows.registry import load_plugins
@@ -100,12 +100,12 @@ class Architecture:
     True
     """
 
-    kind: Word
-    channels: Size
-    shape: tuple[Size, ...]
+    kind: ShortText
+    channels: PositiveInt
+    shape: tuple[PositiveInt, ...]
     code: Code
-    upsampling: Word = "nearest"
-    preset: Word = "default"
+    upsampling: ShortText = "nearest"
+    preset: ShortText = "default"
     ranged: bool = True
 
     def __post_init__(self) -> None:

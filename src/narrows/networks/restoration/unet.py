@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from narrows.artifacts.schema import Size, from_document
+from narrows.artifacts.schema import PositiveInt, from_document
 from narrows.errors import ParameterError
 from narrows.networks.autoencoder.conv import pad_to_multiple, residuals, set_bias, strided
 from narrows.networks.autoencoder.network import cut
@@ -51,10 +51,10 @@ class Restoration:
         Whether the values are in 0..1.
     """
 
-    channels: Size
-    shape: tuple[Size, ...]
+    channels: PositiveInt
+    shape: tuple[PositiveInt, ...]
     task: Task
-    numbers: Size
+    numbers: PositiveInt
     preset: Preset = "default"
     ranged: bool = True
 

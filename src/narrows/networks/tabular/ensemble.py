@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from narrows.artifacts.schema import Count, Size, from_document
+from narrows.artifacts.schema import NonNegativeInt, PositiveInt, from_document
 from narrows.networks.restoration.mixture import N_COMPONENTS, N_PARAMETERS, Mixture
 from narrows.networks.stored_names import StoredNames
 from narrows.networks.tabular.factor_analysis import FactorAnalysis
@@ -43,13 +43,13 @@ class TableArchitecture:
         How many perceptrons, and the units of a layer of each.
     """
 
-    sizes: tuple[Size, ...]
-    transformed: tuple[Count, ...]
-    knots: Count
-    factors: Count
-    members: Size
-    width: Size
-    shape: tuple[Size, ...] = ()
+    sizes: tuple[PositiveInt, ...]
+    transformed: tuple[NonNegativeInt, ...]
+    knots: NonNegativeInt
+    factors: NonNegativeInt
+    members: PositiveInt
+    width: PositiveInt
+    shape: tuple[PositiveInt, ...] = ()
     ranged: bool = False
 
     def __post_init__(self) -> None:
