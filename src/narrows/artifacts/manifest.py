@@ -71,7 +71,7 @@ class TrainingRecord:
 
     @property
     def bits(self) -> int | None:
-        """Bits per sample of recordings of 24 or 32, which are both int32; None for other data."""
+        """Bits per sample of recordings that are int32; None for other data."""
         bits: int | None = self.details.get("bits")
         return bits
 
@@ -83,16 +83,12 @@ class TrainingRecord:
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Self:
-        """Return the record that `to_dict` wrote; KeyError or TypeError where the document is not one."""
-        document = dict(document)
-        document.setdefault("rate", None)
-        known = {name: document.pop(name) for name in _TRAINING_KEYS if name in document}
-        missing = [name for name in _TRAINING_KEYS if name not in known and name not in ("minutes", "epochs")]
-        if missing:
-            raise KeyError(missing[0])
+        """Return the record that `to_dict` wrote; KeyError or ValueError where the document is not one."""
+        details = {"rate": None, **document}
+        known = {name: details.pop(name) for name in _TRAINING_KEYS if name in details}
         check_history(known["history"])
-        from_document(_KnownDetails, {name: document[name] for name in _DETAILS if name in document})
-        return from_document(cls, {**known, "details": document})
+        typed(_KnownDetails, details)
+        return from_document(cls, {**known, "details": details})
 
     def describe(self, baseline: str) -> list[tuple[str, str]]:
         """Return rows for ``narrows info``; `baseline` says whose loss `mean_loss` is."""
@@ -122,9 +118,6 @@ class _KnownDetails:
     noisy_loss: float | None = None
     within: tuple[float, float] | None = None
     bits: Annotated[int, Meta(ge=1, le=64)] | None = None
-
-
-_DETAILS = tuple(_KnownDetails.__dataclass_fields__)
 
 
 def check_history(history: Any) -> None:
@@ -191,9 +184,8 @@ class CheckpointManifest:
         if typed(PositiveInt, document.get("format", 1)) > CHECKPOINT_FORMAT:
             raise ValueError(f"of format {document['format']}; this version reads up to {CHECKPOINT_FORMAT}")
         identity, state = dict(document["identity"]), dict(document["state"])
-        for record, facts in ((_IdentityFacts, identity), (_StateFacts, state)):
-            known = record.__dataclass_fields__
-            from_document(record, {name: value for name, value in facts.items() if name in known})
+        typed(_IdentityFacts, identity)
+        typed(_StateFacts, state)
         check_history(state["history"])
         return cls(identity if "tool" in identity else {"tool": _tool_of(identity), **identity}, state)
 

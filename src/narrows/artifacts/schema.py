@@ -45,7 +45,7 @@ def _whole_number(digits: str) -> int:
 def typed(kind: Any, value: Any) -> Any:
     """Return a value of a document as a type such as ``str | None``; ValueError where it is of another.
 
-    A `numpy.dtype` is given by its name.
+    A `numpy.dtype` is given by its name. Of a dataclass, fields that it does not have are ignored.
 
     Examples
     --------
