@@ -25,7 +25,7 @@ from PIL import Image
 
 from narrows import data
 from narrows.data import memory
-from narrows.data.conversion import convert
+from narrows.data.conversion import convert, open_table
 from narrows.data.formats import ReadOptions, read_content
 from narrows.errors import DataError
 
@@ -236,7 +236,8 @@ def test_long_texts_are_read_in_smaller_parts(type, options, tmp_path, monkeypat
     pd.testing.assert_frame_equal(parts.frame, whole.frame)
     assert parts.columns == whole.columns
     assert parts.frame["a"].isna().sum() == words.count(None)
-    convert(str(tmp_path / "x.parquet"), str(tmp_path / "y.parquet"), lambda frame: frame, fills=True)
+    reader = open_table(tmp_path / "x.parquet", "x.parquet")
+    convert(reader, str(tmp_path / "y.parquet"), lambda frame: frame, fills=True)
     assert pq.read_table(tmp_path / "y.parquet").equals(pq.read_table(tmp_path / "x.parquet"))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from narrows import data
-from narrows.data.conversion import convert
+from narrows.data.conversion import convert, open_table
 from narrows.data.formats import ReadOptions, read_content, table_files
 from narrows.data.tables import frames as tables
 from narrows.errors import DataError
@@ -162,7 +162,7 @@ def test_csv_keeps_values(tmp_path, name):
 def test_a_filled_csv_keeps_the_text_of_known_cells(tmp_path):
     source, target = written(tmp_path / "a.csv", TEXT), tmp_path / "b.csv"
     columns = data.read(source).columns
-    convert(str(source), str(target), filler(columns), columns, fills=True)
+    convert(open_table(source, str(source), columns), str(target), filler(columns), fills=True)
     before = [line.split(";") for line in TEXT.replace(';""Neil""', "").splitlines()]
     after = [line.split(";") for line in target.read_text().replace(';""Neil""', "").splitlines()]
     missing = {"", "NA", "NaN", "null"}
@@ -190,7 +190,8 @@ def test_parquet_keeps_types_order_and_index(tmp_path, small_parts):
     before = pd.read_parquet(tmp_path / "a.parquet")
     items = data.read(tmp_path / "a.parquet")
     data.write(items, tmp_path / "b.parquet")
-    convert(str(tmp_path / "a.parquet"), str(tmp_path / "c.parquet"), filler(items.columns), items.columns, fills=True)
+    reader = open_table(tmp_path / "a.parquet", "a.parquet", items.columns)
+    convert(reader, str(tmp_path / "c.parquet"), filler(items.columns), fills=True)
     filled = pd.read_parquet(tmp_path / "c.parquet")
     assert (filled.dtypes == before.dtypes).all()
     assert filled.index.equals(before.index)
@@ -210,7 +211,8 @@ def test_whole_numbers_with_holes_stay_whole_without_notes_of_pandas(tmp_path):
     pq.write_table(table, tmp_path / "a.parquet")
     items = data.read(tmp_path / "a.parquet")
     assert [column.kind for column in items.columns] == ["integer", "boolean", "date"]
-    convert(str(tmp_path / "a.parquet"), str(tmp_path / "b.parquet"), filler(items.columns), items.columns, fills=True)
+    reader = open_table(tmp_path / "a.parquet", "a.parquet", items.columns)
+    convert(reader, str(tmp_path / "b.parquet"), filler(items.columns), fills=True)
     filled = pq.read_table(tmp_path / "b.parquet")
     assert filled.schema.equals(table.schema)
     assert filled.to_pylist()[1] | {"d": None} == {"n": 1, "b": True, "d": None}
@@ -219,7 +221,8 @@ def test_whole_numbers_with_holes_stay_whole_without_notes_of_pandas(tmp_path):
 def test_an_index_that_counts_goes_on_counting(tmp_path, small_parts):
     index = pd.RangeIndex(10, 160, 3, name="id")
     pd.DataFrame({"x": np.arange(50.0)}, index=index).to_parquet(tmp_path / "a.parquet")
-    convert(str(tmp_path / "a.parquet"), str(tmp_path / "b.parquet"), lambda frame: pd.DataFrame({"y": -frame["x"]}))
+    reader = open_table(tmp_path / "a.parquet", "a.parquet")
+    convert(reader, str(tmp_path / "b.parquet"), lambda frame: pd.DataFrame({"y": -frame["x"]}))
     back = pd.read_parquet(tmp_path / "b.parquet")
     assert back.index.equals(index)
     assert back["y"].tolist() == [-number for number in range(50)]
@@ -302,16 +305,16 @@ def test_nothing_stands_under_the_name_where_work_fails(tmp_path):
         raise DataError("no")
 
     with pytest.raises(DataError, match="no"):
-        convert(str(source), str(tmp_path / "b.parquet"), fail)
+        convert(open_table(source, "a.csv"), str(tmp_path / "b.parquet"), fail)
     assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
     with pytest.raises(DataError, match="there is no such folder"):
-        convert(str(source), str(tmp_path / "no" / "b.csv"), lambda frame: frame)
+        convert(open_table(source, "a.csv"), str(tmp_path / "no" / "b.csv"), lambda frame: frame)
 
 
 LARGE = """
 import resource, sys
 import numpy as np, pyarrow as pa, pyarrow.parquet as pq, pandas
-from narrows.data.conversion import convert
+from narrows.data.conversion import convert, open_table
 from narrows.data.formats import ReadOptions, read_content
 from narrows.data.tables import frames as tables
 from pathlib import Path
@@ -326,7 +329,7 @@ with pq.ParquetWriter(source, part.schema) as writer:
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 columns = read_content(Path(source), source, ReadOptions(most_cells=2**16)).columns
 work = lambda frame: tables.fill_frame(frame, np.nan_to_num(tables.encode_frame(frame, columns)), columns)
-convert(source, target, work, columns, fills=True)
+convert(open_table(Path(source), source, columns), target, work, fills=True)
 assert pq.ParquetFile(target).metadata.num_rows == 25_000 * groups
 print(1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before))
 """

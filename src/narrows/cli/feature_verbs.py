@@ -85,7 +85,9 @@ def encode_rows(autoencoder: Any, source: str, output: str) -> None:
     from narrows.models import code_files
 
     with items_bar("encoding") as progress:
-        code_files.encode_table(autoencoder, source, output, progress, note)
+        notes = code_files.encode_table(autoencoder, source, output, progress)
+    for line in notes:
+        note(line)
 
 
 def encode_items(autoencoder: Any, items: Any, output: str | None, errors: str | None) -> None:

@@ -177,7 +177,7 @@ def fill_table(
 
     from narrows import data
     from narrows.data import Items
-    from narrows.data.conversion import convert
+    from narrows.data.conversion import convert, open_table
     from narrows.data.formats.content import content_of
     from narrows.data.tables.cells import require
 
@@ -185,6 +185,7 @@ def fill_table(
     if isinstance(content, Path) and len(outputs) > 1 and not can_reread(source, outputs):
         content = content.read_bytes()
     holes = None if mask is None else np.asarray(mask.values if isinstance(mask, Items) else mask) != 0
+    reader = open_table(content, name, imputer.columns, imputer.cell_text)
 
     def parts() -> Callable[[Any], Any]:
         """Return what turns frames of the rows, in their order, into items with a mask."""
@@ -209,18 +210,9 @@ def fill_table(
         return filled.frame
 
     with items_bar("filling") as progress:
-        unread = convert(
-            name,
-            outputs[0],
-            fill,
-            imputer.columns,
-            imputer.cell_text,
-            fills=True,
-            holes=holes,
-            progress=progress,
-            note=note,
-            content=content,
-        )
+        convert(reader, outputs[0], fill, fills=True, mask=holes, progress=progress)
+    for line in reader.notes:
+        note(line)
     seeds = sample_seeds()
 
     def sample(frame: Any) -> Any:
@@ -228,11 +220,12 @@ def fill_table(
 
     for output in outputs[1:]:
         coded = parts()
-        convert(name, output, sample, imputer.columns, imputer.cell_text, fills=True, holes=holes, content=content)
+        again = open_table(content, name, imputer.columns, imputer.cell_text)
+        convert(again, output, sample, fills=True, mask=holes)
     if uncertainty is not None:
         frame = require("pandas").concat([each.frame for each in deviations])
         data.write(Items(frame.to_numpy(), "NF", frame=frame), uncertainty)
-    counts.report(name, strict, unread)
+    counts.report(name, strict, reader.unread)
 
 
 def write_samples(imputer: Any, items: "Items", outputs: list[str]) -> None:

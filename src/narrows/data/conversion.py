@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
 from narrows.artifacts import atomic
 from narrows.data.formats import find_by_name, find_format, identify
-from narrows.data.formats.content import Content, content_of
+from narrows.data.formats.content import Content
 from narrows.data.formats.table_files import TableReader, TableWriter, rows_at_once
 from narrows.data.tables.cell_text import CellText
 from narrows.data.tables.columns import Columns
@@ -33,73 +33,56 @@ def open_table(
     columns: those that it must have, by which the text of a CSV is read; inferred where they are not given. cell_text:
     how the text of its cells is read.
     """
-    format, content = identify(content, name)
-    if format.kind != "table":
-        format = find_format("csv")  # says what is wrong with it
-    reader: TableReader = format.load().open_table(content, name, columns, cell_text)
-    return reader
-
-
-def open_writer(file: BinaryIO, name: str, source: TableReader | None = None, fills: bool = False) -> TableWriter:
-    """Start a table in an open file, in the format that the name asks for; CSV where it asks for none."""
-    format = find_by_name(name, "table") or find_format("csv")
-    writer: TableWriter = format.load().open_writer(file, name.lower(), source, fills)
-    return writer
+    try:
+        format, content = identify(content, name)
+        if format.kind != "table":
+            format = find_format("csv")  # says what is wrong with it
+        reader: TableReader = format.load().open_table(content, name, columns, cell_text)
+        return reader
+    except OSError as error:
+        raise DataError(error.strerror or str(error), source=name) from None
 
 
 def convert(
-    source: str,
+    reader: TableReader,
     target: str,
-    work: Callable[[pandas.DataFrame], pandas.DataFrame],
-    columns: Columns | None = None,
-    cell_text: CellText | None = None,
+    transform: Callable[[pandas.DataFrame], pandas.DataFrame],
+    *,
     fills: bool = False,
-    holes: np.ndarray | None = None,
+    mask: np.ndarray | None = None,
     progress: Callable[[int, int], None] | None = None,
-    note: Callable[[str], None] | None = None,
-    stdout: BinaryIO | None = None,
-    content: Content | None = None,
-) -> Mapping[str, int]:
-    """Write to a target what `work` returns for the rows of a source, part by part; the target is whole or absent.
+) -> None:
+    """Write a table, transformed part by part, to a file, which is whole or absent.
 
     Parameters
     ----------
-    source, target : str
-        Files of tables, or ``"-"``.
-    work : callable
+    reader : TableReader
+        The table; `open_table` opens one.
+    target : str
+        The file to write, or ``"-"`` for standard output.
+    transform : callable
         From a frame of some rows to a frame of as many.
-    columns : Columns, optional
-        The columns that the source must have.
-    cell_text : CellText, optional
-        How the text of the source's cells is read.
     fills : bool
-        Whether `work` only fills missing cells: then known cells keep their text from CSV to CSV, and columns their
-        types from Parquet to Parquet.
-    holes : bool array of shape (rows, columns) or (columns,), optional
-        Which further cells `work` fills; those of missing cells are found by their text.
+        Whether `transform` only fills missing cells: then known cells keep their text from CSV to CSV, and columns
+        their types from Parquet to Parquet.
+    mask : bool array of shape (rows, columns) or (columns,), optional
+        Which further cells `transform` fills; those of missing cells are found by their text.
     progress : callable, optional
         Called with the rows done and the number of rows, where the file states it.
-    note : callable, optional
-        Called with each line that the user should know about the source.
-    stdout : file, optional
-        What ``"-"`` writes to.
-    content : Path or bytes, optional
-        What the source holds, where it was read before.
 
-    Returns
-    -------
-    mapping of str to int
-        By the name of a column of numbers or dates, how many of its known cells are none.
+    Raises
+    ------
+    DataError
+        If the table cannot be read or has no rows, or the target cannot hold it or be written.
     """
     try:
-        reader = open_table(*((content, source) if content is not None else content_of(source)), columns, cell_text)
         if target == "-":
-            writer = open_writer(stdout or sys.stdout.buffer, target, reader, fills)
-            _convert(reader, writer, work, fills, holes, progress)
-            _pass_on(reader, note)
-            return reader.unread
+            _write_parts(
+                reader, _open_writer(sys.stdout.buffer, target, reader, fills), transform, fills, mask, progress
+            )
+            return
         with atomic.replacing(target) as temporary, open(temporary, "wb") as file:
-            _convert(reader, open_writer(file, target, reader, fills), work, fills, holes, progress)
+            _write_parts(reader, _open_writer(file, target, reader, fills), transform, fills, mask, progress)
             if fills and reader.unread and target.lower().endswith(".parquet"):
                 name, count = next(iter(reader.unread.items()))
                 raise DataError(
@@ -108,33 +91,32 @@ def convert(
                     hint="write .csv, or say which texts are missing",
                     suggestion={"missing": "TEXT"},
                 )
-        _pass_on(reader, note)
-        return reader.unread
     except BrokenPipeError:
         raise  # the business of whoever opened the pipe
     except OSError as error:
         raise DataError(error.strerror or str(error), source=error.filename or target) from None
 
 
-def _pass_on(reader: TableReader, note: Callable[[str], None] | None) -> None:
-    if note is not None:
-        for line in reader.notes:
-            note(line)
+def _open_writer(file: BinaryIO, name: str, source: TableReader, fills: bool) -> TableWriter:
+    """Start a table in an open file, in the format that the name asks for; CSV where it asks for none."""
+    format = find_by_name(name, "table") or find_format("csv")
+    writer: TableWriter = format.load().open_writer(file, name.lower(), source, fills)
+    return writer
 
 
-def _convert(
+def _write_parts(
     reader: TableReader,
     writer: TableWriter,
-    work: Callable[[pandas.DataFrame], pandas.DataFrame],
+    transform: Callable[[pandas.DataFrame], pandas.DataFrame],
     fills: bool,
-    holes: np.ndarray | None,
+    mask: np.ndarray | None,
     progress: Callable[[int, int], None] | None,
 ) -> None:
     done = 0
     try:
         for frame, texts in reader.parts(rows_at_once(len(reader.names))):
-            part = holes[done : done + len(frame)] if holes is not None and holes.ndim > 1 else holes
-            writer.write(work(frame), texts if fills else None, part)
+            part = mask[done : done + len(frame)] if mask is not None and mask.ndim > 1 else mask
+            writer.write(transform(frame), texts if fills else None, part)
             done += len(frame)
             if progress is not None and reader.rows is not None:
                 progress(done, reader.rows)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from narrows.artifacts import atomic
-from narrows.data.conversion import convert
+from narrows.data.conversion import convert, open_table
+from narrows.data.formats.content import content_of
 from narrows.data.tables.cells import require
 from narrows.errors import DataError
 from narrows.evaluation import trained_model
@@ -43,7 +44,7 @@ def write_errors(errors: np.ndarray, names: Sequence[str] | None, target: str) -
 
 
 def write_table_errors(model: AutoencoderModel, source: str, target: str) -> None:
-    """Write the reconstruction errors of the rows of a table's file, chunk by chunk.
+    """Write the reconstruction errors of the rows of a table's file, part by part.
 
     Parameters
     ----------
@@ -64,4 +65,4 @@ def write_table_errors(model: AutoencoderModel, source: str, target: str) -> Non
         items = [next(indices) for _ in range(len(found))]
         return require("pandas").DataFrame({"item": items, "mse": found})
 
-    convert(source, target, errors, model.columns, model.cell_text)
+    convert(open_table(*content_of(source), model.columns, model.cell_text), target, errors)

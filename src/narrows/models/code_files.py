@@ -1,7 +1,7 @@
 """Codes with the shapes and names that decoding needs, and the files that hold them."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from narrows.artifacts import atomic
 from narrows.artifacts.schema import PositiveInt, Text, from_document
 from narrows.data import Items
-from narrows.data.conversion import convert
+from narrows.data.conversion import convert, open_table
 from narrows.data.formats import ReadOptions, find_by_name, find_format, identify, npz
 from narrows.data.formats.content import content_of
 from narrows.data.tables import frames as tables
@@ -64,22 +64,20 @@ def decode_items(model: AutoencoderModel, codes: Codes) -> Items:
 
 
 def encode_table(
-    model: AutoencoderModel,
-    source: str,
-    target: str,
-    progress: Callable[[int, int], None] | None = None,
-    note: Callable[[str], None] | None = None,
-) -> None:
+    model: AutoencoderModel, source: str, target: str, progress: Callable[[int, int], None] | None = None
+) -> Sequence[str]:
     """Write the codes of a table's rows from file to file, part by part; `decode_table` is the inverse.
 
-    note: called with each line that the user should know about the source.
+    Return what the user should know about the rows that were read, one line each.
     """
 
     def encode(frame: Any) -> Any:
         codes = model.encode(model.code_rows(frame, source))
         return _framed(np.asarray(codes), frame.index)
 
-    convert(source, target, encode, model.columns, model.cell_text, progress=progress, note=note)
+    reader = open_table(*content_of(source), model.columns, model.cell_text)
+    convert(reader, target, encode, progress=progress)
+    return reader.notes
 
 
 def decode_table(
@@ -96,7 +94,7 @@ def decode_table(
             raise
         return items_frame(items, codes.index)
 
-    convert(source, target, decode, progress=progress)
+    convert(open_table(*content_of(source)), target, decode, progress=progress)
 
 
 def items_frame(items: Items, index: Any) -> Any:

@@ -42,7 +42,7 @@ class CsvWriter:
         self._styles: list[TextStyle] = []
 
     def write(
-        self, frame: pandas.DataFrame, texts: pyarrow.Table | None = None, holes: np.ndarray | None = None
+        self, frame: pandas.DataFrame, texts: pyarrow.Table | None = None, mask: np.ndarray | None = None
     ) -> None:
         """Write further rows, observed cells with the text they had and filled ones in the style of these."""
         pa = require("pyarrow")
@@ -61,7 +61,7 @@ class CsvWriter:
             if texts is None:
                 cells = [to_text(each) for each in [*index, *series]]
             else:
-                filled = np.broadcast_to(False if holes is None else holes, frame.shape)
+                filled = np.broadcast_to(False if mask is None else mask, frame.shape)
                 cells = [
                     style.filled(texts.column(place), each, filled[:, place])
                     for place, (style, each) in enumerate(zip(self._styles, series, strict=True))
@@ -90,11 +90,11 @@ class TextStyle:
         self.thousands = ""
         self.first = self.longest_date = ""
 
-    def filled(self, texts: Any, series: pandas.Series, holes: np.ndarray) -> Any:
-        """Return the text of a column's cells, and for missing ones and `holes` (N,) bool that of the filled series."""
+    def filled(self, texts: Any, series: pandas.Series, mask: np.ndarray) -> Any:
+        """Return the text of a column's cells, and for missing ones and `mask` (N,) bool that of the filled series."""
         pa, pc = require("pyarrow"), require("pyarrow.compute")
         observed, texts = observed_texts(texts, self.column, self.reading).combine_chunks(), texts.combine_chunks()
-        missing = observed.is_null().to_numpy(zero_copy_only=False) | holes
+        missing = observed.is_null().to_numpy(zero_copy_only=False) | mask
         filled = missing & series.notna().to_numpy()
         if not filled.any():
             return texts

@@ -177,7 +177,7 @@ class ParquetWriter:
         self.file, self.name, self.source, self.fills = file, name, source, fills
         self._writer: Any = None
 
-    def write(self, frame: pandas.DataFrame, texts: pyarrow.Table | None = None, holes: object = None) -> None:
+    def write(self, frame: pandas.DataFrame, texts: pyarrow.Table | None = None, mask: object = None) -> None:
         """Write further rows."""
         with arrow_errors(self.name):
             table = self._table(frame)

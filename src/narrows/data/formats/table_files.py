@@ -64,7 +64,7 @@ class TableWriter(Protocol):
     """Writes a table in parts."""
 
     def write(
-        self, frame: pandas.DataFrame, texts: pyarrow.Table | None = None, holes: np.ndarray | None = None
+        self, frame: pandas.DataFrame, texts: pyarrow.Table | None = None, mask: np.ndarray | None = None
     ) -> None:
         """Write further rows.
 
@@ -74,7 +74,7 @@ class TableWriter(Protocol):
             The rows.
         texts : pyarrow.Table, optional
             The text that the cells had before missing ones were filled; known cells keep it.
-        holes : bool array of shape (rows, columns) or (columns,), optional
+        mask : bool array of shape (rows, columns) or (columns,), optional
             Further cells that were filled.
         """
 
