@@ -16,7 +16,7 @@ from narrows.data.memory import Budget
 from narrows.data.tables.cell_text import CellText
 from narrows.data.tables.cells import require
 from narrows.data.tables.columns import Columns
-from narrows.data.tables.frames import ColumnInference, decode_frame, frame_to_items, quote_names, without_marks
+from narrows.data.tables.frames import ColumnInference, decode_frame, frame_to_items, name_columns, without_marks
 from narrows.errors import DataError
 
 if TYPE_CHECKING:
@@ -88,15 +88,11 @@ def read_table(reader: TableReader, options: ReadOptions) -> Items:
     The columns are inferred from all rows unless the options have them.
     """
     check_axes(options.axes, "NF", reader.name)
-    pd = require("pandas")
-    inference = ColumnInference(reader.name)
     rows = reader.count_rows()
     if not rows:
         raise DataError("holds no rows", source=reader.name)
-    kept = min(rows, max(1, options.most_cells // len(reader.names)))
-    if kept < rows:
-        Budget(reader.name, "read fewer rows", f"drawing from {rows:,} rows takes").take(8 * rows)
-    chosen = np.sort(np.random.default_rng(0).choice(rows, kept, replace=False)) if kept < rows else None
+    chosen = _draw_rows(reader, rows, options.most_cells)
+    inference = ColumnInference(reader.name)
     parts, done, budget = [], 0, Budget(reader.name, "read fewer rows or columns")
     marks = (options.cell_text or CellText()).marks
     for frame, texts in reader.parts(rows if chosen is None else rows_at_once(len(reader.names))):
@@ -111,26 +107,35 @@ def read_table(reader: TableReader, options: ReadOptions) -> Items:
         done += len(frame)
         options.progress(f"reading {Path(reader.name).name}", done, rows)
     columns = inference.columns() if options.columns is None else options.columns
-    frame = pd.concat(parts) if len(parts) > 1 else parts[0]
+    frame = require("pandas").concat(parts) if len(parts) > 1 else parts[0]
     _unify_categories(frame, parts[0], columns)
+    notes = [*reader.notes, *_notes_on_columns(frame, columns, reader.name, inferred=options.columns is None)]
+    if chosen is not None:
+        notes.insert(0, f"{reader.name}: {len(chosen):,} of its {rows:,} rows are used, drawn at random")
+    return frame_to_items(frame, columns, reader.name, notes=notes, cell_text=options.cell_text)
+
+
+def _draw_rows(reader: TableReader, rows: int, most_cells: int) -> np.ndarray | None:
+    """Return the indices, rising, of a random sample of the rows; None where all of them are read."""
+    kept = max(1, most_cells // len(reader.names))
+    if kept >= rows:
+        return None
+    Budget(reader.name, "read fewer rows", f"drawing from {rows:,} rows takes").take(8 * rows)
+    return np.sort(np.random.default_rng(0).choice(rows, kept, replace=False))
+
+
+def _notes_on_columns(frame: pandas.DataFrame, columns: Columns, source: str, inferred: bool) -> list[str]:
+    """Return which columns have no known value and, if they were inferred, no text that gets a code."""
     unknown = [column.name for column in columns if column.empty]
     blank = [name for name in unknown if frame[name].isna().all()]
-    ignored = [name for name in unknown if name not in blank and options.columns is None]
-    notes = [] if chosen is None else [f"{reader.name}: {kept:,} of its {rows:,} rows are used, drawn at random"]
-    notes += reader.notes
-    for names, one, more in (
-        (blank, "has no known value", "have no known value"),
-        (
-            ignored,
-            "is ignored, since none of its texts occurs twice",
-            "are ignored, since none of their texts occurs twice",
-        ),
-    ):
-        if names:
-            notes.append(
-                f"{reader.name}: column{'s' * (len(names) > 1)} {quote_names(names)} {more if names[1:] else one}"
-            )
-    return frame_to_items(frame, columns, reader.name, notes=notes, cell_text=options.cell_text)
+    ignored = [name for name in unknown if name not in blank] if inferred else []
+    notes = []
+    if blank:
+        notes.append(f"{name_columns(blank)} {'have' if blank[1:] else 'has'} no known value")
+    if ignored:
+        are, their = ("are", "their") if ignored[1:] else ("is", "its")
+        notes.append(f"{name_columns(ignored)} {are} ignored, since none of {their} texts occurs twice")
+    return [f"{source}: {note}" for note in notes]
 
 
 def rows_at_once(columns: int) -> int:

@@ -268,12 +268,10 @@ def check_names(names: list[str], columns: Columns, source: str) -> None:
     missing = [name for name in columns.names if name not in names]
     more = [name for name in names if name not in columns.names]
     if missing:
-        raise DataError(
-            f"has no column{'s' * (len(missing) > 1)} {quote_names(missing)}, which the model was trained on",
-            source=source,
-        )
+        raise DataError(f"has no {name_columns(missing)}, which the model was trained on", source=source)
     if more:
-        raise DataError(f"the model was not trained on column {quote_names(more)}", source=source, hint="leave it out")
+        it = "them" if more[1:] else "it"
+        raise DataError(f"the model was not trained on {name_columns(more)}", source=source, hint=f"leave {it} out")
     raise DataError(
         f"its columns are in another order, the model was trained on {quote_names(columns.names)}", source=source
     )
@@ -334,6 +332,11 @@ def decode_frame(values: np.ndarray, columns: Columns, index: Any = None) -> pan
 def column_names(frame: pandas.DataFrame) -> list[str]:
     """Return the labels of the columns as text."""
     return [str(name) for name in frame.columns]
+
+
+def name_columns(names: list[str]) -> str:
+    """Return one column or several for a message: "column 'a'", "columns 'a', 'b', 'c' and 4 more"."""
+    return f"column{'s' * (len(names) > 1)} {quote_names(names)}"
 
 
 def quote_names(names: list[str]) -> str:
