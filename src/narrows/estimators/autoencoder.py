@@ -113,7 +113,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
 
     tool = "autoencoder"
     model_: AutoencoderModel
-    _rowless: Any = None  # the data frame that it was fitted to, without its rows
+    _template: Any = None  # the data frame it was fitted to, without rows: what decoded frames are like
 
     def __init__(
         self,
@@ -201,7 +201,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
             return self._fit(plan, checkpoint, resume, report)
         finally:  # also where it was interrupted
             if getattr(self, "model_", None) is not before:
-                self._rowless = tables.without_rows(X) if tables.is_frame(X) else None
+                self._template = tables.without_rows(X) if tables.is_frame(X) else None
 
     def check_parameters(self, paired: bool = False) -> None:
         """Raise ParameterError for parameters that suit no data, before any data are read."""
@@ -269,7 +269,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         found = model.decode(Z if ragged else check_array(Z, dtype=dtype), shapes)
         if found.columns is not None:
             frame = tables.decode_frame(found.values, found.columns, Z.index if hasattr(Z, "iloc") else None)
-            return frame if self._rowless is None else tables.like(frame, self._rowless)
+            return frame if self._template is None else tables.like(frame, self._template)
         return self._as_list(found) if ragged or not found.uniform else self._as_array(found)
 
     def reconstruct(self, X: Any) -> Any:

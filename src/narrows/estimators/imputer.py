@@ -289,7 +289,7 @@ class Imputer(TransformerMixin, Estimator):
         """
         std = self._model().predictive_std(self.with_mask(X, mask))
         if std.frame is not None and not isinstance(X, Items):
-            return tables.like(std.frame, X, typed=False)
+            return tables.like(std.frame, X, keep_types=False)
         return self._as_given(X, std)
 
     def score(self, X: Any, y: Any = None) -> float:

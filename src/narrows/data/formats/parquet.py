@@ -14,7 +14,7 @@ from narrows.data.formats.table_files import TableReader, arrow_errors, read_tab
 from narrows.data.items import Items
 from narrows.data.memory import check_bomb
 from narrows.data.tables.cell_text import CellText
-from narrows.data.tables.cells import require
+from narrows.data.tables.cells import nullable_types, require
 from narrows.data.tables.columns import Columns
 from narrows.data.tables.frames import check_names
 from narrows.errors import DataError
@@ -125,27 +125,15 @@ class ParquetReader:
         return pd.RangeIndex(first + step * start, first + step * (start + count), step, name=name)
 
     def _frame(self, table: pyarrow.Table) -> pandas.DataFrame:
-        pa, pd = require("pyarrow"), require("pandas")
         frame = table.to_pandas(date_as_object=False)
-        roomy = {
-            pa.int8(): pd.Int8Dtype(),
-            pa.int16(): pd.Int16Dtype(),
-            pa.int32(): pd.Int32Dtype(),
-            pa.int64(): pd.Int64Dtype(),
-            pa.uint8(): pd.UInt8Dtype(),
-            pa.uint16(): pd.UInt16Dtype(),
-            pa.uint32(): pd.UInt32Dtype(),
-            pa.uint64(): pd.UInt64Dtype(),
-            pa.bool_(): pd.BooleanDtype(),
-        }
-        names = set(table.column_names)
+        dtypes, names = nullable_types(), set(table.column_names)
         for place, (label, dtype) in enumerate(zip(frame.columns, frame.dtypes, strict=True)):
             # Integers and booleans with missing values, which pandas by itself makes floats and objects.
             if dtype.kind in "fO" and str(label) in names:
                 column = table.column(str(label))
-                if column.null_count and column.type in roomy:
-                    cells = column.to_pandas(types_mapper=roomy.get)
-                    frame.isetitem(place, pd.Series(cells.array, index=frame.index))
+                if column.null_count and column.type in dtypes:
+                    cells = column.to_pandas(types_mapper=dtypes.get)
+                    frame.isetitem(place, cells.set_axis(frame.index))
         return frame
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas
 
 DAY = 86_400_000_000  # microseconds
+_WITHOUT_NAN = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool")
 
 _REFUSED = {
     "bytes": "bytes; decode them to text",
@@ -127,6 +128,11 @@ def nullable(dtype: np.dtype) -> Any:
     """Return the dtype of pandas that has room for missing cells, for one of whole numbers or booleans."""
     name = "boolean" if dtype.kind == "b" else f"{'U' * (dtype.kind == 'u')}Int{8 * dtype.itemsize}"
     return require("pandas").api.types.pandas_dtype(name)
+
+
+def nullable_types() -> dict[Any, Any]:
+    """Return the dtypes of pandas for the types of pyarrow that have missing values but no NaN."""
+    return {require("pyarrow").from_numpy_dtype(name): nullable(np.dtype(name)) for name in _WITHOUT_NAN}
 
 
 def with_cells(series: pandas.Series, where: np.ndarray, codes: np.ndarray, column: Column) -> pandas.Series:

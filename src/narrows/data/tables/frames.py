@@ -21,6 +21,7 @@ from narrows.data.tables.cells import (
     kind_of,
     kind_of_number,
     nullable,
+    nullable_types,
     numbers_of,
     plain,
     plain_numbers,
@@ -51,7 +52,7 @@ def to_pandas(X: Any) -> pandas.DataFrame:
     if not isinstance(X, pd.DataFrame):
         try:
             table = require("narwhals").from_native(X, eager_only=True).to_arrow()
-            X = table.to_pandas(date_as_object=False, types_mapper=_nullable_types().get)
+            X = table.to_pandas(date_as_object=False, types_mapper=nullable_types().get)
         except TypeError:
             kind = f"{type(X).__module__.partition('.')[0]}.{type(X).__name__}"
             raise DataError(f"a {kind} is no data frame in memory", source="X", hint="collect it first") from None
@@ -63,17 +64,6 @@ def to_pandas(X: Any) -> pandas.DataFrame:
     return X if list(X.columns) == names else X.set_axis(pd.Index(names), axis=1)
 
 
-def _nullable_types() -> dict[Any, Any]:
-    """Return the types of pandas for those of pyarrow that have missing values but no NaN."""
-    pa, pd = require("pyarrow"), require("pandas")
-    widths = (8, 16, 32, 64)
-    names = [f"{sign}int{width}" for sign in ("", "u") for width in widths]
-    dtypes = {
-        getattr(pa, name)(): pd.api.types.pandas_dtype(name.replace("i", "I").replace("u", "U")) for name in names
-    }
-    return {**dtypes, pa.bool_(): pd.BooleanDtype()}
-
-
 def without_rows(X: Any) -> Any:
     """Return a data frame of the same library, names and types that has no rows, and keeps none of X in memory."""
     if isinstance(X, require("pandas").DataFrame):
@@ -82,35 +72,39 @@ def without_rows(X: Any) -> Any:
     return frame.filter([False] * len(frame)).to_native()
 
 
-def like(frame: pandas.DataFrame, X: Any, typed: bool = True) -> Any:
-    """Return a frame of pandas in the library of the data frame X, under the names that X has, and typed as X is."""
-    pd = require("pandas")
-    if isinstance(X, pd.DataFrame):
-        texts = {  # whose type of pyarrow has the name of one of pandas
-            name: dtype
-            for name, dtype in zip(frame.columns, X.dtypes, strict=False)
-            if typed and isinstance(dtype, pd.ArrowDtype) and dtype != frame.dtypes[name]
-        }
-        frame = frame.astype(texts) if texts else frame
-        if column_names(X) == list(X.columns):
-            return frame
-        more = list(frame.columns[X.shape[1] :])
-        return frame.set_axis([*X.columns, *more] if more else X.columns, axis=1)
+def like(frame: pandas.DataFrame, X: Any, keep_types: bool = True) -> Any:
+    """Return a frame of pandas in the library of the data frame X, under its names and, if they are kept, of its types.
+
+    The columns are those of X, and more after them.
+    """
+    if isinstance(X, require("pandas").DataFrame):
+        return _like_pandas(frame, X, keep_types)
     narwhals, pa = require("narwhals"), require("pyarrow")
     table, native = pa.Table.from_pandas(frame, preserve_index=False), narwhals.from_native(X, eager_only=True)
     if isinstance(X, pa.Table):  # which has more types than narwhals
-        if not typed:
+        if not keep_types:
             return table
         known = dict(zip(X.schema.names, X.schema, strict=True))
         fields = [known.get(field.name, field) for field in table.schema]
         return table.cast(pa.schema(fields, X.schema.metadata))
     out = narwhals.from_arrow(table, backend=native.implementation)
-    types = [
-        (name, dtype)
-        for name, dtype in native.schema.items()
-        if typed and name in out.columns and dtype != out.schema[name]
-    ]
+    schema = native.schema if keep_types else {}
+    types = [(name, dtype) for name, dtype in schema.items() if name in out.columns and dtype != out.schema[name]]
     return out.with_columns(*(narwhals.col(name).cast(dtype) for name, dtype in types)).to_native()
+
+
+def _like_pandas(frame: pandas.DataFrame, X: pandas.DataFrame, keep_types: bool) -> pandas.DataFrame:
+    if keep_types:
+        texts = {  # whose type of pyarrow has the name of one of pandas
+            name: dtype
+            for name, dtype in zip(frame.columns, X.dtypes, strict=False)
+            if isinstance(dtype, require("pandas").ArrowDtype) and dtype != frame.dtypes[name]
+        }
+        frame = frame.astype(texts) if texts else frame
+    if column_names(X) == list(X.columns):
+        return frame
+    more = list(frame.columns[X.shape[1] :])
+    return frame.set_axis([*X.columns, *more] if more else X.columns, axis=1)
 
 
 def frame_to_items(frame: pandas.DataFrame, columns: Columns | None = None, source: str = "X", **details: Any) -> Items:
