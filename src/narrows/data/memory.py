@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 UNPACK = "unpack it to a file first"
+MAX_DEFLATE_RATIO = 1032  # bytes that deflate makes of one, at most
 
 _most_bytes: ContextVar[int | None] = ContextVar("most_bytes", default=None)
 

@@ -122,13 +122,15 @@ class ModelManifest:
             raise ValueError(f"scaling {scaling.kind!r} of {len(scaling.mean)} means")
         with torch.device("meta"):
             state = self.build_network().state_dict()
-        expected = {name: (tuple(tensor.shape), tensor.is_floating_point()) for name, tensor in state.items()}
-        found = {name: (tensor.shape, tensor.dtype.kind == "f") for name, tensor in tensors.items()}
+        kind = {True: "floats", False: "integers"}
+        expected = {
+            name: f"{kind[each.is_floating_point()]} of shape {tuple(each.shape)}" for name, each in state.items()
+        }
+        found = {name: f"{kind[each.dtype.kind == 'f']} of shape {each.shape}" for name, each in tensors.items()}
         for name in sorted({*expected, *found}):
             if expected.get(name) != found.get(name):
-                shapes = [None if each is None else each[0] for each in (found.get(name), expected.get(name))]
-                kind = "" if shapes[0] != shapes[1] else " of another type"
-                raise ValueError(f"{name} has shape {shapes[0]}{kind}, expected {shapes[1]}")
+                what, wanted = (each.get(name, "nothing") for each in (found, expected))
+                raise ValueError(f"{name} holds {what}, expected {wanted}")
 
 
 @dataclass(frozen=True, eq=False)

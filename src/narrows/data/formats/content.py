@@ -58,7 +58,7 @@ def opened_zip(content: Content, name: str) -> zipfile.ZipFile:
     try:
         archive = zipfile.ZipFile(path_or_buffer(content))
         if any(entry.compress_size > size(content) for entry in archive.infolist()):
-            raise ValueError("a file in it is longer than itself")
+            raise ValueError("it says that a file in it is larger than the archive")
         return archive
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         raise DataError(f"damaged archive ({error})", source=name) from None

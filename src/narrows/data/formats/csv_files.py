@@ -262,13 +262,15 @@ class CsvReader:
     @property
     def notes(self) -> list[str]:
         """What the user should know about the cells that were read, one line each."""
-        return self._hints + [
-            f"{self.name}: column {self.names[place]!r} holds {what}, but {unread.count} of its cells do not, the "
-            f"first {unread.texts[0]!r} in row {unread.row}; to mark them as missing: {marks}"
-            for place, unread in sorted(self._unread.items())
-            for what in ["dates" if self.kinds[place] in ("date", "zoned") else "numbers"]
-            for marks in [" ".join(f"--missing {shlex.quote(text)}" for text in unread.texts)]
-        ]
+        notes = list(self._hints)
+        for place, unread in sorted(self._unread.items()):
+            what = "dates" if self.kinds[place] in ("date", "zoned") else "numbers"
+            marks = " ".join(f"--missing {shlex.quote(text)}" for text in unread.texts)
+            notes.append(
+                f"{self.name}: column {self.names[place]!r} holds {what}, but {unread.count} of its cells do not, the "
+                f"first {unread.texts[0]!r} in row {unread.row}; to mark them as missing: {marks}"
+            )
+        return notes
 
     @contextmanager
     def _opened(self) -> Iterator[IO[bytes]]:

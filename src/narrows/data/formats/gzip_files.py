@@ -9,11 +9,11 @@ from typing import IO
 from narrows.data.formats import find_by_name
 from narrows.data.formats.content import Content, opened, size
 from narrows.data.items import Items
-from narrows.data.memory import Budget, check_bomb, fits
+from narrows.data.memory import MAX_DEFLATE_RATIO, Budget, check_bomb, fits
 from narrows.errors import DataError
 
 BLOCK = 2**24  # bytes at a time
-_MOST_EXPANSION, _TABLE_EXPANSION = 1032, 100  # times: the most that deflate reaches, and with real tables
+_MAX_TABLE_RATIO = 100  # bytes that real tables make of one
 
 
 def unwrap(content: Content, name: str) -> bytes:
@@ -27,12 +27,12 @@ def unwrap(content: Content, name: str) -> bytes:
 
 def check_table(content: Content, name: str) -> None:
     """Raise DataError where the file of a table, which will be unpacked in parts, is a decompression bomb."""
-    if fits(_MOST_EXPANSION * size(content)):
+    if fits(MAX_DEFLATE_RATIO * size(content)):
         return
     length = 0
     for block in _blocks(content, name):
         length += len(block)
-        check_bomb(length, _TABLE_EXPANSION * size(content), name)
+        check_bomb(length, _MAX_TABLE_RATIO * size(content), name)
 
 
 def _blocks(content: Content, name: str) -> Iterator[bytes]:

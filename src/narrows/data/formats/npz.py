@@ -50,20 +50,20 @@ def read_array(content: Content, name: str) -> np.ndarray | list[np.ndarray]:
 
 
 def read_arrays(content: Content, name: str, key: str = "") -> dict[str, np.ndarray]:
-    """Read the arrays by their names, in their order, or the one of a name."""
+    """Read the arrays by their names, in their order; with `key`, the one of that name alone."""
     arrays = {}
     with opened_zip(content, name) as archive:
         entries = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
         if key and key not in entries:
             raise DataError(f"has no array {key!r}; it has {', '.join(entries)}", source=name)
-        entries = {key: entries[key]} if key else entries
-        check_fits(sum(entry.file_size for entry in entries.values()), f"{name}:{key}" if key else name)
-        for key, entry in entries.items():
+        wanted = [key] if key else list(entries)
+        check_fits(sum(entries[each].file_size for each in wanted), f"{name}:{key}" if key else name)
+        for each in wanted:
             try:
-                array = archive.read(entry)
+                array = archive.read(entries[each])
             except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError, ValueError) as error:
-                raise DataError(f"array {key!r} cannot be read ({error})", source=name) from None
-            arrays[key] = read_npy(array, f"{name}:{key}")
+                raise DataError(f"array {each!r} cannot be read ({error})", source=name) from None
+            arrays[each] = read_npy(array, f"{name}:{each}")
     return arrays
 
 

@@ -28,7 +28,7 @@ _DELTA = "DELTA_BYTE_ARRAY"
 _INCREMENTAL_ROWS = 2**10  # at a time, of text coded as differences, which may be of any length
 _TEXT_AT_ONCE = 2**28  # bytes
 _CELL = 8  # bytes
-_MOST_EXPANSION = 1000  # times, of real tables: columns that are sparse take very little
+_MAX_RATIO = 1000  # bytes that real tables make of one: columns that are sparse take very little
 
 
 def read(content: Content, name: str, options: ReadOptions) -> Items:
@@ -82,7 +82,7 @@ class ParquetReader:
                 raise DataError(f"column {field.name!r} holds lists or structures", source=name, hint="flatten it")
         self.rows: int | None = file.metadata.num_rows
         length = max(_CELL * self.rows * len(self.names), sum(group.total_byte_size for group in groups))
-        check_bomb(length, _MOST_EXPANSION * size(content), name, "read fewer rows or columns")
+        check_bomb(length, _MAX_RATIO * size(content), name, "read fewer rows or columns")
 
     def count_rows(self) -> int:
         """Return the number of rows."""

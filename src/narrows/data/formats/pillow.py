@@ -8,7 +8,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from narrows.data.formats.content import Content, path_or_buffer, size
-from narrows.data.memory import check_fits
+from narrows.data.memory import MAX_DEFLATE_RATIO, check_fits
 from narrows.errors import DataError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 CUT = "cut it into smaller pictures first"
 
 _ALWAYS_PIXELS = 2**22  # that are decoded without asking how much memory is free
-_MOST_PIXELS = 8 * 1032  # a byte: of one bit each, in the strongest compression of PNG
+_MAX_PIXELS = 8 * MAX_DEFLATE_RATIO  # a byte: of one bit each, in a PNG
 _BAND = 2**24  # pixels
 _ONE_BYTE, _TWO_BYTES = ("1", "L", "P"), ("I;16", "I;16L", "I;16B", "I;16N")  # modes; Pillow keeps others in four
 # How often decoders hold a picture, where they do more often than the twice that half of the memory leaves room for.
@@ -36,7 +36,7 @@ def opened(source: Content, formats: list[str]) -> "Image.Image":
 def check_size(image: "Image.Image", source: Content, pixel: int) -> None:
     """Raise DataError where a picture, which decodes to so many bytes a pixel, takes too much memory to decode."""
     pixels = image.width * image.height
-    if pixels > _MOST_PIXELS * size(source) and image.format not in (*_EFFORT, "TIFF"):
+    if pixels > _MAX_PIXELS * size(source) and image.format not in (*_EFFORT, "TIFF"):
         raise DataError(f"its header promises {pixels:,} pixels, more than a file of its size can hold")
     if pixels > _ALWAYS_PIXELS:
         effort = 2 if image.info.get("progressive") else _EFFORT.get(image.format or "", 1)

@@ -37,8 +37,6 @@ class TableReader(Protocol):
         The names of the columns, without those of the index.
     rows : int or None
         The number of rows; None where only reading tells.
-    notes : sequence of str
-        What the user should know about the rows that were read, one line each.
     """
 
     name: str
@@ -51,7 +49,7 @@ class TableReader(Protocol):
 
     @property
     def unread(self) -> Mapping[str, int]:
-        """How many known cells of columns of numbers are none, by the name of the column."""
+        """How many known cells of columns of numbers and of dates are none, by the name of the column."""
 
     def count_rows(self) -> int:
         """Return the number of rows, for which the file may have to be read."""

@@ -13,7 +13,7 @@ from narrows.data.formats.image_header import Header
 from narrows.data.formats.signatures import TIFF_MAGIC
 from narrows.data.formats.tiff_metadata import file_metadata, page_metadata
 from narrows.data.mapped_files import map_file
-from narrows.data.memory import UNPACK, check_fits, fits
+from narrows.data.memory import MAX_DEFLATE_RATIO, UNPACK, check_fits, fits
 from narrows.data.picture_metadata import PictureMetadata
 from narrows.errors import DataError, cannot_import
 
@@ -27,9 +27,9 @@ _TO_COLOUR = (photometric.SEPARATED, photometric.YCBCR, *photometric.LAB)
 _INK_SET, _SUBSAMPLING = 332, 530
 _CMYK = 1  # an ink set
 _BAND = 2**22  # values
-_MOST_EXPANSION = 10_000  # the strongest compression of TIFF, LZMA, makes about 7000 bytes of one
+_DEFLATE = ("DEFLATE", "ADOBE_DEFLATE")
+_MAX_RATIO = 10_000  # the strongest compression of TIFF, LZMA, makes about 7000 bytes of one
 _UNCOMPRESSED = "write it without compression"  # since then it can be mapped
-_MOST_DEFLATE = 1032  # times
 _FROM_TIFF = str.maketrans("IQS", "NNC")
 
 
@@ -155,11 +155,19 @@ def _checked(page: Any, source: Content) -> Any:
 
 def _check_promise(page: Any, length: int, shape: tuple[int, ...], source: Content) -> None:
     """Raise DataError where so many bytes cannot be in the file; fax, JBIG and newer compressions have no limit."""
-    from tifffile import COMPRESSION as KNOWN
-
-    limited = (KNOWN.NONE, KNOWN.LZW, KNOWN.PACKBITS, KNOWN.DEFLATE, KNOWN.ADOBE_DEFLATE, KNOWN.LZMA)
-    if page.compression in limited and length > _MOST_EXPANSION * size(source):
+    limited = ("NONE", "LZW", "PACKBITS", "DEFLATE", "ADOBE_DEFLATE", "LZMA")
+    if _compression(page) in limited and length > _MAX_RATIO * size(source):
         raise DataError(f"its header promises {shape}, more than a file of its size can hold")
+
+
+def _compression(page: Any) -> str:
+    """Return the name of a page's compression in tifffile, or its number where that knows none."""
+    from tifffile import COMPRESSION
+
+    try:
+        return COMPRESSION(page.compression).name
+    except ValueError:
+        return str(page.compression)
 
 
 def _check_segments(page: Any) -> None:
@@ -167,14 +175,12 @@ def _check_segments(page: Any) -> None:
 
     A small strip may go on behind its pixels, and without imagecodecs, tifffile inflates it to the end.
     """
-    from tifffile import COMPRESSION
-
     segment = math.prod(page.chunks) * page.dtype.itemsize
     check_fits(max(page.nbytes, segment), hint=pillow.CUT)
-    if page.compression in (COMPRESSION.ADOBE_DEFLATE, COMPRESSION.DEFLATE):
+    if _compression(page) in _DEFLATE:
         file = page.parent.filehandle
         for offset, length in zip(page.dataoffsets, page.databytecounts, strict=True):
-            if not fits(_MOST_DEFLATE * length * page.maxworkers):
+            if not fits(MAX_DEFLATE_RATIO * length * page.maxworkers):
                 file.seek(offset)
                 inflated = zlib.decompressobj().decompress(file.read(length), segment + 1)
                 if len(inflated) > segment:
@@ -253,29 +259,25 @@ def _colour(page: Any, array: np.ndarray) -> np.ndarray:
 
 def _decodable(page: Any) -> bool:
     """Whether tifffile can decode the page, for most compressions with its optional companion, imagecodecs."""
-    from tifffile import COMPRESSION
-
-    jpeg = page.compression == COMPRESSION.JPEG
+    compression = _compression(page)
     if page.photometric == photometric.YCBCR and page.bitspersample == 8:  # Pillow reads what is compressed
-        return bool(page.compression == COMPRESSION.NONE and page.tags.valueof(_SUBSAMPLING, (2, 2)) == (1, 1))
-    if page.photometric == photometric.SEPARATED and jpeg:
+        return compression == "NONE" and bool(page.tags.valueof(_SUBSAMPLING, (2, 2)) == (1, 1))
+    if page.photometric == photometric.SEPARATED and compression == "JPEG":
         return False
     try:
         import imagecodecs  # noqa: F401
     except ImportError:
-        plain = (COMPRESSION.NONE, COMPRESSION.ADOBE_DEFLATE, COMPRESSION.DEFLATE)
-        return page.compression in plain and page.bitspersample % 8 == 0 and page.predictor in (1, 2)
+        return compression in ("NONE", *_DEFLATE) and page.bitspersample % 8 == 0 and page.predictor in (1, 2)
     return True
 
 
 def _by_pillow(page: Any, source: Content) -> np.ndarray:
     """Decode a page in a compression that Pillow knows: of 8 bits a sample, or grey. It turns pages upright itself."""
     from PIL import Image, UnidentifiedImageError
-    from tifffile import COMPRESSION
 
     colour = page.samplesperpixel > 1 or page.photometric in _TO_COLOUR
     alpha = bool(page.extrasamples) and page.photometric in (photometric.PALETTE, *_TO_COLOUR)
-    subsampled = page.photometric == photometric.YCBCR and page.compression == COMPRESSION.NONE
+    subsampled = page.photometric == photometric.YCBCR and _compression(page) == "NONE"
     if (page.bitspersample > 8 and colour) or alpha or subsampled or len(page.treeindex) > 1:
         raise _not_decodable(page)
     try:
@@ -305,9 +307,8 @@ def _by_pillow(page: Any, source: Content) -> np.ndarray:
 
 def _not_decodable(page: Any) -> DataError:
     """Return the error for a page that none of the decoders at hand reads."""
-    compression = getattr(page.compression, "name", page.compression)
     interpretation = getattr(page.photometric, "name", page.photometric)
-    what = f"{interpretation} of {page.bitspersample} bits with {compression} compression"
+    what = f"{interpretation} of {page.bitspersample} bits with {_compression(page)} compression"
     try:
         import imagecodecs  # noqa: F401
     except ImportError as error:
