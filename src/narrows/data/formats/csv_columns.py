@@ -24,7 +24,7 @@ _OTHER_DATE = (
 )
 _AMOUNT = rf"[+{MINUS}]?[0-9][0-9.,'’\s]*"
 _DECORATED = rf"^([+{MINUS}]?[$€£¥₹]\s?{_AMOUNT}|{_AMOUNT}\s?[$€£¥₹%‰]|\({_AMOUNT}\)|[0-9][0-9.,]*-)$"
-_LEADING_ZERO = "^0[0-9]+$"  # of names, such as postcodes
+_LEADING_ZERO = "^0[0-9]+$"  # of identifiers, such as postcodes
 LOCALES = tuple(
     CellText(decimal=decimal, thousands=thousands)
     for thousands in ("", ",", ".", " ", "'")
@@ -32,10 +32,10 @@ LOCALES = tuple(
     if decimal != thousands
 )
 _LOCALE_NUMBERS = tuple(text.number for text in LOCALES)
-READ_SHARE = 0.9  # of its known cells, from which on a column is one of numbers or dates
-_NAMES_SHARE = 0.01  # of its known cells with leading zeros, from which on it is none of numbers
-_NAMED_SHARE = 0.5  # of its known cells that are numbers or dates, from which on a column of text is named
-_SURE_AFTER = 2**14  # known cells, a column does not become what it is not yet
+READ_SHARE = 0.9  # share of the known cells that must be numbers or dates for a column to be read as such
+_IDENTIFIER_SHARE = 0.01  # share of the known cells with leading zeros that makes a column text
+_HINT_SHARE = 0.5  # share of numbers or dates among the known cells with which a column of text gets a hint
+_SURE_AFTER = 2**14  # known cells, after which a pattern that none of them matched is not tried any more
 
 
 @dataclass
@@ -55,7 +55,7 @@ class Tally:
 
 
 class ColumnKinds:
-    """What the cells of one column may be, as far as they were seen."""
+    """Infers what the cells of one column are from its known cells, which come in parts."""
 
     def __init__(self) -> None:
         self.count = self.leading_zeros = 0
@@ -106,7 +106,7 @@ class ColumnKinds:
         for name in ("date", "zoned"):
             if self._are(self.patterns[name].matches):
                 return name
-        if self._are(self.numbers.matches) and self.leading_zeros < _NAMES_SHARE * self.count:
+        if self._are(self.numbers.matches) and self.leading_zeros < _IDENTIFIER_SHARE * self.count:
             return "integer" if self.whole else "number"
         return "text"
 
@@ -138,7 +138,7 @@ class ColumnKinds:
             ("dates", self.patterns["zoned"]),
         ):
             share = tally.matches / self.count
-            if _NAMED_SHARE <= share < 1 and self.leading_zeros < _NAMES_SHARE * self.count:
+            if _HINT_SHARE <= share < 1 and self.leading_zeros < _IDENTIFIER_SHARE * self.count:
                 return (
                     f"{1 - share:.0%} of its known cells, such as {tally.other!r}, are no {what}; --missing marks cells"
                 )

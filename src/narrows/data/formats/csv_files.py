@@ -101,7 +101,7 @@ class CsvReader:
     A cell is missing where its text is one that pandas reads as missing, or a mark of `cell_text`. A column is one of
     booleans where all of its observed cells are, and one of numbers or dates where 90 % of them are: the others are not
     read, stay as they are when the table is filled, and are named in a note. Whole numbers of more than 18 digits, and
-    columns of which 1 % have leading zeros, are text: they are names. Else it is text; or it is what `columns` say.
+    columns of which 1 % have leading zeros, are text, as identifiers are. Else it is text; or it is what `columns` say.
     Raises DataError, which names the line, where it is no table.
     """
 
