@@ -16,7 +16,7 @@ import narrows
 import narrows.training.loop
 from narrows import DataError, Imputer, TrainingError, data
 from narrows.corruption import Masks
-from narrows.models.spatial_imputation import missing
+from narrows.models.item_checks import missing_mask
 from narrows.objectives.restoration import FillObjective
 
 from ..made_up import waves
@@ -311,10 +311,10 @@ def test_digits_are_filled():
     unit = test.values / np.float32(255)
     for holes, at_most in (("pixels:0.75", 0.03), ("blocks:0.25", 0.08)):
         marked = model.with_holes(test, holes)
-        hidden = missing(marked)
+        hidden = missing_mask(marked)
         error = ((model.transform(marked).values / np.float32(255) - unit)[hidden] ** 2).mean()
         assert error < at_most < unit[hidden].var()
-    hidden = missing(model.with_holes(test))
+    hidden = missing_mask(model.with_holes(test))
     error = ((model.transform(test.values, hidden) / np.float32(255) - unit)[hidden] ** 2).mean()
     assert model.score(test) == pytest.approx(-error, rel=1e-3)
 
@@ -323,7 +323,7 @@ def test_doubt_about_digits_is_right():
     """Among values of like stated deviation, the error is as large; over all, as many are within it as there should."""
     model, test = digits_with_holes()
     marked = model.with_holes(test)
-    hidden = missing(marked)
+    hidden = missing_mask(marked)
     off = np.abs(model.transform(marked).values.astype(float) - test.values)[hidden]
     stated = model.uncertainty(marked).values[hidden].astype(float)
     assert (off <= stated).mean() >= 0.68

@@ -99,7 +99,7 @@ def fill(
     outputs = [output, *(numbered(output, number) for number in range(1, samples + 1))]
 
     from narrows import data
-    from narrows.models.spatial_imputation import missing as missing_values
+    from narrows.models.item_checks import missing_mask
 
     imputer = load_tool(model, "fill", "imputer").with_options(strategy, marks)
     imputer = imputer.with_cell_text(choose_cell_text(marks, keep_na, decimal, thousands, imputer.cell_text))
@@ -111,7 +111,7 @@ def fill(
     items = imputer.with_mask(read_items_for(imputer, source, axes, strict, whole=True), holes)
     check_items_output(items, outputs, force)
     check_uncertainty(items, uncertainty, force)
-    if not missing_values(items).any():
+    if not missing_mask(items).any():
         note(
             f"{items.source}: has no missing values, and is written as it is; "
             "--mask or --missing say which values are missing"

@@ -16,8 +16,8 @@ from narrows.evaluation.summary import Evaluation, Summary, data_facts, describe
 from narrows.evaluation.table_evaluation import TableEvaluation, evaluate_table
 from narrows.models.denoiser_model import DenoiserModel
 from narrows.models.imputer_model import ImputerModel
+from narrows.models.item_checks import missing_mask
 from narrows.models.parts import parts_of
-from narrows.models.spatial_imputation import missing
 from narrows.plans.denoiser_plan import check_pairs
 
 
@@ -221,7 +221,7 @@ def evaluate_spatial(model: ImputerModel, items: Items, holes: str | None = None
     for number, part in enumerate(parts(model.check(items))):
         original = as_floats(part)
         corrupted = model.hide(original, holes, seed=number)
-        was_missing, observed = missing(original), ~missing(corrupted)
+        was_missing, observed = missing_mask(original), ~missing_mask(corrupted)
         hidden = ~observed & ~was_missing
         began = time.perf_counter()
         filled = model.fill(corrupted)

@@ -42,6 +42,18 @@ def check_complete(items: Items, tool: str) -> None:
         raise DataError(f"has missing values; {tool}s need complete data", source=items.source)
 
 
+def check_no_infinity(items: Items) -> None:
+    """Raise DataError where values are infinite."""
+    if any(np.isinf(chunk).any() for chunk in (items.chunks() if items.dtype.kind == "f" else ())):
+        raise DataError("holds infinity; mark missing values as NaN", source=items.source)
+
+
+def missing_mask(items: Items) -> np.ndarray:
+    """Return where values are NaN or masked, of the shape of `items.values`."""
+    nan = np.isnan(items.values) if items.dtype.kind == "f" else np.zeros(items.values.shape, bool)
+    return nan if items.mask is None else nan | items.mask
+
+
 def missing_cells(items: Items) -> np.ndarray:
     """Return which cells (N, F) of a table with columns are missing; those of unknown categories are not.
 

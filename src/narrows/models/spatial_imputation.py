@@ -11,9 +11,9 @@ from narrows.corruption import Masks
 from narrows.data import Items
 from narrows.data.masks import mask_value, split_alpha
 from narrows.data.tables.cell_text import MissingMarks
-from narrows.errors import DataError, ParameterError
+from narrows.errors import ParameterError
 from narrows.models.calibration import Calibration
-from narrows.models.item_checks import plain_numbers
+from narrows.models.item_checks import check_no_infinity, missing_mask, plain_numbers
 from narrows.models.parts import parts_of, view_of
 from narrows.models.tiled_inference import Progress, TiledInference, scaled_mse
 from narrows.models.trained_model import TrainedModel
@@ -56,7 +56,7 @@ class SpatialImputation:
             return self.inference.network(with_observed(x))[0]
 
         filled = self.inference.predict(items, output, items.dtype, progress)
-        np.copyto(filled.values, items.values, where=~missing(items))
+        np.copyto(filled.values, items.values, where=~missing_mask(items))
         return filled
 
     def sample(self, items: Items, seed: int) -> Items:
@@ -65,7 +65,7 @@ class SpatialImputation:
         A few values are drawn first, which the others then see, and more and more with each round, so that the values
         go together.
         """
-        left = missing(items)
+        left = missing_mask(items)
         state, rng = replace(items, values=items.values.copy(), mask=left), np.random.default_rng(seed)
         for number in range(ROUNDS):
             generator = torch.Generator(device=self.inference.device).manual_seed(int(rng.integers(2**62)))
@@ -90,13 +90,13 @@ class SpatialImputation:
             return torch.from_numpy(calibration(predicted.cpu().numpy()))
 
         std = self.inference.predict(items, output)
-        std.values[~missing(items)] = 0
+        std.values[~missing_mask(items)] = 0
         return std
 
     def hide(self, items: Items, holes: str, seed: int) -> Items:
         """Return the items with more values masked."""
         parsed, generator = Masks.parse(holes), torch.Generator().manual_seed(seed)
-        hidden = replace(items, mask=missing(items))
+        hidden = replace(items, mask=missing_mask(items))
         masks = hidden.mask_items()
         for part in parts_of(items, HIDDEN_AT_ONCE):
             mask = view_of(masks, part)
@@ -107,7 +107,7 @@ class SpatialImputation:
     def loss(self, items: Items, holes: str, strategy: str) -> float:
         """Return the mean squared error of hidden values in scaled units."""
         hidden = self.hide(items, holes, seed=0)
-        chosen = replace(items, values=missing(hidden) & ~missing(items), mask=None)
+        chosen = replace(items, values=missing_mask(hidden) & ~missing_mask(items), mask=None)
         return scaled_mse(self.model.scaling, self.fill(hidden, strategy, None), items, chosen)
 
 
@@ -124,15 +124,8 @@ def mark_missing(items: Items, missing_values: Any, alpha: bool) -> Items:
         items = split_alpha(items)
     for mark in marks.everywhere:
         items = mask_value(items, mark) if isinstance(mark, float) else items
-    if any(np.isinf(chunk).any() for chunk in (items.chunks() if items.dtype.kind == "f" else ())):
-        raise DataError(f"{items.source}: holds infinity; mark missing values as NaN")
+    check_no_infinity(items)
     return items
-
-
-def missing(items: Items) -> np.ndarray:
-    """Return where values are missing, of the shape of `items.values`."""
-    nan = np.isnan(items.values) if items.dtype.kind == "f" else np.zeros(items.values.shape, bool)
-    return nan if items.mask is None else nan | items.mask
 
 
 def with_observed(x: Tensor) -> Tensor:

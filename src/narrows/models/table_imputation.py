@@ -19,7 +19,7 @@ from narrows.data.tables.features import Features
 from narrows.data.units import check_columns
 from narrows.errors import DataError, ParameterError
 from narrows.models.calibration import Calibration
-from narrows.models.item_checks import check_numeric, plain_numbers
+from narrows.models.item_checks import check_no_infinity, check_numeric, missing_mask, plain_numbers
 from narrows.models.tiled_inference import Progress
 from narrows.models.trained_model import TrainedModel
 from narrows.networks import TableNetwork, build
@@ -243,11 +243,10 @@ def mark_missing_cells(items: Items, missing_values: Any, columns: Columns | Non
     elif items.columns is not None:
         missing = np.isnan(items.values)
     else:
-        if items.dtype.kind == "f" and np.isinf(items.values).any():
-            raise DataError("holds infinity; mark missing values as NaN", source=items.source)
+        check_no_infinity(items)
         for mark in MissingMarks.parse(missing_values).everywhere:
             items = mask_value(items, mark) if isinstance(mark, float) else items
-        missing = np.isnan(items.values) if items.dtype.kind == "f" else np.zeros(items.values.shape, bool)
+        missing = missing_mask(items)
     return replace(items, mask=missing if items.mask is None else missing | items.mask)
 
 

@@ -10,7 +10,8 @@ from narrows.data import Scaling
 from narrows.data.tables.cell_text import MissingMarks
 from narrows.errors import DataError, ParameterError
 from narrows.models.imputer_model import STRATEGIES, ImputerManifest, ImputerModel
-from narrows.models.spatial_imputation import mark_missing, missing
+from narrows.models.item_checks import missing_mask
+from narrows.models.spatial_imputation import mark_missing
 from narrows.models.table_imputation import mark_missing_cells
 from narrows.networks import RestoringNetwork
 from narrows.objectives.restoration import FillObjective
@@ -73,7 +74,7 @@ def plan_spatial(data: TrainingData, options: ImputerOptions) -> TrainingPlan[Re
     items, holes = data.items, Masks.parse(options.holes)
     if options.add_indicator:
         raise ParameterError("only tables have columns to add", parameter="add_indicator", value=True)
-    if missing(items).all():
+    if missing_mask(items).all():
         raise DataError("no value of it is observed, so there is nothing to learn from", source=items.source)
     scaling = Scaling.learn(items)
     restoration = plan_restoration(

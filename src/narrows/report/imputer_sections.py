@@ -8,7 +8,7 @@ from narrows.data import Items
 from narrows.evaluation import evaluate
 from narrows.evaluation.restoration_evaluation import as_floats
 from narrows.models.imputer_model import ImputerModel
-from narrows.models.spatial_imputation import missing
+from narrows.models.item_checks import missing_mask
 from narrows.render.blocks import Section
 from narrows.report.model_sections import network_section, training_section
 from narrows.report.report_context import ReportContext, ToolReport
@@ -47,7 +47,7 @@ def filled_section(model: ImputerModel, items: Items, holes: str | None) -> Sect
     """Return items with hidden values, filled, and as they were."""
     original = as_floats(model.check(items))
     hidden = model.hide(original, holes)
-    mask = missing(hidden)
+    mask = missing_mask(hidden)
     corrupted = replace(hidden, values=np.where(mask, np.nan, hidden.values.astype(np.float32)), mask=None)
     restored = RestoredItems(
         corrupted=corrupted,
