@@ -63,7 +63,7 @@ def read_files(files: list[File], source: str, options: ReadOptions) -> Items:
     opaque. Raises DataError where no image can be read, where they differ in depth or in kinds of channels, and with
     `strict` for the first that cannot be read.
     """
-    with pillow.quiet(), Decoding(source, options, images.reason) as decoding:
+    with pillow.decoder_settings(), Decoding(source, options, images.reason) as decoding:
         shared: dict[PictureMetadata, PictureMetadata] = {}  # thousands of photographs have the same profile
 
         def look(content: Content, _: int) -> Header:

@@ -42,7 +42,7 @@ def is_image(source: Content) -> bool:
     from PIL import UnidentifiedImageError
 
     try:
-        with pillow.quiet(), _opened(source):
+        with pillow.decoder_settings(), _opened(source):
             return True
     except UnidentifiedImageError:
         return False

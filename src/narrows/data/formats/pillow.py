@@ -94,8 +94,8 @@ _settings = _Settings()
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Decode without warnings, and without Pillow's limit to pixels."""
+def decoder_settings() -> Iterator[None]:
+    """Decode without warnings of Pillow and tifffile, and without Pillow's limit to pixels."""
     _settings.change()
     try:
         yield

@@ -216,22 +216,22 @@ def _page_array(page: Any, source: Content) -> np.ndarray:
     if page.axes == "SYX":
         array = np.moveaxis(array, 0, -1)
     array = array.reshape(page.imagelength, page.imagewidth, -1)
-    return orientation.apply(_meanings(page, array), _orientation(page))
+    return orientation.apply(_interpret_in_bands(page, array), _orientation(page))
 
 
-def _meanings(page: Any, array: np.ndarray) -> np.ndarray:
-    """Return what `_meaning` does, by bands of rows, since colours take several times the memory on the way."""
+def _interpret_in_bands(page: Any, array: np.ndarray) -> np.ndarray:
+    """Return what `_interpret` does, by bands of rows, since colours take several times the memory on the way."""
     height = max(1, _BAND // array[0].size)
-    first = np.asarray(_meaning(page, array[:height]))
+    first = np.asarray(_interpret(page, array[:height]))
     if len(array) <= height:
         return first
     whole = np.empty((len(array), *first.shape[1:]), first.dtype)
     for top in range(0, len(array), height):
-        whole[top : top + height] = _meaning(page, array[top : top + height])
+        whole[top : top + height] = _interpret(page, array[top : top + height])
     return whole
 
 
-def _meaning(page: Any, array: np.ndarray) -> np.ndarray:
+def _interpret(page: Any, array: np.ndarray) -> np.ndarray:
     """Return what the samples of a page, (rows, columns, samples), stand for: grey or colour, and alpha."""
     if not _has_alpha(page):
         return _colour(page, array)

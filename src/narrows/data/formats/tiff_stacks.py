@@ -20,7 +20,7 @@ def read(content: Content, name: str, options: ReadOptions) -> Items:
     axes, stated = options.axes, None
     volumes = axes is None and options.expected_axes is not None and layout_of(options.expected_axes).startswith("NZ")
     try:
-        with pillow.quiet():
+        with pillow.decoder_settings():
             alone = not volumes and (axes is None or layout_of(axes) in ("NYX", "NYXC")) and tiff.is_image(content)
             if not alone:
                 stack, stated, pages = tiff.read_stack(content)
