@@ -111,7 +111,7 @@ ENDLESS = [(start, filling) for start in STARTS for filling in (b"1", b"x", b","
 
 @pytest.mark.parametrize(("start", "filling"), [*ENDLESS, (b'a,b\n"', b"x\n"), (b'"a,b\n', b"x\n")])
 def test_endless_rows_are_refused_early(start, filling, tmp_path, monkeypatch):
-    monkeypatch.setattr("narrows.data.formats.csv_files.BLOCK", 2**16)
+    monkeypatch.setattr("narrows.data.formats.csv_parser.BLOCK", 2**16)
     (tmp_path / "x.csv").write_bytes(start + filling * 2**18)
     with pytest.raises(DataError, match=r"has no end within [0-9,]+ bytes"):
         data.read(tmp_path / "x.csv")

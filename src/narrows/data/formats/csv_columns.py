@@ -189,12 +189,3 @@ def to_dates(texts: Any, kind: str) -> Any:
 def all_match(texts: Any, pattern: str) -> bool:
     """Return whether all texts match a pattern."""
     return require("pyarrow.compute").all(matches(texts, pattern)).as_py() is not False
-
-
-def is_number(text: str) -> bool:
-    """Whether Python reads the text as a number."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -1,58 +1,43 @@
-"""CSV files of tables, read in parts, with types that hold for the whole file, and written.
-
-pyarrow reads the text; what the cells are is decided here, by patterns over whole columns.
-"""
+"""CSV files of tables, read in parts, with types that hold for the whole file, and written."""
 
 from __future__ import annotations
 
-import codecs
-import csv
-import gzip
-import io
 import re
 import shlex
-import sys
-import zlib
-from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
 from narrows.data.formats import ReadOptions
-from narrows.data.formats.content import Content, first_bytes, opened, path_or_buffer
+from narrows.data.formats.content import Content
 from narrows.data.formats.csv_columns import (
     INTEGER,
     READ_SHARE,
     ColumnKinds,
     all_match,
     common_locales,
-    is_number,
     locale_hint,
     match_kind,
     to_dates,
 )
+from narrows.data.formats.csv_parser import CsvParser
 from narrows.data.formats.csv_text import observed_texts, plain_numbers
 from narrows.data.formats.csv_writer import CsvWriter
-from narrows.data.formats.gzip_files import check_table
 from narrows.data.formats.table_files import TableReader, read_table, to_frame
 from narrows.data.items import Items
 from narrows.data.tables.cell_text import CellText
 from narrows.data.tables.cells import require
 from narrows.data.tables.columns import Columns
-from narrows.data.tables.frames import check_names, quote_names
+from narrows.data.tables.frames import check_names
 from narrows.errors import DataError
 
 if TYPE_CHECKING:
     import pandas
     import pyarrow
 
-SEPARATORS = ",;\t|"
-BLOCK = 2**22  # bytes of text at a time
-WIDE_BLOCK, WIDE_ROWS = 2**27, 512  # of tables of many columns, each of which takes time in each block
-SNIFFED = 20  # rows
 MARKS_NAMED = 3
 
 
@@ -91,12 +76,13 @@ def open_writer(file: IO[bytes], name: str, source: TableReader | None = None, f
     tabs = name.endswith((".tsv", ".tsv.gz"))
     if not isinstance(source, CsvReader):
         return CsvWriter(file, name, "\t" if tabs else ",", CellText())
-    separator, head = "\t" if tabs else source.separator, source.head if fills else b""
-    return CsvWriter(file, name, separator, source.cell_text, head if separator == source.separator else b"")
+    separator = "\t" if tabs else source.parser.separator
+    head = source.parser.head if fills and separator == source.parser.separator else b""
+    return CsvWriter(file, name, separator, source.cell_text, head)
 
 
 class CsvReader:
-    """A CSV file: its separator, the names of its columns, and the types of their cells.
+    """A CSV file, and the types of its columns.
 
     A cell is missing where its text is one that pandas reads as missing, or a mark of `cell_text`. A column is one of
     booleans where all of its observed cells are, and one of numbers or dates where 90 % of them are: the others are not
@@ -112,19 +98,8 @@ class CsvReader:
         self._unread: dict[int, Unread] = {}
         self._hints: list[str] = []
         self.rows: int | None = None  # known once all rows were read
-        self._content, self._packed = content, first_bytes(content).startswith(b"\x1f\x8b")
-        if self._packed:
-            check_table(content, name)
-        with self._opened() as file:
-            head = file.read(BLOCK)
-        if not head.strip():
-            raise DataError("empty, without a line of names", source=name)
-        self._start = len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0
-        text = self._text(head[self._start :])
-        self.separator = guess_separator(text, name)
-        self.names = self._header(text, len(head) == BLOCK)
-        with self._opened() as file:
-            self.head = file.read(self._start) + self._skip_header(file)  # byte order mark, and the line of names
+        self.parser = CsvParser(content, name)
+        self.names = self.parser.names
         if columns is None:
             self.kinds = self._kinds()
         else:
@@ -134,14 +109,14 @@ class CsvReader:
     def count_rows(self) -> int:
         """Return the number of rows, read if it is not known yet."""
         if self.rows is None:
-            self.rows = sum(part.num_rows for part in self.texts())
+            self.rows = sum(part.num_rows for part in self.parser.rows())
         return self.rows
 
     def parts(self, rows: int = 0) -> Iterator[tuple[pandas.DataFrame, pyarrow.Table]]:
         """Yield the rows in parts, as frames and as the text of the cells; the size of parts is that of the text."""
         pd = require("pandas")
         start = 0
-        for table in self.texts():
+        for table in self.parser.rows():
             if table.num_rows:
                 columns = [self._cells(table.column(place), place, start) for place in range(len(self.names))]
                 frame = pd.concat(columns, axis=1)
@@ -149,27 +124,6 @@ class CsvReader:
                 frame.index = pd.RangeIndex(start, start + len(frame))
                 yield frame, table
                 start += len(frame)
-
-    def texts(self) -> Iterator[pyarrow.Table]:
-        """Yield the rows in parts, all cells as text."""
-        pa, reader = require("pyarrow"), require("pyarrow.csv")
-        labels = [f"{place}" for place in range(len(self.names))]
-        with self._opened() as file:
-            file.read(len(self.head))
-            try:
-                parts = reader.open_csv(
-                    file,
-                    reader.ReadOptions(use_threads=False, block_size=self._block, column_names=labels),
-                    reader.ParseOptions(
-                        delimiter=self.separator, newlines_in_values=True, ignore_empty_lines=len(labels) > 1
-                    ),
-                    reader.ConvertOptions(column_types=dict.fromkeys(labels, pa.large_string())),
-                )
-                for part in parts:
-                    yield pa.Table.from_batches([part])
-            except pa.ArrowInvalid as error:
-                if "Empty CSV" not in str(error):
-                    raise self._error(self._reason(str(error))) from None
 
     def _cells(self, texts: pyarrow.ChunkedArray, place: int, start: int) -> pandas.Series:
         """Return a part of one column as cells of its type."""
@@ -215,17 +169,18 @@ class CsvReader:
         first = pc.index(pc.and_(pc.is_valid(known), pc.invert(matching)), True).as_py()
         text, found = known[first].as_py(), ColumnKinds()
         found.see(known.drop_null(), self.cell_text)
-        raise self._error(
+        raise DataError(
             f"row {start + first + 1} of column {self.names[place]!r} is {text!r}, "
             f"but the model was trained on {kind} cells",
-            locale_hint(found.better_locales) or f"mark such cells as missing with --missing {shlex.quote(text)}",
+            source=self.name,
+            hint=locale_hint(found.better_locales) or f"mark such cells as missing with --missing {shlex.quote(text)}",
         )
 
     def _kinds(self) -> list[str]:
         """Return what the cells of each column are, by all rows, which are counted."""
         found = [ColumnKinds() for _ in self.names]
         self.rows = 0
-        for table in self.texts():
+        for table in self.parser.rows():
             for place, column in enumerate(found):
                 known = observed_texts(table.column(place), self.names[place], self.cell_text)
                 column.see(known.drop_null(), self.cell_text)
@@ -233,9 +188,10 @@ class CsvReader:
         for name, column in zip(self.names, found, strict=True):
             better = column.better_locales
             if column.kind in ("text", "integer", "number") and better:
-                raise self._error(
+                raise DataError(
                     f"column {name!r} holds numbers with other decimal or thousands separators",
-                    locale_hint([text for text in common_locales(found) if text in better] or better),
+                    source=self.name,
+                    hint=locale_hint([text for text in common_locales(found) if text in better] or better),
                 )
             if column.hint:
                 self._hints.append(f"{self.name}: column {name!r} is read as text; {column.hint}")
@@ -271,124 +227,3 @@ class CsvReader:
                 f"first {unread.texts[0]!r} in row {unread.row}; to mark them as missing: {marks}"
             )
         return notes
-
-    @contextmanager
-    def _opened(self) -> Iterator[IO[bytes]]:
-        """Open the file for reading, unpacked; DataError where what is packed turns out to be damaged."""
-        try:
-            with gzip.open(path_or_buffer(self._content)) if self._packed else opened(self._content) as file:
-                yield file  # type: ignore[misc]
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise DataError(f"damaged .gz file ({error})", source=self.name) from None
-
-    def _text(self, head: bytes) -> str:
-        """Return the beginning of the file as text; DataError where it is not UTF-8."""
-        decoder = codecs.getincrementaldecoder("utf-8")()
-        try:
-            text = decoder.decode(head)
-        except UnicodeDecodeError:
-            raise self._error(self._encoding()) from None
-        if "\0" in text:
-            raise self._error(f"byte {self._start + head.index(0)} is 0, so it is no text of UTF-8", "save it as UTF-8")
-        if "\r" in text and "\n" not in text:
-            raise self._error("its lines end in CR alone", "save it with line ends of LF or CRLF")
-        if re.match("(?i)sep=.\r?\n", text):
-            raise self._error(f"line 1 is {text[:5]!r}, an instruction to Excel", "remove it")
-        return text
-
-    def _encoding(self) -> str:
-        """Return where the file ceases to be UTF-8, and what to do."""
-        decoder, done = codecs.getincrementaldecoder("utf-8")(), 0
-        with self._opened() as file:
-            while block := file.read(BLOCK):
-                pending = len(decoder.getstate()[0])
-                try:
-                    decoder.decode(block)
-                except UnicodeDecodeError as error:
-                    return f"byte {done - pending + error.start} is not UTF-8; save the file as UTF-8"
-                done += len(block)
-        return "its last byte is not UTF-8; save the file as UTF-8"
-
-    def _header(self, text: str, cut: bool) -> list[str]:
-        """Return the names in the first line of the text, which may be cut off."""
-        reader = csv.reader(io.StringIO(text), delimiter=self.separator)
-        with any_field_size():
-            names = [name.strip() for name in next(row for row in reader if row)]
-            if cut and next(reader, None) is None:
-                raise self._error(f"line 1 has no end within {BLOCK:,} bytes", "each row needs a line of its own")
-        self._block = max(BLOCK, 32 * sum(map(len, names)), min(WIDE_BLOCK, WIDE_ROWS * sum(map(len, names))))
-        if all(is_number(name) for name in names):
-            raise self._error(f"line 1 holds numbers alone ({quote_names(names)})", "expected the names of the columns")
-        twice = next((name for name, count in Counter(names).items() if count > 1), None)
-        if twice is not None:
-            raise self._error(f"line 1 names column {twice!r} twice", "each needs a name of its own")
-        return names
-
-    def _error(self, message: str, hint: str | None = None) -> DataError:
-        return DataError(message, source=self.name, hint=hint)
-
-    def _skip_header(self, file: IO[bytes]) -> bytes:
-        """Read on to the first row, and return the line of names, which may have line ends in them."""
-        head = b""
-        while line := file.readline(BLOCK):
-            head += line
-            if head.count(b'"') % 2 == 0 and head.strip():
-                break
-        return head
-
-    def _reason(self, error: str) -> str:
-        """Return what pyarrow found wrong, in words for the user."""
-        if "UTF8" in error or "UTF-8" in error:
-            return self._encoding()
-        if "columns, got" in error:
-            line, found = self._ragged()
-            return f"line {line} has {plural(found, 'cell')}; line 1 names {plural(len(self.names), 'column')}"
-        if "straddl" in error:
-            return f"a row has no end within {self._block:,} bytes"
-        return f"cannot be read ({error.splitlines()[0]})"
-
-    def _ragged(self) -> tuple[int, int]:
-        """Return the line of the first row with another number of cells than columns, and that number."""
-        with self._opened() as file:
-            file.read(self._start)
-            reader = csv.reader(io.TextIOWrapper(file, "utf-8", newline=""), delimiter=self.separator)
-            with any_field_size():
-                for row in reader:
-                    if len(row) != len(self.names) and (row or len(self.names) == 1):
-                        return reader.line_num, len(row)
-        return reader.line_num, 0
-
-
-def plural(count: int, noun: str) -> str:
-    """Return a count and what is counted."""
-    return f"{count} {noun}{'s' * (count != 1)}"
-
-
-def guess_separator(text: str, name: str) -> str:
-    """Return the separator that cuts all of the first lines into the same number of cells, the larger the better."""
-    best, most = ",", 1
-    for separator in SEPARATORS:
-        lines = csv.reader(io.StringIO(text), delimiter=separator)
-        try:
-            with any_field_size():
-                counts = [len(row) for row, _ in zip(lines, range(SNIFFED), strict=False) if row]
-        except csv.Error as error:
-            raise DataError(f"line {lines.line_num} cannot be read ({error})", source=name) from None
-        if counts[-1:] != counts[:1] and len(text) >= BLOCK // 2:
-            counts.pop()  # cut off
-        if len(set(counts)) == 1 and counts[0] > most:
-            best, most = separator, counts[0]
-    if most > 1:
-        return best
-    first = text.split("\n", 1)[0]
-    return max(SEPARATORS, key=first.count)
-
-
-@contextmanager
-def any_field_size() -> Iterator[None]:
-    """Let the module csv read fields of any size, such as the whole line where a wrong separator is tried."""
-    before = csv.field_size_limit(sys.maxsize)
-    try:
-        yield
-    finally:
-        csv.field_size_limit(before)
