@@ -49,7 +49,9 @@ def test_weights_of_other_types_are_refused(dtype):
 
 @pytest.mark.parametrize("ranged", [True, False])
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("trained_on", [(1,), (7,), (64,), (1, 1), (1, 9), (2, 3), (13, 8), (1, 5, 6), (4, 3, 2)], ids=str)
+@pytest.mark.parametrize(
+    "trained_on", [(1,), (7,), (64,), (1, 1), (1, 9), (2, 3), (13, 8), (1, 5, 6), (4, 3, 2)], ids=str
+)
 def test_they_are_the_networks_of_torch(trained_on, channels, ranged):
     architecture = LatentArchitecture.of(channels, trained_on, ranged)
     tensors = latent_tensors(build(Architecture.from_dict(architecture.to_dict()), 1))

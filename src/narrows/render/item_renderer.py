@@ -110,7 +110,7 @@ def reduce_size(image: np.ndarray, side: int = MAX_SIDE) -> np.ndarray:
     step = -(-max(image.shape[:2]) // side)
     if step == 1:
         return image
-    height, width = (max(1, side // step) for side in image.shape[:2])
+    height, width = (max(1, size // step) for size in image.shape[:2])
     cropped = image[: height * step, : width * step]
     block = min(step, cropped.shape[0]), min(step, cropped.shape[1])
     reduced: np.ndarray = cropped.reshape(height, block[0], width, block[1], *cropped.shape[2:]).mean(axis=(1, 3))
