@@ -63,10 +63,10 @@ class ReadOptions:
         Whether a file of a set that cannot be read is an error rather than skipped.
     columns : Columns, optional
         The columns that a table must have.
-    progress : callable
-        Called with (description, done, total or None).
     cell_text : CellText, optional
         How the text of a table's cells is read.
+    progress : callable
+        Called with (description, done, total or None).
     member : str
         Which array of a file of several; all of them where empty.
     most_cells : int

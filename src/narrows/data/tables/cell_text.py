@@ -41,7 +41,12 @@ class MissingMarks:
 
     @classmethod
     def parse(cls, value: Any) -> Self:
-        """Return the marks of a number, a text, a mapping from columns to marks, or a list of these; NaN adds none."""
+        """Return the marks of a number, a text, a mapping from columns to marks, or a list of these; NaN adds none.
+
+        Marks that are parsed already are returned as they are.
+        """
+        if isinstance(value, cls):
+            return value
         everywhere: list[Mark] = []
         by_column: dict[str, tuple[Mark, ...]] = {}
         for each in value if isinstance(value, (list, tuple)) else [value]:

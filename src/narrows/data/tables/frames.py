@@ -303,7 +303,7 @@ def without_cells(frame: pandas.DataFrame, mask: np.ndarray) -> pandas.DataFrame
 
 def without_marks(frame: pandas.DataFrame, missing_values: Any) -> pandas.DataFrame:
     """Return the frame with nothing in place of the values that mean "missing"."""
-    marks = missing_values if isinstance(missing_values, MissingMarks) else MissingMarks.parse(missing_values)
+    marks = MissingMarks.parse(missing_values)
     if not marks:
         return frame
     found = [frame.iloc[:, place].isin(marks.of(name)).to_numpy(bool) for place, name in enumerate(column_names(frame))]
