@@ -100,7 +100,6 @@ def near_taps(taps: tuple[tuple[int, ...], ...], radius: int = 2) -> list[int]:
     return [index for index, (_, *steps) in enumerate(taps) if max(map(abs, steps)) <= radius]
 
 
-@lru_cache(maxsize=256)
 def place_cells(shape: tuple[int, ...], cells: tuple[int, ...], lattice_pass: LatticePass | None = None) -> np.ndarray:
     """Return the row of the table of positions, dividing items into `cells`, for each value of an item or pass."""
     table = np.zeros(1, np.int64)
