@@ -133,6 +133,27 @@ def test_handlers_that_python_did_not_set_are_left_alone(monkeypatch):
 
 
 @posix
+def test_a_signal_may_come_while_another_is_noted():
+    """As where a terminal closes: one comes from the system and one from the shell. Here one comes at every call."""
+    code = (
+        "import os, signal, sys\n"
+        "from narrows.training.runtime import interruptible\n"
+        "sent = []\n"
+        "def send(frame, event, argument):\n"
+        "    if event == 'call' and len(sent) < 9:\n"
+        "        sent.append(1)\n"
+        "        os.kill(os.getpid(), signal.SIGHUP)\n"
+        "with interruptible() as came:\n"
+        "    sys.setprofile(send)\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    noted = came()\n"
+        "    sys.setprofile(None)\n"
+        "sys.exit(not noted)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+
+
+@posix
 def test_a_full_log_does_not_end_training(tmp_path):
     """Nor does it together with a folder that is gone: the checkpoint fails, and so does the warning."""
     (tmp_path / "gone").mkdir()

@@ -76,9 +76,9 @@ def interruptible() -> Iterator[Callable[[], bool]]:
     callable
         Whether a signal came. Always False in other threads than the main one, where Python takes no signals.
     """
-    came = threading.Event()
+    came: list[int] = []  # a lock, such as an Event has, would never be released to a signal that interrupts its owner
     if threading.current_thread() is not threading.main_thread():
-        yield came.is_set
+        yield lambda: False
         return
     numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     before = {number: signal.getsignal(number) for number in numbers}
@@ -93,13 +93,13 @@ def interruptible() -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
     def note(number: int, frame: Any) -> None:
-        came.set()
+        came.append(number)
         if number == signal.SIGINT:
             signal.signal(number, before[number])
 
     for number in before:
         signal.signal(number, note)
     try:
-        yield came.is_set
+        yield lambda: bool(came)
     finally:
         restore()
