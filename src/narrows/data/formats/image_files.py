@@ -44,7 +44,7 @@ def write(items: Items, file: IO[bytes], name: str) -> None:
         raise DataError(f"items with the axes {items.axes[1:]} are not images", hint="write .npy, .npz or .tif instead")
     format, metadata = ENCODERS[os.path.splitext(name)[1]], items.pictures[0] if items.pictures else NOTHING
     if format == "TIFF":
-        tiff_writing.write(items, file)
+        tiff_writing.write(dataclasses.replace(items, array_axes=items.output_axes.replace("N", "")), file)
     else:
         file.write(images.encode(items[0], format, metadata))
 
