@@ -15,7 +15,8 @@ import numpy as np
 from safetensors.numpy import load, save
 
 from narrows.artifacts import checkpoint
-from narrows.artifacts.model_file import CHECK, DOCUMENT_CHECK, KEY, fingerprint, read_metadata, sha256
+from narrows.artifacts.model_file import CHECK, DOCUMENT_CHECK, FORMAT, KEY, fingerprint, read_metadata, sha256
+from narrows.artifacts.packed_tensors import NAME, unpack
 
 HEADER_BYTES = 512  # at either end of a file, where most formats have theirs
 ODD: list[Any] = [None, True, False, -1, 0, 1, 2**40, 2**70, 0.5, -1.5, math.nan, math.inf, "", "x", "nan", "\x1b[31m"]
@@ -114,6 +115,11 @@ def _changed_tensors(tensors: dict[str, Any], rng: random.Random) -> dict[str, A
 
 def _model(content: bytes, rng: random.Random) -> bytes:
     document, tensors = json.loads(read_metadata(io.BytesIO(content))[KEY]), load(content)
+    if NAME in tensors:
+        if rng.random() < 0.1:
+            packed = changed(tensors[NAME].tobytes(), rng)
+            return save({NAME: np.frombuffer(packed, np.uint8)}, read_metadata(io.BytesIO(content)))
+        document["format"], tensors = FORMAT, unpack(tensors[NAME])  # as models were stored before, which is quicker
     if rng.random() < 0.7:
         document = changed_document(document, rng)
     else:

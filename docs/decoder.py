@@ -7,6 +7,7 @@ import bisect
 import bz2
 import itertools
 import json
+import lzma
 import math
 import zlib
 
@@ -14,7 +15,7 @@ import numpy as np
 
 WINDOW, AROUND = {1: 12, 2: 4, 3: 2}, {1: 8, 2: 3, 3: 1}  # radius of windows, by spatial axes
 BLOCK = 2**12  # residuals
-TYPES = {"I8": "i1", "I16": "<i2", "I32": "<i4", "F32": "<f4"}
+TYPES = {"U8": "u1", "I8": "i1", "I16": "<i2", "I32": "<i4", "F32": "<f4"}
 
 
 def decode(file, model=None):
@@ -45,8 +46,25 @@ def read_model(content):
     for name, entry in table.items():
         first, last = entry["data_offsets"]
         tensor = np.frombuffer(data[first:last], TYPES[entry["dtype"]]).reshape(entry["shape"])
-        tensors[name] = tensor.astype(np.int64 if tensor.dtype.kind == "i" else np.float32)
-    return document, tensors
+        tensors[name] = tensor
+    if document["format"] == 2:
+        tensors = unpack_model(tensors["packed"].tobytes())
+    kinds = {"i": np.int64, "f": np.float32}
+    return document, {name: tensor.astype(kinds[tensor.dtype.kind]) for name, tensor in tensors.items()}
+
+
+def unpack_model(content):
+    table, _, content = lzma.decompress(content).partition(b"\n")
+    tensors = {}
+    for name, kind, shape in json.loads(table):
+        size, width = math.prod(shape), np.dtype(kind).itemsize
+        planes, content = content[: size * width], content[size * width :]
+        flat = np.frombuffer(planes, np.uint8).reshape(width, size).T.copy().view(kind)
+        if flat.dtype.kind == "i":
+            halves = flat.view(f"<u{width}") >> 1
+            flat = np.where(flat & 1, ~halves.view(kind), halves.view(kind))
+        tensors[name] = flat.reshape(shape)
+    return tensors
 
 
 def read_plan(content, grid, dtype, designs):

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import narrows
 from narrows import Autoencoder, FormatError
 from narrows.artifacts import model_file
-from narrows.artifacts.model_file import FORMAT, fingerprint
+from narrows.artifacts.model_file import FORMAT, PACKED_FORMAT, fingerprint
 
 from .made_up import table, waves
 from .model_files import read_model, write_model
@@ -253,7 +253,7 @@ def test_a_newer_format_names_both_versions(saved, tmp_path):
     with pytest.raises(FormatError, match=f"of format {FORMAT + 6}, written by narrows 9.1") as error:
         narrows.load(newer)
     assert f"this is narrows {narrows.__version__}" in str(error.value)
-    assert f"up to format {FORMAT}; upgrade" in str(error.value)
+    assert f"up to format {PACKED_FORMAT}; upgrade" in str(error.value)
     assert one_line_about(error, newer)
 
 

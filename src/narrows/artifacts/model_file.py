@@ -17,11 +17,11 @@ from typing import Any, BinaryIO, Self
 import numpy as np
 
 from narrows import __version__
-from narrows.artifacts import atomic
+from narrows.artifacts import atomic, packed_tensors
 from narrows.artifacts.schema import PositiveInt, ShortText, parse_document, typed
 from narrows.errors import FormatError, ParameterError
 
-FORMAT = 1
+FORMAT, PACKED_FORMAT = 1, 2  # the latter for weights that `packed_tensors` packs
 KEY, CHECK, DOCUMENT_CHECK = "narrows.model", "narrows.fingerprint", "narrows.document"
 MAX_HEADER_BYTES = 100_000_000  # as safetensors itself has it
 
@@ -45,9 +45,12 @@ class ModelFile:
     source: str = "model"
 
     @classmethod
-    def create(cls, tensors: dict[str, np.ndarray], document: dict[str, Any]) -> Self:
-        """Return the model file of this version for the weights and what a model's manifest says."""
-        return cls(tensors, {"format": FORMAT, "narrows": __version__, **document})
+    def create(cls, tensors: dict[str, np.ndarray], document: dict[str, Any], packed: bool = False) -> Self:
+        """Return the model file of this version for the weights and what a model's manifest says.
+
+        packed: whether the weights are of few different values.
+        """
+        return cls(tensors, {"format": PACKED_FORMAT if packed else FORMAT, "narrows": __version__, **document})
 
     @classmethod
     def from_path(cls, path: str | Path) -> Self:
@@ -74,6 +77,8 @@ class ModelFile:
         metadata, document = _checked_metadata(io.BytesIO(content), source)
         try:
             tensors = load(content)
+            if document["format"] == PACKED_FORMAT:
+                tensors = packed_tensors.unpack(tensors[packed_tensors.NAME])
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
             raise _not_a_model(source, error) from None
         found = cls(tensors, document, source)
@@ -90,7 +95,10 @@ class ModelFile:
 
         text = json.dumps(self.document)
         metadata = {KEY: text, CHECK: self.fingerprint, DOCUMENT_CHECK: sha256(text)}
-        return save({name: np.ascontiguousarray(tensor) for name, tensor in self.tensors.items()}, metadata)
+        tensors = {name: np.ascontiguousarray(tensor) for name, tensor in self.tensors.items()}
+        if self.document["format"] == PACKED_FORMAT:
+            tensors = {packed_tensors.NAME: packed_tensors.pack(tensors)}
+        return save(tensors, metadata)
 
     def write(self, path: str | Path) -> None:
         """Write the file, whole or not at all; ParameterError for an empty name."""
@@ -127,10 +135,11 @@ def stored_fingerprint(path: str | Path) -> str | None:
 def fingerprint(tensors: dict[str, np.ndarray], document: dict[str, Any]) -> str:
     """Return what identifies a model: SHA-256 over its tensors and the document as canonical JSON.
 
-    The training record and the version that wrote the file are left out.
+    The training record, the version that wrote the file, and whether weights are packed in it are left out.
     """
     digest = hashlib.sha256()
     facts = {name: value for name, value in document.items() if name not in ("training", "narrows")}
+    facts["format"] = FORMAT
     digest.update(json.dumps(facts, sort_keys=True, separators=(",", ":")).encode())
     for name in sorted(tensors):
         tensor = np.ascontiguousarray(tensors[name])
@@ -171,10 +180,10 @@ def _checked_metadata(file: BinaryIO, source: str) -> tuple[dict[str, str], dict
                 f"a safetensors file, but not a narrows model (no {KEY!r} in its metadata)", source=source
             )
         document = parse_document(metadata[KEY])
-        if typed(PositiveInt, document["format"]) > FORMAT:
+        if typed(PositiveInt, document["format"]) > PACKED_FORMAT:
             raise FormatError(
                 f"of format {document['format']}, written by narrows {typed(ShortText, document['narrows'])}; "
-                f"this is narrows {__version__}, which reads up to format {FORMAT}",
+                f"this is narrows {__version__}, which reads up to format {PACKED_FORMAT}",
                 source=source,
                 hint="upgrade it",
             )

@@ -108,7 +108,7 @@ class CodecModel:
 
     def to_file(self) -> ModelFile:
         """Return the contents of the model's file; `from_file` is the inverse."""
-        return ModelFile.create(dict(self.tensors), self.manifest.to_dict())
+        return ModelFile.create(dict(self.tensors), self.manifest.to_dict(), packed=True)
 
     def save(self, path: str | Path) -> None:
         """Write the model to a .safetensors file; `load` reads it."""

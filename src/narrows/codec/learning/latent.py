@@ -59,8 +59,8 @@ def indices(z: Tensor, step: Tensor) -> Tensor:
 
 
 def latent_tensors(network: Network) -> dict[str, np.ndarray]:
-    """Return the weights by name."""
-    return {name: tensor.detach().cpu().numpy() for name, tensor in network.state_dict().items()}
+    """Return the weights by name, in float32 but as precise as float16."""
+    return {name: tensor.detach().cpu().half().float().numpy() for name, tensor in network.state_dict().items()}
 
 
 def latent_network(architecture: LatentArchitecture, tensors: Mapping[str, np.ndarray]) -> Network:

@@ -6,6 +6,8 @@ Activations are kept within 0..CEILING. Once trained, weights become integers in
 each layer is the largest at which no sum of its products can reach 2**24.
 """
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -14,7 +16,8 @@ from narrows.codec.entropy.exact_predictor import INPUT_UNIT, LARGEST, LARGEST_S
 
 CEILING = LARGEST / UNIT
 LIMIT = 2**24 - 2**18  # of sums in float32, with room for what rounding adds
-LARGEST_WEIGHT = 2**15 - 1
+LARGEST_WEIGHT = 64  # and smaller ones: with 7 bits files are at most 0.1 % larger than with 16
+TABLE_LEVELS = 8  # of the tables, in a standard deviation
 
 
 class Predictor(nn.Module):
@@ -78,7 +81,8 @@ class Predictor(nn.Module):
         for key, (weight, bias) in firsts.items():
             found[f"first.{key}.weight"] = whole(weight, scale).astype(np.int16)
             found[f"first.{key}.bias"] = whole(bias, scale * INPUT_UNIT)
-        found["place"], found["step"] = whole(place, scale * INPUT_UNIT), whole(step, scale * INPUT_UNIT)
+        for name, table in (("place", place), ("step", step)):
+            found[name] = rounded(whole(table, scale * INPUT_UNIT))
         for group, last in enumerate(self.last):
             for number, layer in enumerate((*self.layers(group), last)):
                 weight, bias = arrays(layer)
@@ -99,6 +103,12 @@ def arrays(layer: nn.Module) -> tuple[np.ndarray, np.ndarray]:
 def whole(values: np.ndarray, scale: float) -> np.ndarray:
     """Return scaled values, rounded to int32."""
     return np.rint(values * scale).astype(np.int32)
+
+
+def rounded(table: np.ndarray) -> np.ndarray:
+    """Return a table of integers as multiples of a power of two that leaves `TABLE_LEVELS` in a standard deviation."""
+    unit = 2 ** max(0, math.floor(math.log2(max(1.0, float(table.std()) / TABLE_LEVELS))))
+    return np.asarray((table + unit // 2) // unit * unit, table.dtype)
 
 
 def largest_shift(weight: np.ndarray, bias: np.ndarray, unit: int) -> int:
