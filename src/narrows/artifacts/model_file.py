@@ -139,7 +139,8 @@ def fingerprint(tensors: dict[str, np.ndarray], document: dict[str, Any]) -> str
     """
     digest = hashlib.sha256()
     facts = {name: value for name, value in document.items() if name not in ("training", "narrows")}
-    facts["format"] = FORMAT
+    if facts.get("format") == PACKED_FORMAT:
+        facts["format"] = FORMAT
     digest.update(json.dumps(facts, sort_keys=True, separators=(",", ":")).encode())
     for name in sorted(tensors):
         tensor = np.ascontiguousarray(tensors[name])

@@ -16,7 +16,8 @@ from narrows.codec.entropy.exact_predictor import INPUT_UNIT, LARGEST, LARGEST_S
 
 CEILING = LARGEST / UNIT
 LIMIT = 2**24 - 2**18  # of sums in float32, with room for what rounding adds
-LARGEST_WEIGHT = 64  # and smaller ones: with 7 bits files are at most 0.1 % larger than with 16
+MOST_WEIGHT = 2**15 - 1
+FINE_WEIGHT = 2**6  # weights need no more bits than this has: files are at most 0.1 % larger than with 16
 TABLE_LEVELS = 8  # of the tables, in a standard deviation
 
 
@@ -116,6 +117,7 @@ def largest_shift(weight: np.ndarray, bias: np.ndarray, unit: int) -> int:
     sums = np.abs(weight).sum(1) * LARGEST + np.abs(bias) * unit
     rounding = weight.shape[1] * LARGEST / 2 + 3
     for shift in range(LARGEST_SHIFT, -1, -1):
-        if sums.max() * 2.0**shift + rounding < LIMIT and np.abs(weight).max() * 2.0**shift < LARGEST_WEIGHT:
+        largest = np.abs(weight).max() * 2.0**shift
+        if sums.max() * 2.0**shift + rounding < LIMIT and largest < (FINE_WEIGHT if shift else MOST_WEIGHT):
             return shift
     raise ValueError("weights too large for exact arithmetic")
