@@ -98,6 +98,16 @@ def test_the_callers_number_comes_back():
     assert torch.get_num_threads() == before
 
 
+def test_the_callers_number_comes_back_after_blocks_that_overlap():
+    before = torch.get_num_threads()
+    one, other = chosen_threads(3, measured=False), chosen_threads(None, measured=False)
+    one.__enter__()
+    assert other.__enter__().number == before
+    one.__exit__(None, None, None)
+    other.__exit__(None, None, None)
+    assert torch.get_num_threads() == before
+
+
 def test_the_result_is_calibrated_with_as_many(monkeypatch):
     used = []
 

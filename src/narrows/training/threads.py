@@ -5,6 +5,7 @@ threads beside a busy program can be fifty times slower than one.
 """
 
 import math
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ import torch
 from narrows.processor_load import running_threads
 
 Part = TypeVar("Part")
+_lock = threading.Lock()
+_open, _usual = 0, 1  # blocks of `chosen_threads`, and torch's number outside them: blocks of Python threads overlap
 MOST_STEPS, FEWEST_SECONDS = 8, 0.01  # of the trial of one number of threads, whichever is reached first
 HOPELESS = 1.5  # times the best step so far, a number of threads is given up after
 HOPELESS_FIRST, START_SECONDS = 3.0, 0.05  # the same of the first step, which starts the threads in so many seconds
@@ -136,15 +139,21 @@ def chosen_threads(threads: int | None, measured: bool) -> Iterator[ThreadChoice
     measured : bool
         Whether to measure which is best, up to that of torch, where `threads` is None.
     """
+    global _open, _usual
     before = torch.get_num_threads()
-    most = threads or before
+    with _lock:
+        _usual = before if _open == 0 else _usual
+        _open += 1
+        most = threads or _usual
     numbers = {1, most // 2, most} - {0} if measured and threads is None else {most}
     choice = ThreadChoice(sorted(numbers))
     torch.set_num_threads(choice.number)
     try:
         yield choice
     finally:
-        torch.set_num_threads(before)
+        with _lock:
+            _open -= 1
+            torch.set_num_threads(before if _open else _usual)
 
 
 def timed(parts: Iterable[tuple[Part, float]], device: torch.device) -> Iterator[Part]:
