@@ -237,7 +237,7 @@ def test_only_a_codec_compresses(place, digits_model):
 
 def test_info_of_a_codec(place):
     said = done("info", "m.safetensors")
-    for words in ("codec, format 1", "best 8x8, of any size, 1 channel(s)", "digits, 899 items", "20.0 epochs of 20"):
+    for words in ("codec, format 2", "best 8x8, of any size, 1 channel(s)", "digits, 899 items", "20.0 epochs of 20"):
         assert words in said
 
 
