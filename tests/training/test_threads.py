@@ -65,6 +65,17 @@ def test_threads_that_would_wait_are_not_tried(monkeypatch):
     assert (choice.number, 4 in machine.used[1:]) == (2, False)
 
 
+def test_a_moment_of_another_program_is_soon_over(monkeypatch):
+    machine = Machine(monkeypatch, {1: 0.02, 2: 0.012})
+    machine.others = 1
+    choice = ThreadChoice([1, 2])
+    machine.run(choice, 10)
+    assert choice.number == 1
+    machine.others = 0
+    machine.run(choice, 20)
+    assert choice.number == 2
+
+
 @pytest.mark.parametrize(("seconds", "best"), [({1: 0.5, 2: 0.3, 4: 0.2}, 4), ({1: 0.1, 2: 0.2, 4: 0.3}, 1)])
 def test_long_inference_is_timed(seconds, best, monkeypatch):
     machine = Machine(monkeypatch, seconds)

@@ -22,6 +22,7 @@ MOST_STEPS, FEWEST_SECONDS = 8, 0.01  # of the trial of one number of threads, w
 HOPELESS = 1.5  # times the best step so far, a number of threads is given up after
 HOPELESS_FIRST, START_SECONDS = 3.0, 0.05  # the same of the first step, which starts the threads in so many seconds
 FIRST_PAUSE, PAUSES, FEWEST_PAUSES = 2.0, 100, 10  # seconds between trials, and as multiples of what the last one took
+NEXT_LOOK = 0.25  # seconds to the next trial where all numbers but one would have had to wait for others' threads
 CHANGED = 1.3  # times slower or faster than in the trial, a step makes another trial come sooner
 LOOK_SECONDS = 0.1  # between looks at the load during inference
 SMALLEST_STEP = 0.1  # of what an inference computes at once, that is timed
@@ -117,6 +118,9 @@ class ThreadChoice:
         self._use(min(self._seconds, key=self._seconds.__getitem__))
         now = time.monotonic()
         took = now - self._began
+        if sum(map(math.isfinite, self._seconds.values())) == 1:  # perhaps for a moment's work of another program
+            self._next_trial = self._earliest = now + NEXT_LOOK
+            return
         self._next_trial = now + max(FIRST_PAUSE, PAUSES * took)
         self._earliest = now + max(FIRST_PAUSE, FEWEST_PAUSES * took)
 
