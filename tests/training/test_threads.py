@@ -72,8 +72,18 @@ def test_a_moment_of_another_program_is_soon_over(monkeypatch):
     machine.run(choice, 10)
     assert choice.number == 1
     machine.others = 0
-    machine.run(choice, 20)
+    machine.run(choice, 60)
     assert choice.number == 2
+
+
+def test_steps_of_different_work_do_not_mislead(monkeypatch):
+    machine, random = Machine(monkeypatch, {1: 0.018, 2: 0.014}), np.random.default_rng(0)
+    choice = ThreadChoice([1, 2])
+    for work in random.choice([0.3, 1.0, 2.5], 20_000):
+        machine.used.append(machine.number)
+        machine.now += work * machine.seconds[machine.number]
+        choice.step(work * machine.seconds[machine.number])
+    assert machine.used.count(2) > 0.8 * len(machine.used)
 
 
 @pytest.mark.parametrize(("seconds", "best"), [({1: 0.5, 2: 0.3, 4: 0.2}, 4), ({1: 0.1, 2: 0.2, 4: 0.3}, 1)])

@@ -5,6 +5,7 @@ threads beside a busy program can be fifty times slower than one.
 """
 
 import math
+import statistics
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -18,11 +19,12 @@ from narrows.processor_load import running_threads
 Part = TypeVar("Part")
 _lock = threading.Lock()
 _open, _usual = 0, 1  # blocks of `chosen_threads`, and torch's number outside them: blocks of Python threads overlap
-MOST_STEPS, FEWEST_SECONDS = 8, 0.01  # of the trial of one number of threads, whichever is reached first
+FEWEST_STEPS, MOST_STEPS, TRIAL_SECONDS = 4, 8, 0.1  # of the trial of one number of threads: steps differ in their work
 HOPELESS = 1.5  # times the best step so far, a number of threads is given up after
 HOPELESS_FIRST, START_SECONDS = 3.0, 0.05  # the same of the first step, which starts the threads in so many seconds
 FIRST_PAUSE, PAUSES, FEWEST_PAUSES = 2.0, 100, 10  # seconds between trials, and as multiples of what the last one took
 NEXT_LOOK = 0.25  # seconds to the next trial where all numbers but one would have had to wait for others' threads
+DOUBTS = 3  # standard errors of a trial's mean, that a step may differ by besides
 CHANGED = 1.3  # times slower or faster than in the trial, a step makes another trial come sooner
 LOOK_SECONDS = 0.1  # between looks at the load during inference
 SMALLEST_STEP = 0.1  # of what an inference computes at once, that is timed
@@ -48,6 +50,7 @@ class ThreadChoice:
         self.candidates = candidates
         self.number = self._without_waiting(1)[-1]
         self._seconds = dict.fromkeys(candidates, float("inf"))  # of a step, in the last trial
+        self._errors = dict.fromkeys(candidates, 0.0)  # of these means
         self._queue: list[int] = []
         self._steps: list[float] = []
         self._recent = 0.0
@@ -62,9 +65,11 @@ class ThreadChoice:
             return
         self._recent += 0.2 * (seconds - self._recent)
         now, expected = time.monotonic(), self._seconds[self.number]
-        changed = not expected / CHANGED < self._recent < expected * CHANGED
+        usual = DOUBTS * self._errors[self.number]
+        changed = not expected / CHANGED - usual < self._recent < expected * CHANGED + usual
         best = min(self._seconds, key=self._seconds.__getitem__)
-        if changed and self._recent > CHANGED * self._seconds[best] and best != self.number:
+        slow = self._recent > CHANGED * self._seconds[best] + DOUBTS * self._errors[best]
+        if changed and slow and best != self.number:
             self._seconds[self.number] = self._recent
             self._use(best)
             return
@@ -108,14 +113,17 @@ class ThreadChoice:
         self._steps.append(seconds)
         best, (first, *steps) = min(self._seconds.values()), self._steps
         hopeless = min(steps) > HOPELESS * best if steps else first > HOPELESS_FIRST * best + START_SECONDS
-        if not hopeless and (not steps or (len(steps) < MOST_STEPS and sum(steps) < FEWEST_SECONDS)):
+        enough = len(steps) >= MOST_STEPS or (len(steps) >= FEWEST_STEPS and sum(steps) >= TRIAL_SECONDS)
+        if not hopeless and not enough:
             return
-        self._seconds[self._queue.pop(0)] = sum(steps) / len(steps) if steps else first
+        number = self._queue.pop(0)
+        self._seconds[number] = sum(steps) / len(steps) if steps else first
+        self._errors[number] = statistics.stdev(steps) / math.sqrt(len(steps)) if len(steps) > 1 else 0.0
         self._steps = []
         if self._queue:
             torch.set_num_threads(self._queue[0])
             return
-        self._use(min(self._seconds, key=self._seconds.__getitem__))
+        self._use(self._fastest())
         now = time.monotonic()
         took = now - self._began
         if sum(map(math.isfinite, self._seconds.values())) == 1:  # perhaps for a moment's work of another program
@@ -123,6 +131,13 @@ class ThreadChoice:
             return
         self._next_trial = now + max(FIRST_PAUSE, PAUSES * took)
         self._earliest = now + max(FIRST_PAUSE, FEWEST_PAUSES * took)
+
+    def _fastest(self) -> int:
+        """Return the fastest number of the last trial, or the largest one where steps differ too much to tell."""
+        tried = [number for number in self.candidates if math.isfinite(self._seconds[number])]
+        best, largest = min(tried, key=self._seconds.__getitem__), tried[-1]
+        slower = self._seconds[largest] - self._seconds[best]
+        return best if slower > math.hypot(self._errors[best], self._errors[largest]) else largest
 
     def _use(self, number: int) -> None:
         """Go on with a number of threads."""
