@@ -30,7 +30,7 @@ class IndexCounts:
     def buckets(self) -> Array:
         """Return the bucket of each count."""
         xp = namespace(self.counts)
-        octave = xp.frexp(self.counts)[1] - 1
+        octave = (self.counts.view(xp.int32) >> 23) - 127  # the exponent, by IEEE 754
         return xp.astype(xp.clip(xp.where(self.counts < 8, self.counts, octave + 5), None, BUCKETS - 1), xp.int64)
 
 

@@ -49,6 +49,8 @@ class Plane:
 
     def any_nonzero(self, bases: Array, offsets: Array) -> Array:
         """Return for each base whether any of its taps is not zero."""
+        if len(bases) * len(offsets) < 2**18:
+            return namespace(bases).any(self.windows(bases, offsets) != 0, axis=1)
         nonzero = self.flat != 0
         found = namespace(nonzero).zeros_like(bases, dtype=nonzero.dtype)
         for offset in offsets.tolist():
