@@ -19,8 +19,3 @@ def beside(index: np.ndarray, array: Array) -> Array:
     if isinstance(array, np.ndarray):
         return index
     return namespace(array).asarray(index, device=array.device)
-
-
-def taken(array: Array, index: Array) -> Array:
-    """Return the values of a flat array at indices of any shape."""
-    return array.take(index)

@@ -5,7 +5,7 @@ Training computes in float32; coding gives the same numbers, because all are int
 
 import numpy as np
 
-from narrows.codec.arrays import Array, beside, namespace, taken
+from narrows.codec.arrays import Array, beside, namespace
 from narrows.codec.entropy import tokens
 from narrows.codec.entropy.exact_predictor import LARGEST
 
@@ -58,7 +58,7 @@ def features_of_residuals(windows: Array, predicted: Array, bits: int) -> Array:
     eighths = xp.floor((windows - predicted[:, None]) * 8 + 0.5)
     size = xp.clip(xp.abs(eighths), None, 2.0**22 - 1)
     fine, coarse = (xp.astype(xp.clip(each, None, 2047), xp.int64) for each in (size, xp.floor(size / 2048)))
-    squeezed = xp.where(size < 2048, taken(small, fine), taken(large, coarse))
+    squeezed = xp.where(size < 2048, small.take(fine), large.take(coarse))
     level = xp.clip(xp.floor(predicted * (256 / 2**bits)), -LARGEST, LARGEST)
     return xp.concat([xp.astype(squeezed, xp.float64) * xp.sign(eighths), level[:, None]], axis=1)
 

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from narrows.codec.arrays import Array, beside, namespace, taken
+from narrows.codec.arrays import Array, beside, namespace
 from narrows.codec.entropy.design import Design
 from narrows.codec.entropy.lattice import LatticePass, parities
 from narrows.codec.entropy.plane import Plane, place_cells
@@ -50,11 +50,11 @@ class PassContext:
     def split(self, chosen: Array) -> tuple[Array, Array]:
         """Return the items of chosen values, and their rows of the table of positions."""
         count = len(self.cells)
-        return chosen // count, taken(self.cells, chosen % count)
+        return chosen // count, self.cells.take(chosen % count)
 
     def windows(self, chosen: Array) -> Array:
         """Return the windows of chosen values, (len(chosen), T)."""
-        return self.plane.windows(taken(self.bases, chosen), self.offsets)
+        return self.plane.windows(self.bases.take(chosen), self.offsets)
 
     @cached_property
     def active(self) -> Array:
@@ -120,7 +120,7 @@ def iterate_passes(
                 lattice_pass.parity, lattice_pass.count(shape), channel, 1 if lattice_pass.is_origin else 2
             ),
             offsets=offsets,
-            near_offsets=taken(offsets, beside(np.array(design.near_taps(lattice_pass, channel), np.int64), offsets)),
+            near_offsets=offsets.take(beside(np.array(design.near_taps(lattice_pass, channel), np.int64), offsets)),
             cells=beside(place_cells(shape, design.cells, lattice_pass), values),
         )
 

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from narrows.codec.arrays import Array, beside, namespace, taken
+from narrows.codec.arrays import Array, beside, namespace
 from narrows.codec.entropy.lattice import LatticePass, known_taps, reflected
 
 CROSS_CHANNEL_RADIUS = 1  # of the windows on other channels
@@ -45,7 +45,7 @@ class Plane:
 
     def windows(self, bases: Array, offsets: Array) -> Array:
         """Return the windows of the values at `bases`, (len(bases), len(offsets))."""
-        return taken(self.flat, bases[:, None] + offsets)
+        return self.flat.take(bases[:, None] + offsets)
 
     def any_nonzero(self, bases: Array, offsets: Array) -> Array:
         """Return for each base whether any of its taps is not zero."""
@@ -54,7 +54,7 @@ class Plane:
         nonzero = self.flat != 0
         found = namespace(nonzero).zeros_like(bases, dtype=nonzero.dtype)
         for offset in offsets.tolist():
-            found |= taken(nonzero, bases + offset)
+            found |= nonzero.take(bases + offset)
         return found
 
 
