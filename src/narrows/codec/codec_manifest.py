@@ -16,22 +16,73 @@ from narrows.data.axes import layout_of
 
 @dataclass(frozen=True)
 class CodecDesign:
-    """The networks of a codec.
+    """The networks of a codec, None for those that it does without.
 
     Parameters
     ----------
-    lossless, lossy : Design
+    lossless, lossy : Design, optional
         Context models of the pixel path; one model serves both where they are equal.
-    latent : Design
+    latent : Design, optional
         Context model of the latent path.
-    architecture : LatentArchitecture
-        Encoder and decoder of the latent path.
+    architecture : LatentArchitecture, optional
+        Encoder and decoder of the latent path, which comes with `latent`.
+    dequantises : bool
+        Whether there is a dequantiser, which has the design of `lossy`.
+
+    Raises
+    ------
+    ValueError
+        If there is no context model of the pixel path, or a part without the one that it needs.
     """
 
-    lossless: Design
-    lossy: Design
-    latent: Design
-    architecture: LatentArchitecture
+    lossless: Design | None
+    lossy: Design | None
+    latent: Design | None = None
+    architecture: LatentArchitecture | None = None
+    dequantises: bool = True
+
+    def __post_init__(self) -> None:
+        """Check that the parts fit together."""
+        if self.lossless is None and self.lossy is None:
+            raise ValueError("no context model of the pixel path")
+        if (self.latent is None) != (self.architecture is None) or (self.dequantises and self.lossy is None):
+            raise ValueError("a latent context model without its networks, or a dequantiser without a design")
+
+    @property
+    def pixels(self) -> dict[str, Design]:
+        """The context models of the pixel path, by name; "lossy" alone where it serves as "lossless" too."""
+        found = {"lossy": self.lossy, "lossless": None if self.lossless == self.lossy else self.lossless}
+        return {name: design for name, design in found.items() if design is not None}
+
+    @property
+    def channels(self) -> int:
+        """Number of channels of an item."""
+        return next(iter(self.pixels.values())).channels
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON; `from_dict` is the inverse."""
+        designs = {"lossless": self.lossless, "lossy": self.lossy, "latent": self.latent}
+        found: dict[str, Any] = {
+            "designs": {name: design.to_dict() for name, design in designs.items() if design is not None}
+        }
+        if self.architecture is not None:
+            found["architecture"] = self.architecture.to_dict()
+        if self.lossy is not None and not self.dequantises:
+            found["dequantises"] = False
+        return found
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> "CodecDesign":
+        """Return the design that `to_dict` described; KeyError, TypeError or ValueError where there is none."""
+        designs = {name: from_document(Design, design) for name, design in document["designs"].items()}
+        architecture = document.get("architecture")
+        return cls(
+            designs.get("lossless"),
+            designs.get("lossy"),
+            designs.get("latent"),
+            None if architecture is None else LatentArchitecture.from_dict(architecture),
+            typed(bool, document.get("dequantises", "lossy" in designs)),
+        )
 
 
 @dataclass(frozen=True)
@@ -73,37 +124,25 @@ class CodecManifest:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON; `from_dict` is the inverse."""
-        design = self.design
         return {
             "tool": self.tool,
             "grid": self.grid.to_dict(),
             "scaling": self.scaling.to_dict(),
             "axes": self.axes,
             "shape": None if self.item_shape is None else list(self.item_shape),
-            "designs": {
-                "lossless": design.lossless.to_dict(),
-                "lossy": design.lossy.to_dict(),
-                "latent": design.latent.to_dict(),
-            },
-            "architecture": design.architecture.to_dict(),
+            **self.design.to_dict(),
             "training": self.training.to_dict(),
         }
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> "CodecManifest":
         """Return the manifest that `to_dict` wrote; KeyError, TypeError or ValueError where the document is not one."""
-        designs = {name: from_document(Design, design) for name, design in document["designs"].items()}
         return cls(
             grid=Grid.from_dict(document["grid"]),
             scaling=Scaling.from_dict(document["scaling"]),
             axes=typed(ShortText, document["axes"]),
             item_shape=typed(tuple[PositiveInt, ...] | None, document["shape"]),
-            design=CodecDesign(
-                designs["lossless"],
-                designs["lossy"],
-                designs["latent"],
-                LatentArchitecture.from_dict(document["architecture"]),
-            ),
+            design=CodecDesign.from_dict(document),
             training=TrainingRecord.from_dict(document["training"]),
             written_by=typed(ShortText, document["narrows"]),
         )

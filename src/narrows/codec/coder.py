@@ -14,6 +14,7 @@ from narrows.codec.transforms.latent import indices, step_of
 from narrows.codec.transforms.latent_network import LatentNetwork
 from narrows.codec.transforms.quantiser import LARGEST_STEP, Quantiser
 from narrows.data import Scaling
+from narrows.errors import DataError
 
 STEPS_PER_OCTAVE = 4  # of the pixel path's tables of steps
 DECODED_AT_ONCE = 2**21  # values, on the latent path
@@ -49,13 +50,15 @@ class Coder:
         How values are scaled on their way into the latent networks.
     axes : str
         Axes in the order of `Items`.
+    channels : int
+        Number of channels of an item.
     pixels : dict of str to InterlacedCoder
-        Context models of the pixel path, "lossless" and "lossy".
-    dequantiser : ExactDequantiser
-        Predicts where in its cell a value lies.
-    latents : InterlacedCoder
+        Context models of the pixel path, "lossless" and "lossy" or one of them.
+    dequantiser : ExactDequantiser, optional
+        Predicts where in its cell a value lies; without it values are the middles of their cells.
+    latents : InterlacedCoder, optional
         Context model of the latent path.
-    network : LatentNetwork
+    network : LatentNetwork, optional
         Encoder and decoder of the latent path.
     """
 
@@ -64,14 +67,34 @@ class Coder:
         grid: Grid,
         scaling: Scaling,
         axes: str,
+        channels: int,
         pixels: dict[str, InterlacedCoder],
-        dequantiser: ExactDequantiser,
-        latents: InterlacedCoder,
-        network: LatentNetwork,
+        dequantiser: ExactDequantiser | None = None,
+        latents: InterlacedCoder | None = None,
+        network: LatentNetwork | None = None,
     ) -> None:
-        self.grid, self.scaling, self.axes = grid, scaling, axes
-        self.pixels, self.dequantiser, self.latents, self.network = pixels, dequantiser, latents, network
-        self.has_channels, self.channels = axes.endswith("C"), network.architecture.channels
+        self.grid, self.scaling, self.axes, self.channels = grid, scaling, axes, channels
+        self.pixels, self.dequantiser, self._latents, self._network = pixels, dequantiser, latents, network
+        self.has_channels = axes.endswith("C")
+
+    @property
+    def has_latents(self) -> bool:
+        """Whether the codec has a latent path."""
+        return self._latents is not None
+
+    @property
+    def latents(self) -> InterlacedCoder:
+        """Context model of the latent path; DataError where the codec has none."""
+        if self._latents is None:
+            raise self._lacking("the latent path")
+        return self._latents
+
+    @property
+    def network(self) -> LatentNetwork:
+        """Encoder and decoder of the latent path; DataError where the codec has none."""
+        if self._network is None:
+            raise self._lacking("the latent path")
+        return self._network
 
     def pixel_plan(self, quantiser: Quantiser, weight: float = 0.0) -> CodingPlan:
         """Return the plan to code quantised values."""
@@ -98,14 +121,16 @@ class Coder:
 
     def plan_from_bytes(self, content: bytes, dtype: np.dtype) -> CodingPlan:
         """Return the plan that `CodingPlan.to_bytes` wrote, without its weight; FormatError where it is none."""
-        if not content and self.grid.whole and dtype.kind != "f":
-            return self.pixel_plan(self.bounded(0, dtype))
         fields = Fields(content, "its plan")
+        if not content and self.grid.whole and dtype.kind != "f" and "lossless" in self.pixels:
+            return self.pixel_plan(self.bounded(0, dtype))
         start = fields.byte()
         if start > 3 or (dtype.kind != "f") != self.grid.whole:
             raise fields.invalid(f"a plan of kind {start} for {dtype} values")
         if start & 1:
             entry = fields.byte() / 16
+            if not self.has_latents:
+                raise fields.invalid("the latent path, which its model does not have")
             if entry >= self.latents.design.steps:
                 raise fields.invalid(f"entry {entry} of {self.latents.design.steps} steps")
             plan = self.latent_plan(entry, dtype)
@@ -118,10 +143,13 @@ class Coder:
         else:
             entry = fields.byte()
             step, bound = np.frombuffer(fields.take(16), "<f8").tolist()
-            if not (0 < step < math.inf and 0 <= bound < math.inf and entry < self.pixels["lossy"].design.steps):
+            lossy = self.pixels.get("lossy")
+            if not (0 < step < math.inf and 0 <= bound < math.inf and lossy and entry < lossy.design.steps):
                 raise fields.invalid(f"a step of {step} and a bound of {bound}")
             quantiser = replace(self.quantiser(step, dtype), bound=bound if start & 2 else None)
             plan = CodingPlan("pixel", quantiser, entry)
+        if plan.path == "pixel" and not self.codes(plan.quantiser):
+            raise fields.invalid("a step that its model does not have")
         if fields.left:
             raise fields.invalid(f"{fields.left} bytes too many")
         return plan
@@ -165,7 +193,7 @@ class Coder:
     def _from_pixels(self, plan: CodingPlan, k: np.ndarray, exact: bool = True) -> np.ndarray:
         """Return the values of indices (n, C, *S); without `exact` the middles of their cells."""
         quantiser, fraction = plan.quantiser, None
-        if exact and quantiser.step != 1:
+        if exact and quantiser.step != 1 and self.dequantiser is not None:
             size = int(quantiser.step) if self.grid.whole else 1
             fraction = self._channels_last(self.dequantiser(k, int(plan.entry), size))
         return quantiser.values(self._channels_last(k), fraction)
@@ -180,11 +208,26 @@ class Coder:
         """Return the spatial part of a shape (n, *S[, C])."""
         return shape[1:-1] if self.has_channels else shape[1:]
 
+    def codes(self, quantiser: Quantiser) -> bool:
+        """Return whether the codec has a context model for quantised values."""
+        return mode_of(quantiser) in self.pixels
+
     def _interlaced(self, quantiser: Quantiser) -> InterlacedCoder:
-        return self.pixels["lossless" if quantiser.whole and quantiser.step == 1 else "lossy"]
+        mode = mode_of(quantiser)
+        if mode not in self.pixels:
+            raise self._lacking(f"{mode} compression")
+        return self.pixels[mode]
+
+    def _lacking(self, what: str) -> DataError:
+        return DataError(f"this model has no networks for {what}; it was made for {' and '.join(self.pixels)} alone")
 
     def _channels_first(self, array: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(np.moveaxis(array, -1, 1) if self.has_channels else array[:, None])
 
     def _channels_last(self, array: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(np.moveaxis(array, 1, -1) if self.has_channels else array[:, 0])
+
+
+def mode_of(quantiser: Quantiser) -> str:
+    """Return which context model of the pixel path codes quantised values."""
+    return "lossless" if quantiser.whole and quantiser.step == 1 else "lossy"

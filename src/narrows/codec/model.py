@@ -1,6 +1,7 @@
 """A trained codec: context models, dequantiser and latent networks, and what compresses items with them."""
 
 import io
+import math
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -131,12 +132,13 @@ class CodecModel:
     @property
     def channels(self) -> int:
         """Number of channels of an item."""
-        return int(self.manifest.design.architecture.channels)
+        return self.manifest.design.channels
 
     @property
     def n_features(self) -> int:
-        """Number of values of one training item, or of one crop."""
-        return int(self.manifest.design.architecture.values)
+        """Number of values of one training item, or of one crop; of a position where neither is known."""
+        architecture = self.manifest.design.architecture
+        return architecture.values if architecture else math.prod(self.item_shape or (self.channels,))
 
     @property
     def dtype(self) -> np.dtype:
@@ -172,18 +174,21 @@ class CodecModel:
     def coder(self) -> Coder:
         """What codes items of one shape."""
         design, device = self.manifest.design, "cuda" if self.device == "cuda" else "cpu"
-        lossy = InterlacedCoder(design.lossy, part(self.tensors, "lossy."), device)
-        lossless = lossy
-        if design.lossless != design.lossy:
-            lossless = InterlacedCoder(design.lossless, part(self.tensors, "lossless."), device)
+
+        def weights(name: str) -> Mapping[str, np.ndarray]:
+            return part(self.tensors, f"{name}.")
+
+        pixels = {name: InterlacedCoder(each, weights(name), device) for name, each in design.pixels.items()}
+        if design.lossless == design.lossy:
+            pixels["lossless"] = pixels["lossy"]
+        dequantiser = latents = network = None
+        if design.lossy is not None and design.dequantises:
+            dequantiser = ExactDequantiser(design.lossy, weights("dequantiser"), device)
+        if design.latent is not None and design.architecture is not None:
+            latents = InterlacedCoder(design.latent, weights("latent"), device)
+            network = LatentNetwork(design.architecture, weights("network"))
         return Coder(
-            self.manifest.grid,
-            self.scaling,
-            self.item_axes,
-            {"lossless": lossless, "lossy": lossy},
-            ExactDequantiser(design.lossy, part(self.tensors, "dequantiser."), device),
-            InterlacedCoder(design.latent, part(self.tensors, "latent."), device),
-            LatentNetwork(design.architecture, part(self.tensors, "network.")),
+            self.manifest.grid, self.scaling, self.item_axes, design.channels, pixels, dequantiser, latents, network
         )
 
     def check(self, items: Items) -> Items:

@@ -102,6 +102,11 @@ class Search:
     span: float  # of the values
     known: dict[CodingPlan, Trial] = field(default_factory=dict)
 
+    @property
+    def keeps_integers(self) -> bool:
+        """Whether there is a lossless plan."""
+        return self.dtype.kind != "f" and self.coder.codes(self.coder.bounded(0, self.dtype))
+
     def trial(self, plan: CodingPlan) -> Trial:
         """Return the trial of a plan."""
         if plan not in self.known:
@@ -111,14 +116,17 @@ class Search:
     def pixel_plan(self, step: float, weight: float = 0.0) -> CodingPlan:
         """Return a plan of the pixel path without a bound; lossless where the step of integers is 1."""
         if self.dtype.kind != "f":
-            step = max(1, round(step))
+            step = max(1 if self.keeps_integers else 2, round(step))
             if step == 1:
                 return self.coder.pixel_plan(self.coder.bounded(0, self.dtype))
         return self.coder.pixel_plan(self.coder.quantiser(step, self.dtype), weight)
 
     def lossless(self) -> Trial | None:
-        """Return the trial of the lossless plan, which little training may make the smallest; None for real numbers."""
-        return None if self.dtype.kind == "f" else self.trial(self.pixel_plan(1))
+        """Return the trial of the lossless plan, which little training may make the smallest.
+
+        None for real numbers, and for models that do not compress losslessly.
+        """
+        return self.trial(self.pixel_plan(1)) if self.keeps_integers else None
 
     def coarsest_pixel(self, error: float) -> Trial | None:
         """Return the cheapest trial of the pixel path with at most this error, over steps and weights.
@@ -142,6 +150,8 @@ class Search:
 
     def coarsest_latent(self, error: float) -> Trial | None:
         """Return the cheapest trial of the latent path with at most this error; None where there is none."""
+        if not self.coder.has_latents:
+            return None
         return largest(lambda entry: self.trial(self.coder.latent_plan(entry, self.dtype)), 0, STEPS - 1 / 16, error)
 
     def adjusted(self, plan: CodingPlan, error: float) -> Trial | None:

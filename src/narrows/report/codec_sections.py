@@ -51,7 +51,9 @@ def sections(context: ReportContext) -> ToolReport:
 
 def network_sections(model: CodecModel) -> list[Section]:
     """Return the section of the networks: those of the latent path, below the diagram of the pixel path."""
-    network = latent_network(model.manifest.design.architecture, part(model.tensors, "network."))
+    architecture = model.manifest.design.architecture
+    assert architecture is not None  # models that are trained for files of all kinds have a latent path
+    network = latent_network(architecture, part(model.tensors, "network."))
     return [network_section(network, pixel_path_blocks(model))]
 
 

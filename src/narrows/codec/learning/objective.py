@@ -25,7 +25,10 @@ CELLS = {1: 1024, 2: 32, 3: 10}  # at most so many of the table of places along 
 PREDICTED_FROM = 20_000  # values, to learn a linear prediction
 HELD_OUT = 32  # items of each batch that is measured
 LATENT_BITS = 8.0  # assumed cost of a value of the code before training
-SHARES = {"values": (20, 42, 24, 3), "residuals": (36, 0, 8, 20)}  # of the steps: lossless, lossy, dequantiser, latent
+SHARES = {  # of the steps
+    "values": {"lossless": 20, "lossy": 42, "dequantiser": 24, "latent": 3},
+    "residuals": {"lossless": 36, "lossy": 36, "dequantiser": 8, "latent": 20},
+}
 GROUP_SHARES = (5, 2, 2)
 
 
@@ -86,63 +89,75 @@ def entropy(counts: np.ndarray) -> float:
 
 
 class CodecNetwork(nn.Module):
-    """All networks of a codec."""
+    """All networks of a codec, None for those that its design does without."""
 
     def __init__(self, specification: CodecDesign, seed: int) -> None:
         super().__init__()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.pixels = nn.ModuleDict({"lossy": ContextModel(specification.lossy)})
-            if specification.lossless != specification.lossy:
-                self.pixels["lossless"] = ContextModel(specification.lossless)
-            self.dequantiser = Dequantiser(specification.lossy)
-            self.latent = Latent(specification.architecture, specification.latent, seed)
+            self.pixels = nn.ModuleDict({name: ContextModel(each) for name, each in specification.pixels.items()})
+            self.dequantiser = self.latent = None
+            if specification.lossy is not None and specification.dequantises:
+                self.dequantiser = Dequantiser(specification.lossy)
+            if specification.architecture is not None and specification.latent is not None:
+                self.latent = Latent(specification.architecture, specification.latent, seed)
 
     def inner_matrices(self) -> list[Tensor]:
         """Return the weights for Muon: square matrices inside perceptrons, and kernels inside the latent networks."""
         pixels = [model for model in self.pixels.values() if isinstance(model, ContextModel)]
-        models = [model.main for model in pixels] + [self.latent.context.main, self.dequantiser.places]
+        models, kernels = [model.main for model in pixels], []
+        if self.latent is not None:
+            models.append(self.latent.context.main)
+            kernels = [weight for weight in self.latent.network.parameters() if weight.ndim > 1][1:-1]
+        if self.dequantiser is not None:
+            models.append(self.dequantiser.places)
         models += [model.flags for model in pixels if model.design.alphabet == "values"]
         inner = [layer.weight for model in models for group in range(len(model.inner)) for layer in model.layers(group)]
-        kernels = [weight for weight in self.latent.network.parameters() if weight.ndim > 1]
-        return [*inner, *kernels[1:-1]]
+        return [*inner, *kernels]
 
     def tensors(self) -> dict[str, np.ndarray]:
         """Return the weights of a `CodecModel`, by name: integers for everything that decides a symbol."""
-        parts = {
-            **{name: model.tensors() for name, model in self.pixels.items()},  # type: ignore[operator]
-            "dequantiser": self.dequantiser.tensors(),
-            "latent": self.latent.context.tensors(),
-            "network": latent_tensors(self.latent.network),
-        }
+        parts = {name: model.tensors() for name, model in self.pixels.items()}  # type: ignore[operator]
+        if self.dequantiser is not None:
+            parts["dequantiser"] = self.dequantiser.tensors()
+        if self.latent is not None:
+            parts |= {"latent": self.latent.context.tensors(), "network": latent_tensors(self.latent.network)}
         return {f"{name}.{each}": tensor for name, tensors in parts.items() for each, tensor in tensors.items()}
 
 
 class CodecObjective:
     """The loss of a codec: network, batch (N, C, *S) in scaled units and step -> a scalar, about 1 before training.
 
-    Each step serves one task, weighted so that the mean over all tasks is the loss that is measured on
-    held-out items.
+    Each step serves one task of a part that the design has, weighted so that the mean over all tasks is the loss that
+    is measured on held-out items.
+
+    Parameters
+    ----------
+    grid, scaling, design, seed : Grid, Scaling, CodecDesign and int
+        The data, the networks, and the seed of what is drawn.
+    step : float, optional
+        The only step that lossy parts learn; by default they learn all.
     """
 
-    def __init__(self, grid: Grid, scaling: Scaling, lossy: Design, seed: int) -> None:
-        self.grid, self.scaling, self.seed = grid, scaling, seed
-        values = lossy.alphabet == "values"
-        shares = SHARES[lossy.alphabet]
+    def __init__(self, grid: Grid, scaling: Scaling, design: CodecDesign, seed: int, step: float | None = None) -> None:
+        self.grid, self.scaling, self.seed, self.step = grid, scaling, seed, step
         self.tasks: list[tuple[str, int]] = []
-        for name, share in zip(("lossless", "lossy", "dequantiser", "latent"), shares, strict=True):
-            if not values and name == "lossless":
-                name = "lossy"
+        lossy = next(iter(design.pixels.values()))
+        there = {"dequantiser": design.dequantises, "latent": design.latent is not None}
+        present = [*design.pixels, *(name for name, is_there in there.items() if is_there)]
+        for name, share in SHARES[lossy.alphabet].items():
+            if name not in present:
+                continue
             parts = range(GROUPS) if name != "dequantiser" else (0,)
             for part in parts:
                 count = share * GROUP_SHARES[part] / sum(GROUP_SHARES) if len(parts) > 1 else share
-                self.tasks += [(name, part)] * (max(1, round(count)) if share else 0)
+                self.tasks += [(name, part)] * max(1, round(count))
         order = np.random.default_rng(seed).permutation(len(self.tasks))
         self.tasks = [self.tasks[index] for index in order]
         self.names = sorted({name for name, _ in self.tasks})
         self.units = dict.fromkeys(self.names, 1.0)
         self.variance, self.steps = 1.0, lossy.steps
-        self.mixed = not values
+        self.mixed = design.lossless == design.lossy
 
     def learn_units(self, batches: list[Tensor]) -> None:
         """Measure the cost of each task where only the frequencies of values are known."""
@@ -176,11 +191,13 @@ class CodecObjective:
 
     def _loss(self, network: CodecNetwork, name: str, part: int, x: Tensor, generator: torch.Generator) -> Tensor:
         if name == "latent":
+            assert network.latent is not None
             entry = torch.rand(len(x), generator=generator, device=x.device) * (STEPS - 1)
             loss = network.latent.bits(x, entry, part, generator) / LATENT_BITS
             return loss + network.latent.loss(x, entry, self.variance, generator) / GROUPS
         k, true, entry, size = self._quantised(x, name == "lossless", generator)
         if name == "dequantiser":
+            assert network.dequantiser is not None
             return network.dequantiser.error(k, true, entry, size, generator) / self.units[name]
         model = network.pixels[name]
         assert isinstance(model, ContextModel)
@@ -192,6 +209,10 @@ class CodecObjective:
         """Return indices (N, C, *S) for a random step of each item, true values in steps, entries (N,), sizes (N,)."""
         draw = torch.rand(len(x), generator=generator, device=x.device)
         v = self._values(x)
+        if self.step is not None and not lossless:
+            size = torch.full_like(draw, self.step if self.grid.whole else 1)
+            k = torch.floor((v + self.step // 2) / self.step) if self.grid.whole else torch.round(v / self.step)
+            return k, v / self.step, torch.zeros_like(draw).long(), size
         if not self.grid.whole:
             exponent = draw * (self.steps - 1) / STEPS_PER_OCTAVE
             step = (self.grid.unit * 2**exponent).view(-1, *(1 for _ in x.shape[1:]))
@@ -222,11 +243,13 @@ class CodecObjective:
         return torch.round(v - self.grid.low) if self.grid.whole else v - self.grid.origin
 
     def learn_prediction(self, network: CodecNetwork, batches: list[Tensor]) -> None:
-        """Fit the linear predictions of a context model of residuals, which training leaves as they are."""
-        model = network.pixels["lossy"]
-        assert isinstance(model, ContextModel)
-        if model.design.alphabet == "values":
-            return
+        """Fit the linear predictions of context models of residuals, which training leaves as they are."""
+        for model in network.pixels.values():
+            assert isinstance(model, ContextModel)
+            if model.design.alphabet == "residuals":
+                self._learn_prediction(model, batches)
+
+    def _learn_prediction(self, model: ContextModel, batches: list[Tensor]) -> None:
         generator = torch.Generator(device=batches[0].device).manual_seed(self.seed)
         samples: dict[str, list[tuple[np.ndarray, ...]]] = {}
         for x in batches:

@@ -93,17 +93,19 @@ def prepare_training(
     grid = grid_of(items, scaling)
     design = design_networks(items, scaling, grid, crop)
     batches = Batches(items, scaling, settings.batch_size, settings.seed, device, crop)
-    objective = CodecObjective(grid, scaling, design.lossy, settings.seed)
+    objective = CodecObjective(grid, scaling, design, settings.seed)
     first = [batches.at(step) for step in range(min(batches.per_epoch, BATCHES_LEARNED_FIRST))]
     objective.learn_units(first)
     mean = numbers(batches.mean())
 
     def build(seed: int) -> CodecNetwork:
         network = CodecNetwork(design, seed).to(device)
-        network.latent.network.init_output_bias(mean)
+        if network.latent is not None:
+            network.latent.network.init_output_bias(mean)
         objective.learn_prediction(network, first)
         return network
 
+    named = (("lossless", design.lossless), ("latent", design.latent))
     untrained = {settings.seed: build(settings.seed)}
     loss_before = objective.measured(untrained[settings.seed], batches.held_out())
     task = TrainingTask(
@@ -115,8 +117,7 @@ def prepare_training(
         identity={
             "items": len(items),
             "dtype": str(items.dtype),
-            "lossless": design.lossless.to_dict(),
-            "latent": design.latent.to_dict(),
+            **{name: each.to_dict() for name, each in named if each is not None},
             "before": f"{loss_before:.4g}",
         },
     )
