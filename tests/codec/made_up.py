@@ -9,21 +9,30 @@ import torch
 
 from narrows.codec.entropy.design import Design
 from narrows.codec.entropy.interlaced import InterlacedCoder
+from narrows.codec.learning.colour_model import ColourModel
 from narrows.codec.learning.context_model import ContextModel
+from narrows.codec.learning.objective import context_model
 
 
 def design(alphabet: Any, axes: int, channels: int, top: int = 0, cells: tuple[int, ...] = (), **more: Any) -> Design:
-    made = Design(alphabet, axes, channels, top or {"values": 20, "residuals": 9}[alphabet], cells or (2,) * axes, 9)
+    made = Design(
+        alphabet,
+        axes,
+        channels,
+        top or {"values": 20, "residuals": 9, "colours": 20}[alphabet],
+        cells or (2,) * axes,
+        9,
+    )
     return replace(made, **{"hidden": 8, "flag_hidden": 8, **more})
 
 
-def model(design: Design, seed: int = 0) -> ContextModel:
+def model(design: Design, seed: int = 0) -> ContextModel | ColourModel:
     torch.manual_seed(seed)
-    made = ContextModel(design)
+    made = context_model(design)
     with torch.no_grad():
         for name, parameter in made.named_parameters():
             parameter.add_(torch.randn(parameter.shape) * (0.5 if "zero_logit" in name or "bonus" in name else 0.05))
-        for key in made.keys if design.alphabet == "residuals" else ():
+        for key in made.keys if isinstance(made, ContextModel) and design.alphabet == "residuals" else ():
             weights = made.get_buffer(f"prediction-{key}")
             own = [index for index, tap in enumerate(design.taps(*made.keys[key])) if tap[0] == 0]
             weights[own] = torch.rand(len(own))

@@ -15,6 +15,7 @@ RNG = np.random.default_rng(0)
 TRAINING = {
     "digits": (lambda: data.read("digits").values[:60], None),
     "drawings": (lambda: RNG.integers(0, 2, (24, 9, 7, 2)) * np.uint8(200), "NYXC"),
+    "icons": (lambda: icons(24, 16, 12), "NYXC"),
     "colour": (lambda: walk(24, 12, 10, 5).astype(np.uint8), "NYXC"),
     "signals": (lambda: walk(24, 40).astype(np.float32), "NT"),
     "volumes": (lambda: (walk(24, 5, 6, 4) * 99).astype(np.int16), "NZYX"),
@@ -23,6 +24,18 @@ TRAINING = {
 
 def walk(*shape):
     return np.clip(128 + 8 * np.cumsum(RNG.normal(size=shape), 1), 0, 255)
+
+
+def icons(n, height, width, channels=4):
+    """Disks of a few colours that fade into each other."""
+    y, x = np.mgrid[:height, :width]
+    found = np.zeros((n, height, width, channels))
+    for item in found:
+        for _ in range(3):
+            centre, radius = RNG.uniform(0, height, 2), RNG.uniform(2, height / 2)
+            share = np.clip(radius - np.hypot(y - centre[0], x - centre[1]), 0, 1)[..., None]
+            item[:] = item * (1 - share) + share * RNG.integers(0, 4, channels) * 85
+    return found.round().astype(np.uint8)
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +82,9 @@ def odd_signals():
         ("digits", odd_digits, {"max_error": 1}),
         ("drawings", lambda: RNG.integers(0, 2, (3, 9, 7, 2)) * np.uint8(200), {"lossless": True}),
         ("drawings", lambda: RNG.integers(0, 250, (3, 9, 7, 2), np.uint8), {"max_error": 9}),
+        ("icons", lambda: icons(4, 16, 12), {"lossless": True}),
+        ("icons", lambda: [*icons(2, 19, 21), *RNG.integers(0, 256, (1, 7, 5, 4), np.uint8)], {"lossless": True}),
+        ("icons", lambda: icons(2, 16, 12), {"max_error": 20}),
         ("colour", lambda: walk(2, 33, 70, 5).astype(np.uint8), {"lossless": True}),
         ("colour", lambda: walk(2, 12, 1, 5).astype(np.uint8), {"max_error": 4}),
         ("colour", lambda: walk(2, 3, 16, 5).astype(np.uint8), {"quality": 50}),

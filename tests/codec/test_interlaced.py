@@ -23,10 +23,12 @@ LARGEST_SIDE = {1: 60, 2: 14, 3: 6}
 def cases(draw):
     """A model, what it is told of steps, and indices that it holds."""
     axes, channels = draw(st.integers(1, 3)), draw(st.integers(1, 3))
-    made = design(draw(st.sampled_from(["values", "residuals"])), axes, channels, draw(st.sampled_from([0, 1, 2, 7])))
+    made = design(
+        draw(st.sampled_from(["values", "residuals", "colours"])), axes, channels, draw(st.sampled_from([0, 1, 2, 7]))
+    )
     step = draw(st.integers(0, made.steps - 1))
     size = draw(st.integers(1, made.top)) if made.alphabet == "values" else 1
-    most = (made.top + size // 2) // size if made.alphabet == "values" else 2**made.top - 1
+    most = 2**made.top - 1 if made.alphabet == "residuals" else (made.top + size // 2) // size
     shape = tuple(draw(st.lists(st.integers(1, LARGEST_SIDE[axes]), min_size=axes, max_size=axes)))
     rng = np.random.default_rng(draw(st.integers(0, 99)))
     arrays = dict(contents(rng, (draw(st.integers(1, 3)), channels, *shape), most))

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from narrows.codec.entropy import tokens
+from narrows.codec.entropy import colours, tokens
 from narrows.codec.entropy.exact_predictor import LARGEST
 from narrows.codec.entropy.lattice import RADIUS, LatticePass, passes
 from narrows.codec.entropy.plane import channel_kind, context_taps, near_taps
@@ -21,20 +21,22 @@ class Design:
 
     Parameters
     ----------
-    alphabet : {"values", "residuals"}
-        Whether indices are coded themselves, for data of few values, or as differences from a prediction.
+    alphabet : {"values", "residuals", "colours"}
+        Whether indices are coded themselves, for data of few values; as differences from a prediction; or, for data
+        that repeat the colours of neighbours, all channels of a pixel as one colour.
     axes : {1, 2, 3}
         Number of spatial axes.
     channels : int
         Number of channels.
     top : int
-        For "values", the largest value, 1..255; for "residuals", the bits of the largest index.
+        For "residuals", the bits of the largest index; otherwise the largest value, 1..255.
     cells : tuple of int
         Number of cells into which the table of positions divides each axis.
     steps : int
         Number of rows of the table of steps.
     hidden, flag_hidden : int
-        Units of each layer, of the main perceptron and of the one that predicts whether a value is zero.
+        Units of each layer, of the main perceptron and of the one that predicts whether a value is zero, or which
+        colour is repeated.
 
     Raises
     ------
@@ -42,7 +44,7 @@ class Design:
         If a size is out of bounds.
     """
 
-    alphabet: Literal["values", "residuals"]
+    alphabet: Literal["values", "residuals", "colours"]
     axes: int
     channels: int
     top: int
@@ -54,10 +56,12 @@ class Design:
     def __post_init__(self) -> None:
         """Check the sizes."""
         object.__setattr__(self, "cells", tuple(self.cells))
-        if self.alphabet not in ("values", "residuals") or self.axes not in RADIUS or len(self.cells) != self.axes:
+        alphabets = ("values", "residuals", "colours")
+        if self.alphabet not in alphabets or self.axes not in RADIUS or len(self.cells) != self.axes:
             raise ValueError(f"alphabet {self.alphabet!r}, {self.axes} axes, cells {self.cells}")
-        limit = LARGEST if self.alphabet == "values" else 24
-        if not (0 < self.channels <= 1024 and 0 < self.top <= limit and 0 < self.steps <= 256):
+        limit = 24 if self.alphabet == "residuals" else LARGEST
+        most = colours.MOST_CHANNELS if self.alphabet == "colours" else 1024
+        if not (0 < self.channels <= most and 0 < self.top <= limit and 0 < self.steps <= 256):
             raise ValueError(f"{self.channels} channels, top {self.top}, {self.steps} steps")
         if not (0 < self.hidden <= 512 and 0 < self.flag_hidden <= 512):
             raise ValueError(f"{self.hidden} and {self.flag_hidden} hidden units")
@@ -75,18 +79,32 @@ class Design:
         return RADIUS[self.axes]
 
     @property
+    def planes(self) -> int:
+        """Number of values of a position that are coded one after another: channels, or one colour."""
+        return 1 if self.alphabet == "colours" else self.channels
+
+    @property
     def outputs(self) -> int:
-        """Number of outputs of the main perceptron: the values above zero and a gate, or the tokens."""
+        """Number of outputs of the main perceptron: values above zero and a gate; tokens; or values, bins and gates."""
+        if self.alphabet == "colours":
+            return self.top + 1 + colours.BINS + 1 + colours.GATES
         return self.top + 1 if self.alphabet == "values" else tokens.alphabet(self.top + 1)
 
     def passes(self, shape: tuple[int, ...], coarsest: int = 0) -> Iterator[tuple[LatticePass, int]]:
         """Iterate over each pass with each of its channels, in coding order."""
-        return ((each, channel) for each in passes(shape, coarsest) for channel in range(self.channels))
+        return ((each, channel) for each in passes(shape, coarsest) for channel in range(self.planes))
 
     def key(self, lattice_pass: LatticePass, channel: int) -> str:
         """Return the name of the first layer for a pass and channel."""
-        level = "first" if lattice_pass.is_origin else min(lattice_pass.level, KEYED_LEVELS - 1)
-        return f"{level}-{''.join(map(str, lattice_pass.parity))}-{channel_kind(channel, self.channels)}"
+        parity = "".join(map(str, lattice_pass.parity))
+        if self.alphabet == "colours":
+            return parity
+        level = "first" if lattice_pass.is_origin else str(self.level(lattice_pass))
+        return f"{level}-{parity}-{channel_kind(channel, self.channels)}"
+
+    def level(self, lattice_pass: LatticePass) -> int:
+        """Return the level of a pass, among those that weights tell apart."""
+        return KEYED_LEVELS - 1 if lattice_pass.is_origin else min(lattice_pass.level, KEYED_LEVELS - 1)
 
     def group(self, lattice_pass: LatticePass) -> int:
         """Return the group of inner layers for a pass."""
@@ -102,6 +120,8 @@ class Design:
 
     def taps(self, lattice_pass: LatticePass, channel: int) -> tuple[tuple[int, ...], ...]:
         """Return the taps of a window."""
+        if self.alphabet == "colours":
+            return colours.nearest_taps(context_taps(lattice_pass.parity, 0, 1, self.radius))
         return context_taps(lattice_pass.parity, channel, self.channels, self.radius)
 
     def window_sizes(self) -> dict[str, int]:

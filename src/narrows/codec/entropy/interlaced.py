@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from narrows.codec.entropy.colour_coding import ColourCoding, ColourTables
+from narrows.codec.entropy.colours import channels_of, colours_of
 from narrows.codec.entropy.design import Design
 from narrows.codec.entropy.exact_predictor import ExactPredictor, check_whole
 from narrows.codec.entropy.lattice import LatticePass
@@ -65,8 +67,13 @@ class InterlacedCoder:
     def __init__(self, design: Design, tensors: Mapping[str, np.ndarray], device: str = "cpu") -> None:
         check_whole(tensors)
         self.design = design
-        tables = ValueTables if design.alphabet == "values" else ResidualTables
-        self.tables: ValueTables | ResidualTables = tables(design, tensors, device)
+        self.tables: ValueTables | ResidualTables | ColourTables
+        if design.alphabet == "values":
+            self.tables = ValueTables(design, tensors, device)
+        elif design.alphabet == "residuals":
+            self.tables = ResidualTables(design, tensors, device)
+        else:
+            self.tables = ColourTables(design, tensors, device)
 
     @property
     def main(self) -> ExactPredictor:
@@ -92,6 +99,8 @@ class InterlacedCoder:
         """
         n, _, *shape = request.k.shape
         stream = SymbolStream(encoder, n)
+        if isinstance(self.tables, ColourTables):
+            request = EncodeRequest(colours_of(request.k))
         return self._run(stream, tuple(shape), step, size, request), stream.costs
 
     def decode(
@@ -110,12 +119,15 @@ class InterlacedCoder:
         coarsest: int = 0,
     ) -> np.ndarray:
         weight = 0.0 if request is None else request.weight
-        coding: ValueCoding | ResidualCoding
+        coding: ValueCoding | ResidualCoding | ColourCoding
         if isinstance(self.tables, ValueTables):
             coding = ValueCoding(self.tables, stream, step, size, weight)
-        else:
+        elif isinstance(self.tables, ResidualTables):
             coding = ResidualCoding(self.tables, stream, step, weight)
-        known = np.zeros((stream.n, self.design.channels, *(1 for _ in shape)), np.int32)
+        else:
+            coding = ColourCoding(self.tables, stream)
+        colours = isinstance(coding, ColourCoding)
+        known = np.zeros((stream.n, self.design.planes, *(1 for _ in shape)), np.int64 if colours else np.int32)
 
         def lattice_values(lattice_pass: LatticePass) -> np.ndarray:
             nonlocal known
@@ -127,6 +139,8 @@ class InterlacedCoder:
             target, x = (None, None) if request is None else request.targets(context)
             k = coding.code(context, target, x)
             known[context.lattice_index] = k.reshape(known[context.lattice_index].shape)
+        if colours:
+            known = np.moveaxis(channels_of(known[:, 0], self.design.channels), -1, 1).astype(np.int32)
         return known
 
 

@@ -125,6 +125,15 @@ def iterate_passes(
         )
 
 
+def contexts_of(design: Design, values: Array, group: int | None = None) -> Iterator[PassContext]:
+    """Iterate over the passes and channels of items whose values (n, C, *S) are all known, as `iterate_passes` does."""
+
+    def lattice_values(lattice_pass: LatticePass) -> Array:
+        return values[(slice(None), slice(None), *lattice_pass.lattice_places())]
+
+    return iterate_passes(design, tuple(values.shape[2:]), lattice_values, group=group)
+
+
 def known_before(values: Array, parity: tuple[int, ...], channel: int) -> Array:
     """Return values (n, C, *S) on the lattice of a pass, zero from this channel of the pass on, as in decoding."""
     order = [(0,) * len(parity), *parities(len(parity))]

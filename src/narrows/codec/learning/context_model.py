@@ -2,9 +2,9 @@
 
     known neighbours (windows), position, step -> perceptrons -> one probability for each possible index
 
-There are two alphabets. "values", for data of few values such as drawings and digits: first whether the value is zero,
+Two alphabets are here. "values", for data of few values such as drawings and digits: first whether the value is zero,
 which for contexts of zeros alone is predicted by a table; then which value, where those that the item has shown before
-get a bonus that grows with their count. "residuals", for all else: the difference from a linear prediction, as a token
+get a bonus that grows with their count. "residuals", for most data: the difference from a linear prediction, as a token
 and extra bits.
 """
 
@@ -28,9 +28,9 @@ from narrows.codec.entropy.context_features import (
 )
 from narrows.codec.entropy.design import Design
 from narrows.codec.entropy.exact_predictor import INPUT_UNIT
-from narrows.codec.entropy.lattice import LatticePass
-from narrows.codec.entropy.pass_context import PassContext, iterate_passes
+from narrows.codec.entropy.pass_context import PassContext, contexts_of
 from narrows.codec.learning.predictor import Predictor
+from narrows.codec.learning.sampling import sample
 
 TARGETS, FLAG_TARGETS = 320, 512  # sampled from each pass of a training batch
 RENAMED = {"quiet": "zero_logit", "quiet_step": "zero_logit_step"}  # since checkpoints of version 0.1.0
@@ -67,6 +67,11 @@ class ContextModel(nn.Module):
         else:
             for key, size in self.inputs.items():
                 self.register_buffer(f"prediction-{key}", torch.zeros(size))
+
+    @property
+    def predictors(self) -> list[Predictor]:
+        """The perceptrons."""
+        return [self.main, self.flags] if self.design.alphabet == "values" else [self.main]
 
     def tensors(self) -> dict[str, np.ndarray]:
         """Return all that decides probabilities, as integers, by the names that they have in model files."""
@@ -123,15 +128,9 @@ class ContextModel(nn.Module):
 
     def contexts(self, k: Tensor, size: Tensor | None = None, group: int | None = None) -> Iterator[PassContext]:
         """Iterate over the passes and channels of indices k (N, C, *S), of one group where one is given."""
-        shape = tuple(k.shape[2:])
-
-        def lattice_values(lattice_pass: LatticePass) -> Any:
-            values = k[(slice(None), slice(None), *lattice_pass.lattice_places())]
-            if self.design.alphabet == "residuals":
-                return values
-            return features_of_values(values, k.new_ones(len(k)) if size is None else size, self.design.top)
-
-        return iterate_passes(self.design, shape, lattice_values, group=group)
+        if self.design.alphabet == "values":
+            k = features_of_values(k, k.new_ones(len(k)) if size is None else size, self.design.top)
+        return contexts_of(self.design, k, group)
 
     def _values(self, targets: "Targets", seen: IndexCounts, generator: torch.Generator | None) -> "ValuesPart":
         """Return the cost of a pass's values in zero contexts, and the first layers of a sample of the others."""
@@ -247,14 +246,6 @@ class ResidualsPart:
 def gate(output: Tensor) -> Tensor:
     """Return the factor of a bonus."""
     return (1 + output).clamp(0, 4)
-
-
-def sample(candidates: Tensor, most: int, generator: torch.Generator | None) -> tuple[Tensor, float]:
-    """Return at most `most` of the candidates, drawn at random, and how many each stands for."""
-    if len(candidates) <= most:
-        return candidates, 1.0
-    chosen = torch.randint(len(candidates), (most,), generator=generator, device=candidates.device)
-    return candidates[chosen], len(candidates) / most
 
 
 def rename_parameters(module: nn.Module, state: dict[str, Any], prefix: str, *_: object) -> None:

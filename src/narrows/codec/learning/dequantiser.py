@@ -9,8 +9,8 @@ from narrows.codec.entropy.context_features import features_of_values
 from narrows.codec.entropy.design import Design
 from narrows.codec.entropy.exact_predictor import INPUT_UNIT
 from narrows.codec.entropy.plane import Plane, channel_kind, place_cells
-from narrows.codec.learning.context_model import sample
 from narrows.codec.learning.predictor import Predictor
+from narrows.codec.learning.sampling import sample
 from narrows.codec.transforms.dequantiser import features, margin, taps, unit, window_sizes
 
 HIDDEN, TARGETS = 64, 2048

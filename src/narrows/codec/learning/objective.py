@@ -13,6 +13,8 @@ from narrows.codec.coding_plan import Grid
 from narrows.codec.entropy import tokens
 from narrows.codec.entropy.design import GROUPS, Design
 from narrows.codec.entropy.plane import near_taps
+from narrows.codec.learning.alphabet import entropy, few_values, repeats_colours
+from narrows.codec.learning.colour_model import ColourModel
 from narrows.codec.learning.context_model import ContextModel
 from narrows.codec.learning.dequantiser import Dequantiser
 from narrows.codec.learning.latent import Latent, latent_tensors
@@ -66,26 +68,9 @@ def design_networks(items: Items, scaling: Scaling, grid: Grid, crop: tuple[int,
         lossless = lossy = Design(
             "residuals", axes, channels, bits, cells, STEPS_PER_OCTAVE * bits + 1 if grid.whole else STEP_ENTRIES
         )
+    if repeats_colours(items, grid):
+        lossless = Design("colours", axes, channels, grid.high, cells, 1, 96, 64)
     return CodecDesign(lossless, lossy, latent, architecture)
-
-
-def few_values(items: Items) -> bool:
-    """Return whether the values have less entropy than their differences from neighbours."""
-    own, differences, seen = np.zeros(256), np.zeros(511), 0
-    for chunk in items.chunks():
-        x = (chunk if items.uniform else chunk[None]).astype(np.int64)
-        own += np.bincount(x.reshape(-1), minlength=256)
-        differences += np.bincount(np.diff(x, axis=items.spatial_dims).reshape(-1) + 255, minlength=511)
-        seen += x.size
-        if seen > 2**23:
-            break
-    return entropy(own) <= entropy(differences)
-
-
-def entropy(counts: np.ndarray) -> float:
-    """Return the entropy in bits of a distribution given by counts."""
-    shares = counts[counts > 0] / max(counts.sum(), 1)
-    return float(-(shares * np.log2(shares)).sum())
 
 
 class CodecNetwork(nn.Module):
@@ -95,7 +80,7 @@ class CodecNetwork(nn.Module):
         super().__init__()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.pixels = nn.ModuleDict({name: ContextModel(each) for name, each in specification.pixels.items()})
+            self.pixels = nn.ModuleDict({name: context_model(each) for name, each in specification.pixels.items()})
             self.dequantiser = self.latent = None
             if specification.lossy is not None and specification.dequantises:
                 self.dequantiser = Dequantiser(specification.lossy)
@@ -104,15 +89,16 @@ class CodecNetwork(nn.Module):
 
     def inner_matrices(self) -> list[Tensor]:
         """Return the weights for Muon: square matrices inside perceptrons, and kernels inside the latent networks."""
-        pixels = [model for model in self.pixels.values() if isinstance(model, ContextModel)]
-        models, kernels = [model.main for model in pixels], []
+        predictors = [each for model in self.pixels.values() for each in pixel_model(model).predictors]
+        kernels = []
         if self.latent is not None:
-            models.append(self.latent.context.main)
+            predictors += self.latent.context.predictors
             kernels = [weight for weight in self.latent.network.parameters() if weight.ndim > 1][1:-1]
         if self.dequantiser is not None:
-            models.append(self.dequantiser.places)
-        models += [model.flags for model in pixels if model.design.alphabet == "values"]
-        inner = [layer.weight for model in models for group in range(len(model.inner)) for layer in model.layers(group)]
+            predictors.append(self.dequantiser.places)
+        inner = [
+            layer.weight for each in predictors for group in range(len(each.inner)) for layer in each.layers(group)
+        ]
         return [*inner, *kernels]
 
     def tensors(self) -> dict[str, np.ndarray]:
@@ -199,9 +185,7 @@ class CodecObjective:
         if name == "dequantiser":
             assert network.dequantiser is not None
             return network.dequantiser.error(k, true, entry, size, generator) / self.units[name]
-        model = network.pixels[name]
-        assert isinstance(model, ContextModel)
-        return model.bits(k, entry, size, part, generator) / self.units[name]
+        return pixel_model(network.pixels[name]).bits(k, entry, size, part, generator) / self.units[name]
 
     def _quantised(
         self, x: Tensor, lossless: bool, generator: torch.Generator
@@ -245,8 +229,7 @@ class CodecObjective:
     def learn_prediction(self, network: CodecNetwork, batches: list[Tensor]) -> None:
         """Fit the linear predictions of context models of residuals, which training leaves as they are."""
         for model in network.pixels.values():
-            assert isinstance(model, ContextModel)
-            if model.design.alphabet == "residuals":
+            if isinstance(model, ContextModel) and model.design.alphabet == "residuals":
                 self._learn_prediction(model, batches)
 
     def _learn_prediction(self, model: ContextModel, batches: list[Tensor]) -> None:
@@ -264,6 +247,17 @@ class CodecObjective:
             windows, wanted = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
             weights = linear_prediction(windows, wanted, model.design.taps(*model.keys[key]))
             model.get_buffer(f"prediction-{key}").copy_(torch.from_numpy(weights))
+
+
+def context_model(design: Design) -> ContextModel | ColourModel:
+    """Return an untrained context model."""
+    return ColourModel(design) if design.alphabet == "colours" else ContextModel(design)
+
+
+def pixel_model(module: nn.Module) -> ContextModel | ColourModel:
+    """Return a context model of the pixel path with its type."""
+    assert isinstance(module, ContextModel | ColourModel)
+    return module
 
 
 def numbers(x: Tensor) -> Tensor:

@@ -1,0 +1,125 @@
+"""The alphabet "colours" in coding: first whether a pixel repeats a near colour, and which; then new colours."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from narrows.codec.entropy import colours
+from narrows.codec.entropy.colours import NearColours, NewColours
+from narrows.codec.entropy.design import KEYED_LEVELS, Design
+from narrows.codec.entropy.distributions import Distributions, yes_or_no
+from narrows.codec.entropy.engines import predictor
+from narrows.codec.entropy.exact_predictor import LARGEST, part
+from narrows.codec.entropy.pass_context import PassContext
+from narrows.codec.entropy.symbol_stream import SymbolStream, blocks
+
+BLOCK = 2**12  # pixels whose windows are gathered at once, and new colours of which one channel follows another
+ABSENT = -(2.0**15)  # logit of a near colour that is not there
+
+
+class ColourTables:
+    """The weights of a context model of colours, checked against its design; ValueError where they do not fit."""
+
+    def __init__(self, design: Design, tensors: Mapping[str, np.ndarray], device: str = "cpu") -> None:
+        self.design = design
+        taps = design.window_sizes()
+        keys = dict.fromkeys(taps, 0)
+        self.repeats = predictor(part(tensors, "repeats."), keys, device)
+        sizes = {key: colours.repeat_inputs_size(max(taps[key], 1), design.channels) for key in keys}
+        self.repeats.check(sizes, design.places, KEYED_LEVELS, colours.NEAR + 1)
+        by_channel = channel_keys(design)
+        self.main = predictor(part(tensors, "main."), dict.fromkeys(by_channel, 0), device)
+        sizes = {
+            name: colours.channel_inputs_size(max(taps[key], 1), design.channels) for name, key in by_channel.items()
+        }
+        self.main.check(sizes, 1, KEYED_LEVELS, design.outputs)
+        self.flat = tensors["flat"].astype(np.int64)
+        if self.flat.shape != (KEYED_LEVELS, 2):
+            raise ValueError("tables of other sizes than the design says")
+
+
+class ColourCoding:
+    """Codes the colours of n items.
+
+    Parameters
+    ----------
+    tables : ColourTables
+        The weights.
+    stream : SymbolStream
+        The entropy coder.
+    """
+
+    def __init__(self, tables: ColourTables, stream: SymbolStream) -> None:
+        self.tables, self.stream, self.design = tables, stream, tables.design
+        self.scale = LARGEST // self.design.top
+
+    def features(self, known: np.ndarray) -> np.ndarray:
+        """Return what windows hold for known colours."""
+        return known
+
+    def code(self, context: PassContext, target: np.ndarray | None, x: np.ndarray | None) -> np.ndarray:
+        """Code a pass -> its colours (P,). target (P,): the colours to encode, None to decode. x is not used."""
+        found, flat = np.zeros(len(context.bases), np.int64), np.zeros(len(context.bases), np.uint8)
+        for block in blocks(np.arange(len(found)), BLOCK):
+            windows = self.windows(context, block)
+            found[block], flat[block] = windows[:, 0], colours.flatness(windows)
+        new = np.zeros(len(found), bool)
+        for kind in (2, 1):
+            for block in blocks(np.flatnonzero(flat == kind), BLOCK):
+                logit = self.tables.flat[self.design.level(context.lattice_pass), kind - 1]
+                given = yes_or_no(np.full(len(block), logit))
+                flags = None if target is None else target[block] != found[block]
+                new[block] = self.stream.symbols(context, block, given, flags)
+        for block in blocks(np.flatnonzero(flat == 0), BLOCK):
+            near = self.near(context, block)
+            symbols = None if target is None else near.symbols(target[block])
+            symbols = self.stream.symbols(context, block, self.repeats(context, block, near), symbols)
+            new[block] = symbols == colours.NEAR
+            found[block] = near.colours[np.arange(len(block)), symbols % colours.NEAR]
+        for block in blocks(np.flatnonzero(new), BLOCK):
+            found[block] = self.new_colours(context, block, None if target is None else target[block])
+        return found
+
+    def windows(self, context: PassContext, block: np.ndarray) -> np.ndarray:
+        """Return the windows of pixels (P, T); of one black pixel where nothing is known."""
+        windows = context.windows(block)
+        return windows if windows.shape[1] else np.zeros((len(block), 1), np.int64)
+
+    def near(self, context: PassContext, block: np.ndarray) -> NearColours:
+        """Return the near colours of pixels."""
+        return NearColours(self.windows(context, block), self.design.channels, self.scale)
+
+    def repeats(self, context: PassContext, block: np.ndarray, near: NearColours) -> Distributions:
+        """Return the distributions of which near colour is repeated."""
+        level = self.design.level(context.lattice_pass)
+        outputs = np.asarray(self.tables.repeats(context.key, near.inputs(), context.split(block)[1], level))
+        outputs[:, : colours.NEAR][~near.there] = ABSENT
+        return Distributions(outputs)
+
+    def new_colours(self, context: PassContext, block: np.ndarray, target: np.ndarray | None) -> np.ndarray:
+        """Code new colours, channel after channel: colours (P,), None in decoding -> colours (P,)."""
+        channels = self.design.channels
+        new, known = NewColours(self.near(context, block)), np.zeros((len(block), channels), np.int64)
+        wanted = None if target is None else colours.channels_of(target, channels)
+        for channel in range(channels):
+            given = self.channel(context, new, known[:, :channel])
+            symbols = None if wanted is None else wanted[:, channel]
+            known[:, channel] = self.stream.symbols(context, block, given, symbols)
+        return np.asarray(colours.colours_of(known)[:, 0])
+
+    def channel(self, context: PassContext, new: NewColours, known: np.ndarray) -> Distributions:
+        """Return the distributions of the next channel after those known, (P, c)."""
+        top, channel, rows = self.design.top, known.shape[1], np.arange(len(known))
+        level, place = self.design.level(context.lattice_pass), np.zeros(len(known), np.int64)
+        outputs = np.asarray(self.tables.main(f"{context.key}-{channel}", new.inputs(known), place, level))
+        logits, binned, gates = np.split(outputs, [top + 1, top + 2 + colours.BINS], axis=1)
+        logits = logits + np.take_along_axis(binned, new.bins(channel, top), 1)
+        values, raises = new.gated(known, top)
+        for value, gate in zip(values.T, (gates * raises).T, strict=True):
+            logits[rows, value] += gate
+        return Distributions(logits)
+
+
+def channel_keys(design: Design) -> dict[str, str]:
+    """Return the keys of the main perceptron, and the key of the pass of each."""
+    return {f"{key}-{channel}": key for key in design.window_sizes() for channel in range(design.channels)}

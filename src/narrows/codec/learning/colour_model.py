@@ -1,0 +1,163 @@
+"""The context model of colours in training: which near colour a pixel repeats, and the channels of new colours."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from narrows.codec.entropy import colours
+from narrows.codec.entropy.colour_coding import channel_keys
+from narrows.codec.entropy.colours import NearColours, NewColours
+from narrows.codec.entropy.design import KEYED_LEVELS, Design
+from narrows.codec.entropy.exact_predictor import INPUT_UNIT, LARGEST
+from narrows.codec.entropy.pass_context import PassContext, contexts_of
+from narrows.codec.learning.predictor import Predictor
+from narrows.codec.learning.sampling import sample
+
+REPEATS, NEW = 384, 256  # pixels sampled from each pass of a training batch
+
+
+class ColourModel(nn.Module):
+    """Learns the probabilities of colours; `tensors` returns what `InterlacedCoder` codes with.
+
+    Parameters
+    ----------
+    design : Design
+        Sizes.
+    """
+
+    def __init__(self, design: Design) -> None:
+        super().__init__()
+        self.design, self.scale = design, LARGEST // design.top
+        taps = {key: max(size, 1) for key, size in design.window_sizes().items()}
+        sizes = {key: colours.repeat_inputs_size(size, design.channels) for key, size in taps.items()}
+        groups = dict.fromkeys(sizes, 0)
+        self.repeats = Predictor(sizes, groups, design.places, KEYED_LEVELS, design.flag_hidden, 1, colours.NEAR + 1)
+        by_channel = channel_keys(design)
+        sizes = {name: colours.channel_inputs_size(taps[key], design.channels) for name, key in by_channel.items()}
+        groups = dict.fromkeys(sizes, 0)
+        self.main = Predictor(sizes, groups, 1, KEYED_LEVELS, design.hidden, 2, design.outputs)
+        for layer in self.main.last:
+            assert isinstance(layer, nn.Linear)
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+        self.flat = nn.Parameter(torch.full((KEYED_LEVELS, 2), -4.0))
+
+    @property
+    def predictors(self) -> list[Predictor]:
+        """The perceptrons."""
+        return [self.main, self.repeats]
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """Return all that decides probabilities, as integers, by the names that they have in model files."""
+        found = {f"main.{name}": tensor for name, tensor in self.main.tensors().items()}
+        found |= {f"repeats.{name}": tensor for name, tensor in self.repeats.tensors().items()}
+        return found | {"flat": np.rint(self.flat.detach().cpu().double().numpy() * INPUT_UNIT).astype(np.int32)}
+
+    def bits(
+        self, k: Tensor, step: Tensor, size: Tensor, group: int, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """Return the mean cost in bits, per value of the items, of one group's passes, from a sample of their pixels.
+
+        Parameters are those of `ContextModel.bits`; step and size are not used.
+        """
+        pixels, parts = colours.colours_of(k), []
+        for context in contexts_of(self.design, pixels, group):
+            target = pixels[context.item_index(tuple(k.shape[2:]))].reshape(-1)
+            parts.append(self._part(context, target, generator))
+        if not parts:  # items too small to have passes of this group
+            return k.new_zeros((), requires_grad=True)
+        cost = torch.stack([part.flat_cost for part in parts]).sum()
+        cost = cost + self._cost_of_repeats(parts) + self._cost_of_channels(parts)
+        return cost / float(k.numel() * np.log(2))
+
+    def _part(self, context: PassContext, target: Tensor, generator: torch.Generator | None) -> "Part":
+        windows = context.windows(torch.arange(len(target), device=target.device))
+        if not windows.shape[1]:
+            windows = windows.new_zeros(len(windows), 1)
+        level, flat, other = self.design.level(context.lattice_pass), colours.flatness(windows), target != windows[:, 0]
+        cost = self.flat.new_zeros(())
+        for kind in (1, 2):
+            wanted = other[flat == kind].float()
+            logits = self.flat[level, kind - 1].expand(len(wanted))
+            cost = cost + functional.binary_cross_entropy_with_logits(logits, wanted, reduction="sum")
+        chosen, weight = sample((flat == 0).nonzero()[:, 0], REPEATS, generator)
+        near = NearColours(windows[chosen], self.design.channels, self.scale)
+        _, place = context.split(chosen)
+        levels = torch.full_like(place, level)
+        h = self.repeats.first(context.key, near.inputs().float() / INPUT_UNIT, place, levels)
+        repeats = Sampled(h, near.symbols(target[chosen]), weight)
+        candidates = other.nonzero()[:, 0]
+        drawn, weight = sample(candidates, 4 * NEW, generator)
+        near_drawn = NearColours(windows[drawn], self.design.channels, self.scale)
+        is_new = (flat[drawn] > 0) | (near_drawn.symbols(target[drawn]) == colours.NEAR)
+        drawn, more = sample(drawn[is_new], NEW, generator)
+        new = NewColours(NearColours(windows[drawn], self.design.channels, self.scale))
+        return Part(cost, near.there, repeats, self._channels(context, new, target[drawn], level, weight * more))
+
+    def _channels(
+        self, context: PassContext, new: NewColours, target: Tensor, level: int, weight: float
+    ) -> list["SampledChannel"]:
+        wanted = colours.channels_of(target, self.design.channels)
+        place = torch.zeros_like(target)
+        found = []
+        for channel in range(self.design.channels):
+            known = wanted[:, :channel]
+            inputs = new.inputs(known).float() / INPUT_UNIT
+            h = self.main.first(f"{context.key}-{channel}", inputs, place, torch.full_like(place, level))
+            bins, raised = new.bins(channel, self.design.top), new.gated(known, self.design.top)
+            found.append(SampledChannel(h, wanted[:, channel], weight, bins, *raised))
+        return found
+
+    def _cost_of_repeats(self, parts: list["Part"]) -> Tensor:
+        outputs = self.repeats.rest(0, torch.cat([part.repeats.h for part in parts]))
+        there = torch.cat([part.there for part in parts])
+        logits = torch.cat([outputs[:, : colours.NEAR].masked_fill(~there, -128.0), outputs[:, colours.NEAR :]], 1)
+        return weighted(logits, [part.repeats for part in parts])
+
+    def _cost_of_channels(self, parts: list["Part"]) -> Tensor:
+        samples = [each for part in parts for each in part.channels]
+        outputs = self.main.rest(0, torch.cat([each.h for each in samples]))
+        top = self.design.top
+        logits, binned, gates = outputs.split([top + 1, colours.BINS + 1, colours.GATES], 1)
+        logits = logits + binned.gather(1, torch.cat([each.bins for each in samples]))
+        raised, raises = (torch.cat([getattr(each, name) for each in samples]) for name in ("raised", "raises"))
+        return weighted(logits.scatter_add(1, raised, gates * raises), samples)
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """First layers and symbols of a sample of pixels, and how many each stands for."""
+
+    h: Tensor
+    symbols: Tensor
+    weight: float
+
+
+@dataclass(frozen=True)
+class SampledChannel(Sampled):
+    """One channel of a sample of new colours, with the bins of its values and what gates raise."""
+
+    bins: Tensor
+    raised: Tensor
+    raises: Tensor
+
+
+@dataclass(frozen=True)
+class Part:
+    """Of one pass: the cost of pixels in flat contexts; then which colours others repeat, and new colours."""
+
+    flat_cost: Tensor
+    there: Tensor
+    repeats: Sampled
+    channels: list[SampledChannel]
+
+
+def weighted(logits: Tensor, samples: Sequence[Sampled]) -> Tensor:
+    """Return the cost of the symbols of samples, whose logits (P, K) follow each other."""
+    symbols = torch.cat([each.symbols for each in samples])
+    losses = functional.cross_entropy(logits, symbols, reduction="none").split([len(each.symbols) for each in samples])
+    return torch.stack([each.weight * loss.sum() for each, loss in zip(samples, losses, strict=True)]).sum()
