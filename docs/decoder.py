@@ -416,7 +416,7 @@ def channel_inputs(window, known, channels, scale):
     raised = [each[channel] for each in (*common, *near)]
     raised += [
         blend + offset if is_there else None
-        for offset in (-1, 0, 1)
+        for offset in (-2, -1, 0, 1, 2)
         for blend, is_there in zip(blends, there, strict=True)
     ]
     return np.concatenate(inputs), first[channel], second[channel], raised

@@ -101,7 +101,7 @@ def test_predictions_of_more_than_16_bits_are_refused():
         InterlacedCoder(made, tensors)
 
 
-@pytest.mark.parametrize("alphabet", ["values", "residuals"])
+@pytest.mark.parametrize("alphabet", ["values", "residuals", "colours"])
 def test_an_item_is_coded_alike_whatever_stands_beside_it(alphabet):
     made = design(alphabet, 2, 1)
     rng = np.random.default_rng(0)
@@ -111,7 +111,7 @@ def test_an_item_is_coded_alike_whatever_stands_beside_it(alphabet):
     np.testing.assert_allclose(together, apart, rtol=1e-12)
 
 
-@pytest.mark.parametrize("alphabet", ["values", "residuals"])
+@pytest.mark.parametrize("alphabet", ["values", "residuals", "colours"])
 def test_what_training_measures_is_what_coding_costs(alphabet):
     made = design(alphabet, 2, 2, 7, (1, 1))
     rng = np.random.default_rng(1)
@@ -124,7 +124,7 @@ def test_what_training_measures_is_what_coding_costs(alphabet):
     assert costs.sum() == pytest.approx(bits, rel=0.02)
 
 
-@pytest.mark.parametrize("alphabet", ["values", "residuals"])
+@pytest.mark.parametrize("alphabet", ["values", "residuals", "colours"])
 @given(payload=st.binary(max_size=120), seed=st.integers(0, 9))
 def test_any_payload_gives_indices_or_a_format_error(alphabet, payload, seed):
     made = design(alphabet, 2, 1)
@@ -133,4 +133,4 @@ def test_any_payload_gives_indices_or_a_format_error(alphabet, payload, seed):
     except FormatError:
         return
     assert k.shape == (1, 1, 12, 7)
-    assert int(np.abs(k).max()) <= (made.top if alphabet == "values" else LARGEST_INDEX)
+    assert int(np.abs(k).max()) <= (LARGEST_INDEX if alphabet == "residuals" else made.top)
