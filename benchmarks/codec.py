@@ -1,139 +1,40 @@
-"""Compare the codec with JPEG, WebP, AVIF, JPEG XL, PNG, xz and bzip2, in one run.
+"""Compare the codec with other codecs on sets of pictures, signals, fields and volumes, in one run.
 
-    python benchmarks/codec.py [--only mnist,digits,colour] [--minutes M] [--output FOLDER] [--json FILE] ...
+    python benchmarks/codec.py [--only mnist,digits,...] [--data NAME=PATH] [--parts ratio,speed,totals] [--minutes M]
 
-For each set of images, narrows trains on the training images and compresses the test images; the peers compress
-the same images: all in one file, and each in its own. Sizes are of complete files; the model of narrows is not counted.
+ratio: narrows trains on the training items of each set and compresses its test items, losslessly and at the losses that
+make sense for the set; the peers compress the same items, all in one file and each in its own. speed: whole commands,
+less what they take for one item. totals: all bytes that are needed to decode, with `narrows pack`.
 """
 
 import argparse
-import math
 import sys
-import time
-from collections.abc import Sequence
-from dataclasses import replace
+import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-import narrows
-import peers
+import command_speed
+import field_sets
+import own_rates
+import picture_sets
+import signal_sets
+import totals
 from command_line import Parser, write_figures
-from comparison import NARROWS, Comparison, document, print_figures, print_rows
-from measuring import this_machine
+from comparison import Comparison, document, print_figures, print_rows
+from item_sets import ItemSet, MissingPackageError, user_set
 from narrows.artifacts import atomic
-from narrows.codec.container.archive_file import ArchiveReader
-from picture_sets import PictureSet, chosen
-from rate_plot import rate_plot
-from rates import FILES, Files, Rate, Work, all_rates, distortion, pixels
+from narrows.errors import NarrowsError
+from peer_rates import available, measure_peers
+from peers import Peer
+from rates import Failure, Rate
 
-SEED = 0
-SETS = ("mnist", "digits", "colour")
-QUALITIES = (10, 25, 40, 55, 70)  # asked of narrows, beside the PSNR of each target
-ERRORS = (1, 8, 25)  # the same, as largest errors of a value
-OWN_FILES, OWN_QUALITIES = 50, (20, 30, 40, 50)  # items that narrows codes each in its own file, and how
-REPEATS = 2  # of what is timed; the faster one counts
+if TYPE_CHECKING:  # processes of peers import this file too, and need neither torch nor matplotlib
+    from measuring import Machine
 
-
-def measure_narrows(pictures: PictureSet, codec: Any) -> tuple[list[Rate], float | None]:
-    """The rates of narrows on the test pictures, and the bytes that an item's own file has over its share."""
-    demands: list[dict[str, Any]] = [{"lossless": True}] * REPEATS
-    if pictures.targets:
-        demands += [{"psnr": psnr} for psnr in pictures.targets]
-        demands += [{"quality": quality} for quality in QUALITIES]
-        demands += [{"max_error": error} for error in ERRORS]
-    given, rates = as_given(pictures.test), []
-    for demand in demands:
-        say(f"narrows, {pictures.name}, {in_words(demand)}")
-        rates.append(measured(codec, given, pictures.test, "one", demand))
-    exact = rates[:REPEATS]
-    best = {time: min(getattr(rate, time) for rate in exact) for time in ("encoding", "decoding")}
-    rates = [replace(exact[0], **best), *rates[REPEATS:]]
-    if pictures.unit != "item":
-        return rates, None
-    say(f"narrows, {pictures.name}, {OWN_FILES} items in files of their own")
-    few = pictures.spread(OWN_FILES)
-    demands = [{"lossless": True}, *({"quality": quality} for quality in OWN_QUALITIES if pictures.targets)]
-    own = [together([measured(codec, item[None], [item], "each", demand) for item in few]) for demand in demands]
-    payload = ArchiveReader(codec.compress(as_given(few), lossless=True), "archive").sizes()["payload"]
-    return rates + own, (own[0].bytes - payload) / len(few)
-
-
-def trained(pictures: PictureSet, minutes: float, models: Path | None) -> Any:
-    """Return a codec for the set, from the folder of models if it is there; None if training failed."""
-    kept = None if models is None else models / f"{pictures.name}.safetensors"
-    if kept is not None and kept.exists():
-        say(f"taking {kept}")
-        return narrows.load(kept)
-    say(f"narrows, {pictures.name}: training for {minutes:g} minutes")
-    codec = narrows.Codec(minutes=minutes, random_state=SEED, device="cpu")
-    try:
-        codec.fit(pictures.training)
-    except narrows.TrainingError as error:
-        say(f"narrows, {pictures.name}: {error}")
-        return None
-    if kept is not None:
-        codec.save(kept)
-    return codec
-
-
-def measured(codec: Any, given: Any, items: Sequence[np.ndarray], files: Files, demand: dict[str, Any]) -> Rate:
-    """One file of what is given, which holds the items."""
-    began = time.perf_counter()
-    content = codec.compress(given, **demand)
-    between = time.perf_counter()
-    returned = codec.decompress(content)
-    ended = time.perf_counter()
-    psnr, worst = distortion(items, returned)
-    if worst > demand.get("max_error", 0 if "lossless" in demand else math.inf):
-        raise AssertionError(f"narrows: an error of {worst} where {in_words(demand)} was asked for")
-    sizes = (len(content), len(items), pixels(items))
-    return Rate(NARROWS, files, in_words(demand), *sizes, psnr, worst, between - began, ended - between)
-
-
-def together(rates: Sequence[Rate]) -> Rate:
-    """Return files of one item each as one rate; the PSNR is over all their values."""
-    mse = [0.0 if rate.psnr is None else 10 ** (-rate.psnr / 10) for rate in rates]
-    total = sum(rate.pixels for rate in rates)
-    squares = sum(error * rate.pixels for error, rate in zip(mse, rates, strict=True))
-    return replace(
-        rates[0],
-        **{name: sum(getattr(rate, name) for rate in rates) for name in ("bytes", "items", "encoding", "decoding")},
-        pixels=total,
-        psnr=-10 * math.log10(squares / total) if squares else None,
-        worst=max(rate.worst for rate in rates),
-    )
-
-
-def measure_peers(sets: Sequence[PictureSet], thorough: bool, processes: int) -> dict[str, list[Rate]]:
-    """Return the rates of all peers by the names of the sets."""
-    works = [
-        Work(peer.name, files, pictures.name, pictures.of(files), pictures.targets, thorough)
-        for pictures in sets
-        for peer in peers.PEERS
-        for files in FILES
-        if files == "each" or pictures.mosaic
-    ]
-    # The longest first, so that all processes end at about the same time.
-    works.sort(key=lambda work: (work.coder != "AVIF", work.coder != "JPEG XL", -sum(item.size for item in work.items)))
-    found: dict[str, list[Rate]] = {pictures.name: [] for pictures in sets}
-    for work, rates in all_rates(works, processes):
-        say(f"{work.coder}, {work.pictures}, {work.files}: {sum(r.encoding + r.decoding for r in rates):.1f} s")
-        found[work.pictures] += rates
-    order = [(peer.name, files) for peer in peers.PEERS for files in FILES]
-    return {
-        name: sorted(rates, key=lambda rate: order.index((rate.coder, rate.files))) for name, rates in found.items()
-    }
-
-
-def as_given(items: Sequence[np.ndarray]) -> Any:
-    """Items as users give them: in one array, or in a list where they differ in size."""
-    return np.stack(items) if len({item.shape for item in items}) == 1 else list(items)
-
-
-def in_words(demand: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in demand.items())
+LOADERS = {load.__name__: load for module in (picture_sets, signal_sets, field_sets) for load in module.SETS}
+PARTS = ("ratio", "speed", "totals")
+Results = dict[str, list[Rate | Failure]]
 
 
 def say(words: str) -> None:
@@ -141,46 +42,135 @@ def say(words: str) -> None:
 
 
 def arguments() -> argparse.Namespace:
-    parser = Parser("Compare the codec with other codecs for images and bytes.", SETS, quick=False)
+    parser = Parser("Compare the codec with other codecs.", tuple(LOADERS), quick=False)
+    parser.add_argument(
+        "--data",
+        metavar="NAME=PATH",
+        action="append",
+        default=[],
+        help="a set of your own: a file or folder, with folders train and test or else its last tenth for the test",
+    )
+    parser.add_argument("--parts", default=",".join(PARTS), help=f"some of {','.join(PARTS)}")
     parser.add_argument("--minutes", type=float, default=5, help="of training for each set; default 5")
-    parser.add_argument("--items", metavar="N", type=int, help="only the first N test images, to check the script")
+    parser.add_argument("--items", metavar="N", type=int, help="only the first N items, to check the script")
     parser.add_argument("--thorough", action="store_true", help="peers with efforts that take ten times as long")
     parser.add_argument("--peers-only", action="store_true", help="no training, and no figures of narrows")
     parser.add_folders()
-    return parser.parse()
+    given = parser.parse()
+    given.parts = given.parts.split(",")
+    for part in given.parts:
+        if part not in PARTS:
+            parser.error(f"--parts {part}: expected some of {','.join(PARTS)}")
+    for words in given.data:
+        if not all(words.partition("=")):
+            parser.error(f"--data {words}: expected NAME=PATH")
+    return given
 
 
-def main() -> None:
-    options = arguments()
-    machine = this_machine()
-    print(machine, flush=True)
-    print(", ".join(peers.versions().values()), flush=True)
-    sets = chosen(options.only, options.items)
-    beside = measure_peers(sets, options.thorough, machine.cores)
+def chosen(options: argparse.Namespace) -> list[ItemSet]:
+    """Return the sets that were asked for; with sets of the user's and no --only, those alone."""
+    named: list[tuple[str, Callable[[], ItemSet]]] = []
+    everything = options.only == list(LOADERS)
+    for name in () if options.data and everything else options.only:
+        named.append((name, lambda name=name: LOADERS[name](options.items)))
+    for name, _, path in (words.partition("=") for words in options.data):
+        named.append((name, lambda name=name, path=path: user_set(name, path, options.items)))
+    found = []
+    for name, load in named:
+        try:
+            found.append(load())
+        except (MissingPackageError, NarrowsError) as error:
+            say(f"{name} is left out: {error}")
+    return found
+
+
+def measure_ratios(
+    sets: Sequence[ItemSet], peers: dict[str, Peer], options: argparse.Namespace, cores: int, models: Path
+) -> tuple[list[Comparison], dict[str, Any]]:
+    """Print the rows of each set as soon as they are known; return them, and facts about the trainings."""
+    beside = measure_peers(sets, peers, options.thorough, cores, say)
     comparisons, trainings = [], {}
-    for pictures in sets:
-        rates: list[Rate] = []
+    for item_set in sets:
+        results: list[Rate | Failure] = []
         own_share = None
-        codec = None if options.peers_only else trained(pictures, options.minutes, options.models)
+        codec = None if options.peers_only else own_rates.trained(item_set, options.minutes, models, say)
         if codec is not None:
-            trainings[pictures.name] = {name: fact for name, fact in codec.training_.items() if name != "history"}
-            rates, own_share = measure_narrows(pictures, codec)
-        comparisons.append(Comparison(pictures, rates + beside[pictures.name], own_share))
+            trainings[item_set.name] = {name: fact for name, fact in codec.training_.items() if name != "history"}
+            results, own_share = own_rates.measure_narrows(item_set, codec, say)
+        comparisons.append(Comparison(item_set, [*results, *beside[item_set.name]], own_share))
         print_rows(comparisons[-1])
     if not options.peers_only:
         print_figures(comparisons)
-    if options.output:
-        for comparison in comparisons:
-            if comparison.pictures.targets:
-                with atomic.replacing(options.output / f"{comparison.pictures.name}.png") as temporary:
-                    rate_plot(comparison).savefig(temporary, format="png", dpi=150)
-    facts = {
-        "libraries": peers.versions(),
+    return comparisons, trainings
+
+
+def measure_speeds(sets: Sequence[ItemSet], minutes: float, models: Path) -> list[command_speed.Speed]:
+    speeds = []
+    for task in command_speed.tasks(sets):
+        [item_set] = [item_set for item_set in sets if item_set.name == task.set]
+        if own_rates.trained(item_set, minutes, models, say) is None:
+            continue
+        try:
+            speeds.append(command_speed.measure_speed(task, own_rates.model_file(item_set, models), say))
+        except command_speed.CommandError as error:
+            say(f"{task.name} is left out: {error}")
+    return speeds
+
+
+def measure_totals(
+    sets: Sequence[ItemSet], peers: dict[str, Peer], options: argparse.Namespace, cores: int
+) -> list[totals.Total]:
+    found = []
+    for item_set in totals.whole_sets(sets, options.items):
+        known = totals.asked(peers, item_set)
+        results = measure_peers([item_set], known, options.thorough, cores, say, ("one",))[item_set.name]
+        found += totals.measure_total(item_set, results, None if options.peers_only else options.minutes, say)
+    return found
+
+
+def draw(comparisons: Sequence[Comparison], folder: Path) -> None:
+    from rate_plot import rate_plot
+
+    for comparison in comparisons:
+        if comparison.item_set.targets:
+            with atomic.replacing(folder / f"{comparison.item_set.name}.png") as temporary:
+                rate_plot(comparison).savefig(temporary, format="png", dpi=150)
+
+
+def announce(machine: "Machine", peers: dict[str, Peer]) -> dict[str, str]:
+    """Print where figures are measured, and return the versions of the peers' libraries."""
+    versions = {name: peer.version() for name, peer in peers.items()}
+    print(machine, flush=True)
+    print(", ".join(dict.fromkeys(versions.values())), flush=True)
+    return versions
+
+
+def main() -> None:
+    from measuring import this_machine
+
+    options = arguments()
+    machine, peers = this_machine(), available(options.thorough, say)
+    facts: dict[str, Any] = {
+        "libraries": announce(machine, peers),
         "thorough": options.thorough,
-        "seed": SEED,
-        "trainings": trainings,
-        "sets": [document(comparison) for comparison in comparisons],
+        "seed": own_rates.SEED,
     }
+    sets = chosen(options)
+    with tempfile.TemporaryDirectory() as scratch:
+        models = options.models or Path(scratch)
+        if "ratio" in options.parts:
+            comparisons, facts["trainings"] = measure_ratios(sets, peers, options, machine.cores, models)
+            facts["sets"] = [document(comparison) for comparison in comparisons]
+            if options.output:
+                draw(comparisons, options.output)
+        if "speed" in options.parts and not options.peers_only:
+            speeds = measure_speeds(sets, options.minutes, models)
+            facts["speeds"] = command_speed.document(speeds)
+            command_speed.print_speeds(speeds)
+        if "totals" in options.parts:
+            found = measure_totals(sets, peers, options, machine.cores)
+            facts["totals"] = totals.document(found)
+            totals.print_totals(found)
     write_figures(options.json, machine, facts)
 
 

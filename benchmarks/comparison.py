@@ -1,38 +1,36 @@
-"""Narrows compared with its peers on one set of images."""
+"""Narrows compared with its peers on one set of items, as tables."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from picture_sets import PictureSet
-from rates import FILES, Files, Rate
+from item_sets import LOSSLESS, ItemSet
+from rates import FILES, Demand, Failure, Files, Rate
 
 NARROWS = "narrows"
 OWN_FILE = "an item's own lossless file, bytes over its share"
-# What narrows is to reach on MNIST, by the words of the figure.
-AIMS = {
-    "mnist": {
-        "lossless, bits a pixel": 1.08,
-        "bytes an item at >= 33.8 dB": 26.0,
-        "bytes an item at >= 30 dB": 19.0,
-        "bytes an item at >= 24 dB": 14.0,
-        OWN_FILE: 24.0,
-        "lossless encoding, items a second": 2000.0,
-        "lossless decoding, items a second": 1500.0,
-    }
+# What narrows is to reach: a number in the unit of the column, or a multiple of a peer's.
+Aim = float | tuple[str, float]
+AIMS: dict[str, dict[str, Aim]] = {
+    "mnist": {"lossless": 1.0, "at >= 33.8 dB": 24.0, "at >= 30 dB": 18.0, OWN_FILE: 24.0},
+    "colour": {"at >= 35 dB": ("AVIF", 1.5), "at >= 30 dB": ("AVIF", 1.5)},
+    "grey": {"at >= 35 dB": ("AVIF", 1.5), "at >= 30 dB": ("AVIF", 1.5)},
 }
+FIELD_AIM: Aim = ("SZ3", 0.9)  # of fields within an error
+Row = dict[str, float | None]
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of narrows, its target and the figure of the best peer. more: whether more is better."""
+    """A figure of narrows without and with its model, what it is to reach, and the figure of the best peer."""
 
     what: str
     narrows: float | None
+    with_model: float | None
     aim: float | None
     peer: float | None
     best_peer: str
-    more: bool = False
+    more: bool = False  # whether more is better
 
     @property
     def verdict(self) -> str:
@@ -53,111 +51,161 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class Column:
+    """A figure of each row. demand: what the files must meet; None for the overhead and the speeds."""
+
+    name: str
+    demand: Demand | None
+    value: Callable[[Rate], float]
+    more: bool = False
+
+
+@dataclass(frozen=True)
 class Comparison:
-    """All rates on one set.
+    """All rates on one set, and who failed.
 
     own_share: bytes that an item's own lossless file of narrows has more than its share of a common payload.
     """
 
-    pictures: PictureSet
-    rates: list[Rate]
-    own_share: float | None
+    item_set: ItemSet
+    results: Sequence[Rate | Failure]
+    own_share: float | None = None
 
-    def best(self, coder: str, files: Files, psnr: float | None = None) -> Rate | None:
-        """Return the smallest lossless file of a codec, or the smallest with at least a PSNR."""
-        fitting = (
-            rate
-            for rate in self.rates
-            if (rate.coder, rate.files) == (coder, files)
-            and (rate.psnr is None if psnr is None else rate.reaches(psnr))
-        )
+    @property
+    def rates(self) -> list[Rate]:
+        """All rates; those that need a model also with its bytes, as a coder of its own."""
+        rates = [result for result in self.results if isinstance(result, Rate)]
+        return [*rates, *(rate.with_model() for rate in rates if rate.model)]
+
+    @property
+    def failures(self) -> list[Failure]:
+        return [result for result in self.results if isinstance(result, Failure)]
+
+    def best(self, coder: str, files: Files, demand: Demand) -> Rate | None:
+        """Return the smallest files of a codec that meet a demand."""
+        fitting = (rate for rate in self.rates if (rate.coder, rate.files) == (coder, files) and demand.met_by(rate))
         return min(fitting, key=lambda rate: rate.bytes, default=None)
 
-    def size(self, rate: Rate) -> float:
-        """Bytes of an item or bits of a pixel, as the set has it."""
-        return rate.bytes / rate.items if self.pictures.unit == "item" else bits(rate)
+    def size(self, rate: Rate, lossless: bool = False) -> float:
+        """Bytes of an item, or bits of a pixel or of a value, as the set has it; never bytes of lossless items."""
+        if self.item_set.unit == "item" and not lossless:
+            return rate.bytes / rate.items
+        return 8 * rate.bytes / (rate.pixels if self.item_set.unit == "pixel" else rate.values)
 
-    def speed(self, rate: Rate, seconds: float) -> float:
-        """Items or megapixels a second."""
-        return (rate.items if self.pictures.unit == "item" else rate.pixels / 1e6) / seconds
+    def columns(self) -> list[Column]:
+        units = {"pixel": "bits a pixel", "value": "bits a value", "item": "bytes an item"}
+        unit = units[self.item_set.unit]
+        lossless_unit = unit if self.item_set.unit == "pixel" else units["value"]
+        columns = [Column(f"lossless, {lossless_unit}", LOSSLESS, lambda rate: self.size(rate, lossless=True))]
+        for demand in self.item_set.demands[1:]:
+            columns.append(Column(f"{demand}, {unit}", demand, self.size))
+        return columns
+
+    def speed_columns(self) -> list[Column]:
+        """Speeds of lossless files, or of those within the first bound where a codec has no lossless ones."""
+        return [
+            Column("encoding, MB/s", None, lambda rate: rate.raw / 1e6 / rate.encoding, more=True),
+            Column("decoding, MB/s", None, lambda rate: rate.raw / 1e6 / rate.decoding, more=True),
+        ]
 
     def over_share(self, coder: str) -> float | None:
         """Bytes that an item's own lossless file has more than its share of one file of all."""
-        each, one = self.best(coder, "each"), self.best(coder, "one")
-        if coder == NARROWS or each is None or one is None:
+        if coder.startswith(NARROWS):
             return self.own_share if coder == NARROWS else None
+        each, one = self.best(coder, "each", LOSSLESS), self.best(coder, "one", LOSSLESS)
+        if each is None or one is None:
+            return None
         return each.bytes / each.items - one.bytes / one.items
 
-    def columns(self) -> list[str]:
-        per_pixel = self.pictures.unit == "pixel"
-        size, many = ("bits a pixel", "megapixels") if per_pixel else ("bytes an item", "items")
-        columns = ["lossless, bits a pixel", *(f"{size} at >= {psnr:g} dB" for psnr in self.pictures.targets)]
-        own = [] if per_pixel else [OWN_FILE]
-        return [*columns, *own, f"lossless encoding, {many} a second", f"lossless decoding, {many} a second"]
-
-    def row(self, coder: str, files: Files) -> dict[str, float | None]:
+    def row(self, coder: str, files: Files) -> Row:
         """Each column's figure, None where there is none."""
-        exact = self.best(coder, files)
-        can_lose = any(rate.coder == coder and rate.psnr is not None for rate in self.rates)
-        lossy = [self.best(coder, files, psnr) if can_lose else None for psnr in self.pictures.targets]
-        numbers = [
-            None if exact is None else bits(exact),
-            *(None if rate is None else self.size(rate) for rate in lossy),
-        ]
-        if self.pictures.unit == "item":
-            numbers.append(self.over_share(coder) if files == "each" else None)
-        numbers += [None, None] if exact is None else [self.speed(exact, s) for s in (exact.encoding, exact.decoding)]
-        return dict(zip(self.columns(), numbers, strict=True))
+        can_lose = coder.startswith(NARROWS) or any(rate.coder == coder and rate.worst > 0 for rate in self.rates)
+        row: Row = {}
+        for column in self.columns():
+            assert column.demand is not None
+            best = self.best(coder, files, column.demand) if can_lose or column.demand == LOSSLESS else None
+            row[column.name] = None if best is None else column.value(best)
+        if self.item_set.unit == "item":
+            row[OWN_FILE] = self.over_share(coder) if files == "each" else None
+        timed = self.best(coder, files, LOSSLESS) or next(
+            (best for demand in self.item_set.demands[1:] if (best := self.best(coder, files, demand))), None
+        )
+        for column in self.speed_columns():
+            row[column.name] = None if timed is None else column.value(timed)
+        return row
 
-    def rows(self) -> dict[tuple[str, Files], dict[str, float | None]]:
+    def rows(self) -> dict[tuple[str, Files], Row]:
         """Return the rows with any figure, narrows first."""
-        coders = sorted(dict.fromkeys(rate.coder for rate in self.rates), key=lambda coder: coder != NARROWS)
+        coders = list(dict.fromkeys(rate.coder for rate in self.rates))
+        coders.sort(key=lambda coder: not coder.startswith(NARROWS))
         rows = {(coder, files): self.row(coder, files) for coder in coders for files in FILES}
         return {key: row for key, row in rows.items() if any(number is not None for number in row.values())}
 
-    def figures(self) -> list[Figure]:
-        """Narrows beside the best of the peers; sizes and speeds with all items in one file, where there are such."""
+    def figures(self) -> Iterator[Figure]:
+        """Narrows, all items in one file, beside the best of the peers in one file or in several."""
         rows = self.rows()
-        found = []
-        for column in self.columns():
-            more = column.endswith("second")
+        columns = [*((column.name, column.more) for column in self.columns()), (OWN_FILE, False)]
+        columns += [(column.name, column.more) for column in self.speed_columns()]
+        for name, more in columns:
+            if name not in next(iter(rows.values()), {}):
+                continue
             theirs = {
-                coder: number
+                f"{coder}, {files}": number
                 for (coder, files), row in rows.items()
-                if coder != NARROWS
-                and (number := row[column]) is not None
-                and (files == "one" or not self.pictures.mosaic or column == OWN_FILE)
+                if not coder.startswith(NARROWS) and not coder.endswith("+ model") and (number := row[name]) is not None
             }
             best = (max if more else min)(theirs, key=theirs.__getitem__) if theirs else ""
-            own = rows.get((NARROWS, "each" if column == OWN_FILE else "one"), {}).get(column)
-            aim = AIMS.get(self.pictures.name, {}).get(column)
-            found.append(Figure(column, own, aim, theirs.get(best), best, more))
-        return found
+            files: Files = "each" if name == OWN_FILE else "one"
+            own, whole = (rows.get((coder, files), {}).get(name) for coder in (NARROWS, f"{NARROWS} + model"))
+            yield Figure(name, own, whole, self.aim(name, rows), theirs.get(best), best, more)
 
-
-def bits(rate: Rate) -> float:
-    return 8 * rate.bytes / rate.pixels
+    def aim(self, column: str, rows: dict[tuple[str, Files], Row]) -> float | None:
+        """Return the number to reach in a column, if there is one."""
+        aims = AIMS.get(self.item_set.name, {})
+        aim = next((aim for words, aim in aims.items() if column.startswith(words)), None)
+        if self.item_set.kind == "fields" and column.startswith("within"):
+            aim = FIELD_AIM
+        if not isinstance(aim, tuple):
+            return aim
+        peer, factor = aim
+        numbers = [number for files in FILES if (number := rows.get((peer, files), {}).get(column)) is not None]
+        return factor * min(numbers) if numbers else None
 
 
 def print_rows(comparison: Comparison) -> None:
-    columns = comparison.columns()
-    print(f"\n{comparison.pictures.title}\n")
-    print(f"| {'coder':<8} | files | {' | '.join(columns)} |")
-    print(f"|----------|-------|{'|'.join('-' * (len(column) + 1) + ':' for column in columns)}|")
-    for (coder, files), row in comparison.rows().items():
-        numbers = " | ".join(f"{number_in_words(row[column]):>{len(column)}}" for column in columns)
-        print(f"| {coder:<8} | {files:<5} | {numbers} |")
+    rows = comparison.rows()
+    columns = list(next(iter(rows.values()), {}))
+    print(f"\n{comparison.item_set.title}\n")
+    print_table(
+        ["coder", "files", *columns],
+        [[coder, files, *(number_in_words(row[column]) for column in columns)] for (coder, files), row in rows.items()],
+    )
+    for failure in comparison.failures:
+        print(f"\n{failure.coder}, {failure.files}: failed ({failure.reason})")
 
 
 def print_figures(comparisons: Iterable[Comparison]) -> None:
-    print(f"\n| {'figure':<65} | narrows | to reach | best peer         | verdict |")
-    print(f"|{'-' * 67}|--------:|---------:|-------------------|---------|")
+    print("\nNarrows, all items in one file, beside the best peer\n")
+    rows = []
     for comparison in comparisons:
         for figure in comparison.figures():
-            what = f"{comparison.pictures.name}: {figure.what}"
-            numbers = [number_in_words(number) for number in (figure.narrows, figure.aim, figure.peer)]
-            peer = f"{numbers[2]} {figure.best_peer}"
-            print(f"| {what:<65} | {numbers[0]:>7} | {numbers[1]:>8} | {peer:<17} | {figure.verdict} |")
+            numbers = [number_in_words(number) for number in (figure.narrows, figure.with_model, figure.aim)]
+            peer = f"{number_in_words(figure.peer)} {figure.best_peer}"
+            rows.append([f"{comparison.item_set.name}: {figure.what}", *numbers, peer, figure.verdict])
+    print_table(["figure", "narrows", "with its model", "to reach", "best peer", "verdict"], rows)
+
+
+def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a Markdown table; columns of numbers are aligned to the right."""
+    widths = [max(map(len, cells)) for cells in zip(heads, *rows, strict=True)]
+    numeric = [all(not row[place] or row[place][0] in "-0123456789" for row in rows) for place in range(len(heads))]
+    aligned = [str.rjust if right else str.ljust for right in numeric]
+    for cells in (heads, None, *rows):
+        if cells is None:
+            line = ["-" * (width - 1) + (":" if right else "-") for width, right in zip(widths, numeric, strict=True)]
+        else:
+            line = [align(cell, width) for align, cell, width in zip(aligned, cells, widths, strict=True)]
+        print(f"| {' | '.join(line)} |")
 
 
 def number_in_words(number: float | None) -> str:
@@ -167,11 +215,13 @@ def number_in_words(number: float | None) -> str:
 
 
 def document(comparison: Comparison) -> dict[str, Any]:
-    pictures = comparison.pictures
+    item_set = comparison.item_set
     return {
-        "name": pictures.name,
-        "title": pictures.title,
+        "name": item_set.name,
+        "kind": item_set.kind,
+        "title": item_set.title,
         "rows": [{"coder": coder, "files": files, **row} for (coder, files), row in comparison.rows().items()],
         "figures": [{**asdict(figure), "verdict": figure.verdict} for figure in comparison.figures()],
-        "rates": [asdict(rate) for rate in comparison.rates],
+        "rates": [asdict(rate) for rate in comparison.results if isinstance(rate, Rate)],
+        "failures": [asdict(failure) for failure in comparison.failures],
     }
