@@ -7,7 +7,7 @@ setup(
         Extension(
             "narrows.codec.entropy._kernel",
             ["src/narrows/codec/entropy/_kernel.c"],
-            depends=["src/narrows/codec/entropy/_kernel_arithmetic.h"],
+            depends=[f"src/narrows/codec/entropy/_kernel_{part}.h" for part in ("perceptron", "coding", "layers")],
             extra_compile_args=["-O3", "-fno-math-errno", "-ffp-contract=off"],
             py_limited_api=True,
             optional=True,

@@ -32,10 +32,10 @@ def distributions(rng, size, values):
     """
     logits = (rng.integers(-4000, 4000, (size, values)) * rng.choice([1, 1, 2**20])).astype(np.float32)
     if rng.random() < 0.5:
-        return Distributions(logits, int(rng.integers(0, values)))
+        return Distributions.from_logits(logits, int(rng.integers(0, values)))
     edges = np.unique(rng.integers(0, values + 1, 20))
     edges = edges if len(edges) > 2 else np.array([0, 1, values])
-    return Distributions(logits, int(edges[0]), edges)
+    return Distributions.from_logits(logits, int(edges[0]), edges)
 
 
 def written(asked):
@@ -75,7 +75,7 @@ def test_write_and_read_undo_each_other(seed, count, most):
 @pytest.mark.parametrize("number", [100, 30_000])
 def test_the_payload_is_as_long_as_the_symbols_are_unlikely(number):
     rng = np.random.default_rng(0)
-    given = Distributions(rng.integers(-2000, 2000, (number, 16)).astype(np.float32))
+    given = Distributions.from_logits(rng.integers(-2000, 2000, (number, 16)).astype(np.float32))
     frequencies = given.frequencies()
     symbols = np.array([rng.choice(16, p=row / row.sum()) for row in frequencies], np.int32)
     bits = np.log2(frequencies.sum(1) / frequencies[np.arange(number), symbols]).sum()
@@ -88,7 +88,7 @@ def test_the_payload_is_as_long_as_the_symbols_are_unlikely(number):
 
 def test_nothing_costs_nothing():
     assert written([]) == b""
-    sure = Distributions(np.tile(np.float32([0, -9999]), (10, 1)))
+    sure = Distributions.from_logits(np.tile(np.float32([0, -9999]), (10, 1)))
     assert len(written([("categorical", sure, np.zeros(10, np.int32))])) == 0
 
 

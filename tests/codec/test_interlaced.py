@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from narrows.codec import parallel
 from narrows.codec.entropy.interlaced import EncodeRequest, InterlacedCoder
 from narrows.codec.entropy.range_coder import decoder, encoder
 from narrows.codec.entropy.residual_coding import LARGEST_INDEX
@@ -79,6 +80,19 @@ def test_cheaper_indices_come_back_as_they_were_chosen(case, weight):
         assert np.abs(found - k).max() <= 1
     else:
         assert 0 <= found.min() <= found.max() <= (made.top + size // 2) // size
+
+
+@pytest.mark.parametrize("alphabet", ["values", "residuals"])
+def test_cores_share_the_blocks_of_one_item(alphabet, monkeypatch):
+    made = design(alphabet, 2, 1, 7)
+    x = np.random.default_rng(0).normal(3, 1, (1, 1, 150, 150)).clip(0, 7).astype(np.float32)
+    k, found = x.round().astype(np.int32), set()
+    for cores in (1, 3):
+        monkeypatch.setattr(parallel, "usable_cores", lambda cores=cores: cores)
+        payload, coded, costs = write(made, 0, 1, k, x=x, weight=0.1)
+        found.add(payload + costs.tobytes())
+        assert np.array_equal(interlaced(made).decode(decoder(payload), 1, (150, 150), 0, 1), coded)
+    assert len(found) == 1
 
 
 def test_residuals_of_any_size_have_tokens():

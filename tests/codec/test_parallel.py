@@ -6,7 +6,7 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from narrows.codec import parallel
-from narrows.codec.parallel import ordered_parallel_map
+from narrows.codec.parallel import ordered_parallel_map, working_ahead
 
 
 @pytest.fixture(params=[1, 4])
@@ -59,3 +59,21 @@ def test_products_of_several_jobs_have_one_thread_each(monkeypatch):
         return blas_threads()
 
     assert list(ordered_parallel_map(both, range(2))) == [{1}, {1}]
+
+
+def test_small_jobs_keep_their_order_and_errors(threads):
+    with working_ahead() as ahead:
+        for count in (0, 1, 100):
+            assert list(ahead(lambda job: job * job, range(count))) == [(job, job * job) for job in range(count)]
+        with pytest.raises(ZeroDivisionError):
+            list(ahead(lambda job: 1 // (5 - job), range(100)))
+
+
+def test_jobs_within_a_job_share_its_thread(threads):
+    def inner(_):
+        with working_ahead() as ahead:
+            mapped = ordered_parallel_map(lambda _: threading.get_ident(), range(9))
+            found = {*mapped, *(thread for _, thread in ahead(lambda _: threading.get_ident(), range(9)))}
+        return found == {threading.get_ident()}
+
+    assert threads == 1 or all(ordered_parallel_map(inner, range(4)))

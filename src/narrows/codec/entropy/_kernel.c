@@ -5,212 +5,142 @@
 #include <Python.h>
 #include <stdlib.h>
 
-#include "_kernel_arithmetic.h"
+#include "_kernel_perceptron.h"
 
-static const char LAYER[] = "narrows.codec.entropy._kernel.Layer";
+#include "_kernel_coding.h"
+#include "_kernel_layers.h"
 
-static void free_layer(PyObject *capsule)
+static PyObject *outputs(PyObject *self, PyObject *arguments)
 {
-    Layer *layer = PyCapsule_GetPointer(capsule, LAYER);
-    if (layer) {
-        free(layer->weight);
-        free(layer->bias);
-        free(layer);
-    }
-}
-
-static PyObject *wrong(const char *what)
-{
-    PyErr_SetString(PyExc_ValueError, what);
-    return NULL;
-}
-
-static PyObject *none(void)
-{
-    Py_INCREF(Py_None);
-    return Py_None;
-}
-
-static PyObject *make_layer(PyObject *self, PyObject *arguments)
-{
-    Py_buffer weight, bias;
-    int inputs, outputs, shift;
-    if (!PyArg_ParseTuple(arguments, "y*y*iii", &weight, &bias, &inputs, &outputs, &shift))
-        return NULL;
-    PyObject *capsule = NULL;
-    Layer *layer = NULL;
-    if (inputs < 1 || outputs < 1 || inputs > 1 << 16 || outputs > 1 << 16 || shift < -16 || shift > 16
-        || weight.len != (Py_ssize_t)inputs * outputs * 2 || bias.len != (Py_ssize_t)outputs * 4) {
-        wrong("a layer of other sizes than its weights");
-        goto done;
-    }
-    layer = calloc(1, sizeof *layer);
-    if (layer) {
-        *layer = (Layer){inputs, outputs, shift, (inputs + 1) / 2, (outputs + LANES - 1) / LANES, NULL, NULL};
-        layer->weight = calloc((size_t)layer->panels * layer->pairs * LANES * 2, sizeof(int16_t));
-        layer->bias = calloc((size_t)layer->panels * LANES, sizeof(int32_t));
-    }
-    if (!layer || !layer->weight || !layer->bias) {
-        PyErr_NoMemory();
-        goto done;
-    }
-    const int16_t *given = weight.buf; /* [outputs][inputs] */
-    for (int output = 0; output < outputs; output++)
-        for (int input = 0; input < inputs; input++)
-            layer->weight[(((ptrdiff_t)(output / LANES) * layer->pairs + input / 2) * LANES + output % LANES) * 2 + input % 2]
-                = given[(ptrdiff_t)output * inputs + input];
-    memcpy(layer->bias, bias.buf, (size_t)outputs * 4);
-    capsule = PyCapsule_New(layer, LAYER, free_layer);
-done:
-    if (!capsule && layer) {
-        free(layer->weight);
-        free(layer->bias);
-        free(layer);
-    }
-    PyBuffer_Release(&weight);
-    PyBuffer_Release(&bias);
-    return capsule;
-}
-
-static PyObject *perceptron(PyObject *self, PyObject *arguments)
-{
-    enum { MOST_LAYERS = 8 };
+    enum { BUFFERS = 5 };
     PyObject *tuple, *result = NULL;
-    Py_buffer x, places, place, step, out;
-    const Layer *layers[MOST_LAYERS];
-    if (!PyArg_ParseTuple(arguments, "Oy*y*y*y*w*", &tuple, &x, &places, &place, &step, &out))
+    Py_buffer b[BUFFERS]; /* x, places, place, step; out */
+    Perceptron job = {0};
+    int is_wide;
+    if (!PyArg_ParseTuple(arguments, "Oiy*y*y*y*w*", &tuple, &is_wide, b, b + 1, b + 2, b + 3, b + 4))
         return NULL;
-    Job job = {.layers = layers};
-    Py_ssize_t count = PyTuple_Check(tuple) ? PyTuple_Size(tuple) : 0;
-    if (count < 2 || count > MOST_LAYERS) {
-        wrong("a perceptron has 2 to 8 layers");
-        goto done;
-    }
-    int widest = 0, deepest = 0;
-    for (Py_ssize_t number = 0; number < count; number++) {
-        layers[number] = PyCapsule_GetPointer(PyTuple_GetItem(tuple, number), LAYER);
-        if (!layers[number])
-            goto done;
-        if (number && layers[number]->inputs != layers[number - 1]->outputs) {
-            wrong("layers that do not fit each other");
-            goto done;
+    job.given = is_wide ? WIDE : SMALL;
+    if (take_perceptron(&job, tuple, b)) {
+        if (b[4].len != job.rows * job.layers[job.count - 1]->outputs * 4) {
+            wrong("outputs of other sizes than the perceptron");
+        } else {
+            Py_BEGIN_ALLOW_THREADS;
+            engine->output(&job, b[4].buf);
+            Py_END_ALLOW_THREADS;
+            result = none();
         }
-        widest = layers[number]->panels > widest ? layers[number]->panels : widest;
-        deepest = layers[number]->pairs > deepest ? layers[number]->pairs : deepest;
     }
-    const Layer *first = layers[0], *last = layers[count - 1];
-    job.count = (int)count;
-    job.x = x.buf, job.out = out.buf;
-    job.rows = x.len / 2 / first->inputs;
-    job.places = places.len ? places.buf : NULL, job.place = place.buf;
-    job.step = step.len ? step.buf : NULL;
-    int64_t known = places.len / 4 / first->outputs;
-    if (x.len != job.rows * first->inputs * 2 || out.len != job.rows * last->outputs * 4
-        || (places.len && (places.len != known * first->outputs * 4 || place.len != job.rows * 8))
-        || (step.len && step.len != (Py_ssize_t)first->outputs * 4)) {
-        wrong("arrays of other sizes than the perceptron");
-        goto done;
-    }
-    for (int64_t row = 0; job.places && row < job.rows; row++)
-        if (job.place[row] < 0 || job.place[row] >= known) {
-            wrong("a place outside the table");
-            goto done;
-        }
-    job.inputs = malloc((size_t)TILE * deepest * 2 * sizeof(int16_t));
-    job.activations = malloc((size_t)TILE * deepest * 2 * sizeof(int16_t));
-    job.sums = malloc((size_t)TILE * widest * LANES * sizeof(int32_t));
-    if (!job.inputs || !job.activations || !job.sums) {
-        PyErr_NoMemory();
-    } else {
-        Py_BEGIN_ALLOW_THREADS;
-        engine->run(&job);
-        Py_END_ALLOW_THREADS;
-        result = none();
-    }
-    free(job.inputs);
-    free(job.activations);
-    free(job.sums);
-done:
-    PyBuffer_Release(&x);
-    PyBuffer_Release(&places);
-    PyBuffer_Release(&place);
-    PyBuffer_Release(&step);
-    PyBuffer_Release(&out);
+    free_perceptron(&job);
+    release(b, BUFFERS);
     return result;
 }
 
-/* Fill a distribution from buffers; 0 where they do not fit. */
-static int distribution(Distribution *given, const Py_buffer *logits, const Py_buffer *decay, const Py_buffer *edges)
+/* Fill an alphabet from buffers: bonus, items, edges; whether they fit. */
+static int take_alphabet(Alphabet *alphabet, const Perceptron *job, const Py_buffer *b)
 {
-    given->logits = logits->buf, given->decay = decay->buf, given->edges = edges->len ? edges->buf : NULL;
-    given->length = (int)(decay->len / 8);
-    given->symbols = given->edges ? (int)(edges->len / 8) - 1 : given->count;
-    if (given->count < 1 || given->first < 0 || given->first >= given->count || given->length < 1
-        || logits->len % (given->count * 4) || given->symbols < 1 || given->symbols > given->count)
+    int outputs = job->layers[job->count - 1]->outputs;
+    alphabet->bonus = b[0].len ? b[0].buf : NULL, alphabet->items = b[1].buf;
+    alphabet->edges = b[2].len ? b[2].buf : NULL;
+    int values = alphabet->values = alphabet->bonus ? outputs - 1 : outputs == 1 ? 2 : outputs;
+    alphabet->symbols = alphabet->edges ? (int)(b[2].len / 8) - 1 : values;
+    int64_t known = values ? b[0].len / 4 / values : 0;
+    if (values < 1 || values > 1024 || alphabet->first < 0 || alphabet->first >= values || alphabet->symbols < 1
+        || alphabet->symbols > values || b[0].len != known * values * 4 || (known && b[1].len != job->rows * 8))
         return 0;
-    given->rows = logits->len / 4 / given->count;
-    for (int symbol = 0; given->edges && symbol < given->symbols; symbol++)
-        if (given->edges[symbol] < symbol || given->edges[symbol] >= given->edges[symbol + 1]
-            || given->edges[symbol + 1] > given->count)
+    for (int64_t row = 0; known && row < job->rows; row++)
+        if (alphabet->items[row] < 0 || alphabet->items[row] >= known)
+            return 0;
+    for (int symbol = 0; alphabet->edges && symbol < alphabet->symbols; symbol++)
+        if (alphabet->edges[symbol] < 0 || alphabet->edges[symbol] >= alphabet->edges[symbol + 1]
+            || alphabet->edges[symbol + 1] > values)
             return 0;
     return 1;
 }
 
-static PyObject *intervals(PyObject *self, PyObject *arguments)
+static PyObject *distributions(PyObject *self, PyObject *arguments)
 {
     enum { BUFFERS = 8 };
-    PyObject *result = NULL;
-    Py_buffer b[BUFFERS]; /* logits, decay, edges, symbols; starts, widths, totals, chosen */
-    Distribution given = {0};
-    if (!PyArg_ParseTuple(arguments, "iiy*y*y*y*w*w*w*w*", &given.count, &given.first, b, b + 1, b + 2, b + 3, b + 4,
-                          b + 5, b + 6, b + 7))
+    PyObject *tuple, *result = NULL;
+    Py_buffer b[BUFFERS]; /* x, places, place, step; bonus, items, edges; cumulative */
+    Perceptron job = {0};
+    Alphabet alphabet = {0};
+    int is_wide;
+    if (!PyArg_ParseTuple(arguments, "Oiy*y*y*y*y*y*y*iw*", &tuple, &is_wide, b, b + 1, b + 2, b + 3, b + 4, b + 5,
+                          b + 6, &alphabet.first, b + 7))
         return NULL;
-    double *frequencies = NULL;
-    int fits = distribution(&given, b, b + 1, b + 2) && b[3].len == given.rows * 4 && b[4].len == given.rows * 4
-               && b[5].len == given.rows * 4 && b[6].len == given.rows * 8 && b[7].len == given.rows * 8;
-    const int32_t *symbols = b[3].buf;
-    for (int64_t row = 0; fits && row < given.rows; row++)
-        fits = symbols[row] >= 0 && symbols[row] < given.symbols;
+    job.given = is_wide ? WIDE : SMALL;
+    if (take_perceptron(&job, tuple, b)) {
+        if (!take_alphabet(&alphabet, &job, b + 4) || b[7].len != job.rows * alphabet.symbols * 4) {
+            wrong("arrays of other sizes than the distributions");
+        } else if (!(alphabet.scratch = malloc((size_t)alphabet.values * sizeof(int32_t)))) {
+            PyErr_NoMemory();
+        } else {
+            Py_BEGIN_ALLOW_THREADS;
+            engine->distribute(&job, &alphabet, b[7].buf);
+            Py_END_ALLOW_THREADS;
+            result = none();
+        }
+    }
+    free(alphabet.scratch);
+    free_perceptron(&job);
+    release(b, BUFFERS);
+    return result;
+}
+
+/* Whether cumulative frequencies have so many rows of so many symbols. */
+static int has_rows(const Py_buffer *cumulative, int64_t rows, int symbols)
+{
+    int fits = symbols > 0 && symbols <= 1024 && cumulative->len == rows * symbols * 4;
+    for (int64_t row = 0; fits && row < rows; row++)
+        fits = ((const int32_t *)cumulative->buf)[(row + 1) * symbols - 1] > 0;
+    return fits;
+}
+
+static PyObject *intervals(PyObject *self, PyObject *arguments)
+{
+    enum { BUFFERS = 5 };
+    PyObject *result = NULL;
+    Py_buffer b[BUFFERS]; /* cumulative, symbol; starts, widths, shares */
+    int symbols;
+    if (!PyArg_ParseTuple(arguments, "iy*y*w*w*w*", &symbols, b, b + 1, b + 2, b + 3, b + 4))
+        return NULL;
+    int64_t rows = b[1].len / 4;
+    const int32_t *symbol = b[1].buf;
+    int fits = has_rows(b, rows, symbols) && b[1].len == rows * 4 && b[2].len == rows * 4 && b[3].len == rows * 4
+               && b[4].len == rows * 8;
+    for (int64_t row = 0; fits && row < rows; row++)
+        fits = symbol[row] >= 0 && symbol[row] < symbols;
     if (!fits) {
         wrong("arrays of other sizes than the distributions, or symbols outside them");
-    } else if (!(frequencies = malloc((size_t)given.count * sizeof(double)))) {
-        PyErr_NoMemory();
     } else {
         Py_BEGIN_ALLOW_THREADS;
-        engine->write(&given, symbols, b[4].buf, b[5].buf, b[6].buf, b[7].buf, frequencies);
+        write_intervals(b[0].buf, symbol, rows, symbols, b[2].buf, b[3].buf, b[4].buf);
         Py_END_ALLOW_THREADS;
         result = none();
     }
-    free(frequencies);
-    for (int number = 0; number < BUFFERS; number++)
-        PyBuffer_Release(b + number);
+    release(b, BUFFERS);
     return result;
 }
 
 static PyObject *decode(PyObject *self, PyObject *arguments)
 {
-    enum { BUFFERS = 6 };
+    enum { BUFFERS = 4 };
     PyObject *result = NULL;
-    Py_buffer b[BUFFERS]; /* state, words; logits, decay, edges; symbols */
-    Distribution given = {0};
-    if (!PyArg_ParseTuple(arguments, "iiw*y*y*y*y*w*", &given.count, &given.first, b, b + 1, b + 2, b + 3, b + 4, b + 5))
+    Py_buffer b[BUFFERS]; /* cumulative, state, words; found */
+    int symbols, good = 0;
+    if (!PyArg_ParseTuple(arguments, "iy*w*y*w*", &symbols, b, b + 1, b + 2, b + 3))
         return NULL;
-    double *frequencies = NULL;
-    int good = 0;
-    if (!distribution(&given, b + 2, b + 3, b + 4) || b[0].len != 24 || b[1].len % 4 || b[5].len != given.rows * 4
-        || ((uint64_t *)b[0].buf)[0] >> 32 == 0) {
+    int64_t rows = b[3].len / 4;
+    if (!has_rows(b, rows, symbols) || b[1].len != 24 || b[2].len % 4 || b[3].len != rows * 4
+        || ((uint64_t *)b[1].buf)[0] >> 32 == 0) {
         wrong("arrays of other sizes than the distributions");
-    } else if (!(frequencies = malloc((size_t)given.count * sizeof(double)))) {
-        PyErr_NoMemory();
     } else {
         Py_BEGIN_ALLOW_THREADS;
-        good = engine->read(&given, b[0].buf, b[1].buf, b[1].len / 4, b[5].buf, frequencies);
+        good = read_symbols(b[0].buf, rows, symbols, b[1].buf, b[2].buf, b[2].len / 4, b[3].buf);
         Py_END_ALLOW_THREADS;
         result = PyBool_FromLong(good);
     }
-    free(frequencies);
-    for (int number = 0; number < BUFFERS; number++)
-        PyBuffer_Release(b + number);
+    release(b, BUFFERS);
     return result;
 }
 
@@ -294,31 +224,94 @@ static PyObject *encode(PyObject *self, PyObject *arguments)
     return result;
 }
 
-static PyObject *with_bonus(PyObject *self, PyObject *arguments)
+/* Whether all bases, with all offsets, are within so many values; and the numbers of both. */
+static int reach(const Py_buffer *bases, const Py_buffer *offsets, int64_t values, int64_t *rows, int *taps)
 {
+    int64_t ends[2][2] = {{0, 0}, {0, 0}};
+    const Py_buffer *given[2] = {bases, offsets};
+    for (int which = 0; which < 2; which++) {
+        const int64_t *number = given[which]->buf;
+        if (given[which]->len % 8)
+            return 0;
+        for (int64_t index = 0; index < given[which]->len / 8; index++) {
+            ends[which][0] = index && ends[which][0] < number[index] ? ends[which][0] : number[index];
+            ends[which][1] = index && ends[which][1] > number[index] ? ends[which][1] : number[index];
+        }
+    }
+    *rows = bases->len / 8, *taps = (int)(offsets->len / 8);
+    int64_t least = ends[0][0], most = ends[0][1];
+    return !*rows || !*taps
+           || (0 <= least && most < values && -least <= ends[1][0] && ends[1][1] < values - most && *taps < 1 << 16);
+}
+
+static PyObject *windows(PyObject *self, PyObject *arguments)
+{
+    enum { BUFFERS = 4 };
     PyObject *result = NULL;
-    Py_buffer outputs, bonus, items, out;
-    Bonus job = {0};
-    if (!PyArg_ParseTuple(arguments, "y*y*y*w*i", &outputs, &bonus, &items, &out, &job.count))
+    Py_buffer b[BUFFERS]; /* values, bases, offsets; out */
+    int size, taps;
+    int64_t rows;
+    if (!PyArg_ParseTuple(arguments, "iy*y*y*w*", &size, b, b + 1, b + 2, b + 3))
         return NULL;
-    job.outputs = outputs.buf, job.bonus = bonus.buf, job.items = items.buf, job.out = out.buf;
-    job.rows = items.len / 8;
-    int fits = job.count > 0 && items.len == job.rows * 8 && outputs.len == job.rows * (job.count + 1) * 4
-               && out.len == job.rows * job.count * 4 && bonus.len % (job.count * 4) == 0;
-    for (int64_t row = 0; fits && row < job.rows; row++)
-        fits = job.items[row] >= 0 && job.items[row] < bonus.len / 4 / job.count;
-    if (!fits) {
-        wrong("arrays of other sizes than the values");
+    if ((size != 1 && size != 4 && size != 8) || !reach(b + 1, b + 2, b[0].len / size, &rows, &taps)
+        || b[3].len != rows * taps * size) {
+        wrong("arrays of other sizes than the windows");
     } else {
         Py_BEGIN_ALLOW_THREADS;
-        engine->bonus(&job);
+        gather(b[0].buf, size, b[1].buf, rows, b[2].buf, taps, b[3].buf);
         Py_END_ALLOW_THREADS;
         result = none();
     }
-    PyBuffer_Release(&outputs);
-    PyBuffer_Release(&bonus);
-    PyBuffer_Release(&items);
-    PyBuffer_Release(&out);
+    release(b, BUFFERS);
+    return result;
+}
+
+static PyObject *any_nonzero(PyObject *self, PyObject *arguments)
+{
+    enum { BUFFERS = 4 };
+    PyObject *result = NULL;
+    Py_buffer b[BUFFERS]; /* values, bases, offsets; out */
+    int taps;
+    int64_t rows;
+    if (!PyArg_ParseTuple(arguments, "y*y*y*w*", b, b + 1, b + 2, b + 3))
+        return NULL;
+    if (!reach(b + 1, b + 2, b[0].len, &rows, &taps) || b[3].len != rows) {
+        wrong("arrays of other sizes than the windows");
+    } else {
+        Py_BEGIN_ALLOW_THREADS;
+        find_nonzero(b[0].buf, b[1].buf, rows, b[2].buf, taps, b[3].buf);
+        Py_END_ALLOW_THREADS;
+        result = none();
+    }
+    release(b, BUFFERS);
+    return result;
+}
+
+static PyObject *bonuses(PyObject *self, PyObject *arguments)
+{
+    enum { BUFFERS = 4 };
+    PyObject *result = NULL;
+    Py_buffer b[BUFFERS]; /* counts, bonus, cells; out */
+    int indices;
+    if (!PyArg_ParseTuple(arguments, "iy*y*y*w*", &indices, b, b + 1, b + 2, b + 3))
+        return NULL;
+    int64_t items = indices > 0 ? b[0].len / 4 / indices : 0, values = b[2].len / 8;
+    const int64_t *cells = b[2].buf;
+    int fits = indices > 0 && b[0].len == items * indices * 4 && b[1].len == BUCKETS * 4 && b[2].len == values * 8
+               && values < 1 << 16 && b[3].len == items * values * 4;
+    for (int64_t value = 0; fits && value < values; value++)
+        fits = cells[value] >= 0 && cells[value] < indices;
+    for (int64_t index = 0; fits && index < items * indices; index++)
+        fits = ((const float *)b[0].buf)[index] >= 0 && ((const float *)b[0].buf)[index] < 0x1p31f;
+    if (!fits) {
+        wrong("arrays of other sizes than the counts");
+    } else {
+        Py_BEGIN_ALLOW_THREADS;
+        look_up_bonus(b[0].buf, items, indices, b[1].buf, cells, (int)values, b[3].buf);
+        Py_END_ALLOW_THREADS;
+        result = none();
+    }
+    release(b, BUFFERS);
     return result;
 }
 
@@ -358,12 +351,15 @@ static PyObject *instructions(PyObject *self, PyObject *arguments)
 
 static PyMethodDef methods[] = {
     {"layer", make_layer, METH_VARARGS, "Return a linear layer: weight int16 (outputs, inputs), bias int32, sizes, shift."},
-    {"perceptron", perceptron, METH_VARARGS, "Write the outputs of layers, float32, for inputs int16 (rows, inputs)."},
-    {"intervals", intervals, METH_VARARGS, "Write starts and widths of symbols, and frequencies: all, and theirs."},
+    {"outputs", outputs, METH_VARARGS, "Write the outputs of layers, float32, for inputs uint8 or int16 (rows, inputs)."},
+    {"distributions", distributions, METH_VARARGS, "Write the cumulative frequencies, int32, that the outputs stand for."},
+    {"intervals", intervals, METH_VARARGS, "Write starts and widths of symbols, and the inverse of their probabilities."},
     {"encode", encode, METH_VARARGS, "Return the lower end of the interval of all symbols, and its width."},
     {"decode", decode, METH_VARARGS, "Write the symbols of distributions; False where the payload is corrupt."},
     {"decode_bits", decode_bits, METH_VARARGS, "Write numbers of some bits each; False where the payload is corrupt."},
-    {"with_bonus", with_bonus, METH_VARARGS, "Write logits, float32: outputs and the bonus (any, count) of items."},
+    {"windows", windows, METH_VARARGS, "Write the values, of 1, 4 or 8 bytes, at all offsets from each base."},
+    {"any_nonzero", any_nonzero, METH_VARARGS, "Write whether any byte at the offsets from each base is not zero."},
+    {"bonuses", bonuses, METH_VARARGS, "Write the bonus of each value by how often each item has shown its index."},
     {"residuals", residuals, METH_VARARGS, "Write differences from predictions, int16, and the nearest indices."},
     {"instructions", instructions, METH_VARARGS, "Return the instructions in use; choose others by name."},
     {NULL, NULL, 0, NULL},
@@ -376,6 +372,7 @@ static struct PyModuleDef module = {
 PyMODINIT_FUNC PyInit__kernel(void)
 {
     __builtin_cpu_init();
+    fill_decay();
     if (!choose(NULL)) {
         PyErr_SetString(PyExc_ImportError, "a processor without AVX2");
         return NULL;

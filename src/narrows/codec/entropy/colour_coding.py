@@ -7,7 +7,7 @@ import numpy as np
 from narrows.codec.entropy import colours
 from narrows.codec.entropy.colours import NearColours, NewColours
 from narrows.codec.entropy.design import KEYED_LEVELS, Design
-from narrows.codec.entropy.distributions import Distributions, yes_or_no
+from narrows.codec.entropy.distributions import Distributions
 from narrows.codec.entropy.engines import predictor
 from narrows.codec.entropy.exact_predictor import LARGEST, part
 from narrows.codec.entropy.pass_context import PassContext
@@ -60,20 +60,27 @@ class ColourCoding:
     def code(self, context: PassContext, target: np.ndarray | None, x: np.ndarray | None) -> np.ndarray:
         """Code a pass -> its colours (P,). target (P,): the colours to encode, None to decode. x is not used."""
         found, flat = np.zeros(len(context.bases), np.int64), np.zeros(len(context.bases), np.uint8)
-        for block in blocks(np.arange(len(found)), BLOCK):
+
+        def surroundings(block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             windows = self.windows(context, block)
-            found[block], flat[block] = windows[:, 0], colours.flatness(windows)
+            return windows[:, 0], colours.flatness(windows)
+
+        def near_colours(block: np.ndarray) -> tuple[NearColours, Distributions]:
+            near = self.near(context, block)
+            return near, self.repeats(context, block, near)
+
+        for block, (nearest, flatness) in self.stream.ahead(surroundings, blocks(np.arange(len(found)), BLOCK)):
+            found[block], flat[block] = nearest, flatness
         new = np.zeros(len(found), bool)
         for kind in (2, 1):
             for block in blocks(np.flatnonzero(flat == kind), BLOCK):
                 logit = self.tables.flat[self.design.level(context.lattice_pass), kind - 1]
-                given = yes_or_no(np.full(len(block), logit))
+                given = Distributions.from_logits(np.tile([0, logit], (len(block), 1)))
                 flags = None if target is None else target[block] != found[block]
                 new[block] = self.stream.symbols(context, block, given, flags)
-        for block in blocks(np.flatnonzero(flat == 0), BLOCK):
-            near = self.near(context, block)
+        for block, (near, given) in self.stream.ahead(near_colours, blocks(np.flatnonzero(flat == 0), BLOCK)):
             symbols = None if target is None else near.symbols(target[block])
-            symbols = self.stream.symbols(context, block, self.repeats(context, block, near), symbols)
+            symbols = self.stream.symbols(context, block, given, symbols)
             new[block] = symbols == colours.NEAR
             found[block] = near.colours[np.arange(len(block)), symbols % colours.NEAR]
         for block in blocks(np.flatnonzero(new), BLOCK):
@@ -94,7 +101,7 @@ class ColourCoding:
         level = self.design.level(context.lattice_pass)
         outputs = np.asarray(self.tables.repeats(context.key, near.inputs(), context.split(block)[1], level))
         outputs[:, : colours.NEAR][~near.there] = ABSENT
-        return Distributions(outputs)
+        return Distributions.from_logits(outputs)
 
     def new_colours(self, context: PassContext, block: np.ndarray, target: np.ndarray | None) -> np.ndarray:
         """Code new colours, channel after channel: colours (P,), None in decoding -> colours (P,)."""
@@ -117,7 +124,7 @@ class ColourCoding:
         values, raises = new.gated(known, top)
         for value, gate in zip(values.T, (gates * raises).T, strict=True):
             logits[rows, value] += gate
-        return Distributions(logits)
+        return Distributions.from_logits(logits)
 
 
 def channel_keys(design: Design) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from narrows.codec.entropy import tokens
-from narrows.codec.entropy.context_features import features_of_residuals, nearest_index
+from narrows.codec.entropy.context_features import IndexCounts, features_of_residuals, nearest_index
 from narrows.codec.entropy.exact_predictor import ExactPredictor
 from narrows.codec.entropy.kernel_predictor import KernelPredictor
 
@@ -64,24 +64,40 @@ def residual_inputs(windows: np.ndarray, weights: np.ndarray, bits: int) -> tupl
     return features_of_residuals(values, predicted, bits), nearest_index(predicted, bits).astype(np.int64)
 
 
-def with_bonus(outputs: np.ndarray, bonus: np.ndarray, items: np.ndarray) -> np.ndarray:
-    """Return the logits (P, K) of values: their outputs, and the bonus by a gate.
+def windows(flat: np.ndarray, bases: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Return the values at all offsets (T,) from each base (P,), (P, T)."""
+    if kernel is None or flat.dtype not in (np.uint8, np.int32, np.int64):
+        return np.asarray(flat.take(bases[:, None] + offsets))
+    found = np.empty((len(bases), len(offsets)), flat.dtype)
+    kernel.windows(flat.itemsize, flat, np.ascontiguousarray(bases, np.int64), offsets, found)
+    return found
+
+
+def any_nonzero(flat: np.ndarray, bases: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Return for each base (P,) whether any value at the offsets (T,) from it is not zero."""
+    nonzero, found = flat != 0, np.zeros(len(bases), bool)
+    if kernel is not None:
+        kernel.any_nonzero(nonzero, np.ascontiguousarray(bases, np.int64), offsets, found)
+        return found
+    for offset in offsets.tolist():
+        found |= nonzero.take(bases + offset)
+    return found
+
+
+def bonuses(seen: IndexCounts, bonus: np.ndarray, cells: np.ndarray) -> np.ndarray:
+    """Return the bonus (n, K) of values for each item.
 
     Parameters
     ----------
-    outputs : ndarray of shape (P, K + 1)
-        Outputs of a perceptron, of which the last is the gate.
-    bonus : ndarray of shape (n, K)
-        By item and value.
-    items : int array of shape (P,)
-        The items.
+    seen : IndexCounts
+        How often each item has shown each index.
+    bonus : float32 array
+        By bucket of a count.
+    cells : int64 array of shape (K,)
+        The index of each value.
     """
-    if kernel is not None:
-        logits = np.empty((len(outputs), bonus.shape[1]), np.float32)
-        kernel.with_bonus(outputs, bonus, items, logits, bonus.shape[1])
-        return logits
-    added: np.ndarray = bonus[items]
-    added *= np.clip(outputs[:, -1:] + 256, 0, 1024) * np.float32(1 / 256)
-    np.floor(added, out=added)
-    added += outputs[:, :-1]
-    return added
+    if kernel is None:
+        return np.asarray(bonus[seen.buckets()[:, cells]])
+    found = np.empty((len(seen.counts), len(cells)), np.float32)
+    kernel.bonuses(seen.counts.shape[1], seen.counts, bonus, cells, found)
+    return found

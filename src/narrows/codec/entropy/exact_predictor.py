@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from narrows.codec.arrays import Array, beside
+from narrows.codec.entropy.distributions import Alphabet, Distributions
 
 INPUT_UNIT, UNIT = 256, 64  # integers that stand for 1: in inputs, in activations
 LARGEST = 255  # of inputs, either way, and of activations
@@ -127,6 +128,22 @@ class ExactPredictor:
         for each in inner:
             h = activations(each(h), each.shift)
         return shifted(last(h), last.shift - 2)
+
+    def distributions(
+        self, key: str, windows: np.ndarray, place: np.ndarray, step: int, alphabet: Alphabet, items: np.ndarray
+    ) -> Distributions:
+        """Return the distributions that the outputs stand for.
+
+        Parameters
+        ----------
+        key, windows, place, step
+            As above.
+        alphabet : Alphabet
+            What the outputs stand for.
+        items : int array of shape (P,)
+            The items to which the windows belong.
+        """
+        return alphabet.distributions(np.asarray(self(key, windows, place, step)), items)
 
 
 def activations(sums: Array, places: int) -> Array:

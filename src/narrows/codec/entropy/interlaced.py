@@ -19,6 +19,7 @@ from narrows.codec.entropy.range_coder import Decoder, Encoder
 from narrows.codec.entropy.residual_coding import ResidualCoding, ResidualTables
 from narrows.codec.entropy.symbol_stream import SymbolStream
 from narrows.codec.entropy.value_coding import ValueCoding, ValueTables
+from narrows.codec.parallel import working_ahead
 
 
 @dataclass(frozen=True)
@@ -98,16 +99,18 @@ class InterlacedCoder:
             The indices that stand in the bitstream, int32, and the cost of each item in bits.
         """
         n, _, *shape = request.k.shape
-        stream = SymbolStream(encoder, n)
         if isinstance(self.tables, ColourTables):
             request = EncodeRequest(colours_of(request.k))
-        return self._run(stream, tuple(shape), step, size, request), stream.costs
+        with working_ahead() as ahead:
+            stream = SymbolStream(encoder, n, ahead)
+            return self._run(stream, tuple(shape), step, size, request), stream.costs
 
     def decode(
         self, decoder: Decoder, n: int, shape: tuple[int, ...], step: int, size: int, coarsest: int = 0
     ) -> np.ndarray:
         """Return the indices (n, C, *S), int32; of every ``2**coarsest``-th value along each axis."""
-        return self._run(SymbolStream(decoder, n), shape, step, size, coarsest=coarsest)
+        with working_ahead() as ahead:
+            return self._run(SymbolStream(decoder, n, ahead), shape, step, size, coarsest=coarsest)
 
     def _run(
         self,

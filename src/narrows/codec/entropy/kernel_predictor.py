@@ -5,13 +5,15 @@ from typing import Any
 
 import numpy as np
 
+from narrows.codec.entropy.distributions import Alphabet, Distributions
 from narrows.codec.entropy.exact_predictor import ExactLayer, ExactPredictor
 
 _NONE = np.zeros(0, np.int32)
+_LANES = 16  # to which the kernel pads the outputs of a layer
 
 
 class KernelPredictor(ExactPredictor):
-    """An `ExactPredictor` whose layers the kernel computes in int16 and int32.
+    """An `ExactPredictor` whose layers the kernel computes in integers of 8 to 32 bits.
 
     Parameters
     ----------
@@ -24,7 +26,8 @@ class KernelPredictor(ExactPredictor):
     def __init__(self, kernel: Any, tensors: Mapping[str, np.ndarray], groups: Mapping[str, int]) -> None:
         super().__init__(tensors, groups)
         self._kernel = kernel
-        self._tables = [table.astype(np.int32) for table in (self.place, self.step)]
+        self._steps = self.step.astype(np.int32)
+        self._places = np.pad(self.place.astype(np.int32), ((0, 0), (0, -self.place.shape[1] % _LANES)))
         self._first = {key: self._packed(layer, layer.shift + 2) for key, layer in self.firsts.items()}
         self._rest = []
         for layers in self.rest:
@@ -33,20 +36,40 @@ class KernelPredictor(ExactPredictor):
 
     def __call__(self, key: str, windows: np.ndarray, place: np.ndarray, step: int) -> np.ndarray:
         """Return the outputs (P, K); see `ExactPredictor`."""
-        if not windows.shape[1]:
-            windows = np.zeros((len(windows), 1), np.int16)
-        group = self.groups[key]
-        out = np.empty((len(windows), len(self.rest[group][-1].bias)), np.float32)
-        places, steps = self._tables
-        self._kernel.perceptron(
-            (self._first[key], *self._rest[group]),
-            np.ascontiguousarray(windows, np.int16),
-            places if len(places) > 1 else _NONE,
-            np.ascontiguousarray(place, np.int64),
-            steps[step] if len(steps) > 1 else _NONE,
+        out = np.empty((len(windows), len(self.rest[self.groups[key]][-1].bias)), np.float32)
+        self._kernel.outputs(*self._given(key, windows, place, step), out)
+        return out
+
+    def distributions(
+        self, key: str, windows: np.ndarray, place: np.ndarray, step: int, alphabet: Alphabet, items: np.ndarray
+    ) -> Distributions:
+        """Return the distributions; see `ExactPredictor`."""
+        bonus, edges, outputs = alphabet.bonus, alphabet.edges, len(self.rest[self.groups[key]][-1].bias)
+        symbols = max(2, outputs) if bonus is None else outputs - 1
+        out = np.empty((len(windows), symbols if edges is None else len(edges) - 1), np.int32)
+        self._kernel.distributions(
+            *self._given(key, windows, place, step),
+            _NONE if bonus is None else np.ascontiguousarray(bonus, np.float32),
+            np.ascontiguousarray(items, np.int64),
+            _NONE if edges is None else np.ascontiguousarray(edges, np.int64),
+            alphabet.first,
             out,
         )
-        return out
+        return Distributions(out)
+
+    def _given(self, key: str, windows: np.ndarray, place: np.ndarray, step: int) -> tuple[Any, ...]:
+        """Return the layers and inputs as the kernel takes them."""
+        if not windows.shape[1]:
+            windows = np.zeros((len(windows), 1), np.uint8)
+        wide = windows.dtype != np.uint8
+        return (
+            (self._first[key], *self._rest[self.groups[key]]),
+            wide,
+            np.ascontiguousarray(windows, np.int16 if wide else np.uint8),
+            self._places if len(self._places) > 1 else _NONE,
+            np.ascontiguousarray(place, np.int64),
+            self._steps[step] if len(self._steps) > 1 else _NONE,
+        )
 
     def _packed(self, layer: ExactLayer, shift: int) -> Any:
         """Return a layer as the kernel holds it."""

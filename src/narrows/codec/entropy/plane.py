@@ -7,6 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from narrows.codec.arrays import Array, beside, namespace
+from narrows.codec.entropy import engines
 from narrows.codec.entropy.lattice import LatticePass, known_taps, reflected
 
 CROSS_CHANNEL_RADIUS = 1  # of the windows on other channels
@@ -45,12 +46,14 @@ class Plane:
 
     def windows(self, bases: Array, offsets: Array) -> Array:
         """Return the windows of the values at `bases`, (len(bases), len(offsets))."""
+        if isinstance(self.flat, np.ndarray):
+            return engines.windows(self.flat, bases, offsets)
         return self.flat.take(bases[:, None] + offsets)
 
     def any_nonzero(self, bases: Array, offsets: Array) -> Array:
         """Return for each base whether any of its taps is not zero."""
-        if len(bases) * len(offsets) < 2**18:
-            return namespace(bases).any(self.windows(bases, offsets) != 0, axis=1)
+        if isinstance(self.flat, np.ndarray):
+            return engines.any_nonzero(self.flat, bases, offsets)
         nonzero = self.flat != 0
         found = namespace(nonzero).zeros_like(bases, dtype=nonzero.dtype)
         for offset in offsets.tolist():

@@ -9,14 +9,13 @@ from typing import Any, Protocol
 import constriction
 import numpy as np
 
-from narrows.codec.entropy import engines, tokens
+from narrows.codec.entropy import engines
 from narrows.codec.entropy.distributions import Distributions
 from narrows.errors import FormatError
 
 _CATEGORICAL = constriction.stream.model.Categorical(perfect=False)
 _UNIFORM = constriction.stream.model.Uniform()
 _PRECISION = 24  # bits of probabilities
-_NONE = np.zeros(0, np.int64)
 
 FEW = 2**17  # numbers in the frequencies of so few symbols that the shortest payload is looked for
 SPARED = 8  # bytes at the end of which some may not be needed
@@ -145,10 +144,10 @@ class KernelEncoder:
     def categorical(self, given: Distributions, symbols: np.ndarray) -> np.ndarray:
         """Code symbols."""
         starts, widths = (np.empty(len(given), np.uint32) for _ in range(2))
-        totals, chosen = (np.empty(len(given)) for _ in range(2))
-        self._kernel.intervals(*given_to_kernel(given), symbols, starts, widths, totals, chosen)
+        shares = np.empty(len(given))
+        self._kernel.intervals(given.symbols, given.cumulative, symbols, starts, widths, shares)
         self._keep(starts, widths, given.symbols)
-        return np.asarray(np.log2(totals / chosen))
+        return np.asarray(np.log2(shares))
 
     def uniform(self, bits: np.ndarray, symbols: np.ndarray) -> None:
         """Code numbers of some bits."""
@@ -187,8 +186,8 @@ class KernelDecoder:
     def categorical(self, given: Distributions) -> np.ndarray:
         """Decode symbols."""
         symbols = np.empty(len(given), np.int32)
-        count, first, *arrays = given_to_kernel(given)
-        return self._checked(symbols, self._kernel.decode(count, first, self._state, self._words, *arrays, symbols))
+        good = self._kernel.decode(given.symbols, given.cumulative, self._state, self._words, symbols)
+        return self._checked(symbols, good)
 
     def uniform(self, bits: np.ndarray) -> np.ndarray:
         """Decode numbers of some bits."""
@@ -199,10 +198,3 @@ class KernelDecoder:
         if not good:
             raise FormatError("its payload cannot be decoded (it holds a symbol that no encoder writes)")
         return symbols
-
-
-def given_to_kernel(given: Distributions) -> tuple[Any, ...]:
-    """Return distributions as arguments of the kernel."""
-    edges = _NONE if given.edges is None else np.ascontiguousarray(given.edges, np.int64)
-    logits = np.ascontiguousarray(given.logits, np.float32)
-    return logits.shape[1], given.first, logits, tokens.decay(), edges

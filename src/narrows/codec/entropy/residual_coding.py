@@ -6,12 +6,13 @@ import numpy as np
 
 from narrows.codec.entropy import tokens
 from narrows.codec.entropy.design import Design
-from narrows.codec.entropy.distributions import Distributions
+from narrows.codec.entropy.distributions import Alphabet, Distributions
 from narrows.codec.entropy.engines import predictor, residual_inputs
 from narrows.codec.entropy.exact_predictor import check_whole, part
 from narrows.codec.entropy.pass_context import PassContext
 from narrows.codec.entropy.symbol_stream import SymbolStream, blocks
 
+TOKENS = Alphabet()
 LARGEST_INDEX = 2**23  # either way
 BLOCK = 2**12  # values whose tokens, and then extra bits, follow each other in the bitstream
 
@@ -55,28 +56,29 @@ class ResidualCoding:
 
     def code(self, context: PassContext, target: np.ndarray | None, x: np.ndarray | None) -> np.ndarray:
         """Code a pass -> its indices (n x count,); parameters are those of `ValueCoding.code`."""
-        top = self.tables.design.top
         k = np.zeros(len(context.bases), np.int64)
-        for block in blocks(np.arange(len(context.bases)), BLOCK):
-            inputs, nearest = residual_inputs(context.windows(block), self.tables.prediction[context.key], top)
-            _, place = context.split(block)
-            given = Distributions(np.asarray(self.tables.main(context.key, inputs, place, self.step)))
+
+        def predicted(block: np.ndarray) -> tuple[np.ndarray, Distributions]:
+            weights, (items, place) = self.tables.prediction[context.key], context.split(block)
+            inputs, nearest = residual_inputs(context.windows(block), weights, self.tables.design.top)
+            return nearest, self.tables.main.distributions(context.key, inputs, place, self.step, TOKENS, items)
+
+        for block, (nearest, given) in self.stream.ahead(predicted, blocks(np.arange(len(k)), BLOCK)):
             token, extra = None, None
             if target is not None:
                 wanted = target[block].astype(np.int64)
                 if x is not None:
-                    wanted = self.optimise(wanted, x[block], nearest, given.bits())
+                    wanted = self.optimise(wanted, x[block], nearest, given)
                 token, extra, _ = tokens.split(wanted - nearest)
             token = self.stream.symbols(context, block, given, token)
             extra = self.stream.extra_bits(context, block, tokens.extra_bits(token), extra)
             k[block] = np.clip(nearest + tokens.join(token, extra), -LARGEST_INDEX, LARGEST_INDEX)
         return k
 
-    def optimise(self, target: np.ndarray, x: np.ndarray, nearest: np.ndarray, bits: np.ndarray) -> np.ndarray:
+    def optimise(self, target: np.ndarray, x: np.ndarray, nearest: np.ndarray, given: Distributions) -> np.ndarray:
         """Return the best of each index and its two neighbours, by squared error plus weighted bits."""
-        costs = []
-        for candidate in (target - 1, target, target + 1):
-            token, _, extra = tokens.split(candidate - nearest)
-            cost = np.take_along_axis(bits, token.astype(np.int64)[:, None], 1)[:, 0] + extra
-            costs.append((x - candidate.astype(np.float32)) ** 2 + self.weight * cost)
-        return np.asarray(target + np.argmin(np.stack(costs), 0) - 1)
+        candidates = target[:, None] + np.arange(-1, 2)
+        token, _, extra = tokens.split(candidates - nearest[:, None])
+        bits = given.bits(token.astype(np.int64)) + extra
+        cost = (x[:, None] - candidates.astype(np.float32)) ** 2 + self.weight * bits
+        return np.asarray(target + cost.argmin(1) - 1)

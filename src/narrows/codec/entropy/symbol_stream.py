@@ -1,6 +1,5 @@
 """Symbols of blocks of values through the entropy coder, in either direction, with what each item costs."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -8,6 +7,7 @@ import numpy as np
 from narrows.codec.entropy.distributions import Distributions
 from narrows.codec.entropy.pass_context import PassContext
 from narrows.codec.entropy.range_coder import Decoder, Encoder
+from narrows.codec.parallel import Ahead
 
 
 class SymbolStream:
@@ -19,6 +19,8 @@ class SymbolStream:
         Where the symbols go, or come from.
     n : int
         Number of items.
+    ahead : callable
+        What computes distributions of the next blocks while those of one are coded.
 
     Attributes
     ----------
@@ -26,10 +28,10 @@ class SymbolStream:
         Bits of each item so far; 0 in decoding.
     """
 
-    def __init__(self, coder: Any, n: int) -> None:
+    def __init__(self, coder: Any, n: int, ahead: Ahead) -> None:
         self.encoder: Encoder = coder
         self.decoder: Decoder = coder
-        self.n = n
+        self.n, self.ahead = n, ahead
         self.costs = np.zeros(n)
 
     def symbols(
@@ -62,6 +64,6 @@ class SymbolStream:
         self.costs += np.bincount(block // len(context.cells), bits, self.n)
 
 
-def blocks(places: np.ndarray, size: int) -> Iterator[np.ndarray]:
+def blocks(places: np.ndarray, size: int) -> list[np.ndarray]:
     """Split places into blocks whose probabilities are computed at once."""
-    return (places[start : start + size] for start in range(0, len(places), size))
+    return [places[start : start + size] for start in range(0, len(places), size)]

@@ -8,15 +8,17 @@ import numpy as np
 
 from narrows.codec.entropy.context_features import BUCKETS, IndexCounts, features_of_values
 from narrows.codec.entropy.design import Design
-from narrows.codec.entropy.distributions import Distributions, yes_or_no
-from narrows.codec.entropy.engines import predictor, with_bonus
+from narrows.codec.entropy.distributions import Alphabet, Distributions
+from narrows.codec.entropy.engines import bonuses, predictor
 from narrows.codec.entropy.exact_predictor import ExactPredictor, part
 from narrows.codec.entropy.pass_context import PassContext
 from narrows.codec.entropy.symbol_stream import SymbolStream, blocks
 from narrows.errors import FormatError
 
-BLOCK, FLAG_BLOCK = 2**10, 2**13  # values, and flags, whose probabilities are computed at once
+FLAG = Alphabet()
+BLOCK, FLAG_BLOCK = 2**10, 2**12  # values, and flags, whose probabilities are computed at once
 SURE = 0.2  # steps: values so near to the point of their index are coded with it
+NEAR = 3  # indices on either side that may be coded instead; farther ones are never worth their error
 
 
 class ValueTables:
@@ -64,12 +66,19 @@ class ValueCoding:
         self.sizes = np.full(stream.n, size)
         self.levels = (top + size // 2) // size + 1
         self.seen = IndexCounts(stream.n, self.levels, self.sizes)
+        self.cells = (np.arange(1, top + 1) + size // 2) // size  # of the values above zero
         first = np.arange(1, self.levels) * size - size // 2
         self.edges = np.clip(np.append(first, top + 1), 1, top + 1) - 1
 
     def features(self, known: np.ndarray) -> np.ndarray:
         """Return what windows hold for known indices."""
         return np.asarray(features_of_values(known, self.sizes, self.tables.design.top), np.uint8)
+
+    @cached_property
+    def zero_contexts(self) -> np.ndarray:
+        """Cumulative frequencies of the flags of values in zero contexts, (places, 2)."""
+        logits = self.tables.zero_logit + self.tables.zero_logit_step[self.step]
+        return Distributions.from_logits(np.stack([np.zeros_like(logits), logits], 1)).cumulative
 
     def code(self, context: PassContext, target: np.ndarray | None, x: np.ndarray | None) -> np.ndarray:
         """Code a pass -> its indices (n x count,).
@@ -83,18 +92,21 @@ class ValueCoding:
         x : ndarray (n x count,), optional
             The true values, where the encoder may choose other indices.
         """
-        k = ValuePass(self, context, self.tables.bonus[context.key][self.seen.buckets()]).code(target, x)
+        bonus = bonuses(self.seen, self.tables.bonus[context.key], self.cells)
+        k = ValuePass(self, context, Alphabet(int(self.edges[0]), None if self.size == 1 else self.edges, bonus)).code(
+            target, x
+        )
         self.seen.add(k.reshape(self.stream.n, -1))
         return k
 
 
 @dataclass(frozen=True, eq=False)
 class ValuePass:
-    """One pass of values. bonus (n, indices): what the logit of each index gains from its count in the item."""
+    """One pass of values. alphabet: that of the indices above zero."""
 
     coding: ValueCoding
     context: PassContext
-    bonus: np.ndarray
+    alphabet: Alphabet
 
     def code(self, target: np.ndarray | None, x: np.ndarray | None) -> np.ndarray:
         """Code the pass; see `ValueCoding.code`."""
@@ -102,55 +114,50 @@ class ValuePass:
         if target is not None and x is not None:
             target = self.optimise(target, x)
         k = np.zeros(len(context.bases), np.int64)
-        for places, logits in ((~context.active, self.zero_logits), (context.active, self.flag_logits)):
-            for block in blocks(np.flatnonzero(places), FLAG_BLOCK):
-                flags = None if target is None else target[block] > 0
-                k[block] = stream.symbols(context, block, yes_or_no(logits(block)), flags)
+        for places, flags in ((~context.active, self.zero_flags), (context.active, self.flags)):
+            for block, given in stream.ahead(flags, blocks(np.flatnonzero(places), FLAG_BLOCK)):
+                k[block] = stream.symbols(context, block, given, None if target is None else target[block] > 0)
         nonzero = np.flatnonzero(k)
         if self.coding.levels == 1 and len(nonzero):
             raise FormatError("an index that no value has")
-        for block in blocks(nonzero, BLOCK):
-            symbols = None if target is None else target[block] - 1
-            k[block] = 1 + stream.symbols(context, block, self.values(block), symbols)
+        for block, given in stream.ahead(self.values, blocks(nonzero, BLOCK)):
+            k[block] = 1 + stream.symbols(context, block, given, None if target is None else target[block] - 1)
         return k
 
-    def zero_logits(self, block: np.ndarray) -> np.ndarray:
-        """Return the logits of "not zero" in zero contexts, (P,)."""
-        tables = self.coding.tables
+    def zero_flags(self, block: np.ndarray) -> Distributions:
+        """Return the distributions of "not zero" in zero contexts."""
         _, place = self.context.split(block)
-        return np.asarray(tables.zero_logit[place] + tables.zero_logit_step[self.coding.step])
+        return Distributions(self.coding.zero_contexts.take(place, 0))
 
-    def flag_logits(self, block: np.ndarray) -> np.ndarray:
-        """Return the logits of "not zero" in active contexts, (P,)."""
-        return self._outputs(self.coding.tables.flags, block)[:, 0]
+    def flags(self, block: np.ndarray) -> Distributions:
+        """Return the distributions of "not zero" in active contexts."""
+        return self._distributions(self.coding.tables.flags, block, FLAG)
 
     def values(self, block: np.ndarray) -> Distributions:
         """Return the distributions of the indices above zero."""
-        items, _ = self.context.split(block)
-        logits = with_bonus(self._outputs(self.coding.tables.main, block), self.bonus_of_values, items)
-        edges = self.coding.edges
-        return Distributions(logits, int(edges[0]), None if self.coding.size == 1 else edges)
-
-    @cached_property
-    def bonus_of_values(self) -> np.ndarray:
-        """What the logit of each value gains, (n, values)."""
-        values = np.arange(1, self.coding.tables.design.top + 1)
-        return np.ascontiguousarray(self.bonus[:, (values + self.coding.size // 2) // self.coding.size])
+        return self._distributions(self.coding.tables.main, block, self.alphabet)
 
     def optimise(self, target: np.ndarray, x: np.ndarray) -> np.ndarray:
         """Return the index of least squared error plus weighted bits for each value (rate-distortion optimisation)."""
         coding, active = self.coding, self.context.active
+        if coding.levels == 1:
+            return target
         target = target.copy()
-        points = np.arange(coding.levels, dtype=np.float32)
         open_ = (active | (target > 0)) & (np.abs(x - target.astype(np.float32)) > SURE)
-        for block in blocks(np.flatnonzero(open_), BLOCK):
-            logits = np.where(active[block], self.flag_logits(block), self.zero_logits(block))
-            flag_bits = yes_or_no(logits).bits()
-            bits = np.concatenate([flag_bits[:, :1], self.values(block).bits() + flag_bits[:, 1:]], 1)
-            error = (x[block, None] - points) ** 2
-            target[block] = np.argmin(error + coding.weight * bits, 1)
+
+        def best(block: np.ndarray) -> np.ndarray:
+            candidates = np.clip(target[block, None] + np.arange(-NEAR, NEAR + 1), 0, coding.levels - 1)
+            flags = np.where(active[block, None], self.flags(block).cumulative, self.zero_flags(block).cumulative)
+            bits = Distributions(flags).bits((candidates > 0).astype(np.int64))
+            bits += np.where(candidates > 0, self.values(block).bits(np.maximum(candidates - 1, 0)), 0)
+            cost = (x[block, None] - candidates.astype(np.float32)) ** 2 + coding.weight * bits
+            return np.take_along_axis(candidates, cost.argmin(1)[:, None], 1)[:, 0]
+
+        for block, chosen in coding.stream.ahead(best, blocks(np.flatnonzero(open_), BLOCK)):
+            target[block] = chosen
         return target
 
-    def _outputs(self, predictor: ExactPredictor, block: np.ndarray) -> np.ndarray:
-        _, place = self.context.split(block)
-        return np.asarray(predictor(self.context.key, self.context.windows(block), place, self.coding.step))
+    def _distributions(self, predictor: ExactPredictor, block: np.ndarray, alphabet: Alphabet) -> Distributions:
+        items, place = self.context.split(block)
+        windows = self.context.windows(block)
+        return predictor.distributions(self.context.key, windows, place, self.coding.step, alphabet, items)
