@@ -20,11 +20,13 @@ TYPES = {"U8": "u1", "I8": "i1", "I16": "<i2", "I32": "<i4", "F32": "<f4"}
 
 def decode(file, model=None):
     """Return the items of a file, as the reader returned it, of the pixel path. model: the bytes of its model."""
-    document, tensors = read_model(file["model"] or model)
+    document, tensors = {"grid": None, "designs": None, "axes": "", "shape": None}, None
+    if file["fingerprint"] != 12 * "0":
+        document, tensors = read_model(file["model"] or model)
     grid, designs = document["grid"], document["designs"]
     axes = file.get("axes") or "N" + "".join(axis for axis in "ZYTXC" if axis in document["axes"])
     dtype = np.dtype(file.get("dtype") or grid["dtype"])
-    plan = read_plan(file["parameters"], grid, dtype, designs)
+    plan = read_plan(file["parameters"], grid, dtype, designs) if tensors else None
     shapes = iter(file.get("shapes") or [document["shape"]] * sum(file["items"]))
     found = []
     for count, payload in zip(file["items"], file["chunks"], strict=True):
@@ -39,6 +41,10 @@ def decode(file, model=None):
 
 
 def read_model(content):
+    if content[:4] == b"NRM\1":
+        end = 8 + int.from_bytes(content[4:8], "little")
+        document = json.loads(zlib.decompress(content[8:end], wbits=-15))
+        return document, unpack_model(content[end:])
     length = int.from_bytes(content[:8], "little")
     table, data = json.loads(content[8 : 8 + length]), content[8 + length :]
     document = json.loads(table.pop("__metadata__")["narrows.model"])
@@ -48,23 +54,45 @@ def read_model(content):
         tensor = np.frombuffer(data[first:last], TYPES[entry["dtype"]]).reshape(entry["shape"])
         tensors[name] = tensor
     if document["format"] == 2:
-        tensors = unpack_model(tensors["packed"].tobytes())
+        return document, unpack_model(tensors["packed"].tobytes())
     kinds = {"i": np.int64, "f": np.float32}
     return document, {name: tensor.astype(kinds[tensor.dtype.kind]) for name, tensor in tensors.items()}
 
 
 def unpack_model(content):
-    table, _, content = lzma.decompress(content).partition(b"\n")
-    tensors = {}
-    for name, kind, shape in json.loads(table):
-        size, width = math.prod(shape), np.dtype(kind).itemsize
-        planes, content = content[: size * width], content[size * width :]
-        flat = np.frombuffer(planes, np.uint8).reshape(width, size).T.copy().view(kind)
-        if flat.dtype.kind == "i":
-            halves = flat.view(f"<u{width}") >> 1
-            flat = np.where(flat & 1, ~halves.view(kind), halves.view(kind))
-        tensors[name] = flat.reshape(shape)
+    end = 4 + int.from_bytes(content[:4], "little")
+    coder, tensors = RangeDecoder(content[end:]), {}
+    for name, kind, shape in json.loads(zlib.decompress(content[4:end], wbits=-15)):
+        rows = shape[0] if len(shape) > 1 else 1
+        exponent = coder.bits(12) if np.dtype(kind).kind == "f" and math.prod(shape) else 0
+        k = unpack_integers(coder, rows, math.prod(shape) // max(rows, 1)) if math.prod(shape) else np.zeros(0, int)
+        if exponent:
+            k = np.ldexp(k, exponent - 2**11).astype(np.float32)
+        elif np.dtype(kind).kind == "f":
+            k = k.astype(kind.replace("f", "i")).view(kind)
+        tensors[name] = k.reshape(shape)
     return tensors
+
+
+def unpack_integers(coder, rows, columns):
+    """Return integers (rows, columns)."""
+    unit, raw, largest = coder.bits(6), coder.bits(6), coder.bits(8)
+    high = np.zeros((rows, columns), int)
+    if largest:
+        by, scales = coder.bits(2), np.full((rows, columns), coder.bits(6) - 16)
+        if by & 1:
+            scales += unpack_integers(coder, 1, rows).T
+        if by & 2:
+            scales += unpack_integers(coder, 1, columns)
+        scales, k = np.clip(scales, -16, 47), np.arange(-largest, largest + 1)
+        for scale in np.unique(scales).tolist():
+            behind = np.floor(410 * (np.sqrt(1 + k * k * 2.0**-scale) - 1) + 0.5).astype(int)
+            each = np.tile(frequencies(behind)[None], (int((scales == scale).sum()), 1))
+            high[scales == scale] = coder.symbols(each) - largest
+    low = np.zeros(rows * columns, int)
+    for start in range(0, raw, 16):
+        low |= np.array([coder.bits(min(16, raw - start)) for _ in low]) << start
+    return high << unit + raw | low.reshape(rows, columns) << unit
 
 
 def read_plan(content, grid, dtype, designs):
@@ -107,7 +135,8 @@ def read_chunk(payload, shapes, axes, dtype, plan, grid, designs, tensors):
         length, deflated = divmod(varint(), 2)
         bits = zlib.decompress(take(length), wbits=-15) if deflated else take(length)
         bits = np.unpackbits(np.frombuffer(bits, np.uint8), count=len(shapes), bitorder="little")
-        values = from_planes(unpack(take(varint())), dtype)
+        channels = shapes[0][-1] if axes[-1] == "C" else 1
+        values = unpack_values(take(varint()), dtype, channels)
         for index in np.flatnonzero(bits).tolist():
             size = math.prod(shapes[index])
             found[index], values = values[:size].reshape(shapes[index]), values[size:]
@@ -136,7 +165,18 @@ def read_chunk(payload, shapes, axes, dtype, plan, grid, designs, tensors):
 
 
 def unpack(content):
-    return [bytes, lambda packed: zlib.decompress(packed, wbits=-15), bz2.decompress][content[0]](content[1:])
+    inflate = lambda packed: zlib.decompress(packed, wbits=-15)  # noqa: E731
+    return [bytes, inflate, bz2.decompress, lzma.decompress][content[0] & 3](content[1:])
+
+
+def unpack_values(content, dtype, channels):
+    plain, in_order, differences = unpack(content), content[0] & 4, content[0] & 8
+    words = np.dtype(f"u{dtype.itemsize}")
+    values = np.frombuffer(plain, words.newbyteorder("<")).copy() if in_order else from_planes(plain, words)
+    if differences:
+        for channel in range(channels):
+            values[channel::channels] = values[channel::channels].cumsum(dtype=words)
+    return values.astype(words).view(dtype)
 
 
 def from_planes(content, dtype):
@@ -253,7 +293,7 @@ def read_indices(payload, design, tensors, name, n, shape, row, size):
         there = [place * 2**level for place in places]
         cell = np.tile(cells_of(shape, design["cells"], there), n)
         if design["alphabet"] == "colours":
-            row = min(level, 4) if any(parity) else 4
+            row = min(level, design.get("keyed_levels", 5) - 1) if any(parity) else design.get("keyed_levels", 5) - 1
             where = sorted((tap for tap in taps(parity, 0, 1)), key=lambda tap: (np.square(tap[1:]).sum(), tap))[:24]
             pixels = sum(known[:, channel, None] << 8 * channel for channel in range(channels))
             around = windows(pixels, where, places, level) if where else np.zeros((n, 1), int)
@@ -261,8 +301,10 @@ def read_indices(payload, design, tensors, name, n, shape, row, size):
             known[(slice(None), slice(None), *there)] = np.moveaxis(k.reshape(n, -1, channels), 2, 1)
             continue
         for channel in range(channels):
-            key = f"{min(level, 4) if any(parity) else 'first'}-{''.join(map(str, parity))}-{kind(channel, channels)}"
-            where, group = taps(parity, channel, channels), min(level, 2) if any(parity) else 2
+            of_key = min(level, design.get("keyed_levels", 5) - 1) if any(parity) else "first"
+            key = f"{of_key}-{''.join(map(str, parity))}-{kind(channel, channels)}"
+            last = min(design.get("keyed_levels", 5), design.get("grouped_levels", 3)) - 1
+            where, group = taps(parity, channel, channels), min(level, last) if any(parity) else last
             if seen is None:
                 around = windows(known, where, places, level)
                 k = read_residuals(coder, tensors, name, key, group, around, cell, row, top)
@@ -443,10 +485,11 @@ def read_items(payload, n, shape, dtype, plan, grid, designs, tensors):
     """Return values (n, C, *shape)."""
     step, bound, row, name = plan
     design, whole = designs[name], dtype.kind != "f"
-    if designs["lossless"] == designs["lossy"]:
+    if designs.get("lossless") == designs.get("lossy"):
         name = "lossy"
     k = read_indices(payload, design, tensors, name, n, shape, row, step if whole else 1)
-    fraction = np.zeros_like(k) if step == 1 else fractions(k, designs["lossy"], tensors, row, step)
+    middles = step == 1 or "dequantiser.place" not in tensors
+    fraction = np.zeros_like(k) if middles else fractions(k, designs["lossy"], tensors, row, step)
     if whole:
         lowest, highest = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
         lowest, highest = max(lowest, grid["low"]), min(highest, grid["high"], 2**62, grid["low"] + (2**23 - 1) * step)

@@ -63,7 +63,7 @@ class StandInModel(CodecModel):
     def to_file(self):
         return self
 
-    def to_bytes(self):
+    def to_condensed(self):
         return self.content
 
     def save(self, path):

@@ -60,7 +60,7 @@ def sealed(header, rest=b""):
 def crafted(flags, *fields, count=1, chunks=None):
     """A file by its fields, none of them checked. chunks: their table, with the checks; that of one chunk if None."""
     counted = pack_varint(count) if flags & 0x80 else b""
-    return sealed(b"".join([b"\0" * 6, pack_varint(flags), counted, b"\0" * 4 if chunks is None else chunks, *fields]))
+    return sealed(b"".join([b"model\0", pack_varint(flags), counted, b"\0" * 4 if chunks is None else chunks, *fields]))
 
 
 def tried(read):

@@ -2,13 +2,17 @@
 
     8 bytes: length of the header | header: JSON, whose metadata hold the document | tensors
 
-There is no pickle: reading a model never runs code from it.
+There is no pickle: reading a model never runs code from it. In a file of another kind, which has a checksum and the
+fingerprint itself, a model takes fewer bytes:
+
+    magic | 4 bytes: length of the document | document without the record of the training, deflated | packed tensors
 """
 
 import hashlib
 import io
 import json
 import os
+import zlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +27,13 @@ from narrows.errors import FormatError, ParameterError
 
 FORMAT, PACKED_FORMAT = 1, 2  # the latter for weights that `packed_tensors` packs
 KEY, CHECK, DOCUMENT_CHECK = "narrows.model", "narrows.fingerprint", "narrows.document"
+CONDENSED = b"NRM\x01"
+KEPT_OF_TRAINING = ("rate", "bits")  # what decoding needs
+UNKNOWN_TRAINING: dict[str, Any] = {
+    **{"data": "", "items": 0, "device": "", "batch_size": 1, "learning_rate": 0.0, "seed": 0, "seconds": 0.0},
+    **{"steps": 0, "held_out_loss": 0.0, "mean_loss": 0.0, "attempts": 0, "complete": True, "history": {"epoch": []}},
+}
+_LENGTH_BYTES = 4
 MAX_HEADER_BYTES = 100_000_000  # as safetensors itself has it
 
 
@@ -64,7 +75,7 @@ class ModelFile:
 
     @classmethod
     def from_bytes(cls, content: bytes, source: str = "model") -> Self:
-        """Read a model from the bytes of its file; `to_bytes` is the inverse.
+        """Read a model from the bytes of its file, or condensed ones; `to_bytes` and `to_condensed` are the inverses.
 
         Raises
         ------
@@ -74,6 +85,8 @@ class ModelFile:
         from safetensors import SafetensorError
         from safetensors.numpy import load
 
+        if content.startswith(CONDENSED):
+            return cls._from_condensed(content, source)
         metadata, document = _checked_metadata(io.BytesIO(content), source)
         try:
             tensors = load(content)
@@ -99,6 +112,29 @@ class ModelFile:
         if self.document["format"] == PACKED_FORMAT:
             tensors = {packed_tensors.NAME: packed_tensors.pack(tensors)}
         return save(tensors, metadata)
+
+    def to_condensed(self) -> bytes:
+        """Return the model in fewer bytes, for a file of another kind: without the record of its training."""
+        training = self.document["training"]
+        kept = {name: training[name] for name in KEPT_OF_TRAINING if training.get(name) is not None}
+        document = {**self.document, "training": kept, "format": PACKED_FORMAT}
+        text = json.dumps(document, separators=(",", ":")).encode()
+        described = zlib.compress(text, 9, -zlib.MAX_WBITS)
+        length = len(described).to_bytes(_LENGTH_BYTES, "little")
+        return CONDENSED + length + described + packed_tensors.pack(self.tensors).tobytes()
+
+    @classmethod
+    def _from_condensed(cls, content: bytes, source: str) -> Self:
+        start = len(CONDENSED) + _LENGTH_BYTES
+        end = start + int.from_bytes(content[len(CONDENSED) : start], "little")
+        try:
+            text = zlib.decompressobj(-zlib.MAX_WBITS).decompress(content[start:end], MAX_HEADER_BYTES).decode()
+            document = parse_document(text)
+            document["training"] = {**UNKNOWN_TRAINING, **document["training"]}
+            tensors = packed_tensors.unpack(np.frombuffer(content[end:], np.uint8))
+        except (KeyError, TypeError, ValueError, zlib.error) as error:
+            raise _not_a_model(source, error) from None
+        return cls(tensors, document, source)
 
     def write(self, path: str | Path) -> None:
         """Write the file, whole or not at all; ParameterError for an empty name."""

@@ -29,11 +29,17 @@ def rows(document: dict[str, Any]) -> list[tuple[str, str]]:
         f"of {sizes}, axes {document['axes']}, {document['dtype']}" if largest else "of the shape that the model knows"
     )
     at = {None: "which is neither in the file nor beside it", "embedded": "which is in the file"}
+    paths = {"pixel": "by the pixel path", "latent": "by the latent path", "stored": "stored by a general method"}
     found = [
         ("file", f"{document['file']}, {size(document['bytes'])}, format {document['format']}"),
         ("items", f"{document['items']:,} {data}{', with names' * document['named']}"),
-        ("mode", f"{Mode.from_header(document['mode'])}; by the {document['path']} path"),
-        ("model", f"{document['model']}, {at.get(document['model_at'], document['model_at'])}"),
+        ("mode", f"{Mode.from_header(document['mode'])}; {paths[document['path']]}"),
+        (
+            "model",
+            f"{document['model']}, {at.get(document['model_at'], document['model_at'])}"
+            if document["model"]
+            else "none",
+        ),
         ("bytes", ", ".join(f"{part} {document[f'{part}_bytes']:,}" for part in ("header", "model", "payload"))),
         ("chunks", str(document["chunks"])),
     ]

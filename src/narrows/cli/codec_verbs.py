@@ -188,7 +188,7 @@ def archived_items(archive: "Archive", chosen: list[int] | None) -> "Items":
     indices = range(len(archive)) if chosen is None else sorted(set(chosen))
     names = [archive.names[index] if archive.names else f"{index:05d}" for index in indices]
     channels = archive.largest[-1] if archive.axes[-1] in "CF" else 1
-    return items_to_come(names, archive.axes, channels, archive.header.dtype or "uint8", archive.model.rate)
+    return items_to_come(names, archive.axes, channels, archive.header.dtype or "uint8", archive.rate)
 
 
 def opened(source: str, model: str | None, max_pixels: int | None) -> "Archive":

@@ -154,6 +154,12 @@ def archive_session(archive: "Archive") -> "Session":
     """Return a session of the items of a compressed file and of its model."""
     from narrows.viewer.session import Session
 
+    if archive.model is None:
+        raise DataError(
+            "its items are stored without a model, so there is none to show",
+            source=archive.name,
+            hint="narrows preview shows the items",
+        )
     stored = archive.reader.sizes()["total"]
     about = (
         f"The file has {size(stored)}, {size(stored / len(archive))} per item ({archive.mode}); "

@@ -13,7 +13,7 @@ from narrows.artifacts.model_file import check_opens
 from narrows.codec.container.archive_file import ArchiveReader
 from narrows.codec.container.header import ArchiveHeader
 from narrows.codec.container.mode import Mode
-from narrows.codec.decoding import Decoded
+from narrows.codec.decoding import ArchiveDecoder, Decoded
 from narrows.codec.model import CodecModel, Progress
 from narrows.data import Items
 from narrows.data.axes import in_user_order
@@ -97,8 +97,8 @@ class Archive(Sequence[np.ndarray]):
         What the file says of itself.
     names : list of str or None
         Names of the items.
-    model : CodecModel
-        The codec that it was compressed with.
+    model : CodecModel or None
+        The codec that it was compressed with; None if its items are stored without one.
     mode : Mode
         What was asked of the compression.
 
@@ -119,8 +119,8 @@ class Archive(Sequence[np.ndarray]):
         self._file, self.name = file, name
         try:
             self.reader = ArchiveReader(file, name, max_pixels)
-            self.model = find_model(self.reader, name, model, folders)
-            self._decoder = self.model.decoder(self.reader, name)
+            self.model = find_model(self.reader, name, model, folders) if self.header.has_model else None
+            self._decoder = ArchiveDecoder(self.reader, name, self.model)
         except BaseException:
             self.close()
             raise
@@ -143,8 +143,13 @@ class Archive(Sequence[np.ndarray]):
 
     @property
     def path(self) -> str:
-        """By which path the file was coded, "pixel" or "latent"."""
-        return self._decoder.plan.path
+        """By which path the file was coded, "pixel" or "latent"; "stored" without a model."""
+        return self._decoder.plan.path if self.header.has_model else "stored"
+
+    @property
+    def rate(self) -> int | None:
+        """Sampling rate in Hz of recordings."""
+        return self._decoder.rate
 
     @property
     def axes(self) -> str:
@@ -154,7 +159,7 @@ class Archive(Sequence[np.ndarray]):
     @property
     def array_axes(self) -> str:
         """Axes of arrays of items, in the order of those that were compressed."""
-        axes = self.header.metadata.axes or self.model.axes
+        axes = self.header.metadata.axes or self._decoder.model_axes
         return axes if "N" in axes else f"N{axes}"
 
     @property

@@ -93,8 +93,16 @@ def encode_chunk(coder: Coder, plan: CodingPlan, items: Sequence[np.ndarray]) ->
     return b"".join([*parts, *payloads[-1:]]), indices if plan.path == "latent" else decoded
 
 
+def store_chunk(items: Items) -> bytes:
+    """Return the payload of items of which none is coded, packed together in the best way that there is."""
+    places = np.packbits(np.ones(len(items), bool), bitorder="little").tobytes()
+    channels = items.channels if items.axes.endswith("C") else 1
+    flat = items.values.reshape(-1) if items.shapes is None else np.concatenate([item.reshape(-1) for item in items])
+    return b"".join([bytes([_STORED]), pack_block(places), *_sized(stored.pack_thoroughly(flat, channels))])
+
+
 def decode_chunk(
-    coder: Coder,
+    coder: Coder | None,
     plan: CodingPlan,
     payload: bytes,
     shapes: Sequence[tuple[int, ...]],
@@ -106,8 +114,8 @@ def decode_chunk(
 
     Parameters
     ----------
-    coder : Coder
-        The coder of the file's model.
+    coder : Coder, optional
+        The coder of the file's model; a file without one has no coded items.
     plan : CodingPlan
         How the file is coded.
     payload : bytes
@@ -140,7 +148,8 @@ def decode_chunk(
         kept = np.flatnonzero(is_stored).tolist()
         if any(index in wanted for index in kept):
             sizes = [math.prod(shapes[index]) for index in kept]
-            flat = stored.unpack_values(block, dtype, sum(sizes))
+            channels = math.prod(shapes[kept[0]][spatial:])
+            flat = stored.unpack_values(block, dtype, sum(sizes), channels)
             for index, values in zip(kept, np.split(flat, np.cumsum(sizes)[:-1]), strict=True):
                 found[index] = values.reshape(shapes[index])[_coarse(spatial, level)]
     coded = [[i for i in members if not is_stored[i]] for members in groups(shapes)]
@@ -153,6 +162,8 @@ def decode_chunk(
     for number, members in enumerate(coded):
         content = fields.rest() if number + 1 == len(coded) else fields.take(fields.varint())
         shape = (len(members), *shapes[members[0]])
+        if coder is None:
+            raise fields.invalid("coded items in a file without a model")
         if any(index in wanted for index in members):
             _check_memory(math.prod(shape) >> spatial * level, FormatError)
             indices = coder.decode(plan, content, shape, level)

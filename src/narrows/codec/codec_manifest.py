@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from narrows import __version__
 from narrows.artifacts.manifest import TrainingRecord
-from narrows.artifacts.schema import PositiveInt, ShortText, from_document, typed
+from narrows.artifacts.schema import PositiveInt, ShortText, typed
 from narrows.codec.coding_plan import Grid
 from narrows.codec.entropy.design import Design
 from narrows.codec.transforms.latent import LatentArchitecture
@@ -74,7 +74,7 @@ class CodecDesign:
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> "CodecDesign":
         """Return the design that `to_dict` described; KeyError, TypeError or ValueError where there is none."""
-        designs = {name: from_document(Design, design) for name, design in document["designs"].items()}
+        designs = {name: Design.from_dict(design) for name, design in document["designs"].items()}
         architecture = document.get("architecture")
         return cls(
             designs.get("lossless"),

@@ -17,6 +17,7 @@ from narrows.codec.coding_plan import CodingPlan
 from narrows.codec.container.archive_file import ArchiveReader
 from narrows.codec.container.header import ArchiveHeader
 from narrows.codec.parallel import ordered_parallel_map
+from narrows.codec.transforms.quantiser import Quantiser
 from narrows.data import Items
 from narrows.data.memory import allocate
 from narrows.errors import FormatError
@@ -60,8 +61,8 @@ class ArchiveDecoder:
         The file.
     name : str
         What error messages call it.
-    model : CodecModel
-        Its model.
+    model : CodecModel, optional
+        Its model; None for a file whose items are all stored.
 
     Raises
     ------
@@ -69,10 +70,14 @@ class ArchiveDecoder:
         If the model cannot have compressed the file.
     """
 
-    def __init__(self, reader: ArchiveReader, name: str, model: DecodingModel) -> None:
-        self.reader, self.name, self.model, self.coder = reader, name, model, model.coder
-        if model.item_shape is not None:
-            reader.complete(self.coder.axes, str(self.coder.grid.dtype), model.item_shape)
+    def __init__(self, reader: ArchiveReader, name: str, model: DecodingModel | None) -> None:
+        self.reader, self.name, self.coder = reader, name, None if model is None else model.coder
+        if model is not None and model.item_shape is not None:
+            reader.complete(model.coder.axes, str(model.coder.grid.dtype), model.item_shape)
+        header = reader.header
+        self.model_axes = str(header.axes) if model is None else model.axes
+        self.rate = header.metadata.rate if model is None else model.rate
+        self._bits = None if model is None else model.training.bits
         self._check_fit()
         self.plan = self._plan()
         self.starts = list(accumulate(self.header.chunk_items[:-1], initial=0))
@@ -176,12 +181,14 @@ class ArchiveDecoder:
         total = int(shapes.prod(axis=1).sum()) * (len(indices) if one else 1)
         values = allocate(total, self.plan.quantiser.dtype)
         if (shapes == shapes[0]).all():
-            items = Items(values.reshape(-1, *shapes[0]), self.axes, source=self.name, rate=self.model.rate)
+            items = Items(values.reshape(-1, *shapes[0]), self.axes, source=self.name, rate=self.rate)
         else:
-            items = Items.ragged(values, shapes, self.axes, source=self.name, rate=self.model.rate)
-        return self.header.metadata.put_on(items, indices, self.model.axes, self.model.training.bits)
+            items = Items.ragged(values, shapes, self.axes, source=self.name, rate=self.rate)
+        return self.header.metadata.put_on(items, indices, self.model_axes, self._bits)
 
     def _plan(self) -> CodingPlan:
+        if self.coder is None:
+            return CodingPlan("pixel", Quantiser(np.dtype(self.header.dtype), 1), 0)
         try:
             return self.coder.plan_from_bytes(self.header.parameters, np.dtype(self.header.dtype))
         except FormatError as error:
@@ -189,11 +196,11 @@ class ArchiveDecoder:
 
     def _check_fit(self) -> None:
         """Raise FormatError where the model cannot have compressed items such as those of the file."""
-        header, grid, channels = self.header, self.coder.grid, 1
-        if header.shapes is not None and str(header.axes)[-1] == "C":
+        header, coder, channels = self.header, self.coder, 1
+        if coder is not None and header.shapes is not None and str(header.axes)[-1] == "C":
             channels = header.shapes[-1] if isinstance(header.shapes, tuple) else int(header.shapes[0, -1])
         whole = np.dtype(header.dtype).kind != "f"
-        if header.axes != self.coder.axes or channels != self.coder.channels or whole != grid.whole:
+        if coder is not None and (header.axes, channels, whole) != (coder.axes, coder.channels, coder.grid.whole):
             raise FormatError(f"{self.name}: its header is invalid: its model does not take items such as these")
         axes = header.metadata.axes
         if axes is not None and {*axes, "N"} != {*str(header.axes)}:

@@ -65,10 +65,10 @@ def _describe(reader: ArchiveReader, model_at: str | None) -> dict[str, Any]:
         "smallest": None,
         "largest": None,
         "mode": header.mode,
-        "path": path_of(header.parameters),
+        "path": path_of(header.parameters) if header.has_model else "stored",
         "bpp": None,
         "raw_bytes": None,
-        "model": header.fingerprint,
+        "model": header.fingerprint if header.has_model else None,
         "model_at": model_at,
         **{f"{part}_bytes": sizes[part] for part in ("header", "model", "payload")},
         "chunks": len(header.chunk_items),
@@ -95,6 +95,8 @@ def _describe_shapes(reader: ArchiveReader) -> dict[str, Any]:
 
 def _find_model(reader: ArchiveReader, path: Path) -> tuple[str | None, Mapping[str, Any] | None]:
     """Return where the file's model is, "embedded" or a path, and its document; None for what there is not."""
+    if not reader.header.has_model:
+        return None, None
     content = reader.model() if reader.header.model_length else None
     if content is not None:
         return "embedded", ModelFile.from_bytes(content, f"{path}: the model in it").document

@@ -278,7 +278,7 @@ class CodecModel:
                 names=items.names,
                 metadata=ArchiveMetadata.of_items(items, self.axes, self.training.bits),
                 parameters=plan.to_bytes(),
-                model=self.to_file().to_bytes() if embed_model else None,
+                model=self.to_file().to_condensed() if embed_model else None,
             )
         values = items.values.size if items.shapes is None else int(items.shapes.prod(axis=1).sum())
         return {**sizes, "raw": values * items.dtype.itemsize}

@@ -52,7 +52,7 @@ def encode(coder: Coder, plan: CodingPlan, items: Sequence[np.ndarray], spatial:
 
 
 def decode(
-    coder: Coder,
+    coder: Coder | None,
     plan: CodingPlan,
     payload: bytes,
     shapes: Sequence[tuple[int, ...]],

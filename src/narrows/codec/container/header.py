@@ -12,6 +12,7 @@ from narrows.codec.container.fields import Fields, pack_block, pack_number, pack
 from narrows.codec.container.metadata import ArchiveMetadata
 from narrows.errors import DataError, FormatError
 
+NO_MODEL = 12 * "0"  # the fingerprint of files whose items are all stored
 MODES = ("lossless", "max_error", "quality", "psnr")
 AXES = ("NF", "NT", "NTC", "NYX", "NYXC", "NZYX", "NZYXC")
 DTYPES = (
@@ -46,7 +47,7 @@ class ArchiveHeader:
     Parameters
     ----------
     fingerprint : str
-        The first 12 hexadecimal digits of the model's fingerprint.
+        The first 12 hexadecimal digits of the model's fingerprint; `NO_MODEL` if there is none.
     mode : dict
         What was asked for: ``{"lossless": True}``, or "max_error", "quality" or "psnr" with a number from 0.
     axes, dtype : str or None
@@ -96,17 +97,23 @@ class ArchiveHeader:
             raise ValueError(f"a mode of {self.mode}, not a number from 0 on")
         if not self.chunk_items or min(self.chunk_items) < 1:
             raise ValueError("no chunks, or one without items")
-        if max(self.chunk_items) > _MOST_ITEMS:
+        if max(self.chunk_items) > _MOST_ITEMS and self.has_model:
             raise ValueError(f"a chunk of {max(self.chunk_items):,} items, and {_MOST_ITEMS:,} are allowed")
         if self.axes is not None and self.dtype is not None and self.shapes is not None:
             _check_layout(self.axes, self.dtype, self.shapes, self.count)
-            _check_chunks(self.chunk_items, self.shapes)
-        elif (self.axes, self.dtype, self.shapes) != (None, None, None):
+            if self.has_model:
+                _check_chunks(self.chunk_items, self.shapes)
+        elif (self.axes, self.dtype, self.shapes) != (None, None, None) or not self.has_model:
             raise ValueError("axes, dtype and shapes are of the model all three, or none of them is")
         if self.names is not None:
             if len(self.names) != self.count:
                 raise ValueError(f"{len(self.names):,} names for {self.count:,} items")
             check_names(self.names)
+
+    @property
+    def has_model(self) -> bool:
+        """Whether the file was compressed with a model, rather than its items stored by a general method."""
+        return self.fingerprint != NO_MODEL
 
     @cached_property
     def count(self) -> int:

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import msgspec
 
-from narrows.artifacts.schema import from_document, parse_document
+from narrows.artifacts.schema import PositiveInt, from_document, parse_document
 from narrows.data import Items
 from narrows.data.picture_metadata import LONGEST_DESCRIPTION, PictureMetadata
 
@@ -32,6 +32,8 @@ class ArchiveMetadata:
         Colour profiles, resolutions and scales.
     picture_of : tuple of int, optional
         For each item, which of `pictures` is its own; None if all items have the first.
+    rate : int, optional
+        Sampling rate of recordings in Hz, where no model knows it.
 
     Raises
     ------
@@ -43,6 +45,7 @@ class ArchiveMetadata:
     bits: int | tuple[int, ...] | None = None
     pictures: tuple[PictureMetadata, ...] | None = None
     picture_of: tuple[int, ...] | None = None
+    rate: PositiveInt | None = None
 
     def __post_init__(self) -> None:
         """Check the values."""

@@ -1,17 +1,19 @@
 """The design of a context model: sizes, keys of passes, and windows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
 
+from narrows.artifacts.schema import from_document
 from narrows.codec.entropy import colours, tokens
 from narrows.codec.entropy.exact_predictor import LARGEST
 from narrows.codec.entropy.lattice import RADIUS, LatticePass, passes
 from narrows.codec.entropy.plane import channel_kind, context_taps, near_taps
 
-KEYED_LEVELS, GROUPS = 5, 3  # levels with first layers, and inner layers, of their own; coarser ones share the last
+KEYED_LEVELS, GROUPS = 5, 3  # levels with first layers, and inner layers, of their own at most; coarser share the last
+ADDED = {"keyed_levels": KEYED_LEVELS, "grouped_levels": GROUPS}  # what holds in old designs, which lack these fields
 FEATURES = 1  # inputs of residuals besides the windows: the prediction
 
 
@@ -37,6 +39,10 @@ class Design:
     hidden, flag_hidden : int
         Units of each layer, of the main perceptron and of the one that predicts whether a value is zero, or which
         colour is repeated.
+    keyed_levels : int, 1..5
+        Number of levels with first layers of their own; coarser ones share those of the last.
+    grouped_levels : int, 1..3
+        Number of levels with inner layers of their own.
 
     Raises
     ------
@@ -52,6 +58,8 @@ class Design:
     steps: int
     hidden: int = 128
     flag_hidden: int = 64
+    keyed_levels: int = KEYED_LEVELS
+    grouped_levels: int = GROUPS
 
     def __post_init__(self) -> None:
         """Check the sizes."""
@@ -65,6 +73,8 @@ class Design:
             raise ValueError(f"{self.channels} channels, top {self.top}, {self.steps} steps")
         if not (0 < self.hidden <= 512 and 0 < self.flag_hidden <= 512):
             raise ValueError(f"{self.hidden} and {self.flag_hidden} hidden units")
+        if not (0 < self.keyed_levels <= KEYED_LEVELS and 0 < self.grouped_levels <= GROUPS):
+            raise ValueError(f"{self.keyed_levels} levels, {self.grouped_levels} groups")
         if not (all(0 < count <= 4096 for count in self.cells) and self.places <= 4096):
             raise ValueError(f"cells {self.cells}")
 
@@ -104,15 +114,17 @@ class Design:
 
     def level(self, lattice_pass: LatticePass) -> int:
         """Return the level of a pass, among those that weights tell apart."""
-        return KEYED_LEVELS - 1 if lattice_pass.is_origin else min(lattice_pass.level, KEYED_LEVELS - 1)
+        last = self.keyed_levels - 1
+        return last if lattice_pass.is_origin else min(lattice_pass.level, last)
 
     def group(self, lattice_pass: LatticePass) -> int:
         """Return the group of inner layers for a pass."""
-        return GROUPS - 1 if lattice_pass.is_origin else min(lattice_pass.level, GROUPS - 1)
+        last = min(self.keyed_levels, self.grouped_levels) - 1
+        return last if lattice_pass.is_origin else min(lattice_pass.level, last)
 
     def keys(self) -> dict[str, tuple[LatticePass, int]]:
         """Return for each key one pass and channel that have it."""
-        return {self.key(*each): each for each in self.passes((2**KEYED_LEVELS,) * self.axes)}
+        return {self.key(*each): each for each in self.passes((2**self.keyed_levels,) * self.axes)}
 
     def groups(self) -> dict[str, int]:
         """Return the group of each key."""
@@ -138,5 +150,10 @@ class Design:
         return near_taps(self.taps(lattice_pass, channel), 2 if lattice_pass.level < GROUPS - 1 else self.radius)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
-        return asdict(self)
+        """Return plain values for JSON, without fields that old designs do not have where they mean the same."""
+        return {name: value for name, value in asdict(self).items() if name not in ADDED or value != ADDED[name]}
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> "Design":
+        """Return the design that `to_dict` described; TypeError or ValueError where the document is not one."""
+        return from_document(cls, {**ADDED, **document})

@@ -12,9 +12,11 @@ from torch import Tensor, nn
 
 from narrows.codec.entropy.design import Design
 from narrows.codec.learning.context_model import ContextModel
+from narrows.codec.learning.predictor import stored
 from narrows.codec.transforms.latent import CHANNELS, FINEST, LARGEST_INDEX, STEPS, LatentArchitecture
 from narrows.networks import Architecture, Network, build, cut
 
+LEVELS = 64  # of a network's weights, in a standard deviation: errors at high rates are then no larger
 RATE_WEIGHT = 0.1  # squared steps that a bit is worth: about what the theory of high rates says
 
 
@@ -59,8 +61,8 @@ def indices(z: Tensor, step: Tensor) -> Tensor:
 
 
 def latent_tensors(network: Network) -> dict[str, np.ndarray]:
-    """Return the weights by name, in float32 but as precise as float16."""
-    return {name: tensor.detach().cpu().half().float().numpy() for name, tensor in network.state_dict().items()}
+    """Return the weights by name, in float32, of which few bits are needed."""
+    return {name: stored(tensor, LEVELS).astype(np.float32) for name, tensor in network.state_dict().items()}
 
 
 def latent_network(architecture: LatentArchitecture, tensors: Mapping[str, np.ndarray]) -> Network:

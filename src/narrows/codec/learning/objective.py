@@ -11,7 +11,7 @@ from narrows.codec.codec_manifest import CodecDesign
 from narrows.codec.coder import STEPS_PER_OCTAVE
 from narrows.codec.coding_plan import Grid
 from narrows.codec.entropy import tokens
-from narrows.codec.entropy.design import GROUPS, Design
+from narrows.codec.entropy.design import Design
 from narrows.codec.entropy.plane import near_taps
 from narrows.codec.learning.alphabet import entropy, few_values, repeats_colours
 from narrows.codec.learning.colour_model import ColourModel
@@ -134,10 +134,10 @@ class CodecObjective:
         for name, share in SHARES[lossy.alphabet].items():
             if name not in present:
                 continue
-            parts = range(GROUPS) if name != "dequantiser" else (0,)
-            for part in parts:
-                count = share * GROUP_SHARES[part] / sum(GROUP_SHARES) if len(parts) > 1 else share
-                self.tasks += [(name, part)] * max(1, round(count))
+            named = {"lossless": design.lossless, "lossy": design.lossy, "latent": design.latent}.get(name)
+            shares = (1,) if named is None else GROUP_SHARES[: max(named.groups().values()) + 1]
+            for part, part_share in enumerate(shares):
+                self.tasks += [(name, part)] * max(1, round(share * part_share / sum(shares)))
         order = np.random.default_rng(seed).permutation(len(self.tasks))
         self.tasks = [self.tasks[index] for index in order]
         self.names = sorted({name for name, _ in self.tasks})
@@ -180,7 +180,8 @@ class CodecObjective:
             assert network.latent is not None
             entry = torch.rand(len(x), generator=generator, device=x.device) * (STEPS - 1)
             loss = network.latent.bits(x, entry, part, generator) / LATENT_BITS
-            return loss + network.latent.loss(x, entry, self.variance, generator) / GROUPS
+            parts = len(network.latent.context.main.last)
+            return loss + network.latent.loss(x, entry, self.variance, generator) / parts
         k, true, entry, size = self._quantised(x, name == "lossless", generator)
         if name == "dequantiser":
             assert network.dequantiser is not None

@@ -2,8 +2,8 @@
 
     window (P, T) -> first layer of its key -> + place and step -> clamp -> [linear -> clamp] x depth -> linear (P, K)
 
-Activations are kept within 0..CEILING. Once trained, weights become integers in units of 2**-shift, where the shift of
-each layer is the largest at which no sum of its products can reach 2**24.
+Activations are kept within 0..CEILING. Weights are rounded in training as they are stored: to integers in units of
+2**-shift, of which a standard deviation of each matrix has a few, and gradients pass straight through.
 """
 
 import math
@@ -17,8 +17,8 @@ from narrows.codec.entropy.exact_predictor import INPUT_UNIT, LARGEST, LARGEST_S
 CEILING = LARGEST / UNIT
 LIMIT = 2**24 - 2**18  # of sums in float32, with room for what rounding adds
 MOST_WEIGHT = 2**15 - 1
-FINE_WEIGHT = 2**6  # weights need no more bits than this has: files are at most 0.1 % larger than with 16
-TABLE_LEVELS = 8  # of the tables, in a standard deviation
+WEIGHT_LEVELS, TABLE_LEVELS, BIAS_LEVELS = 2, 2, 16  # in a standard deviation
+SMALLEST_DEVIATION = 2.0**-10  # of weights that are all alike, as before training
 
 
 class Predictor(nn.Module):
@@ -52,18 +52,18 @@ class Predictor(nn.Module):
         """Return the first layer (P, H) of windows (P, T), of inputs up to 255/256, with rows of the tables (P,)."""
         if not windows.shape[1]:
             windows = windows.new_zeros(len(windows), 1)
-        h: Tensor = self.firsts[key](windows)
-        if len(self.place) > 1:
-            h = h + nn.functional.embedding(place, self.place)
-        return h + nn.functional.embedding(step, self.step) if len(self.step) > 1 else h
+        h = linear(self.firsts[key], windows)
+        for table, row in ((self.place, place), (self.step, step)):
+            if len(table) > 1:
+                h = h + rounded(nn.functional.embedding(row, table), unit_of(table, TABLE_LEVELS))
+        return h
 
     def rest(self, group: int, h: Tensor) -> Tensor:
         """Return the outputs (P, K) of first layers (P, H)."""
         h = nn.functional.hardtanh(h, 0.0, CEILING)
         for layer in self.layers(group):
-            h = nn.functional.hardtanh(layer(h), 0.0, CEILING)
-        outputs: Tensor = self.last[group](h)
-        return outputs
+            h = nn.functional.hardtanh(linear(layer, h), 0.0, CEILING)
+        return linear(self.last[group], h)
 
     def layers(self, group: int) -> list[nn.Linear]:
         """Return the inner layers of a group."""
@@ -73,17 +73,16 @@ class Predictor(nn.Module):
 
     def tensors(self) -> dict[str, np.ndarray]:
         """Return the integer weights, biases and shifts of the exact perceptron, `ExactPredictor`, by name."""
-        firsts = {key: arrays(layer) for key, layer in self.firsts.items()}
-        place, step = (table.detach().cpu().double().numpy() for table in (self.place, self.step))
+        place, step = (stored(table, TABLE_LEVELS) for table in (self.place, self.step))
         added = np.abs(place).max() + np.abs(step).max()
+        firsts = {key: arrays(layer) for key, layer in self.firsts.items()}
         shift = min(largest_shift(weight, np.abs(bias) + added, INPUT_UNIT) for weight, bias in firsts.values())
         scale = 2.0**shift
         found: dict[str, np.ndarray] = {"first.shift": np.array([shift], np.int8)}
         for key, (weight, bias) in firsts.items():
             found[f"first.{key}.weight"] = whole(weight, scale).astype(np.int16)
             found[f"first.{key}.bias"] = whole(bias, scale * INPUT_UNIT)
-        for name, table in (("place", place), ("step", step)):
-            found[name] = rounded(whole(table, scale * INPUT_UNIT))
+        found |= {name: whole(table, scale * INPUT_UNIT) for name, table in (("place", place), ("step", step))}
         for group, last in enumerate(self.last):
             for number, layer in enumerate((*self.layers(group), last)):
                 weight, bias = arrays(layer)
@@ -95,10 +94,43 @@ class Predictor(nn.Module):
         return found
 
 
-def arrays(layer: nn.Module) -> tuple[np.ndarray, np.ndarray]:
-    """Return weight and bias of a linear layer."""
+def linear(layer: nn.Module, x: Tensor) -> Tensor:
+    """Return a linear layer's outputs with its weights and biases as they are stored."""
     assert isinstance(layer, nn.Linear)
-    return layer.weight.detach().cpu().double().numpy(), layer.bias.detach().cpu().double().numpy()
+    weight, bias = (rounded(each, unit_of(each, levels)) for each, levels in parts(layer))
+    return nn.functional.linear(x, weight, bias)
+
+
+def parts(layer: nn.Linear) -> tuple[tuple[Tensor, int], tuple[Tensor, int]]:
+    """Return weight and bias of a layer, and the levels in a standard deviation of each."""
+    return (layer.weight, WEIGHT_LEVELS), (layer.bias, BIAS_LEVELS)
+
+
+def unit_of(values: Tensor, levels: int) -> float:
+    """Return the power of two that has about so many levels in a standard deviation of the values; 0 for NaN."""
+    deviation = float(torch.linalg.vector_norm(values.detach())) / math.sqrt(values.numel())
+    if not math.isfinite(deviation):
+        return 0.0
+    return 2.0 ** round(math.log2(max(deviation, SMALLEST_DEVIATION) / levels))
+
+
+def rounded(values: Tensor, unit: float) -> Tensor:
+    """Return values as multiples of a unit, through which gradients pass as if they were not rounded."""
+    if not unit:  # of a training that diverges, which the loss has to show
+        return values
+    return torch.fake_quantize_per_tensor_affine(values, unit, 0, -MOST_WEIGHT, MOST_WEIGHT)
+
+
+def stored(values: Tensor, levels: int) -> np.ndarray:
+    """Return values as they are stored, float64."""
+    return rounded(values.detach(), unit_of(values, levels)).double().cpu().numpy() + 0.0
+
+
+def arrays(layer: nn.Module) -> tuple[np.ndarray, np.ndarray]:
+    """Return weight and bias of a linear layer as they are stored."""
+    assert isinstance(layer, nn.Linear)
+    weight, bias = (stored(each, levels) for each, levels in parts(layer))
+    return weight, bias
 
 
 def whole(values: np.ndarray, scale: float) -> np.ndarray:
@@ -106,18 +138,14 @@ def whole(values: np.ndarray, scale: float) -> np.ndarray:
     return np.rint(values * scale).astype(np.int32)
 
 
-def rounded(table: np.ndarray) -> np.ndarray:
-    """Return a table of integers as multiples of a power of two that leaves `TABLE_LEVELS` in a standard deviation."""
-    unit = 2 ** max(0, math.floor(math.log2(max(1.0, float(table.std()) / TABLE_LEVELS))))
-    return np.asarray((table + unit // 2) // unit * unit, table.dtype)
-
-
 def largest_shift(weight: np.ndarray, bias: np.ndarray, unit: int) -> int:
-    """Return the largest shift at which no sum of integer weights (K, T) and biases (K,) can exceed LIMIT."""
+    """Return the largest shift that is needed, and at which no sum of integer weights (K, T) and biases (K,) overflows.
+
+    LIMIT is the largest sum.
+    """
     sums = np.abs(weight).sum(1) * LARGEST + np.abs(bias) * unit
     rounding = weight.shape[1] * LARGEST / 2 + 3
     for shift in range(LARGEST_SHIFT, -1, -1):
-        largest = np.abs(weight).max() * 2.0**shift
-        if sums.max() * 2.0**shift + rounding < LIMIT and largest < (FINE_WEIGHT if shift else MOST_WEIGHT):
+        if sums.max() * 2.0**shift + rounding < LIMIT and np.abs(weight).max() * 2.0**shift < MOST_WEIGHT:
             return shift
     raise ValueError("weights too large for exact arithmetic")

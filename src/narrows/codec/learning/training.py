@@ -88,12 +88,20 @@ def check_trainable(items: Items) -> None:
 def prepare_training(
     items: Items, settings: Settings, crop: tuple[int, ...] | None, device: torch.device
 ) -> CodecTraining:
-    """Return the training of a codec on items."""
+    """Return the training of a codec with all parts on items."""
     scaling = Scaling.learn(items)
     grid = grid_of(items, scaling)
     design = design_networks(items, scaling, grid, crop)
     batches = Batches(items, scaling, settings.batch_size, settings.seed, device, crop)
-    objective = CodecObjective(grid, scaling, design, settings.seed)
+    return training_of(design, grid, batches, settings)
+
+
+def training_of(
+    design: CodecDesign, grid: Grid, batches: Batches, settings: Settings, step: float | None = None
+) -> CodecTraining:
+    """Return the training of networks on batches; lossy parts learn one step alone where it is given."""
+    items, scaling, device = batches.items, batches.scale.scaling, batches.device
+    objective = CodecObjective(grid, scaling, design, settings.seed, step)
     first = [batches.at(step) for step in range(min(batches.per_epoch, BATCHES_LEARNED_FIRST))]
     objective.learn_units(first)
     mean = numbers(batches.mean())
@@ -121,4 +129,4 @@ def prepare_training(
             "before": f"{loss_before:.4g}",
         },
     )
-    return CodecTraining(task, items, crop, grid, scaling, design, loss_before)
+    return CodecTraining(task, items, batches.crop, grid, scaling, design, loss_before)
