@@ -282,6 +282,7 @@ def read_indices(payload, design, tensors, name, n, shape, row, size):
     coder, axes, channels, top = RangeDecoder(payload), len(shape), design["channels"], design["top"]
     known = np.zeros((n, channels, *shape), int)
     seen = np.zeros((n, top + 1), int) if design["alphabet"] == "values" else None
+    channels_seen = np.zeros((n, channels, top + 1), int) if design["alphabet"] == "colours" else None
     levels = (max(shape) - 1).bit_length()
     origin, *odd = parities(axes)
     for level, parity in [(levels, origin), *itertools.product(reversed(range(levels)), odd)]:
@@ -297,8 +298,12 @@ def read_indices(payload, design, tensors, name, n, shape, row, size):
             where = sorted((tap for tap in taps(parity, 0, 1)), key=lambda tap: (np.square(tap[1:]).sum(), tap))[:24]
             pixels = sum(known[:, channel, None] << 8 * channel for channel in range(channels))
             around = windows(pixels, where, places, level) if where else np.zeros((n, 1), int)
-            k = read_colours(coder, tensors, name, "".join(map(str, parity)), row, around, cell, channels, top)
-            known[(slice(None), slice(None), *there)] = np.moveaxis(k.reshape(n, -1, channels), 2, 1)
+            key = "".join(map(str, parity))
+            k = read_colours(coder, tensors, name, key, row, around, cell, channels_seen)
+            k = np.moveaxis(k.reshape(n, -1, channels), 2, 1)
+            known[(slice(None), slice(None), *there)] = k
+            for item, channel in np.ndindex(n, channels):
+                channels_seen[item, channel] += np.bincount(k[item, channel], minlength=top + 1)
             continue
         for channel in range(channels):
             of_key = min(level, design.get("keyed_levels", 5) - 1) if any(parity) else "first"
@@ -334,14 +339,17 @@ def read_values(coder, tensors, name, key, group, inputs, cell, row, active, see
         return k
     outputs = perceptron(tensors, f"{name}.main", key, group, inputs[nonzero], cell[nonzero], row)
     gate = np.clip(outputs[:, -1:] + 256, 0, 1024)
-    large = np.minimum(np.log2(np.maximum(seen, 1)).astype(int) + 5, 23)
-    bonus = tensors[f"{name}.bonus.{key}"][np.where(seen < 8, seen, large)]
+    bonus = tensors[f"{name}.bonus.{key}"][buckets(seen)]
     index = (np.arange(1, top + 1) + size // 2) // size  # of the values 1..top
     logits = outputs[:, :-1] + (bonus[nonzero // (len(k) // len(seen))][:, index] * gate >> 8)
     logits, index = logits[:, index > 0], index[index > 0]
     each = frequencies(logits.max(1, keepdims=True) - logits)
     k[nonzero] = 1 + coder.symbols(np.add.reduceat(each, np.unique(index, return_index=True)[1], 1))
     return k
+
+
+def buckets(seen):
+    return np.where(seen < 8, seen, np.minimum(np.log2(np.maximum(seen, 1)).astype(int) + 5, 23))
 
 
 def read_residuals(coder, tensors, name, key, group, around, cell, row, top):
@@ -358,8 +366,9 @@ def read_residuals(coder, tensors, name, key, group, around, cell, row, top):
     return np.concatenate(k)
 
 
-def read_colours(coder, tensors, name, key, row, around, cell, channels, top):
-    """Return the channels of pixels, (P, C)."""
+def read_colours(coder, tensors, name, key, row, around, cell, seen):
+    """Return the channels of pixels, (P, C). seen: how often each item has shown each value of each channel."""
+    n, channels, top = len(seen), seen.shape[1], seen.shape[2] - 1
     found, scale, same = around[:, 0].copy(), 255 // top, around == around[:, :1]
     flat, new = same[:, :12].all(1).astype(int) + same.all(1), np.zeros(len(around), bool)
     for kind in (2, 1):
@@ -384,7 +393,9 @@ def read_colours(coder, tensors, name, key, row, around, cell, channels, top):
             parts = [channel_inputs(*each, channels, scale) for each in zip(around[block], known, strict=True)]
             inputs = np.array([inputs for inputs, *_ in parts])
             outputs = perceptron(tensors, f"{name}.main", f"{key}-{channel}", 0, inputs, None, row)
-            logits, binned, gates = np.split(outputs, [top + 1, top + 34], 1)
+            logits, gate, binned, gates = np.split(outputs, [top + 1, top + 2, top + 35], 1)
+            bonus = tensors[f"{name}.bonus.{key}-{channel}"][buckets(seen[:, channel])]
+            logits = logits + (bonus[block // (len(new) // n)] * np.clip(gate + 256, 0, 1024) >> 8)
             for index, (_, first, second, raised) in enumerate(parts):
                 for value in range(top + 1):
                     share = (value - first) * 16 // (second - first) + 8 if first != second else -1
@@ -406,19 +417,26 @@ def channels_of(colour, channels):
 
 def repeat_inputs(window, near, channels, scale):
     padded = (near + near[:1] * 3)[:4]
-    first, *others = (channels_of(colour, channels) * scale for colour in padded[:3])
+    first, second, third = (channels_of(colour, channels) for colour in padded[:3])
     equal = [255 * (window == colour) for colour in padded[:3]]
-    return np.concatenate(
-        [*equal, [255 * (len(near) > number) for number in (1, 2, 3)], first, *(each - first for each in others)]
-    )
+    more = [255 * (len(near) > number) for number in (1, 2, 3)]
+    relative = np.concatenate([first, second - first, third - first]) * scale
+    shares = [share(channels_of(colour, channels), first, second) for colour in window]
+    return np.concatenate([*equal, more, relative, shares])
 
 
-def common_colours(window, channels):
+def share(colour, first, second):
+    widest = np.argmax(np.abs(second - first)[: len(colour)])
+    length = second[widest] - first[widest]
+    return np.clip((colour[widest] - first[widest]) * 128 // length, -255, 255) if length else 0
+
+
+def common_colours(window, channels, scale):
     colours, chosen = list(dict.fromkeys(window)), []
 
     def rank(colour):
         differences = [np.abs(channels_of(colour, channels) - channels_of(other, channels)).max() for other in chosen]
-        alike = sum((difference < 8) + (difference == 0) for difference in differences)
+        alike = sum((difference * scale < 8) + (difference == 0) for difference in differences)
         return alike, -window.count(colour), window.index(colour)
 
     for _ in range(3):
@@ -429,15 +447,10 @@ def common_colours(window, channels):
 def channel_inputs(window, known, channels, scale):
     """Return inputs, the channel in the first two common colours, and what gates raise."""
     window, channel = window.tolist(), len(known)
-    colours = common_colours(window, channels)
+    colours = common_colours(window, channels, scale)
     first, second, third = common = [channels_of(colour, channels) for colour in colours]
     near = list(dict.fromkeys(window))[:4]
     near = [channels_of(colour, channels) for colour in (near + near[:1] * 3)[:4]]
-
-    def share(colour):
-        widest = np.argmax(np.abs(second - first)[: len(colour)])
-        length = second[widest] - first[widest]
-        return np.clip((colour[widest] - first[widest]) * 128 // length, -255, 255) if length else 0
 
     blends, there = [], []
     for one, other in itertools.combinations(common, 2):
@@ -449,11 +462,11 @@ def channel_inputs(window, known, channels, scale):
     before = np.append(np.array(known, int) - first[:channel], np.zeros(channels - channel, int))
     relative = [first, second - first, third - first, near[0] - first, near[1] - first, before, blends - first[channel]]
     inputs = [
-        [share(channels_of(colour, channels)) for colour in window],
+        [share(channels_of(colour, channels), first, second) for colour in window],
         [255 * (colour == colours[2]) for colour in window],
         255 * np.array(there),
         np.concatenate(relative) * scale,
-        [share(known) if channel else 0],
+        [share(known, first, second) if channel else 0],
     ]
     raised = [each[channel] for each in (*common, *near)]
     raised += [

@@ -58,7 +58,7 @@ def context_stages(model: InterlacedCoder) -> list[Stage]:
     predictor = model.main
     key = list(predictor.firsts)[-1]
     first, *rest = predictor.firsts[key], *predictor.rest[predictor.groups[key]]
-    output = "value" if model.design.alphabet == "values" else "residual's size"
+    output = {"values": "value", "colours": "value of a channel"}.get(model.design.alphabet, "residual's size")
     return [
         Stage("decoded values around it", (len(first.weight),)),
         *(Stage("linear, integers", tuple(layer.bias.shape)) for layer in (first, *rest[:-1])),

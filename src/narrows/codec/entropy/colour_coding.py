@@ -6,9 +6,10 @@ import numpy as np
 
 from narrows.codec.entropy import colours
 from narrows.codec.entropy.colours import NearColours, NewColours
+from narrows.codec.entropy.context_features import IndexCounts, checked_bonuses
 from narrows.codec.entropy.design import KEYED_LEVELS, Design
-from narrows.codec.entropy.distributions import Distributions
-from narrows.codec.entropy.engines import predictor
+from narrows.codec.entropy.distributions import Distributions, with_bonus
+from narrows.codec.entropy.engines import bonuses, predictor
 from narrows.codec.entropy.exact_predictor import LARGEST, part
 from narrows.codec.entropy.pass_context import PassContext
 from narrows.codec.entropy.symbol_stream import SymbolStream, blocks
@@ -34,6 +35,7 @@ class ColourTables:
         }
         self.main.check(sizes, 1, KEYED_LEVELS, design.outputs)
         self.flat = tensors["flat"].astype(np.int64)
+        self.bonus = checked_bonuses(tensors, by_channel)
         if self.flat.shape != (KEYED_LEVELS, 2):
             raise ValueError("tables of other sizes than the design says")
 
@@ -52,6 +54,8 @@ class ColourCoding:
     def __init__(self, tables: ColourTables, stream: SymbolStream) -> None:
         self.tables, self.stream, self.design = tables, stream, tables.design
         self.scale = LARGEST // self.design.top
+        self.values = np.arange(self.design.top + 1)
+        self.seen = [IndexCounts(stream.n, self.design.top + 1, np.empty(0)) for _ in range(self.design.channels)]
 
     def features(self, known: np.ndarray) -> np.ndarray:
         """Return what windows hold for known colours."""
@@ -83,8 +87,14 @@ class ColourCoding:
             symbols = self.stream.symbols(context, block, given, symbols)
             new[block] = symbols == colours.NEAR
             found[block] = near.colours[np.arange(len(block)), symbols % colours.NEAR]
+        of_counts = [
+            bonuses(seen, self.tables.bonus[f"{context.key}-{channel}"], self.values)
+            for channel, seen in enumerate(self.seen)
+        ]
         for block in blocks(np.flatnonzero(new), BLOCK):
-            found[block] = self.new_colours(context, block, None if target is None else target[block])
+            found[block] = self.new_colours(context, block, of_counts, None if target is None else target[block])
+        for channel, seen in enumerate(self.seen):
+            seen.add((found >> 8 * channel & 255).reshape(self.stream.n, -1))
         return found
 
     def windows(self, context: PassContext, block: np.ndarray) -> np.ndarray:
@@ -103,24 +113,32 @@ class ColourCoding:
         outputs[:, : colours.NEAR][~near.there] = ABSENT
         return Distributions.from_logits(outputs)
 
-    def new_colours(self, context: PassContext, block: np.ndarray, target: np.ndarray | None) -> np.ndarray:
-        """Code new colours, channel after channel: colours (P,), None in decoding -> colours (P,)."""
+    def new_colours(
+        self, context: PassContext, block: np.ndarray, of_counts: list[np.ndarray], target: np.ndarray | None
+    ) -> np.ndarray:
+        """Code new colours, channel after channel: colours (P,), None in decoding -> colours (P,).
+
+        of_counts: for each channel what the logit of each value gains from its count in each item, (n, top + 1).
+        """
         channels = self.design.channels
         new, known = NewColours(self.near(context, block)), np.zeros((len(block), channels), np.int64)
         wanted = None if target is None else colours.channels_of(target, channels)
         for channel in range(channels):
-            given = self.channel(context, new, known[:, :channel])
+            given = self.channel(context, block, new, known[:, :channel], of_counts[channel])
             symbols = None if wanted is None else wanted[:, channel]
             known[:, channel] = self.stream.symbols(context, block, given, symbols)
         return np.asarray(colours.colours_of(known)[:, 0])
 
-    def channel(self, context: PassContext, new: NewColours, known: np.ndarray) -> Distributions:
+    def channel(
+        self, context: PassContext, block: np.ndarray, new: NewColours, known: np.ndarray, bonus: np.ndarray
+    ) -> Distributions:
         """Return the distributions of the next channel after those known, (P, c)."""
         top, channel, rows = self.design.top, known.shape[1], np.arange(len(known))
-        level, place = self.design.level(context.lattice_pass), np.zeros(len(known), np.int64)
-        outputs = np.asarray(self.tables.main(f"{context.key}-{channel}", new.inputs(known), place, level))
-        logits, binned, gates = np.split(outputs, [top + 1, top + 2 + colours.BINS], axis=1)
-        logits = logits + np.take_along_axis(binned, new.bins(channel, top), 1)
+        level, (items, _) = self.design.level(context.lattice_pass), context.split(block)
+        outputs = np.asarray(self.tables.main(f"{context.key}-{channel}", new.inputs(known), 0 * items, level))
+        values, binned, gates = np.split(outputs, [top + 2, top + 3 + colours.BINS], axis=1)
+        logits = with_bonus(values, bonus, items)
+        logits += np.take(binned, new.bins(channel, top) + rows[:, None] * binned.shape[1])
         values, raises = new.gated(known, top)
         for value, gate in zip(values.T, (gates * raises).T, strict=True):
             logits[rows, value] += gate

@@ -52,7 +52,7 @@ def flatness(windows: Array) -> Array:
 
 def repeat_inputs_size(taps: int, channels: int) -> int:
     """Return the number of inputs of the perceptron that predicts which colour is repeated."""
-    return _COMPARED * (taps + channels) + NEAR - 1
+    return (_COMPARED + 1) * taps + _COMPARED * channels + NEAR - 1
 
 
 def channel_inputs_size(taps: int, channels: int) -> int:
@@ -114,9 +114,10 @@ class NearColours:
         """Return what the perceptron of repeats sees, integers, (P, repeat_inputs_size)."""
         xp = namespace(self.windows)
         same = [self.windows == self.colours[:, near : near + 1] for near in range(_COMPARED)]
-        first, *others = (channels_of(self.colours[:, near], self.channels) * self.scale for near in range(_COMPARED))
+        first, second, third = (channels_of(self.colours[:, near], self.channels) for near in range(_COMPARED))
         flags = xp.astype(xp.concat([*same, self.there[:, 1:]], axis=1), xp.int64) * LARGEST
-        return xp.concat([flags, first, *(each - first for each in others)], axis=1)
+        values = xp.concat([first, second - first, third - first], axis=1) * self.scale
+        return xp.concat([flags, values, shares(channels_of(self.windows, self.channels), first, second)], axis=1)
 
 
 class NewColours:
@@ -136,7 +137,7 @@ class NewColours:
         places = self._common_places()
         self.common = [self._taken(self._around, place) for place in places]  # (P, C) each
         self._third = self.windows == xp.take_along_axis(self.windows, places[2][:, None], axis=1)
-        self._share = self._shares(self._around)
+        self._share = shares(self._around, *self.common[:2])
 
     def _taken(self, around: Array, place: Array) -> Array:
         xp = self._xp
@@ -154,24 +155,11 @@ class NewColours:
             place = xp.argmax(counts, axis=1)
             places.append(place)
             colour = self._taken(around, place)
-            alike = xp.max(xp.abs(around - colour[:, None]), axis=2) < DIFFERENT
+            alike = xp.max(xp.abs(around - colour[:, None]), axis=2) * self.near.scale < DIFFERENT
             same = windows == xp.take_along_axis(windows, place[:, None], axis=1)
             penalty = xp.astype(alike, xp.int64) + xp.astype(same, xp.int64)
             counts = counts - penalty * (2 * taps * taps)
         return places
-
-    def _shares(self, values: Array) -> Array:
-        """Return the share of the second common colour in colours, of which the first channels are given.
-
-        Of the channel in which the two differ most, in 1/128: values (P, T, c) -> (P, T).
-        """
-        xp = self._xp
-        first, second = (colour[:, : values.shape[2]] for colour in self.common[:2])
-        place = xp.argmax(xp.abs(second - first), axis=1)[:, None]
-        start, end = (xp.take_along_axis(colour, place, axis=1) for colour in (first, second))
-        index = xp.broadcast_to(place[:, None], (*values.shape[:2], 1))
-        value = xp.take_along_axis(values, index, axis=2)[:, :, 0]
-        return xp.clip(divided((value - start) * 128, end - start), -LARGEST, LARGEST)
 
     def blends(self, known: Array) -> tuple[Array, Array]:
         """Return the next channel of a blend of each pair of common colours, and whether there is one, (P, PAIRS) both.
@@ -205,7 +193,7 @@ class NewColours:
         blends, there = self.blends(known)
         before = xp.concat([known - first[:, :channel], xp.zeros_like(first[:, channel:])], axis=1)
         near = channels_of(self.near.colours[:, :2], self.near.channels)
-        share = self._shares(known[:, None]) if channel else xp.zeros_like(first[:, :1])
+        share = shares(known[:, None], *self.common[:2]) if channel else xp.zeros_like(first[:, :1])
         values = [first, second - first, third - first, near[:, 0] - first, near[:, 1] - first, before]
         scaled = xp.concat([*values, blends - first[:, channel : channel + 1]], axis=1) * self.near.scale
         flags = xp.astype(xp.concat([self._third, there], axis=1), xp.int64) * LARGEST
@@ -215,9 +203,11 @@ class NewColours:
         """Return the bin of each value by its share of the second common colour, BINS for none, (P, top + 1)."""
         xp = self._xp
         start, end = (colour[:, channel, None] for colour in self.common[:2])
-        values = beside(np.arange(top + 1), start)
-        share = divided((values - start) * (BINS // 2), end - start) + BINS // 4
-        return xp.where((start != end) & (share >= 0) & (share < BINS), share, BINS)
+        size = xp.astype(xp.where(start == end, 1, end - start), xp.float32)
+        steps = xp.astype((beside(np.arange(top + 1), start) - start) * (BINS // 2), xp.float32)
+        share = xp.floor(steps / size) + BINS // 4  # exact: quotients of such integers are at least 1/255 from others
+        found = xp.where((share >= 0) & (share < BINS), share, BINS)
+        return xp.astype(xp.where(start == end, BINS, found), xp.int64)
 
     def gated(self, known: Array, top: int) -> tuple[Array, Array]:
         """Return the values of the next channel that gates raise, and whether they do, (P, GATES) both."""
@@ -232,7 +222,25 @@ class NewColours:
         return xp.clip(raised, 0, top), raises
 
 
+def shares(values: Array, first: Array, second: Array) -> Array:
+    """Return the share of a second colour in blends with a first, in 1/128, cut to -255..255, 0 where they are equal.
+
+    values (P, T, c) of the first channels, colours (P, C) -> (P, T), by the channel in which they differ most.
+    """
+    xp = namespace(values)
+    first, second = (colour[:, : values.shape[2]] for colour in (first, second))
+    place = xp.argmax(xp.abs(second - first), axis=1)[:, None]
+    start, end = (xp.take_along_axis(colour, place, axis=1) for colour in (first, second))
+    value = xp.take_along_axis(values, xp.broadcast_to(place[:, None], (*values.shape[:2], 1)), axis=2)[:, :, 0]
+    return xp.clip(divided((value - start) * 128, end - start), -LARGEST, LARGEST)
+
+
 def divided(numerator: Array, denominator: Array) -> Array:
-    """Return integer quotients, rounded down; 0 where the denominator is 0."""
+    """Return integer quotients, rounded down; 0 where the denominator is 0.
+
+    Numerators below 2**18 and denominators below 2**10 are exact: float64 tells each quotient from an integer.
+    """
     xp = namespace(numerator)
-    return xp.where(denominator != 0, xp.floor_divide(numerator, xp.where(denominator == 0, 1, denominator)), 0)
+    nonzero = xp.where(denominator == 0, 1, denominator)
+    quotient = xp.floor(xp.astype(numerator, xp.float64) / xp.astype(nonzero, xp.float64))
+    return xp.where(denominator == 0, 0, xp.astype(quotient, xp.int64))

@@ -3,6 +3,8 @@
 Training computes in float32; coding gives the same numbers, because all are integers that float32 holds.
 """
 
+from collections.abc import Iterable, Mapping
+
 import numpy as np
 
 from narrows.codec.arrays import Array, beside, namespace
@@ -12,6 +14,7 @@ from narrows.codec.entropy.exact_predictor import LARGEST
 SMALLEST_OF_BUCKET = np.array([float(index if index < 8 else 2 ** (index - 5)) for index in range(24)], np.float32)
 """Buckets of how often an item has shown a value: counts below 8 as they are, from there one for each octave."""
 BUCKETS = len(SMALLEST_OF_BUCKET)
+MOST_BONUS = 4095
 
 
 class IndexCounts:
@@ -32,6 +35,16 @@ class IndexCounts:
         xp = namespace(self.counts)
         octave = (self.counts.view(xp.int32) >> 23) - 127  # the exponent, by IEEE 754
         return xp.astype(xp.clip(xp.where(self.counts < 8, self.counts, octave + 5), None, BUCKETS - 1), xp.int64)
+
+
+def checked_bonuses(tensors: Mapping[str, np.ndarray], keys: Iterable[str]) -> dict[str, np.ndarray]:
+    """Return what the logit of a value gains by the bucket of its count, by key; ValueError where they do not fit."""
+    found = {key: tensors[f"bonus.{key}"].astype(np.float32) for key in keys}
+    if any(bonus.shape != (BUCKETS,) for bonus in found.values()):
+        raise ValueError("bonuses of another number than there are buckets")
+    if any(float(np.abs(bonus).max()) > MOST_BONUS for bonus in found.values()):
+        raise ValueError("a bonus too large for exact arithmetic")
+    return found
 
 
 def cells_of_values(top: int, size: Array) -> Array:

@@ -95,9 +95,9 @@ class Design:
 
     @property
     def outputs(self) -> int:
-        """Number of outputs of the main perceptron: values above zero and a gate; tokens; or values, bins and gates."""
+        """Number of outputs of the main perceptron: values above zero and a gate; tokens; or values, bins, gates."""
         if self.alphabet == "colours":
-            return self.top + 1 + colours.BINS + 1 + colours.GATES
+            return self.top + 2 + colours.BINS + 1 + colours.GATES
         return self.top + 1 if self.alphabet == "values" else tokens.alphabet(self.top + 1)
 
     def passes(self, shape: tuple[int, ...], coarsest: int = 0) -> Iterator[tuple[LatticePass, int]]:

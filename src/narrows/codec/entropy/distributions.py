@@ -84,11 +84,16 @@ class Alphabet:
     def distributions(self, outputs: np.ndarray, items: np.ndarray) -> Distributions:
         """Return the distributions that outputs (P, ...) stand for; items: those that each belongs to, (P,)."""
         if self.bonus is not None:
-            added: np.ndarray = self.bonus[items]
-            added *= np.clip(outputs[:, -1:] + 256, 0, 1024) * np.float32(1 / 256)
-            np.floor(added, out=added)
-            added += outputs[:, :-1]
-            outputs = added
+            outputs = with_bonus(outputs, self.bonus, items)
         elif outputs.shape[1] == 1:
             outputs = np.pad(outputs, ((0, 0), (1, 0)))
         return Distributions.from_logits(outputs, self.first, self.edges)
+
+
+def with_bonus(outputs: np.ndarray, bonus: np.ndarray, items: np.ndarray) -> np.ndarray:
+    """Return the logits (P, K) of values: outputs (P, K + 1), of which the last is the gate, and bonuses (n, K)."""
+    added: np.ndarray = bonus[items]
+    added *= np.clip(outputs[:, -1:] + 256, 0, 1024) * np.float32(1 / 256)
+    np.floor(added, out=added)
+    added += outputs[:, :-1]
+    return added

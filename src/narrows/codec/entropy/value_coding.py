@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from narrows.codec.entropy.context_features import BUCKETS, IndexCounts, features_of_values
+from narrows.codec.entropy.context_features import IndexCounts, checked_bonuses, features_of_values
 from narrows.codec.entropy.design import Design
 from narrows.codec.entropy.distributions import Alphabet, Distributions
 from narrows.codec.entropy.engines import bonuses, predictor
@@ -35,11 +35,8 @@ class ValueTables:
         self.flags = predictor(part(tensors, "flags."), groups, device)
         self.flags.check(inputs, design.places, design.steps, 1)
         self.zero_logit, self.zero_logit_step = (tensors[name].astype(np.int64) for name in ("quiet", "quiet_step"))
-        self.bonus = {key: bonus.astype(np.float32) for key, bonus in part(tensors, "bonus.").items()}
-        if any(float(np.abs(bonus).max()) > 4095 for bonus in self.bonus.values()):
-            raise ValueError("a bonus too large for exact arithmetic")
-        shapes = [self.zero_logit.shape, self.zero_logit_step.shape, *(self.bonus[key].shape for key in inputs)]
-        if shapes != [(design.places,), (design.steps,), *((BUCKETS,) for _ in inputs)]:
+        self.bonus = checked_bonuses(tensors, inputs)
+        if [self.zero_logit.shape, self.zero_logit_step.shape] != [(design.places,), (design.steps,)]:
             raise ValueError("tables of other sizes than the design says")
 
 

@@ -11,14 +11,14 @@ from narrows.data import Items
 VALUES_READ = 2**23
 MOST_ITEMS, LONGEST = 32, 256  # items, and positions along their axes, whose colours are looked at
 MOST_PIXELS = 2**14  # of a pass
-MOST_NEW = {True: 0.05, False: 0.3}  # share of new colours up to which colours are coded, of one channel and of more
+MOST_NEW, MOST_NEW_OF_FEW = 0.3, 0.05  # share of new colours up to which colours are coded, and of few values
 
 
 def repeats_colours(items: Items, grid: Grid) -> bool:
     """Return whether most pixels have the colour of a neighbour, so that colours are worth coding as such."""
     if grid.low != 0 or not 0 < grid.high <= 255 or items.channels > colours.MOST_CHANNELS:
         return False
-    return new_colours(items) <= MOST_NEW[items.channels == 1]
+    return new_colours(items) <= (MOST_NEW_OF_FEW if items.channels == 1 and few_values(items) else MOST_NEW)
 
 
 def new_colours(items: Items) -> float:

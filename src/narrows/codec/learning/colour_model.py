@@ -11,10 +11,11 @@ from torch.nn import functional
 from narrows.codec.entropy import colours
 from narrows.codec.entropy.colour_coding import channel_keys
 from narrows.codec.entropy.colours import NearColours, NewColours
+from narrows.codec.entropy.context_features import SMALLEST_OF_BUCKET, IndexCounts
 from narrows.codec.entropy.design import KEYED_LEVELS, Design
 from narrows.codec.entropy.exact_predictor import INPUT_UNIT, LARGEST
 from narrows.codec.entropy.pass_context import PassContext, contexts_of
-from narrows.codec.learning.predictor import Predictor
+from narrows.codec.learning.predictor import Predictor, gate
 from narrows.codec.learning.sampling import sample
 
 REPEATS, NEW = 384, 256  # pixels sampled from each pass of a training batch
@@ -45,6 +46,8 @@ class ColourModel(nn.Module):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
         self.flat = nn.Parameter(torch.full((KEYED_LEVELS, 2), -4.0))
+        rise = torch.log1p(0.5 * torch.from_numpy(SMALLEST_OF_BUCKET))
+        self.bonus = nn.ParameterDict({key: rise.clone() for key in by_channel})
 
     @property
     def predictors(self) -> list[Predictor]:
@@ -55,7 +58,8 @@ class ColourModel(nn.Module):
         """Return all that decides probabilities, as integers, by the names that they have in model files."""
         found = {f"main.{name}": tensor for name, tensor in self.main.tensors().items()}
         found |= {f"repeats.{name}": tensor for name, tensor in self.repeats.tensors().items()}
-        return found | {"flat": np.rint(self.flat.detach().cpu().double().numpy() * INPUT_UNIT).astype(np.int32)}
+        found |= {f"bonus.{key}": whole(bonus).astype(np.int16) for key, bonus in self.bonus.items()}
+        return found | {"flat": whole(self.flat)}
 
     def bits(
         self, k: Tensor, step: Tensor, size: Tensor, group: int, generator: torch.Generator | None = None
@@ -64,17 +68,29 @@ class ColourModel(nn.Module):
 
         Parameters are those of `ContextModel.bits`; step and size are not used.
         """
-        pixels, parts = colours.colours_of(k), []
+        pixels, parts, seen = colours.colours_of(k), [], None
         for context in contexts_of(self.design, pixels, group):
-            target = pixels[context.item_index(tuple(k.shape[2:]))].reshape(-1)
-            parts.append(self._part(context, target, generator))
+            if seen is None:
+                before = k[(slice(None), slice(None), *context.lattice_pass.coarser_places())]
+                seen = [IndexCounts(len(k), self.design.top + 1, k) for _ in range(self.design.channels)]
+                self._count(seen, before)
+            index = context.item_index(tuple(k.shape[2:]))
+            parts.append(self._part(context, pixels[index].reshape(-1), seen, generator))
+            self._count(seen, k[(slice(None), slice(None), *index[2:])])
         if not parts:  # items too small to have passes of this group
             return k.new_zeros((), requires_grad=True)
         cost = torch.stack([part.flat_cost for part in parts]).sum()
         cost = cost + self._cost_of_repeats(parts) + self._cost_of_channels(parts)
         return cost / float(k.numel() * np.log(2))
 
-    def _part(self, context: PassContext, target: Tensor, generator: torch.Generator | None) -> "Part":
+    def _count(self, seen: list[IndexCounts], k: Tensor) -> None:
+        """Count the values of each channel."""
+        for channel, counts in enumerate(seen):
+            counts.add(k[:, channel])
+
+    def _part(
+        self, context: PassContext, target: Tensor, seen: list[IndexCounts], generator: torch.Generator | None
+    ) -> "Part":
         windows = context.windows(torch.arange(len(target), device=target.device))
         if not windows.shape[1]:
             windows = windows.new_zeros(len(windows), 1)
@@ -96,12 +112,21 @@ class ColourModel(nn.Module):
         is_new = (flat[drawn] > 0) | (near_drawn.symbols(target[drawn]) == colours.NEAR)
         drawn, more = sample(drawn[is_new], NEW, generator)
         new = NewColours(NearColours(windows[drawn], self.design.channels, self.scale))
-        return Part(cost, near.there, repeats, self._channels(context, new, target[drawn], level, weight * more))
+        bonuses = self._bonuses(context, seen, drawn)
+        return Part(cost, near.there, repeats, self._channels(context, new, target[drawn], bonuses, weight * more))
+
+    def _bonuses(self, context: PassContext, seen: list[IndexCounts], drawn: Tensor) -> list[Tensor]:
+        """Return what the logit of each value gains from its count in the item, (P, top + 1) for each channel."""
+        items, _ = context.split(drawn)
+        keys = (f"{context.key}-{channel}" for channel in range(self.design.channels))
+        return [
+            self.bonus[key][counts.buckets()].index_select(0, items) for key, counts in zip(keys, seen, strict=True)
+        ]
 
     def _channels(
-        self, context: PassContext, new: NewColours, target: Tensor, level: int, weight: float
+        self, context: PassContext, new: NewColours, target: Tensor, bonuses: list[Tensor], weight: float
     ) -> list["SampledChannel"]:
-        wanted = colours.channels_of(target, self.design.channels)
+        wanted, level = colours.channels_of(target, self.design.channels), self.design.level(context.lattice_pass)
         place = torch.zeros_like(target)
         found = []
         for channel in range(self.design.channels):
@@ -109,7 +134,7 @@ class ColourModel(nn.Module):
             inputs = new.inputs(known).float() / INPUT_UNIT
             h = self.main.first(f"{context.key}-{channel}", inputs, place, torch.full_like(place, level))
             bins, raised = new.bins(channel, self.design.top), new.gated(known, self.design.top)
-            found.append(SampledChannel(h, wanted[:, channel], weight, bins, *raised))
+            found.append(SampledChannel(h, wanted[:, channel], weight, bonuses[channel], bins, *raised))
         return found
 
     def _cost_of_repeats(self, parts: list["Part"]) -> Tensor:
@@ -122,7 +147,8 @@ class ColourModel(nn.Module):
         samples = [each for part in parts for each in part.channels]
         outputs = self.main.rest(0, torch.cat([each.h for each in samples]))
         top = self.design.top
-        logits, binned, gates = outputs.split([top + 1, colours.BINS + 1, colours.GATES], 1)
+        logits, of_bonus, binned, gates = outputs.split([top + 1, 1, colours.BINS + 1, colours.GATES], 1)
+        logits = logits + torch.cat([each.bonus for each in samples]) * gate(of_bonus)
         logits = logits + binned.gather(1, torch.cat([each.bins for each in samples]))
         raised, raises = (torch.cat([getattr(each, name) for each in samples]) for name in ("raised", "raises"))
         return weighted(logits.scatter_add(1, raised, gates * raises), samples)
@@ -139,8 +165,9 @@ class Sampled:
 
 @dataclass(frozen=True)
 class SampledChannel(Sampled):
-    """One channel of a sample of new colours, with the bins of its values and what gates raise."""
+    """One channel of a sample of new colours, with the bonuses and bins of its values and what gates raise."""
 
+    bonus: Tensor
     bins: Tensor
     raised: Tensor
     raises: Tensor
@@ -154,6 +181,11 @@ class Part:
     there: Tensor
     repeats: Sampled
     channels: list[SampledChannel]
+
+
+def whole(parameter: nn.Parameter) -> np.ndarray:
+    """Return a parameter in units of 1/256, rounded to int32."""
+    return np.asarray(np.rint(parameter.detach().cpu().double().numpy() * INPUT_UNIT), np.int32)
 
 
 def weighted(logits: Tensor, samples: Sequence[Sampled]) -> Tensor:

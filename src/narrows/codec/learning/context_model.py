@@ -29,7 +29,7 @@ from narrows.codec.entropy.context_features import (
 from narrows.codec.entropy.design import Design
 from narrows.codec.entropy.exact_predictor import INPUT_UNIT
 from narrows.codec.entropy.pass_context import PassContext, contexts_of
-from narrows.codec.learning.predictor import Predictor
+from narrows.codec.learning.predictor import Predictor, gate
 from narrows.codec.learning.sampling import sample
 
 TARGETS, FLAG_TARGETS = 320, 512  # sampled from each pass of a training batch
@@ -241,11 +241,6 @@ class ResidualsPart:
     token: Tensor
     extra: float
     weight: float
-
-
-def gate(output: Tensor) -> Tensor:
-    """Return the factor of a bonus."""
-    return (1 + output).clamp(0, 4)
 
 
 def rename_parameters(module: nn.Module, state: dict[str, Any], prefix: str, *_: object) -> None:

@@ -149,3 +149,8 @@ def largest_shift(weight: np.ndarray, bias: np.ndarray, unit: int) -> int:
         if sums.max() * 2.0**shift + rounding < LIMIT and np.abs(weight).max() * 2.0**shift < MOST_WEIGHT:
             return shift
     raise ValueError("weights too large for exact arithmetic")
+
+
+def gate(output: Tensor) -> Tensor:
+    """Return the factor of a bonus."""
+    return (1 + output).clamp(0, 4)
