@@ -17,7 +17,9 @@ from picture_sets import tiles
 
 REPEATS = 2  # the faster one counts
 SHORTEST = 1e-3  # seconds, where noise makes the difference smaller
-SIDE = 512  # pixels of a piece of a photograph; four of them are one picture of a megapixel
+SIDE = 256  # pixels of a square of a photograph; sixteen of them are one grey picture
+MOST_TIMES = 1.5  # that a search for a PSNR takes as long as lossless compression
+PICTURES = 4  # grey pictures of 1024x1024
 
 
 class CommandError(Exception):
@@ -29,7 +31,7 @@ class Task:
     """Items to compress with the model of a set.
 
     options: of `narrows compress`. unit, units: what is counted, and how many of it the items are. aim: units a second
-    to reach, in and out. beside: options beside which this task is to take at most 1.5 times as long.
+    to reach, in and out. beside: options beside which this task is to take at most MOST_TIMES as long.
     """
 
     name: str
@@ -54,20 +56,18 @@ class Speed:
 
     def row(self) -> dict[str, Any]:
         task = self.task
-        megabytes = task.items.nbytes / 1e6
+        more = 1 - 1 / len(task.items)  # the share of the items that the seconds are of
+        units, megabytes = task.units * more, task.items.nbytes / 1e6 * more
         return {
             "name": task.name,
             "unit": task.unit,
-            "in": task.units / self.encoding,
-            "out": task.units / self.decoding,
+            "in": units / self.encoding,
+            "out": units / self.decoding,
             "MB/s in": megabytes / self.encoding,
             "MB/s out": megabytes / self.decoding,
             "aim": task.aim,
             "times as long": None if self.beside is None else self.encoding / self.beside,
         }
-
-
-MOST_TIMES = 1.5  # that a search for a PSNR takes as long as lossless compression
 
 
 def tasks(sets: Sequence[ItemSet]) -> Iterator[Task]:
@@ -77,30 +77,26 @@ def tasks(sets: Sequence[ItemSet]) -> Iterator[Task]:
         if name == "mnist":
             yield Task("MNIST, lossless", name, values, axes, ["--lossless"], "digits", len(values), 12_000)
         if name == "grey":
-            squares = _squares(item_set)
-            mosaics = squares.reshape(-1, 2, 2, SIDE, SIDE).swapaxes(2, 3).reshape(-1, 2 * SIDE, 2 * SIDE)
-            megapixels = mosaics.size / 1e6
-            yield Task("grey 1024x1024, lossless", name, mosaics, "NYX", ["--lossless"], "megapixels", megapixels, 2)
-            options = ["--psnr", "35"]
-            kept = ("grey 1024x1024, 35 dB", name, mosaics, "NYX", options, "megapixels", megapixels)
-            yield Task(*kept, beside=["--lossless"])
+            squares = _squares(item_set, 16 * PICTURES).reshape(PICTURES, 4, 4, SIDE, SIDE)
+            mosaics = squares.swapaxes(2, 3).reshape(PICTURES, 4 * SIDE, 4 * SIDE)
+            kept = (name, mosaics, "NYX")
+            pixels = mosaics.size / 1e6
+            yield Task("grey 1024x1024, lossless", *kept, ["--lossless"], "megapixels", pixels, 2)
+            yield Task("grey 1024x1024, 35 dB", *kept, ["--psnr", "35"], "megapixels", pixels, beside=["--lossless"])
         if name == "colour":
-            squares = _squares(item_set, side=256)
-            megapixels = squares.size / 3e6
-            yield Task(
-                "colour photographs, lossless", name, squares, "NYXC", ["--lossless"], "megapixels", megapixels, 0.7
-            )
+            squares = _squares(item_set, 8 * PICTURES)
+            pixels = squares.size / 3e6
+            yield Task("colour 256x256, lossless", name, squares, "NYXC", ["--lossless"], "megapixels", pixels, 0.7)
         if item_set.kind == "fields" and item_set.test.uniform and item_set.bounds:
             options = ["--max-error", repr(item_set.demands[1].value)]
             yield Task(f"{name}, {item_set.demands[1]}", name, values, axes, options, "MB", values.nbytes / 1e6, 6)
 
 
-def _squares(item_set: ItemSet, side: int = SIDE) -> np.ndarray:
-    """Return four or more squares of the test pictures, repeated where they are fewer."""
-    found = [
-        square for picture in item_set.arrays if min(picture.shape[:2]) >= side for square in tiles(picture, side, side)
-    ]
-    return np.stack([found[place % len(found)] for place in range(-(-len(found) // 4) * 4)])
+def _squares(item_set: ItemSet, count: int) -> np.ndarray:
+    """Return squares of the test pictures, first as they are, then turned and mirrored, so that none repeats."""
+    found = [square for picture in item_set.arrays for square in tiles(picture, SIDE, SIDE)]
+    found = [np.rot90(square[::way], turns) for turns in range(4) for way in (1, -1) for square in found]
+    return np.stack([found[place % len(found)] for place in range(count)])
 
 
 def measure_speed(task: Task, model: Path, say: Callable[[str], None]) -> Speed:

@@ -70,7 +70,7 @@ def measure_narrows(item_set: ItemSet, codec: Any, say: Say) -> tuple[list[Rate 
 def attempt(measure: Callable[[], Rate], files: Files) -> Rate | Failure:
     try:
         return measure()
-    except NarrowsError as error:
+    except (NarrowsError, DistortionError) as error:
         return Failure(NARROWS, files, str(error))
 
 
@@ -98,7 +98,7 @@ def timed(codec: Any, item_set: ItemSet, demand: Demand, repeats: int) -> Rate:
     """Return the file of all items that meets a demand, with the shortest of several times."""
     rates = [measured(codec, item_set.test, "one", demand.options) for _ in range(repeats)]
     if not demand.met_by(rates[0]):
-        raise DistortionError(f"narrows: an error of {rates[0].worst:g} where {demand} was asked for")
+        raise DistortionError(f"an error of {rates[0].worst:g} where {demand} was asked for")
     return replace(rates[0], **{name: min(getattr(rate, name) for rate in rates) for name in ("encoding", "decoding")})
 
 
@@ -118,6 +118,8 @@ def measured(codec: Any, items: Items, files: Files, options: dict[str, Any]) ->
     ended = time.perf_counter()
     arrays = list(items)
     psnr, worst = distortion(arrays, returned if len(arrays) > 1 else _single(returned, arrays[0]), peak(arrays))
+    if "lossless" in options and worst:
+        raise DistortionError(f"an error of {worst:g} in a lossless file")
     return Rate(
         NARROWS,
         files,
