@@ -11,7 +11,7 @@ import numpy as np
 from peers import Options, Peer, imagecodecs_version
 
 ANY = ("pictures", "signals", "fields", "volumes")
-DICTIONARY_SIZES = (16_384, 112_640)  # bytes; the second is the default of zstd's own tool
+DICTIONARY_SIZES = (4_096, 16_384, 112_640)  # bytes; the last is the default of zstd's own tool
 MOST_SAMPLES = 10_000_000  # bytes of training items that a dictionary is learned from
 FLAC_RATE = 44_100  # stated in the file, and without influence on its size
 

@@ -9,6 +9,7 @@ import numpy as np
 # flat: values of any items one after the other, (V, C). square: pictures of one shape as a mosaic. column: items one
 # below the other, which need not be equally high. stack: items of one shape along a new first axis.
 Join = Literal["flat", "square", "column", "stack"]
+MOST_ROWS = 1_000_000  # that readers of PNG take
 Apart = Callable[[Sequence[np.ndarray]], list[np.ndarray]]
 
 
@@ -17,6 +18,8 @@ def joined(items: Sequence[np.ndarray], join: Join, channels: int) -> tuple[np.n
     parts = [as_coded(item, join, channels) for item in items]
     shapes = {part.shape for part in parts}
     if len({part.shape[1:] for part in parts}) > 1 or (len(shapes) > 1 and join in ("square", "stack")):
+        return None
+    if join == "column" and sum(len(part) for part in parts) > MOST_ROWS:
         return None
     if join == "stack":
         return np.stack(parts), lambda arrays: list(arrays[0])
