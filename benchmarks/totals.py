@@ -117,7 +117,12 @@ def pack(items: Items, demand: Demand, minutes: float) -> Packed:
         _, worst = distortion(items, data.read(back, axes=axes[1] if axes else None), 1)
         if worst > demand.value:
             raise DistortionError(f"an error of {worst:g} where {demand} was asked for")
-        return Packed(target.stat().st_size, ArchiveReader(target, str(target)).sizes()["model"], packing, unpacking)
+        return Packed(
+            target.stat().st_size,
+            ArchiveReader(target.read_bytes(), "the packed file").sizes()["model"],
+            packing,
+            unpacking,
+        )
 
 
 def print_totals(totals: Sequence[Total]) -> None:
