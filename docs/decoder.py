@@ -246,11 +246,11 @@ def kind(channel, channels):
     return f"{min(channel, 3)}{min(channels - 1 - channel, 3)}"
 
 
-def taps(parity, channel, channels):
+def taps(parity, channel, channels, design):
     axes, order, found = len(parity), parities(len(parity)), []
     for other in channels_of_window(channel, channels):
         known = order[: order.index(parity) + (other < channel)]
-        reach = WINDOW[axes] if other == channel else 1
+        reach = design.get("window") or WINDOW[axes] if other == channel else 1
         for steps in itertools.product(range(-reach, reach + 1), repeat=axes):
             if tuple((odd + step) % 2 for odd, step in zip(parity, steps, strict=True)) in known:
                 found.append((other, *steps))
@@ -295,7 +295,9 @@ def read_indices(payload, design, tensors, name, n, shape, row, size):
         cell = np.tile(cells_of(shape, design["cells"], there), n)
         if design["alphabet"] == "colours":
             row = min(level, design.get("keyed_levels", 5) - 1) if any(parity) else design.get("keyed_levels", 5) - 1
-            where = sorted((tap for tap in taps(parity, 0, 1)), key=lambda tap: (np.square(tap[1:]).sum(), tap))[:24]
+            where = sorted(
+                (tap for tap in taps(parity, 0, 1, design)), key=lambda tap: (np.square(tap[1:]).sum(), tap)
+            )[:24]
             pixels = sum(known[:, channel, None] << 8 * channel for channel in range(channels))
             around = windows(pixels, where, places, level) if where else np.zeros((n, 1), int)
             key = "".join(map(str, parity))
@@ -309,13 +311,13 @@ def read_indices(payload, design, tensors, name, n, shape, row, size):
             of_key = min(level, design.get("keyed_levels", 5) - 1) if any(parity) else "first"
             key = f"{of_key}-{''.join(map(str, parity))}-{kind(channel, channels)}"
             last = min(design.get("keyed_levels", 5), design.get("grouped_levels", 3)) - 1
-            where, group = taps(parity, channel, channels), min(level, last) if any(parity) else last
+            where, group = taps(parity, channel, channels, design), min(level, last) if any(parity) else last
             if seen is None:
                 around = windows(known, where, places, level)
                 k = read_residuals(coder, tensors, name, key, group, around, cell, row, top)
             else:
                 inputs = windows(np.minimum(known * size, top) * 255 // top, where, places, level)
-                reach = 2 if level < 2 else WINDOW[axes]
+                reach = 2 if level < 2 else design.get("window") or WINDOW[axes]
                 active = inputs[:, [max(map(abs, steps)) <= reach for _, *steps in where]].any(1)
                 k = read_values(coder, tensors, name, key, group, inputs, cell, row, active, seen, size)
                 for item, indices in enumerate(k.reshape(n, -1)):

@@ -14,6 +14,7 @@ _HOME = {
     "Imputer": "narrows.estimators.imputer",
     "load": "narrows.estimators.loading",
     "open": "narrows.codec.archive",
+    "pack": "narrows.estimators.packing",
     "NarrowsError": "narrows.errors",
     "DataError": "narrows.errors",
     "DataWarning": "narrows.errors",
@@ -35,6 +36,7 @@ __all__ = [
     "__version__",
     "load",
     "open",
+    "pack",
 ]
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from narrows.estimators.denoiser import Denoiser
     from narrows.estimators.imputer import Imputer
     from narrows.estimators.loading import load
+    from narrows.estimators.packing import pack
 
 
 def __getattr__(name: str) -> Any:

@@ -141,6 +141,8 @@ for _spec in (
         report="narrows.report.codec_sections:sections",
         viewer="narrows.viewer.codec_tab:CodecTab",
         verbs={
+            "pack": "narrows.cli.pack_verb:pack",
+            "unpack": "narrows.cli.pack_verb:unpack",
             "compress": "narrows.cli.codec_verbs:compress",
             "decompress": "narrows.cli.codec_verbs:decompress",
             "preview": "narrows.cli.codec_verbs:preview",

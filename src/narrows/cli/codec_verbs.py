@@ -21,28 +21,28 @@ if TYPE_CHECKING:
     from narrows.data import Items
 
 
+ArchiveToWrite = Annotated[
+    str,
+    typer.Option(
+        "--output", "-o", metavar="FILE.narrow", show_default=False, help="The file to write; - for standard output."
+    ),
+]
+MaxError = Annotated[
+    float | None,
+    typer.Option(min=0, metavar="E", help="Keep every value within E of the original, in the data's unit."),
+]
+Quality = Annotated[float | None, typer.Option(min=0, max=100, metavar="Q", help="Quality from 0 to 100.")]
+Psnr = Annotated[float | None, typer.Option(min=0, metavar="P", help="Reach a PSNR of at least P dB over all items.")]
+
+
 def compress(
     model: options.Model,
     source: options.Data,
-    output: Annotated[
-        str,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE.narrow",
-            show_default=False,
-            help="The file to write; - for standard output.",
-        ),
-    ],
+    output: ArchiveToWrite,
     lossless: Annotated[bool, typer.Option("--lossless", help="Keep every value exactly.")] = False,
-    max_error: Annotated[
-        float | None,
-        typer.Option(min=0, metavar="E", help="Keep every value within E of the original, in the data's unit."),
-    ] = None,
-    quality: Annotated[float | None, typer.Option(min=0, max=100, metavar="Q", help="Quality from 0 to 100.")] = None,
-    psnr: Annotated[
-        float | None, typer.Option(min=0, metavar="P", help="Reach a PSNR of at least P dB over all items.")
-    ] = None,
+    max_error: MaxError = None,
+    quality: Quality = None,
+    psnr: Psnr = None,
     embed_model: Annotated[bool, typer.Option("--embed-model", help="Store the model in the file too.")] = False,
     axes: options.Axes = None,
     strict: options.Strict = False,

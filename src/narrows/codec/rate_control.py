@@ -42,6 +42,8 @@ def choose_plan(coder: Coder, items: Items, mode: Mode) -> CodingPlan:
         if mode.max_error == 0 and items.dtype.kind == "f":
             raise DataError(f"{items.dtype} values: lossless is for integers; give a max error, in the data's own unit")
         return coder.pixel_plan(coder.bounded(mode.max_error, items.dtype))
+    if "lossy" not in coder.pixels:  # what has no loss meets any quality
+        return coder.pixel_plan(coder.bounded(0, items.dtype))
     search = Search(coder, items.dtype, middles(items), value_range(coder, items))
     # The network of the latent path would see where windows end; what is quantised in its place does not.
     long = any(

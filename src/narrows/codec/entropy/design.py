@@ -13,7 +13,11 @@ from narrows.codec.entropy.lattice import RADIUS, LatticePass, passes
 from narrows.codec.entropy.plane import channel_kind, context_taps, near_taps
 
 KEYED_LEVELS, GROUPS = 5, 3  # levels with first layers, and inner layers, of their own at most; coarser share the last
-ADDED = {"keyed_levels": KEYED_LEVELS, "grouped_levels": GROUPS}  # what holds in old designs, which lack these fields
+ADDED = {
+    "keyed_levels": KEYED_LEVELS,
+    "grouped_levels": GROUPS,
+    "window": 0,
+}  # what holds in old designs, which lack these fields
 FEATURES = 1  # inputs of residuals besides the windows: the prediction
 
 
@@ -43,6 +47,8 @@ class Design:
         Number of levels with first layers of their own; coarser ones share those of the last.
     grouped_levels : int, 1..3
         Number of levels with inner layers of their own.
+    window : int
+        Radius of the windows, in steps of the lattice; 0 for the largest.
 
     Raises
     ------
@@ -60,6 +66,7 @@ class Design:
     flag_hidden: int = 64
     keyed_levels: int = KEYED_LEVELS
     grouped_levels: int = GROUPS
+    window: int = 0
 
     def __post_init__(self) -> None:
         """Check the sizes."""
@@ -75,6 +82,8 @@ class Design:
             raise ValueError(f"{self.hidden} and {self.flag_hidden} hidden units")
         if not (0 < self.keyed_levels <= KEYED_LEVELS and 0 < self.grouped_levels <= GROUPS):
             raise ValueError(f"{self.keyed_levels} levels, {self.grouped_levels} groups")
+        if not 0 <= self.window <= RADIUS[self.axes]:
+            raise ValueError(f"windows of radius {self.window}")
         if not (all(0 < count <= 4096 for count in self.cells) and self.places <= 4096):
             raise ValueError(f"cells {self.cells}")
 
@@ -86,7 +95,7 @@ class Design:
     @property
     def radius(self) -> int:
         """Radius of the windows, in steps of the lattice."""
-        return RADIUS[self.axes]
+        return self.window or RADIUS[self.axes]
 
     @property
     def planes(self) -> int:

@@ -131,7 +131,7 @@ class CodecObjective:
         lossy = next(iter(design.pixels.values()))
         there = {"dequantiser": design.dequantises, "latent": design.latent is not None}
         present = [*design.pixels, *(name for name, is_there in there.items() if is_there)]
-        for name, share in SHARES[lossy.alphabet].items():
+        for name, share in SHARES.get(lossy.alphabet, SHARES["values"]).items():
             if name not in present:
                 continue
             named = {"lossless": design.lossless, "lossy": design.lossy, "latent": design.latent}.get(name)
@@ -168,6 +168,19 @@ class CodecObjective:
         generator = torch.Generator(device=x.device).manual_seed(self.seed)
         losses = [self._loss(network, *task, x, generator) for task in sorted(set(self.tasks))]
         return torch.stack(losses).sum() / len(self.names)
+
+    def bits(self, network: CodecNetwork, batches: Iterable[Tensor]) -> float:
+        """Return about how many bits a value takes on the pixel path."""
+        tasks = [task for task in sorted(set(self.tasks)) if task[0] in network.pixels]
+        total, count = 0.0, 0
+        with torch.no_grad():
+            for x in batches:
+                generator = torch.Generator(device=x.device).manual_seed(self.seed)
+                x = numbers(x)
+                for name, part in tasks:
+                    total += len(x) * self.units[name] * float(self._loss(network, name, part, x, generator))
+                count += len(x)
+        return total / count
 
     def measured(self, network: CodecNetwork, batches: Iterable[Tensor]) -> float:
         """Return the loss of a network over batches."""
