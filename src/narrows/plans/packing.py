@@ -9,10 +9,10 @@ from functools import partial
 
 from narrows.codec.codec_manifest import CodecDesign
 from narrows.codec.container.mode import Mode
-from narrows.codec.learning.objective import CodecNetwork
+from narrows.codec.learning.objective import CodecNetwork, CodecObjective
 from narrows.codec.learning.sizes import candidates, file_design, networks_of
 from narrows.codec.learning.training import CodecTraining, check_trainable, training_of
-from narrows.codec.model import CodecModel, Progress
+from narrows.codec.model import Progress
 from narrows.codec.storing import grid_of_values, quantiser_of, rounded_items, store
 from narrows.codec.transforms.quantiser import Quantiser
 from narrows.data import Items, Scaling
@@ -30,7 +30,7 @@ DEFAULT_MINUTES = 5.0
 LEAST_STORED = 2_500  # bytes, below which a model would take most of what it saves
 PILOTS = (1 / 60, 1 / 30)  # of the time, that each candidate is trained on trial
 FEWEST_STEPS = 150  # of a trial
-AGAIN = 0.65  # of what twice the time gained, four times the time gains again
+AGAIN = 0.5  # of what twice the time gained, four times the time gains again
 HOPELESS = 1.1  # times the bytes without a model, that a model may be expected to need
 STEP_SECONDS = 0.03  # until it is measured
 
@@ -216,6 +216,7 @@ class Packer:
     def compare(self, stored: int) -> tuple[list[Candidate], tuple[CodecTraining, Trained[CodecNetwork]]]:
         """Return the candidates after trials, in order of their sizes, and a training of the best one.
 
+        How much longer training helps is what it helped all candidates: that of one alone is too uncertain.
         stored: bytes of the file without a model.
         """
         assert self.quantiser is not None
@@ -223,20 +224,25 @@ class Packer:
         largest = file_design(self.items, self.scaling, self.grid, self.crop, self.quantiser.step)
         bounded = self.mode.max_error is not None
         designs = [networks_of(each, self.quantiser, not bounded) for each in candidates(largest, shape, stored)]
-        found: dict[CodecDesign, Candidate] = {}
+        trials = len(PILOTS) * len(designs)
+        found: list[Candidate] = []
         runs: dict[CodecDesign, tuple[CodecTraining, Trained[CodecNetwork]]] = {}
-        for number, share in enumerate(PILOTS):
-            for design in designs:
-                training = self.training(design, share, 2**number * FEWEST_STEPS)
-                result = self.train(training, f"trying sizes, {len(runs) + 1} of {len(PILOTS) * len(designs)}")
-                before = found.get(design)
-                found[design] = self.measured(design, training, result, before)
-                runs[design] = training, result
-                if self.stopped:
-                    best = min(found.values(), key=lambda each: each.total)
-                    return list(found.values()), runs[best.design]
-        best = min(found.values(), key=lambda each: each.total)
-        return list(found.values()), runs[best.design]
+        for number in range(trials):
+            design, again = designs[number % len(designs)], number // len(designs)
+            training = self.training(design, PILOTS[again], 2**again * FEWEST_STEPS)
+            result = self.train(training, f"trying sizes, {number + 1} of {trials}")
+            found.append(self.measured(design, training, result))
+            runs[design] = training, result
+            if self.stopped:
+                break
+        first, latest = found[: len(designs)], found[-len(designs) :]
+        if len(found) == trials:
+            gained = sum(each.payload for each in latest) / sum(each.payload for each in first)
+            doublings = math.log2((1 - len(designs) * sum(PILOTS)) / PILOTS[-1])
+            gained = min(gained, 1.0) ** (AGAIN * (1 - AGAIN**doublings) / (1 - AGAIN))
+            latest = [replace(each, payload=gained * each.payload) for each in latest]
+        best = min(latest, key=lambda each: each.total)
+        return latest, runs[best.design]
 
     def training(self, design: CodecDesign, share: float, fewest: int = FEWEST_STEPS) -> CodecTraining:
         """Return a training of networks for a share of the time, or of the epochs where these take less."""
@@ -262,19 +268,10 @@ class Packer:
             self.step_seconds = trained.state.seconds / trained.state.step
         return trained
 
-    def measured(
-        self, design: CodecDesign, training: CodecTraining, trained: Trained[CodecNetwork], before: Candidate | None
-    ) -> Candidate:
-        """Return what a file takes after a trial; after the second one, of twice the time, what it will take."""
-        model = len(self.model_of(training, trained).to_file().to_condensed())
-        bits = training.task.objective.bits(trained.network, self.batches.held_out())  # type: ignore[attr-defined]
-        payload = bits * self.values / 8
-        if before is not None:
-            doublings = math.log2((1 - len(PILOTS) * sum(PILOTS)) / PILOTS[-1])
-            gain = max(0.0, before.payload - payload)
-            payload -= gain * AGAIN * (1 - AGAIN**doublings) / (1 - AGAIN)
-        return Candidate(design, model, payload)
-
-    def model_of(self, training: CodecTraining, trained: Trained[CodecNetwork]) -> CodecModel:
-        """Return the trained model."""
-        return training.model(trained, self.axes, self.options.device)
+    def measured(self, design: CodecDesign, training: CodecTraining, trained: Trained[CodecNetwork]) -> Candidate:
+        """Return what a file takes after a trial."""
+        objective = training.task.objective
+        assert isinstance(objective, CodecObjective)
+        bits = objective.bits(trained.network, self.batches.held_out())
+        model = training.model(trained, self.axes, self.options.device)
+        return Candidate(design, len(model.to_file().to_condensed()), bits * self.values / 8)
