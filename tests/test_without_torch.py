@@ -75,5 +75,7 @@ def test_what_learns_says_what_it_needs(folder):
     np.save(folder / "x.npy", np.zeros((30, 8, 8), np.uint8))
     status, said = verb(folder, "train codec x.npy -o y.safetensors")
     assert (status, said) == (1, "narrows: error: this needs scikit-learn; pip install 'narrows[torch]'\n")
+    status, said = verb(folder, "pack x.npy -o y.narrow")
+    assert (status, said) == (1, "narrows: error: this needs torch; pip install 'narrows[torch]'\n")
     ran = run(folder, "import narrows; narrows.Codec")
     assert "narrows.Codec needs scikit-learn; pip install 'narrows[torch]'" in ran.stderr

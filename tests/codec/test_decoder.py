@@ -1,5 +1,6 @@
 """docs/decoder.py, which was written from docs/format.md, finds in files what the package put there."""
 
+import io
 import math
 import re
 import runpy
@@ -7,8 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from narrows import Codec, data
+from narrows.codec.archive import Archive
+from narrows.codec.container.mode import Mode
+from narrows.codec.learning.sizes import file_design, networks_of, sized
+from narrows.codec.learning.training import training_of
+from narrows.codec.storing import grid_of_values, quantiser_of, store
+from narrows.data import Scaling
+from narrows.training.batches import Batches
+from narrows.training.loop import train
+from narrows.training.task import Settings
 
 DOCS = Path(__file__).parents[2] / "docs"
 RNG = np.random.default_rng(0)
@@ -114,3 +125,41 @@ def test_the_decoder_of_the_docs_reads_windows(codecs, decode, monkeypatch, name
     expected = codec.decompress(content)
     assert np.abs(expected - long.astype(float)).max() <= 2
     np.testing.assert_array_equal(decode(content, model)[0], expected[0])
+
+
+def small_model(items, design, quantiser):
+    """A model for one file that has learned next to nothing."""
+    scaling, grid = Scaling.learn(items), grid_of_values(items)
+    batches = Batches(items, scaling, 8, 0, torch.device("cpu"), hold_out=False)
+    settings = Settings(minutes=None, epochs=1, batch_size=8, learning_rate=1e-3, seed=0)
+    training = training_of(networks_of(design, quantiser, False), grid, batches, settings, quantiser.step)
+    return training.model(train(training.task), items.axes, "cpu")
+
+
+@pytest.mark.parametrize("hidden", [8, 48, 64])
+@pytest.mark.parametrize(("name", "mode"), [("digits", Mode("lossless")), ("signals", Mode("max_error", 2))])
+def test_packed_files_are_decoded(name, mode, hidden, decode):
+    make, axes = TRAINING[name]
+    items = data.Items.from_array(make(), axes)
+    scaling, grid = Scaling.learn(items), grid_of_values(items)
+    quantiser = quantiser_of(items, mode, grid, 1)
+    design = sized(file_design(items, scaling, grid, None, quantiser.step), hidden, 3)
+    content = io.BytesIO()
+    small_model(items, design, quantiser).compress(items, mode, content, embed_model=True)
+    with Archive(content.getvalue(), "x.narrow") as archive:
+        expected = archive[:]
+    np.testing.assert_array_equal(np.stack(decode(content.getvalue(), None)), expected)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int32", "float64"])
+@pytest.mark.parametrize("kind", ["noise", "steps", "alike"])
+def test_stored_files_are_decoded(dtype, kind, decode):
+    ways = {
+        "noise": lambda: RNG.normal(size=(5, 9, 7, 3)) * 99,
+        "steps": lambda: np.cumsum(RNG.integers(0, 9, (5, 9, 7, 3)), 1) * 1000,
+        "alike": lambda: np.full((5, 9, 7, 3), 5),
+    }
+    x, content = ways[kind]().astype(dtype), io.BytesIO()
+    store(data.Items.from_array(x, "NYXC"), Mode("lossless"), content)
+    found = decode(content.getvalue(), None)
+    assert (found[0].dtype, np.stack(found).tobytes()) == (x.dtype, x.tobytes())

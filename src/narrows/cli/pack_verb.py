@@ -46,7 +46,7 @@ def pack(
     as_json: options.Json = False,
     force: options.Force = False,
 ) -> None:
-    """Compress items to a file with a model that learns from them, and that the file holds.
+    """Compress items to a file, with a model of their own.
 
     \b
     It chooses the size of the networks for the smallest file. Where no model pays,
