@@ -66,3 +66,12 @@ def test_narrows_beside_peers_with_and_without_its_model(tmp_path):
         assert 0 < sizes["narrows", "one"] < sizes["narrows + model", "one"]
     assert not [failure for failure in waves["failures"] if failure["coder"] != "narrows"]
     assert "| digits: lossless, bits a value" in printed
+
+
+def test_all_bytes_of_packed_items(tmp_path):
+    data = ["--only", "digits", "--items", 60, "--minutes", 0.01, "--parts", "totals"]
+    printed, _, figures = compared(tmp_path, *data)
+    [total] = figures["totals"]
+    assert total["failure"] == ""
+    assert total["narrows"] == total["packed"]["bytes"] < total["raw"]
+    assert "digits, lossless" in printed
