@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -72,7 +72,7 @@ def pack(
     from narrows.plans.training_plan import TrainingData
 
     mode = Mode.choose(lossless or given.count(None) == 4, max_error, quality, psnr)
-    with training_bars() as report, items_bar("compressing") as progress:
+    with bars() as (report, progress):
         how = PackOptions(DEFAULT_MINUTES if minutes is None else minutes, device, seed, report, progress)
         items = read_items(source, axes, strict)
         began = time.perf_counter()
@@ -92,20 +92,24 @@ def pack(
 
 
 @contextmanager
-def training_bars() -> Iterator[Callable[[str, Any], None]]:
-    """Return what shows a bar for one training after another."""
+def bars() -> Iterator[tuple[Callable[[str, Any], None], Callable[[int, int], None]]]:
+    """Return what shows the progress of trainings by their titles, and of compressing: one bar at a time."""
     with ExitStack() as stack:
-        titled: list[str] = []
-        shown: list[Callable[[Any], None] | None] = [None]
+        shown: dict[str, Callable[..., None] | None] = {}
 
-        def report(title: str, now: Any) -> None:
-            if titled != [title]:
+        def show(title: str, bar: Callable[[], AbstractContextManager[Any]], *now: Any) -> None:
+            if title not in shown:
                 stack.close()
-                titled[:], shown[:] = [title], [stack.enter_context(training_bar(shows_progress(), title))]
-            if shown[0] is not None:
-                shown[0](now)
+                shown.clear()
+                shown[title] = stack.enter_context(bar())
+            update = shown[title]
+            if update is not None:
+                update(*now)
 
-        yield report
+        yield (
+            lambda title, now: show(title, lambda: training_bar(shows_progress(), title), now),
+            lambda done, total: show("compressing", lambda: items_bar("compressing"), done, total),
+        )
 
 
 def trade(packed: "Packed") -> str:

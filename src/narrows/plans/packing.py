@@ -29,9 +29,9 @@ from narrows.training.torch_state import default_torch_state
 DEFAULT_MINUTES = 5.0
 LEAST_STORED = 2_500  # bytes, below which a model would take most of what it saves
 PILOTS = (1 / 60, 1 / 30)  # of the time, that each candidate is trained on trial
-FEWEST_STEPS = 150  # of a trial
+FEWEST_STEPS = 150  # of a trial: there are no trials where there is time for less than half of it
 AGAIN = 0.5  # of what twice the time gained, four times the time gains again
-HOPELESS = 1.1  # times the bytes without a model, that a model may be expected to need
+HOPELESS = 1.05  # times the bytes without a model, that a model may be expected to need
 STEP_SECONDS = 0.03  # until it is measured
 
 
@@ -127,6 +127,10 @@ class Packed:
     interrupted: bool = False
 
 
+Run = tuple[CodecTraining, Trained[CodecNetwork]]
+"""A training and its result."""
+
+
 @default_torch_state()
 def pack_items(data: TrainingData, mode: Mode, options: PackOptions) -> Packed:
     """Return a file of items that needs no other: with a model that learned from them, or without one.
@@ -195,44 +199,48 @@ class Packer:
 
     def learn(self, without: Packed) -> Packed:
         """Return the file with a model, or the one without where that is smaller."""
-        found, network = self.compare(without.stored)
-        best = min(found, key=lambda each: each.total)
-        tried = replace(without, candidates=tuple(found), chosen=best, interrupted=self.stopped)
-        if self.stopped:
-            trained = network
-        elif best.total > HOPELESS * without.stored:
-            return replace(tried, chosen=None, reason="no model that was tried pays")
-        else:
+        designs = self.designs(without.stored)
+        found, run = self.compare(designs)
+        best = min(found, key=lambda each: each.total, default=None)
+        tried = replace(without, candidates=tuple(found), chosen=best)
+        if best is not None and (best.total > HOPELESS * without.stored or best.payload > without.stored):
+            return replace(tried, chosen=None, interrupted=self.stopped, reason="no model that was tried pays")
+        if not self.stopped:
             left = self.options.minutes - (time.monotonic() - self.began) / 60
-            training = self.training(best.design, max(left / self.options.minutes, 0.5))
-            trained = training, self.train(training, "training")
-        training, result = trained
-        model, target = training.model(result, self.axes, self.options.device), io.BytesIO()
+            design = designs[len(designs) // 2] if best is None else best.design
+            training = self.training(design, max(left / self.options.minutes, 0.5))
+            run = training, self.train(training, "training")
+        training, trained = run
+        model, target = training.model(trained, self.axes, self.options.device), io.BytesIO()
         sizes = model.compress(self.items, self.mode, target, True, self.options.progress)
+        tried = replace(tried, interrupted=self.stopped)
         if sizes["total"] >= without.stored:
-            return replace(tried, interrupted=self.stopped, reason="the model takes more than it saves")
-        return replace(tried, content=target.getvalue(), sizes=sizes, interrupted=self.stopped)
+            return replace(tried, reason="the model takes more than it saves")
+        return replace(tried, content=target.getvalue(), sizes=sizes)
 
-    def compare(self, stored: int) -> tuple[list[Candidate], tuple[CodecTraining, Trained[CodecNetwork]]]:
-        """Return the candidates after trials, in order of their sizes, and a training of the best one.
-
-        How much longer training helps is what it helped all candidates: that of one alone is too uncertain.
-        stored: bytes of the file without a model.
-        """
+    def designs(self, stored: int) -> list[CodecDesign]:
+        """Return networks of several sizes, from small to large, for a file of so many bytes without a model."""
         assert self.quantiser is not None
         shape = self.crop or self.items.item_shape[: self.items.spatial_dims]
         largest = file_design(self.items, self.scaling, self.grid, self.crop, self.quantiser.step)
         bounded = self.mode.max_error is not None
-        designs = [networks_of(each, self.quantiser, not bounded) for each in candidates(largest, shape, stored)]
+        return [networks_of(each, self.quantiser, not bounded) for each in candidates(largest, shape, stored)]
+
+    def compare(self, designs: list[CodecDesign]) -> tuple[list[Candidate], Run]:
+        """Return what files take with each of the networks, none where there is no time for trials; and the best run.
+
+        How much longer training helps is what it helped all of them: that of one alone is too uncertain.
+        """
         trials = len(PILOTS) * len(designs)
         found: list[Candidate] = []
-        runs: dict[CodecDesign, tuple[CodecTraining, Trained[CodecNetwork]]] = {}
+        runs: dict[CodecDesign, Run] = {}
         for number in range(trials):
             design, again = designs[number % len(designs)], number // len(designs)
             training = self.training(design, PILOTS[again], 2**again * FEWEST_STEPS)
-            result = self.train(training, f"trying sizes, {number + 1} of {trials}")
-            found.append(self.measured(design, training, result))
-            runs[design] = training, result
+            runs[design] = training, self.train(training, f"trying sizes, {number + 1} of {trials}")
+            if 2 * runs[design][1].state.step < FEWEST_STEPS:
+                return [], runs[design]
+            found.append(self.measured(design, *runs[design]))
             if self.stopped:
                 break
         first, latest = found[: len(designs)], found[-len(designs) :]
@@ -241,8 +249,7 @@ class Packer:
             doublings = math.log2((1 - len(designs) * sum(PILOTS)) / PILOTS[-1])
             gained = min(gained, 1.0) ** (AGAIN * (1 - AGAIN**doublings) / (1 - AGAIN))
             latest = [replace(each, payload=gained * each.payload) for each in latest]
-        best = min(latest, key=lambda each: each.total)
-        return latest, runs[best.design]
+        return latest, runs[min(latest, key=lambda each: each.total).design]
 
     def training(self, design: CodecDesign, share: float, fewest: int = FEWEST_STEPS) -> CodecTraining:
         """Return a training of networks for a share of the time, or of the epochs where these take less."""

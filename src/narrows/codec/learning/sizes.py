@@ -13,7 +13,7 @@ from narrows.data import Items, Scaling
 
 HIDDEN = (8, 12, 16, 24, 32, 48, 64, 96, 128)  # units of the layers of designs
 NARROW_UP_TO = 16  # units, to which windows have half the radius
-GROUPED_FROM = 64  # units, from which on levels have inner layers of their own
+GROUPED_FROM = 96  # units, from which on levels have inner layers of their own
 TABLE_SHARE = 0.25  # of the weights, that the table of places may have
 BITS_A_WEIGHT = 3.2  # as they are stored, about
 MODEL_SHARE = 0.035  # of a file, that the model takes about where the file is smallest
