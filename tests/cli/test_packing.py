@@ -30,9 +30,15 @@ def quick(monkeypatch, tmp_path):
     """Trials of two steps, in a folder of its own."""
     monkeypatch.setattr(packing, "FEWEST_STEPS", 2)
     monkeypatch.setattr(packing, "MOST_EPOCHS", 8)
-    monkeypatch.setattr(packing, "HOPELESS", 9)
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def learning(monkeypatch):
+    """No trials, and 340 steps, of which pictures need about that many."""
+    monkeypatch.setattr(packing, "FEWEST_STEPS", 10**6)
+    monkeypatch.setattr(packing, "MOST_EPOCHS", 40)
 
 
 def general(x):
@@ -59,7 +65,7 @@ def there_and_back(x, *options):
     return found, back
 
 
-def test_pictures_are_learned():
+def test_pictures_are_learned(learning):
     found, back = there_and_back(PICTURES)
     np.testing.assert_array_equal(back, PICTURES)
     assert (found["model_at"], found["path"]) == ("embedded", "pixel")
@@ -73,14 +79,20 @@ def test_pictures_are_learned():
 
 
 @pytest.mark.parametrize(
-    ("x", "axes", "bound"),
-    [(PICTURES, "NYX", 3), (PICTURES.astype(np.int16) * 90, "NYX", 500), (SIGNALS, "NT", 0.05)],
-    ids=["pictures", "integers", "signals"],
+    ("x", "axes", "bound"), [(PICTURES, "NYX", 3), (SIGNALS, "NT", 0.05)], ids=["pictures", "signals"]
 )
-def test_every_value_is_kept_within_a_bound(x, axes, bound):
+def test_every_value_is_kept_within_a_bound(x, axes, bound, learning):
     found, back = there_and_back(x, "--axes", axes, "--max-error", bound)
     assert np.abs(back.astype(np.float64) - x).max() <= bound
-    assert found["model_at"] == "embedded" or x.dtype == np.int16
+    assert found["model_at"] == "embedded"
+
+
+def test_stored_values_are_kept_within_a_bound():
+    x = PICTURES.astype(np.int16) * 90
+    found, back = there_and_back(x, "--max-error", 500)
+    assert np.abs(back.astype(np.int64) - x).max() <= 500
+    assert (found["model_at"], found["mode"]) == (None, {"max_error": 500})
+    assert found["bytes"] < general(x) / 2
 
 
 @pytest.mark.parametrize("option", [("--psnr", 40), ("--quality", 60), ("--psnr", 90)])
@@ -110,10 +122,9 @@ def test_whatever_it_holds_comes_back(x, axes):
     assert found["model_at"] is None or found["model_bytes"]
 
 
-def test_files_without_a_model_are_read_in_parts(monkeypatch):
+def test_files_without_a_model_are_read_in_parts():
     x = RNG.integers(0, 9, (30, 12, 10, 3)).astype(np.uint16)
     np.save("x.npy", x)
-    monkeypatch.setattr(packing, "HOPELESS", 0)
     ran = narrows("pack", "x.npy", "-o", "x.narrow", "--axes", "NYXC", "--minutes", 0.01)
     assert ran.err == "narrows: x.npy: stored without a model: no model that was tried pays\n"
     assert "stored by a general method" in done("info", "x.narrow")
@@ -138,7 +149,6 @@ def test_the_trade_is_printed():
     lines = done("pack", "x.npy", "-o", "x.narrow", "--sizes").splitlines()
     assert lines[0].split() == ["networks", "model", "items", "file"]
     assert [bool(re.match(r"\d+ units(, chosen)?( +[\d,]+){3}$", line)) for line in lines] == [0, 1, 1, 1, 0, 0, 0]
-    assert sum("chosen" in line for line in lines) == 1
 
 
 def test_facts_of_pictures_are_kept():
@@ -174,12 +184,6 @@ def test_stopped_runs_write_complete_files(monkeypatch):
     assert ran.err.endswith("narrows: stopped; x.narrow is complete, with what was learned until then\n")
     with package.open("x.narrow") as archive:
         np.testing.assert_array_equal(archive[:], PICTURES)
-
-
-def test_the_same_seed_gives_the_same_file(quick):
-    package.pack(PICTURES, "x.narrow")
-    package.pack(PICTURES, "y.narrow")
-    assert (quick / "x.narrow").read_bytes() == (quick / "y.narrow").read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ from narrows.errors import FormatError
 
 PLAIN, DEFLATE, BZIP2, XZ = range(4)
 IN_ORDER, DIFFERENCES = 4, 8  # added to the method: values rather than planes; differences rather than values
-SAMPLE_BYTES = 2**20  # on which all ways to store values are compared
+SAMPLE_BYTES = 2**18  # on which all ways to store values are compared
+NEAR = 1.05  # times the bytes of the best way, up to which others are tried on all values
 _LARGEST_DICTIONARY = 2**26
 _MEMORY = 2**28  # that a reader of xz may need: its dictionary and a little more
 
@@ -56,7 +57,8 @@ def pack_values(x: np.ndarray) -> bytes:
 def pack_thoroughly(x: np.ndarray, channels: int) -> bytes:
     """Return values as packed bytes, as `pack_values`, in the best of many ways: it takes minutes for 100 MB.
 
-    All ways are tried on a sample; the best of them, and the general compressors on the values as they are, on all.
+    All ways are tried on a sample; on all values the best of them, and of the general compressors on the values as they
+    are those that are nearly as good, and the one that finds repeats far away.
 
     Parameters
     ----------
@@ -65,21 +67,26 @@ def pack_thoroughly(x: np.ndarray, channels: int) -> bytes:
     channels : int
         How many values lie between a value and the one beside it.
     """
-    middle = max(0, x.size - SAMPLE_BYTES // x.itemsize) // 2
-    sample = x.reshape(-1)[middle : middle + SAMPLE_BYTES // x.itemsize]
-    forms = {form: arranged(sample, form, channels) for form in (IN_ORDER, 0, IN_ORDER | DIFFERENCES, DIFFERENCES)}
+    count = SAMPLE_BYTES // x.itemsize
+    middle = max(0, x.size - count) // 2
+    sample = x.reshape(-1)[middle : middle + count]
+    orders = (IN_ORDER, 0) if x.itemsize > 1 else (IN_ORDER,)
+    forms = {form: arranged(sample, form, channels) for order in orders for form in (order, order | DIFFERENCES)}
     ways = [(form, *way) for form in forms for way in WAYS]
-    sizes = ordered_parallel_map(lambda way: len(way[2](forms[way[0]])), ways)
-    best = min(zip(sizes, range(len(ways)), strict=True))[1]
-    plain = arranged(x, IN_ORDER, channels)
-    whole = {number: plain for number, (form, *_) in enumerate(ways) if form == IN_ORDER}
-    whole[best] = arranged(x, ways[best][0], channels)
+    sizes = list(ordered_parallel_map(lambda way: len(way[2](forms[way[0]])), ways))
+    best = min(range(len(ways)), key=sizes.__getitem__)
+    forms = {form: arranged(x, form, channels) for form in {IN_ORDER, ways[best][0]}}
 
-    def packed(number: int) -> bytes:
-        form, method, compress = ways[number]
-        return bytes([form | method]) + compress(whole[number])
+    def packed(way: tuple[int, int, Callable[[bytes], bytes]]) -> bytes:
+        form, method, compress = way
+        return bytes([form | method]) + compress(forms[form])
 
-    return min(ordered_parallel_map(packed, list(whole)), key=len)
+    chosen = [
+        way
+        for number, way in enumerate(ways)
+        if number == best or (way[0] == IN_ORDER and (way[2] is FAR_SEEING or sizes[number] < NEAR * sizes[best]))
+    ]
+    return min(ordered_parallel_map(packed, chosen), key=len)
 
 
 def unpack_values(content: bytes, dtype: np.dtype, count: int, channels: int = 1) -> np.ndarray:
@@ -144,12 +151,13 @@ def xz(content: bytes, preset: int, **options: int) -> bytes:
     return lzma.compress(content, lzma.FORMAT_XZ, lzma.CHECK_NONE, filters=filters)
 
 
+FAR_SEEING = partial(xz, preset=9 | lzma.PRESET_EXTREME)
 WAYS: tuple[tuple[int, Callable[[bytes], bytes]], ...] = (
     (PLAIN, bytes),
     (DEFLATE, partial(deflated, level=9)),
     (BZIP2, bz2.compress),
     (XZ, partial(xz, preset=6)),
-    (XZ, partial(xz, preset=9 | lzma.PRESET_EXTREME)),
+    (XZ, FAR_SEEING),
     (XZ, partial(xz, preset=9 | lzma.PRESET_EXTREME, pb=0)),
 )
 """Methods with what compresses."""
