@@ -7,7 +7,10 @@ setup(
         Extension(
             "narrows.codec.entropy._kernel",
             ["src/narrows/codec/entropy/_kernel.c"],
-            depends=[f"src/narrows/codec/entropy/_kernel_{part}.h" for part in ("perceptron", "coding", "layers")],
+            depends=[
+                f"src/narrows/codec/entropy/_kernel_{part}.h"
+                for part in ("perceptron", "coding", "layers", "mixtures", "mixture_calls")
+            ],
             extra_compile_args=["-O3", "-fno-math-errno", "-ffp-contract=off"],
             py_limited_api=True,
             optional=True,

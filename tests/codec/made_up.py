@@ -19,7 +19,7 @@ def design(alphabet: Any, axes: int, channels: int, top: int = 0, cells: tuple[i
         alphabet,
         axes,
         channels,
-        top or {"values": 20, "residuals": 9, "colours": 20}[alphabet],
+        top or {"values": 20, "mixtures": 9, "colours": 20}[alphabet],
         cells or (2,) * axes,
         9,
     )
@@ -32,7 +32,7 @@ def model(design: Design, seed: int = 0) -> ContextModel | ColourModel:
     with torch.no_grad():
         for name, parameter in made.named_parameters():
             parameter.add_(torch.randn(parameter.shape) * (0.5 if "zero_logit" in name or "bonus" in name else 0.05))
-        for key in made.keys if isinstance(made, ContextModel) and design.alphabet == "residuals" else ():
+        for key in made.keys if isinstance(made, ContextModel) and design.alphabet == "mixtures" else ():
             weights = made.get_buffer(f"prediction-{key}")
             own = [index for index, tap in enumerate(design.taps(*made.keys[key])) if tap[0] == 0]
             weights[own] = torch.rand(len(own))

@@ -10,7 +10,11 @@ import pytest
 from narrows.codec.container.mode import Mode
 from narrows.codec.entropy import engines
 from narrows.codec.entropy.context_features import BUCKETS, IndexCounts
+from narrows.codec.entropy.design import Design
 from narrows.codec.entropy.distributions import Alphabet
+from narrows.codec.entropy.lattice import LatticePass
+from narrows.codec.entropy.mixture_features import PARAMETERS, WindowLayout, tables
+from narrows.codec.entropy.mixtures import SHIFTS, edges, logistic, mixtures_of
 from narrows.codec.model import CodecModel
 from narrows.data import Items
 
@@ -86,6 +90,28 @@ def test_outputs_and_distributions_are_the_same(sizes, most, unsigned):
     assert len(found) == 1
 
 
+@pytest.mark.parametrize("bits", [1, 8, 23])
+@pytest.mark.parametrize(("axes", "channels"), [(1, 1), (2, 3), (2, 5), (3, 2)])
+def test_inputs_and_distributions_of_mixtures_are_the_same(axes, channels, bits):
+    rng = np.random.default_rng(0)
+    design = Design("mixtures", axes, channels, bits, (1,) * axes, 1)
+    for lattice_pass, channel in design.keys().values():
+        layout, found = WindowLayout(design.taps(lattice_pass, channel)), set()
+        windows = (rng.integers(-(2**bits), 2**bits, (60, len(layout.taps))) * rng.random((60, 1)) ** 9).astype(
+            np.int32
+        )
+        weights = rng.integers(-(2**15), 2**15, len(layout.taps)).astype(np.int32)
+        outputs = (rng.normal(size=(60, PARAMETERS)) * rng.choice([10, 300, 9999], (60, 1))).round().astype(np.float32)
+        for chosen in ENGINES:
+            with engine(chosen):
+                given = engines.mixture_inputs(windows, weights, layout, bits)
+                mixtures = mixtures_of(outputs, given, rng.choice(SHIFTS[:1], 60), bits)
+                cumulative = engines.mixture_distributions(mixtures, bits + 1).cumulative
+                found.add(b"".join(each.astype(np.float64).tobytes() for each in (*given, cumulative)))
+        assert len(found) == 1
+        assert (np.diff(cumulative, prepend=0, axis=1) > 0).all()
+
+
 @pytest.mark.parametrize("kind", [np.uint8, np.int32, np.int64])
 def test_windows_are_the_same(kind):
     rng = np.random.default_rng(0)
@@ -121,6 +147,10 @@ def test_the_kernel_takes_no_arrays_of_other_sizes():
     buckets = np.zeros(BUCKETS, np.float32)
     cumulative, symbols = np.ones((3, 5), np.int32).cumsum(1).astype(np.int32), np.zeros(3, np.int32)
     given = (layer, last), True, np.zeros((1, 3), np.int16), none, none, none
+    of_window = WindowLayout(Design("mixtures", 2, 2, 8, (1, 1), 1).taps(LatticePass(0, (1, 1)), 0))
+    size, (inputs, predicted) = len(of_window.taps), (np.zeros((3, of_window.features), np.int16), np.zeros(3))
+    window, weights = np.zeros((3, size), np.int32), np.zeros(size, np.int32)
+    layout = (window, weights, *of_window.arrays, *tables(), inputs, predicted, np.zeros(3, np.int64))
     wrong = [
         ("layer", (np.zeros((4, 3), np.int16), np.zeros(3, np.int32), 3, 4, 0)),
         ("outputs", ((layer,), *given[1:], np.zeros((1, 4), np.float32))),
@@ -143,6 +173,13 @@ def test_the_kernel_takes_no_arrays_of_other_sizes():
         ("decode", (5, cumulative[:2], np.zeros(3, np.uint64) - 1, u4, symbols)),
         ("decode_bits", (np.zeros(3, np.uint64) - 1, u4, np.array([25, 1, 1], np.int32), symbols)),
         ("encode", (u4, u4[:2])),
+        ("mixtures", (f8, f8, np.zeros(3, np.int32), edges(9), logistic(), np.zeros(9, np.int32))),
+        ("mixtures", (f8, f8, np.zeros(3, np.int32), edges(9), logistic()[1:], np.zeros((1, 111), np.int32))),
+        ("mixture_inputs", (25, *layout)),
+        ("mixture_inputs", (8, layout[0][1:], *layout[1:])),
+        ("mixture_inputs", (8, *layout[:3], layout[3] + 1, *layout[4:])),
+        ("mixture_inputs", (8, *layout[:5], layout[5] + 99, *layout[6:])),
+        ("mixture_inputs", (8, *layout[:8], layout[8][1:], *layout[9:])),
         ("windows", (1, u1, np.array([6]), np.array([2]), np.zeros(1, np.uint8))),
         ("windows", (1, u1, np.array([1]), np.array([-2]), np.zeros(1, np.uint8))),
         ("windows", (1, u1, np.array([2**63 - 1]), np.array([1]), np.zeros(1, np.uint8))),

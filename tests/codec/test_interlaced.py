@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from narrows.codec import parallel
 from narrows.codec.entropy.interlaced import EncodeRequest, InterlacedCoder
+from narrows.codec.entropy.mixture_coding import LARGEST_INDEX
 from narrows.codec.entropy.range_coder import decoder, encoder
-from narrows.codec.entropy.residual_coding import LARGEST_INDEX
 from narrows.errors import FormatError
 
 from .made_up import contents, design, interlaced, model
@@ -25,11 +25,11 @@ def cases(draw):
     """A model, what it is told of steps, and indices that it holds."""
     axes, channels = draw(st.integers(1, 3)), draw(st.integers(1, 3))
     made = design(
-        draw(st.sampled_from(["values", "residuals", "colours"])), axes, channels, draw(st.sampled_from([0, 1, 2, 7]))
+        draw(st.sampled_from(["values", "mixtures", "colours"])), axes, channels, draw(st.sampled_from([0, 1, 2, 7]))
     )
     step = draw(st.integers(0, made.steps - 1))
     size = draw(st.integers(1, made.top)) if made.alphabet == "values" else 1
-    most = 2**made.top - 1 if made.alphabet == "residuals" else (made.top + size // 2) // size
+    most = 2**made.top - 1 if made.alphabet == "mixtures" else (made.top + size // 2) // size
     shape = tuple(draw(st.lists(st.integers(1, LARGEST_SIDE[axes]), min_size=axes, max_size=axes)))
     rng = np.random.default_rng(draw(st.integers(0, 99)))
     arrays = dict(contents(rng, (draw(st.integers(1, 3)), channels, *shape), most))
@@ -76,13 +76,13 @@ def test_cheaper_indices_come_back_as_they_were_chosen(case, weight):
     assert np.array_equal(interlaced(made).decode(decoder(payload), n, tuple(shape), step, size), found)
     if weight < 1e-6:
         assert np.array_equal(found, k)
-    elif made.alphabet == "residuals":
+    elif made.alphabet == "mixtures":
         assert np.abs(found - k).max() <= 1
     else:
         assert 0 <= found.min() <= found.max() <= (made.top + size // 2) // size
 
 
-@pytest.mark.parametrize("alphabet", ["values", "residuals"])
+@pytest.mark.parametrize("alphabet", ["values", "mixtures"])
 def test_cores_share_the_blocks_of_one_item(alphabet, monkeypatch):
     made = design(alphabet, 2, 1, 7)
     x = np.random.default_rng(0).normal(3, 1, (1, 1, 150, 150)).clip(0, 7).astype(np.float32)
@@ -95,8 +95,20 @@ def test_cores_share_the_blocks_of_one_item(alphabet, monkeypatch):
     assert len(found) == 1
 
 
+def test_spreads_follow_the_noise_of_each_item(monkeypatch):
+    made = design("mixtures", 2, 1, 8, hidden=8)
+    k = (
+        128 + np.array([2, 60])[:, None, None, None] * np.random.default_rng(0).normal(size=(2, 1, 70, 70)) / 2
+    ).astype(int)
+    payload, _, costs = write(made, 0, 1, k.astype(np.int32))
+    assert np.array_equal(interlaced(made).decode(decoder(payload), 2, (70, 70), 0, 1), k)
+    monkeypatch.setattr("narrows.codec.entropy.mixture_coding.SHIFTED_FROM", 10**9)
+    _, _, unshifted = write(made, 0, 1, k.astype(np.int32))
+    assert (costs < unshifted).all()
+
+
 def test_residuals_of_any_size_have_tokens():
-    made = design("residuals", 2, 1, 23)
+    made = design("mixtures", 2, 1, 23)
     rng = np.random.default_rng(0)
     for ends in ([0, 2**23 - 1], [1 - 2**23, 2**23 - 1]):
         k = rng.choice(ends, (2, 1, 9, 9)).astype(np.int32)
@@ -106,7 +118,7 @@ def test_residuals_of_any_size_have_tokens():
 
 
 def test_predictions_of_more_than_16_bits_are_refused():
-    made = design("residuals", 2, 1)
+    made = design("mixtures", 2, 1)
     tensors = {
         name: tensor.astype(np.int32) if name.startswith("prediction.") else tensor
         for name, tensor in model(made).tensors().items()
@@ -115,7 +127,7 @@ def test_predictions_of_more_than_16_bits_are_refused():
         InterlacedCoder(made, tensors)
 
 
-@pytest.mark.parametrize("alphabet", ["values", "residuals", "colours"])
+@pytest.mark.parametrize("alphabet", ["values", "mixtures", "colours"])
 def test_an_item_is_coded_alike_whatever_stands_beside_it(alphabet):
     made = design(alphabet, 2, 1)
     rng = np.random.default_rng(0)
@@ -125,7 +137,7 @@ def test_an_item_is_coded_alike_whatever_stands_beside_it(alphabet):
     np.testing.assert_allclose(together, apart, rtol=1e-12)
 
 
-@pytest.mark.parametrize("alphabet", ["values", "residuals", "colours"])
+@pytest.mark.parametrize("alphabet", ["values", "mixtures", "colours"])
 def test_what_training_measures_is_what_coding_costs(alphabet):
     made = design(alphabet, 2, 2, 7, (1, 1))
     rng = np.random.default_rng(1)
@@ -138,7 +150,7 @@ def test_what_training_measures_is_what_coding_costs(alphabet):
     assert costs.sum() == pytest.approx(bits, rel=0.02)
 
 
-@pytest.mark.parametrize("alphabet", ["values", "residuals", "colours"])
+@pytest.mark.parametrize("alphabet", ["values", "mixtures", "colours"])
 @given(payload=st.binary(max_size=120), seed=st.integers(0, 9))
 def test_any_payload_gives_indices_or_a_format_error(alphabet, payload, seed):
     made = design(alphabet, 2, 1)
@@ -147,4 +159,4 @@ def test_any_payload_gives_indices_or_a_format_error(alphabet, payload, seed):
     except FormatError:
         return
     assert k.shape == (1, 1, 12, 7)
-    assert int(np.abs(k).max()) <= (LARGEST_INDEX if alphabet == "residuals" else made.top)
+    assert int(np.abs(k).max()) <= (LARGEST_INDEX if alphabet == "mixtures" else made.top)

@@ -66,7 +66,7 @@ def test_channels_before_are_known_where_the_value_stands():
     assert len(set(full_taps(2, 1, 3, 3))) == 7 * 7 + 2 * 3 * 3
 
 
-@pytest.mark.parametrize("alphabet", ["values", "residuals"])
+@pytest.mark.parametrize("alphabet", ["values", "mixtures"])
 @settings(max_examples=30)
 @given(shape=shapes, channels=st.integers(1, 2), seed=st.integers(0, 99))
 def test_windows_do_not_depend_on_what_comes_later(alphabet, shape, channels, seed):

@@ -50,6 +50,28 @@ def test_no_value_of_a_table_is_near_where_rounding_turns():
     assert from_boundary(exact) > FAR
 
 
+def test_no_value_of_a_table_of_mixtures_is_near_where_rounding_turns():
+    assert from_boundary(2.0**15 * 2.0 ** (-np.arange(4) / 4)) > FAR
+    for parts in (4, 16):
+        assert from_boundary(2.0**14 * 2.0 ** (np.arange(parts) / parts)) > FAR
+    assert from_boundary(2.0**18 / (1 + np.exp(-np.arange(-256, 258) / 16))) > FAR
+    logarithms = 16 * np.log2(np.arange(257, 512) / 256)
+    assert np.abs(logarithms - np.rint(logarithms)).min() > FAR
+
+
+@pytest.mark.parametrize("bits", [1, 3, 4, 5, 9, 16, 24])
+def test_ordered_tokens_are_in_the_order_of_numbers(bits):
+    every = np.arange(tokens.alphabet(bits))
+    places = tokens.ordered(every, bits)
+    assert (tokens.from_ordered(places, bits) == every).all()
+    numbers = tokens.join(every, np.zeros(len(every), int))
+    assert (np.diff(numbers[np.argsort(places)]) > 0).all()
+    assert sorted(places.tolist()) == every.tolist()
+    magnitudes = tokens.smallest(bits)
+    assert (tokens.split(magnitudes)[1] == 0).all()
+    assert (magnitudes == np.sort(numbers[numbers >= 0])).all()
+
+
 def from_boundary(exact):
     """How far the nearest value is from a half, in units of the values."""
     return np.abs(exact - np.floor(exact) - 0.5).min()

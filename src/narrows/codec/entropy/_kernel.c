@@ -9,6 +9,7 @@
 
 #include "_kernel_coding.h"
 #include "_kernel_layers.h"
+#include "_kernel_mixture_calls.h"
 
 static PyObject *outputs(PyObject *self, PyObject *arguments)
 {
@@ -361,6 +362,8 @@ static PyMethodDef methods[] = {
     {"any_nonzero", any_nonzero, METH_VARARGS, "Write whether any byte at the offsets from each base is not zero."},
     {"bonuses", bonuses, METH_VARARGS, "Write the bonus of each value by how often each item has shown its index."},
     {"residuals", residuals, METH_VARARGS, "Write differences from predictions, int16, and the nearest indices."},
+    {"mixture_inputs", mixture_inputs, METH_VARARGS, "Write inputs, int16, predictions and scales for windows, int32."},
+    {"mixtures", mixtures, METH_VARARGS, "Write the cumulative frequencies, int32, of mixtures of distributions."},
     {"instructions", instructions, METH_VARARGS, "Return the instructions in use; choose others by name."},
     {NULL, NULL, 0, NULL},
 };

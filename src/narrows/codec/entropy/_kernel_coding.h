@@ -1,5 +1,7 @@
 /* Distributions of symbols, range coding, and what contexts hold: what the modules of the same names compute, faster. */
 
+#include "_kernel_mixtures.h"
+
 enum { DECAY = 3700, BUCKETS = 24 }; /* from where on frequencies are 1 */
 static int32_t decay[DECAY];  /* frequencies by the distance from the largest logit, in 1/256: 2^20 exp(-d / 256) */
 
@@ -221,7 +223,9 @@ INLINE void compress_residuals(const Residuals *job)
     {                                                                                                                  \
         distribute(job, alphabet, cumulative, products_##name);                                                        \
     }                                                                                                                  \
-    target static void residuals_##name(const Residuals *job) { compress_residuals(job); }
+    target static void residuals_##name(const Residuals *job) { compress_residuals(job); }                            \
+    target static void mixture_inputs_##name(const MixtureInputs *job) { mixture_inputs_of(job); }                     \
+    target static void mixtures_##name(const Mixtures *job) { cumulate_mixtures(job); }
 FOR(vnni, VNNI)
 FOR(avx2, AVX2)
 
@@ -230,10 +234,12 @@ typedef struct {
     void (*output)(const Perceptron *, float *);
     void (*distribute)(const Perceptron *, const Alphabet *, int32_t *);
     void (*residuals)(const Residuals *);
+    void (*mixture_inputs)(const MixtureInputs *);
+    void (*mixtures)(const Mixtures *);
 } Engine;
 
-static const Engine VNNI_ENGINE = {"avx512vnni", output_vnni, distribute_vnni, residuals_vnni};
-static const Engine AVX2_ENGINE = {"avx2", output_avx2, distribute_avx2, residuals_avx2};
+static const Engine VNNI_ENGINE = {"avx512vnni", output_vnni, distribute_vnni, residuals_vnni, mixture_inputs_vnni, mixtures_vnni};
+static const Engine AVX2_ENGINE = {"avx2", output_avx2, distribute_avx2, residuals_avx2, mixture_inputs_avx2, mixtures_avx2};
 static const Engine *engine;
 
 /* Use the instructions of this name, or the best ones; 0 where the processor does not have them. */

@@ -7,6 +7,7 @@
 #error "NumPy takes the kernel's place on other processors"
 #endif
 #include <immintrin.h>
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 

@@ -10,6 +10,7 @@ from narrows.artifacts.schema import from_document
 from narrows.codec.entropy import colours, tokens
 from narrows.codec.entropy.exact_predictor import LARGEST
 from narrows.codec.entropy.lattice import RADIUS, LatticePass, passes
+from narrows.codec.entropy.mixture_features import PARAMETERS, WindowLayout
 from narrows.codec.entropy.plane import channel_kind, context_taps, near_taps
 
 KEYED_LEVELS, GROUPS = 5, 3  # levels with first layers, and inner layers, of their own at most; coarser share the last
@@ -18,7 +19,6 @@ ADDED = {
     "grouped_levels": GROUPS,
     "window": 0,
 }  # what holds in old designs, which lack these fields
-FEATURES = 1  # inputs of residuals besides the windows: the prediction
 
 
 @dataclass(frozen=True)
@@ -27,15 +27,16 @@ class Design:
 
     Parameters
     ----------
-    alphabet : {"values", "residuals", "colours"}
-        Whether indices are coded themselves, for data of few values; as differences from a prediction; or, for data
-        that repeat the colours of neighbours, all channels of a pixel as one colour.
+    alphabet : {"values", "mixtures", "colours", "residuals"}
+        Whether indices are coded themselves, for data of few values; by mixtures of distributions about a prediction;
+        for data that repeat the colours of neighbours, all channels of a pixel as one colour; or, in old models, as
+        differences from a prediction.
     axes : {1, 2, 3}
         Number of spatial axes.
     channels : int
         Number of channels.
     top : int
-        For "residuals", the bits of the largest index; otherwise the largest value, 1..255.
+        For "mixtures" and "residuals", the bits of the largest index; otherwise the largest value, 1..255.
     cells : tuple of int
         Number of cells into which the table of positions divides each axis.
     steps : int
@@ -56,7 +57,7 @@ class Design:
         If a size is out of bounds.
     """
 
-    alphabet: Literal["values", "residuals", "colours"]
+    alphabet: Literal["values", "mixtures", "colours", "residuals"]
     axes: int
     channels: int
     top: int
@@ -71,10 +72,10 @@ class Design:
     def __post_init__(self) -> None:
         """Check the sizes."""
         object.__setattr__(self, "cells", tuple(self.cells))
-        alphabets = ("values", "residuals", "colours")
+        alphabets = ("values", "mixtures", "colours", "residuals")
         if self.alphabet not in alphabets or self.axes not in RADIUS or len(self.cells) != self.axes:
             raise ValueError(f"alphabet {self.alphabet!r}, {self.axes} axes, cells {self.cells}")
-        limit = 24 if self.alphabet == "residuals" else LARGEST
+        limit = 24 if self.alphabet in ("mixtures", "residuals") else LARGEST
         most = colours.MOST_CHANNELS if self.alphabet == "colours" else 1024
         if not (0 < self.channels <= most and 0 < self.top <= limit and 0 < self.steps <= 256):
             raise ValueError(f"{self.channels} channels, top {self.top}, {self.steps} steps")
@@ -104,7 +105,9 @@ class Design:
 
     @property
     def outputs(self) -> int:
-        """Number of outputs of the main perceptron: values above zero and a gate; tokens; or values, bins, gates."""
+        """Number of outputs of the main perceptron: parameters; values, with gates and bins; or tokens."""
+        if self.alphabet == "mixtures":
+            return PARAMETERS
         if self.alphabet == "colours":
             return self.top + 2 + colours.BINS + 1 + colours.GATES
         return self.top + 1 if self.alphabet == "values" else tokens.alphabet(self.top + 1)
@@ -150,8 +153,10 @@ class Design:
         return {key: len(self.taps(*each)) for key, each in self.keys().items()}
 
     def input_sizes(self) -> dict[str, int]:
-        """Return the number of inputs of the main perceptron, by key: the window, and for residuals the prediction."""
-        more = FEATURES if self.alphabet == "residuals" else 0
+        """Return the number of inputs of the main perceptron, by key: the window, and what is computed from it."""
+        if self.alphabet == "mixtures":
+            return {key: WindowLayout(self.taps(*each)).features for key, each in self.keys().items()}
+        more = 1 if self.alphabet == "residuals" else 0  # the prediction
         return {key: size + more for key, size in self.window_sizes().items()}
 
     def near_taps(self, lattice_pass: LatticePass, channel: int) -> list[int]:

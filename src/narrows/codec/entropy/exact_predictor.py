@@ -17,7 +17,7 @@ import numpy as np
 from narrows.codec.arrays import Array, beside
 from narrows.codec.entropy.distributions import Alphabet, Distributions
 
-INPUT_UNIT, UNIT = 256, 64  # integers that stand for 1: in inputs, in activations
+INPUT_UNIT, UNIT = 256, 64  # integers that stand for 1: in inputs and outputs, in activations
 LARGEST = 255  # of inputs, either way, and of activations
 LARGEST_SHIFT = 14
 _EXACT = 2**24 - 2**17  # a limit of sums that leaves room for rounding

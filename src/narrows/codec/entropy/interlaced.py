@@ -14,6 +14,7 @@ from narrows.codec.entropy.colours import channels_of, colours_of
 from narrows.codec.entropy.design import Design
 from narrows.codec.entropy.exact_predictor import ExactPredictor, check_whole
 from narrows.codec.entropy.lattice import LatticePass
+from narrows.codec.entropy.mixture_coding import MixtureCoding, MixtureTables
 from narrows.codec.entropy.pass_context import PassContext, iterate_passes
 from narrows.codec.entropy.range_coder import Decoder, Encoder
 from narrows.codec.entropy.residual_coding import ResidualCoding, ResidualTables
@@ -68,9 +69,11 @@ class InterlacedCoder:
     def __init__(self, design: Design, tensors: Mapping[str, np.ndarray], device: str = "cpu") -> None:
         check_whole(tensors)
         self.design = design
-        self.tables: ValueTables | ResidualTables | ColourTables
+        self.tables: ValueTables | MixtureTables | ResidualTables | ColourTables
         if design.alphabet == "values":
             self.tables = ValueTables(design, tensors, device)
+        elif design.alphabet == "mixtures":
+            self.tables = MixtureTables(design, tensors, device)
         elif design.alphabet == "residuals":
             self.tables = ResidualTables(design, tensors, device)
         else:
@@ -122,9 +125,11 @@ class InterlacedCoder:
         coarsest: int = 0,
     ) -> np.ndarray:
         weight = 0.0 if request is None else request.weight
-        coding: ValueCoding | ResidualCoding | ColourCoding
+        coding: ValueCoding | MixtureCoding | ResidualCoding | ColourCoding
         if isinstance(self.tables, ValueTables):
             coding = ValueCoding(self.tables, stream, step, size, weight)
+        elif isinstance(self.tables, MixtureTables):
+            coding = MixtureCoding(self.tables, stream, step, weight)
         elif isinstance(self.tables, ResidualTables):
             coding = ResidualCoding(self.tables, stream, step, weight)
         else:

@@ -26,6 +26,24 @@ def alphabet(bits: int) -> int:
     return 2 * magnitudes(bits) - 1
 
 
+def smallest(bits: int) -> np.ndarray:
+    """Return the smallest magnitude of each token for magnitudes below 2**bits, signs aside."""
+    token = np.arange(magnitudes(bits))
+    octave = np.maximum(token - _DIRECT, 0) >> _PER_OCTAVE_BITS
+    return np.asarray(np.where(token < _DIRECT, token, ((token & (_OCTAVE - 1)) + _OCTAVE) << (octave + 1)))
+
+
+def ordered(token: np.ndarray, bits: int) -> np.ndarray:
+    """Return the places of tokens of numbers of magnitudes below 2**bits among all of them by size."""
+    return np.asarray(magnitudes(bits) - 1 + ((token + 1) >> 1) * np.where(token & 1, -1, 1))
+
+
+def from_ordered(place: np.ndarray, bits: int) -> np.ndarray:
+    """Return the tokens at places; the inverse of `ordered`."""
+    signed = place - (magnitudes(bits) - 1)
+    return np.asarray(2 * np.abs(signed) - (signed < 0))
+
+
 def split(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the tokens of numbers (int64), the values of their extra bits and how many there are; all int32."""
     magnitude = np.abs(numbers)

@@ -4,8 +4,8 @@
 
 Two alphabets are here. "values", for data of few values such as drawings and digits: first whether the value is zero,
 which for contexts of zeros alone is predicted by a table; then which value, where those that the item has shown before
-get a bonus that grows with their count. "residuals", for most data: the difference from a linear prediction, as a token
-and extra bits.
+get a bonus that grows with their count. "mixtures", for most data: a mixture of logistic distributions about a linear
+prediction.
 """
 
 from collections.abc import Iterator
@@ -22,12 +22,12 @@ from narrows.codec.entropy.context_features import (
     SMALLEST_OF_BUCKET,
     IndexCounts,
     cells_of_values,
-    features_of_residuals,
     features_of_values,
-    nearest_index,
 )
 from narrows.codec.entropy.design import Design
 from narrows.codec.entropy.exact_predictor import INPUT_UNIT
+from narrows.codec.entropy.mixture_features import COMPONENTS, SCALES, WindowLayout, features_of_mixtures
+from narrows.codec.entropy.mixtures import LARGEST_MEAN
 from narrows.codec.entropy.pass_context import PassContext, contexts_of
 from narrows.codec.learning.predictor import Predictor, gate
 from narrows.codec.learning.sampling import sample
@@ -65,8 +65,15 @@ class ContextModel(nn.Module):
                 nn.init.zeros_(layer.weight[-1:])
                 nn.init.zeros_(layer.bias[-1:])
         else:
+            self.layouts = {key: WindowLayout(design.taps(*each)) for key, each in self.keys.items()}
             for key, size in self.inputs.items():
                 self.register_buffer(f"prediction-{key}", torch.zeros(size))
+            for layer in self.main.last:
+                assert isinstance(layer, nn.Linear)
+                nn.init.zeros_(layer.weight)
+                nn.init.zeros_(layer.bias)
+                with torch.no_grad():
+                    layer.bias[COMPONENTS : 2 * COMPONENTS] = torch.linspace(-2, 1.5, COMPONENTS)
 
     @property
     def predictors(self) -> list[Predictor]:
@@ -112,7 +119,7 @@ class ContextModel(nn.Module):
         for context in self.contexts(k, size, group):
             targets = Targets(context, k[context.item_index(shape)].reshape(-1), step, size)
             if not values:
-                parts.append(self._residuals(targets, generator))
+                parts.append(self._mixtures(targets, generator))
                 continue
             if seen is None:
                 seen = IndexCounts(len(k), self.design.top + 1, k)
@@ -123,7 +130,7 @@ class ContextModel(nn.Module):
             seen.add(targets.k.reshape(len(k), -1))
         if not parts:  # items too small to have passes of this group
             return k.new_zeros((), requires_grad=True)
-        cost = self._cost_of_values(parts, group) if values else self._cost_of_residuals(parts, group)
+        cost = self._cost_of_values(parts, group) if values else self._cost_of_mixtures(parts, group)
         return cost / float(k.numel() * np.log(2))
 
     def contexts(self, k: Tensor, size: Tensor | None = None, group: int | None = None) -> Iterator[PassContext]:
@@ -176,29 +183,29 @@ class ContextModel(nn.Module):
             cost = cost + part.weight * loss.sum()
         return cost
 
-    def _residuals(self, targets: "Targets", generator: torch.Generator | None) -> "ResidualsPart":
+    def _mixtures(self, targets: "Targets", generator: torch.Generator | None) -> "MixturesPart":
         context = targets.context
         chosen, weight = sample(torch.arange(len(targets.k), device=targets.k.device), TARGETS, generator)
-        windows = context.windows(chosen)
-        predicted = windows @ self.get_buffer(f"prediction-{context.key}")
         items, place = context.split(chosen)
-        features = features_of_residuals(windows.double(), predicted.double(), self.design.top).float() / INPUT_UNIT
-        difference = (targets.k[chosen] - nearest_index(predicted, self.design.top)).cpu().numpy().astype(np.int64)
-        limit = 2 ** (self.design.top + 1) - 1
-        token, _, extra = tokens.split(np.clip(difference, -limit, limit))
-        return ResidualsPart(
-            self.main.first(context.key, features, place, targets.step[items]),
-            torch.from_numpy(token).long().to(features.device),
-            float(extra.sum()) * float(np.log(2)),
+        weights = self.get_buffer(f"prediction-{context.key}").double() * tokens.WEIGHT_UNIT
+        layout = self.layouts[context.key]
+        given = features_of_mixtures(context.windows(chosen).double(), weights, layout, self.design.top)
+        scale = 2.0 ** (given.scale.double() / SCALES)
+        return MixturesPart(
+            self.main.first(context.key, given.inputs.float() / INPUT_UNIT, place, targets.step[items]),
+            ((targets.k[chosen].double() * tokens.WEIGHT_UNIT - given.predicted) / scale).float(),
+            (tokens.WEIGHT_UNIT / 2 / scale).float(),
             weight,
         )
 
-    def _cost_of_residuals(self, parts: list["ResidualsPart"], group: int) -> Tensor:
+    def _cost_of_mixtures(self, parts: list["MixturesPart"], group: int) -> Tensor:
         outputs = self.main.rest(group, torch.cat([part.h for part in parts]))
-        losses = functional.cross_entropy(outputs, torch.cat([part.token for part in parts]), reduction="none")
+        losses = mixture_loss(
+            outputs, torch.cat([part.away for part in parts]), torch.cat([part.half for part in parts])
+        )
         cost = outputs.new_zeros(())
-        for loss, part in zip(torch.split(losses, [len(part.token) for part in parts]), parts, strict=True):
-            cost = cost + part.weight * (loss.sum() + part.extra)
+        for loss, part in zip(torch.split(losses, [len(part.away) for part in parts]), parts, strict=True):
+            cost = cost + part.weight * loss.sum()
         return cost
 
     def _first(self, predictor: Predictor, targets: "Targets", chosen: Tensor) -> Tensor:
@@ -234,13 +241,27 @@ class ValuesPart:
 
 
 @dataclass(frozen=True)
-class ResidualsPart:
-    """Of one pass and channel: first layers and tokens of a weighted sample, and the cost of their extra bits."""
+class MixturesPart:
+    """Of one pass and channel: first layers of a weighted sample; distances from predictions, halves of an index (P,).
+
+    Both in units of the local scale.
+    """
 
     h: Tensor
-    token: Tensor
-    extra: float
+    away: Tensor
+    half: Tensor
     weight: float
+
+
+def mixture_loss(outputs: Tensor, away: Tensor, half: Tensor) -> Tensor:
+    """Return the cost in nats (P,) of indices at distances `away`, between `half` before and `half` behind."""
+    mean, spread, weight = outputs.split(COMPONENTS, 1)
+    rate = torch.exp2(-spread)
+    z = (away[:, None] - mean.clamp(-LARGEST_MEAN, LARGEST_MEAN)) * rate
+    half = half[:, None] * rate
+    # The logistic function at z + half, less that at z - half: sinh(half) / (cosh(z) + cosh(half)).
+    likely = half + torch.log(-torch.expm1(-2 * half)) - torch.logsumexp(torch.stack([z, -z, half, -half]), 0)
+    return -torch.logsumexp(torch.log_softmax(weight, 1) + likely, 1)
 
 
 def rename_parameters(module: nn.Module, state: dict[str, Any], prefix: str, *_: object) -> None:

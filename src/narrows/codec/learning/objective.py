@@ -24,12 +24,13 @@ from narrows.data import Items, Scaling
 STEP_ENTRIES = 68  # of the table of steps of real numbers
 MOST_BITS = 23
 CELLS = {1: 1024, 2: 32, 3: 10}  # at most so many of the table of places along each axis
+WINDOW = {2: 3}  # radius of windows of mixtures, by spatial axes
 PREDICTED_FROM = 20_000  # values, to learn a linear prediction
 HELD_OUT = 32  # items of each batch that is measured
 LATENT_BITS = 8.0  # assumed cost of a value of the code before training
 SHARES = {  # of the steps
     "values": {"lossless": 20, "lossy": 42, "dequantiser": 24, "latent": 3},
-    "residuals": {"lossless": 36, "lossy": 36, "dequantiser": 8, "latent": 20},
+    "mixtures": {"lossless": 36, "lossy": 36, "dequantiser": 8, "latent": 20},
 }
 GROUP_SHARES = (5, 2, 2)
 
@@ -65,9 +66,8 @@ def design_networks(items: Items, scaling: Scaling, grid: Grid, crop: tuple[int,
         lossy = Design("values", axes, channels, grid.high, cells, STEPS_PER_OCTAVE * grid.high.bit_length(), 112, 112)
     else:
         bits = min((grid.high - grid.low).bit_length(), MOST_BITS) if grid.whole else MOST_BITS
-        lossless = lossy = Design(
-            "residuals", axes, channels, bits, cells, STEPS_PER_OCTAVE * bits + 1 if grid.whole else STEP_ENTRIES
-        )
+        steps = STEPS_PER_OCTAVE * bits + 1 if grid.whole else STEP_ENTRIES
+        lossless = lossy = Design("mixtures", axes, channels, bits, cells, steps, window=WINDOW.get(axes, 0))
     if repeats_colours(items, grid):
         lossless = Design("colours", axes, channels, grid.high, cells, 1, 96, 64)
     return CodecDesign(lossless, lossy, latent, architecture)
@@ -241,9 +241,9 @@ class CodecObjective:
         return torch.round(v - self.grid.low) if self.grid.whole else v - self.grid.origin
 
     def learn_prediction(self, network: CodecNetwork, batches: list[Tensor]) -> None:
-        """Fit the linear predictions of context models of residuals, which training leaves as they are."""
+        """Fit the linear predictions of context models of mixtures, which training leaves as they are."""
         for model in network.pixels.values():
-            if isinstance(model, ContextModel) and model.design.alphabet == "residuals":
+            if isinstance(model, ContextModel) and model.design.alphabet == "mixtures":
                 self._learn_prediction(model, batches)
 
     def _learn_prediction(self, model: ContextModel, batches: list[Tensor]) -> None:

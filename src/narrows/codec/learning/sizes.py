@@ -26,7 +26,7 @@ def file_design(items: Items, scaling: Scaling, grid: Grid, crop: tuple[int, ...
     design = networks.lossless if grid.whole and step == 1 else networks.lossy
     assert design is not None
     design = replace(design, steps=1)
-    if design.alphabet == "residuals":
+    if design.alphabet == "mixtures":
         span = (grid.high - grid.low) / step if grid.whole else 2 * grid.unit / step
         design = replace(design, top=max(1, min(design.top, math.ceil(span).bit_length())))
     return design
@@ -61,7 +61,7 @@ def sized(design: Design, hidden: int, levels: int) -> Design:
         flag_hidden=max(HIDDEN[0], hidden // 2),
         keyed_levels=levels,
         grouped_levels=design.grouped_levels if hidden >= GROUPED_FROM else 1,
-        window=narrow if hidden <= NARROW_UP_TO else 0,
+        window=narrow if hidden <= NARROW_UP_TO else design.window,
     )
     while found.places > 1 and table_weights(found) > TABLE_SHARE * weights(found):
         found = replace(found, cells=tuple(max(1, math.ceil(count / 2)) for count in found.cells))
@@ -72,14 +72,14 @@ def weights(design: Design) -> int:
     """Return about how many weights a context model of a design has."""
     outer, groups = sum(design.input_sizes().values()), max(design.groups().values()) + 1
     main = outer * design.hidden + groups * design.hidden * (2 * design.hidden + design.outputs)
-    if design.alphabet == "residuals":
+    if design.alphabet == "mixtures":
         return main + table_weights(design)
     return main + outer * design.flag_hidden + groups * design.flag_hidden**2 + table_weights(design)
 
 
 def table_weights(design: Design) -> int:
     """Return how many weights the tables of places have."""
-    flags = 0 if design.alphabet == "residuals" else design.flag_hidden
+    flags = 0 if design.alphabet == "mixtures" else design.flag_hidden
     return design.places * (design.hidden + flags)
 
 

@@ -98,7 +98,7 @@ def latent_design(architecture: LatentArchitecture, placed: bool) -> Design:
     """Return the design of the context model for codes. placed: whether all items have the same size."""
     grid = architecture.code[1:]
     cells = grid if placed and math.prod(grid) <= 4096 else tuple(1 for _ in grid)
-    return Design("residuals", len(grid), CHANNELS, 10, cells, STEPS, 64, keyed_levels=2, grouped_levels=2)
+    return Design("mixtures", len(grid), CHANNELS, 10, cells, STEPS, 64, keyed_levels=2, grouped_levels=2)
 
 
 def step_of(entry: float, ranged: bool) -> float:
