@@ -15,6 +15,7 @@ from narrows.codec.archive import Archive
 from narrows.codec.chunk import MOST_ITEMS, MOST_VALUES, chunks_of
 from narrows.codec.container.archive_file import ArchiveReader
 from narrows.codec.container.mode import Mode
+from narrows.codec.encoding import ItemEncoder
 from narrows.codec.model import CodecModel
 from narrows.data import Items
 from narrows.data.picture_metadata import PictureMetadata
@@ -97,7 +98,7 @@ def test_a_bound_is_kept():
 
 def test_one_item_such_as_the_model_knows_costs_28_bytes_beside_its_payload():
     codec, items = StandInModel(), uniform(1)
-    coded = codec.coder.encode(rate_control.choose_plan(codec.coder, items, LOSSLESS), items.values)
+    coded = codec.coder.encode(rate_control.choose_plan(ItemEncoder(codec.coder, items), LOSSLESS), items.values)
     assert len(blob_of(items)) - len(coded.payload) <= 28
     assert len(blob_of(uniform(1, np.uint16))) > len(blob_of(items))
 

@@ -156,20 +156,24 @@ class Coder:
 
     def encode(self, plan: CodingPlan, x: np.ndarray) -> CodedItems:
         """Encode items (n, *S[, C]) of one shape."""
-        writer = encoder()
+        writer, request = encoder(), EncodeRequest(self.indices(plan, x))
         if plan.path == "latent":
-            z = self.network.encode(self._channels_first(self.scaling.forward(x)))
-            request = EncodeRequest(indices(z, step_of(plan.entry, self.scaling.is_range)))
             k, costs = self.latents.encode(writer, request, int(plan.entry), 1)
             return CodedItems(writer.payload(), costs, k)
         model, step = self._interlaced(plan.quantiser), plan.quantiser.step
-        request = EncodeRequest(self._channels_first(plan.quantiser.indices(x)[0]))
         if plan.weight:
             start = self.grid.low if self.grid.whole else self.grid.origin
             true = self._channels_first(((x.astype(np.float64) - start) / step).astype(np.float32))
             request = replace(request, x=true, weight=plan.weight)
         k, costs = model.encode(writer, request, int(plan.entry), int(step) if self.grid.whole else 1)
         return CodedItems(writer.payload(), costs, k)
+
+    def indices(self, plan: CodingPlan, x: np.ndarray) -> np.ndarray:
+        """Return the indices (n, C, *S) of items (n, *S[, C]), of which the encoder may choose others by their cost."""
+        if plan.path == "pixel":
+            return self._channels_first(plan.quantiser.indices(x)[0])
+        z = self.network.encode(self._channels_first(self.scaling.forward(x)))
+        return indices(z, step_of(plan.entry, self.scaling.is_range))
 
     def decode(self, plan: CodingPlan, payload: bytes, shape: tuple[int, ...], level: int = 0) -> np.ndarray:
         """Return the indices of items of a shape (n, *S[, C]); FormatError if corrupt.

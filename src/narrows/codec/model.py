@@ -14,17 +14,15 @@ import numpy as np
 from narrows.artifacts.description import describe_model, full_document
 from narrows.artifacts.manifest import TrainingRecord
 from narrows.artifacts.model_file import ModelFile
-from narrows.codec import windows
-from narrows.codec.chunk import checksum, chunks_of
 from narrows.codec.codec_manifest import CodecManifest
 from narrows.codec.coder import Coder
 from narrows.codec.container.archive_file import ArchiveReader, write_archive
 from narrows.codec.container.metadata import ArchiveMetadata
 from narrows.codec.container.mode import Mode
-from narrows.codec.decoding import CHECK_BYTES, ArchiveDecoder
+from narrows.codec.decoding import ArchiveDecoder
+from narrows.codec.encoding import ItemEncoder
 from narrows.codec.entropy.exact_predictor import part
 from narrows.codec.entropy.interlaced import InterlacedCoder
-from narrows.codec.parallel import ordered_parallel_map
 from narrows.codec.rate_control import choose_plan
 from narrows.codec.transforms.dequantiser import ExactDequantiser
 from narrows.codec.transforms.latent_network import LatentNetwork
@@ -246,21 +244,17 @@ class CodecModel:
         items = self.check(items)
         if mode.max_error is None and self.scaling.is_range and items.dtype != self.dtype:
             check_unit(items, self.scaling)  # quality and PSNR are relative to the range
-        plan = choose_plan(self.coder, items, mode)
-        runs = chunks_of(items)
+        encoder = ItemEncoder(self.coder, items)
+        plan = choose_plan(encoder, mode)
         as_the_model = (items.axes, items.dtype, items.uniform and items.item_shape) == (
             self.item_axes,
             self.dtype,
             self.item_shape,
         )
 
-        def encode(run: range) -> bytes:
-            payload, covered = windows.encode(self.coder, plan, [items[index] for index in run], items.spatial_dims)
-            return checksum(covered).to_bytes(CHECK_BYTES, "little") + payload
-
         def payloads() -> Generator[bytes, None, None]:
-            with closing(ordered_parallel_map(encode, runs)) as found:
-                for run, payload in zip(runs, found, strict=True):
+            with closing(encoder.chunks(plan)) as found:
+                for run, payload in zip(encoder.runs, found, strict=True):
                     yield payload
                     if progress is not None:
                         progress(run.stop, len(items))
@@ -270,7 +264,7 @@ class CodecModel:
                 target,
                 fingerprint=self.fingerprint,
                 mode=mode.to_header(),
-                chunk_items=[len(run) for run in runs],
+                chunk_items=[len(run) for run in encoder.runs],
                 chunks=chunks,
                 axes=None if as_the_model else items.axes,
                 dtype=None if as_the_model else str(items.dtype),
