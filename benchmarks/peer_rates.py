@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
 
@@ -79,12 +80,25 @@ def all_results(works: Sequence[Work], processes: int) -> Iterator[tuple[Work, l
     """Each work with its rates, as soon as they are known; one thread each, the longest first."""
     slow = {"AVIF": 30, "JPEG XL": 20, "WebP": 5}
     order = sorted(works, key=lambda work: -sum(item.size for item in work.items) * slow.get(work.coder, 1))
+    crashed = []
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         begun = {pool.submit(work.results): work for work in order}
         for done in as_completed(begun):
-            work = begun[done]
-            error = done.exception()
-            yield work, [Failure(work.coder, work.files, str(error))] if error else done.result()
+            if isinstance(done.exception(), BrokenProcessPool):
+                crashed.append(begun[done])
+            else:
+                yield begun[done], done.result()
+    # A process that dies takes the work of the others with it: all that is left is done again, each in its own process.
+    for work in crashed:
+        yield work, _alone(work)
+
+
+def _alone(work: Work) -> list[Rate | Failure]:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        try:
+            return pool.submit(work.results).result()
+        except BrokenProcessPool:
+            return [Failure(work.coder, work.files, "its process crashed")]
 
 
 def rates_of(peer: Peer, work: Work) -> Iterator[Rate]:
