@@ -83,6 +83,7 @@ INLINE void mixture_inputs_of(const MixtureInputs *job)
             size[RINGS + 2 * channel - 1] = count ? floored(between, count) : size[0];
         }
         int64_t scale = logarithm(job->logarithms, floor((size[0] + size[1]) / 2)) / 4;
+        scale = scale > LARGEST ? LARGEST : scale;
         double reciprocal = job->reciprocals[scale];
         for (int tap = 0; tap < taps; tap++)
             inputs[tap] = (int16_t)clipped(floor(difference[tap] * reciprocal + 0.5));

@@ -132,6 +132,7 @@ def features_of_mixtures(windows: Array, weights: Array, layout: WindowLayout, b
     else:
         sizes = [xp.zeros_like(predicted) + WEIGHT_UNIT * 2.0 ** (bits - 2)] * len(REACHES)
     scale = logarithm(xp.floor((sizes[0] + sizes[1]) / 2)) // (LOG_UNIT // SCALES)
+    scale = xp.clip(scale, None, LARGEST)  # indices of up to 2**23 never need it
     for near in layout.near[1:]:
         if len(near):
             other = selected(differences, near)
@@ -161,6 +162,6 @@ def tables() -> tuple[np.ndarray, np.ndarray]:
     Products with a difference of 8 scales are about 256. The factors have 16 bits.
     """
     logarithms = np.floor(LOG_UNIT * np.log2(1 + np.arange(2**_MANTISSA) / 2**_MANTISSA)).astype(np.int32)
-    scale = np.arange(256)
+    scale = np.arange(LARGEST + 1)
     parts = np.rint(2.0**15 * 2.0 ** (-np.arange(SCALES) / SCALES))
     return logarithms, parts[scale % SCALES] * 2.0 ** (-10 - scale // SCALES)
