@@ -137,14 +137,14 @@ def small_model(items, design, quantiser):
     return training.model(train(training.task), items.axes, "cpu")
 
 
-@pytest.mark.parametrize("hidden", [8, 48, 64])
+@pytest.mark.parametrize("hidden", [8, 48, 128])
 @pytest.mark.parametrize(("name", "mode"), [("digits", Mode("lossless")), ("signals", Mode("max_error", 2))])
 def test_packed_files_are_decoded(name, mode, hidden, decode):
     make, axes = TRAINING[name]
     items = data.Items.from_array(make(), axes)
     scaling, grid = Scaling.learn(items), grid_of_values(items)
     quantiser = quantiser_of(items, mode, grid, 1)
-    design = sized(file_design(items, scaling, grid, None, quantiser.step), hidden, 3)
+    design = sized(file_design(items, scaling, grid, None, quantiser.step), hidden, 3, narrow=hidden == 8)
     content = io.BytesIO()
     small_model(items, design, quantiser).compress(items, mode, content, embed_model=True)
     with Archive(content.getvalue(), "x.narrow") as archive:

@@ -11,9 +11,8 @@ from narrows.codec.learning.objective import design_networks
 from narrows.codec.transforms.quantiser import Quantiser
 from narrows.data import Items, Scaling
 
-HIDDEN = (8, 12, 16, 24, 32, 48, 64, 96, 128)  # units of the layers of designs
-NARROW_UP_TO = 16  # units, to which windows have half the radius
-GROUPED_FROM = 96  # units, from which on levels have inner layers of their own
+NARROW, WIDE = (8, 12, 16, 24, 32), (24, 32, 48, 64, 96, 128)  # units of the layers, with windows of half the radius
+GROUPED_FROM = 128  # units, from which on levels have inner layers of their own
 TABLE_SHARE = 0.25  # of the weights, that the table of places may have
 BITS_A_WEIGHT = 3.2  # as they are stored, about
 MODEL_SHARE = 0.035  # of a file, that the model takes about where the file is smallest
@@ -45,23 +44,23 @@ def candidates(design: Design, shape: tuple[int, ...], stored: int) -> list[Desi
         Bytes that the data take without a model.
     """
     levels = max(1, min(KEYED_LEVELS, (max(shape) - 1).bit_length()))
-    ladder = [sized(design, hidden, levels) for hidden in HIDDEN]
+    ladder = [sized(design, hidden, levels, narrow=True) for hidden in NARROW]
+    ladder += [sized(design, hidden, levels) for hidden in WIDE]
     aim = 8 * MODEL_SHARE * stored / BITS_A_WEIGHT
     nearest = min(range(len(ladder)), key=lambda index: abs(math.log(weights(ladder[index]) / aim)))
     first = min(max(0, nearest - CANDIDATES // 2), len(ladder) - CANDIDATES)
     return ladder[first : first + CANDIDATES]
 
 
-def sized(design: Design, hidden: int, levels: int) -> Design:
-    """Return a design with so many hidden units, and tables and windows that suit them."""
-    narrow = max(1, RADIUS[design.axes] // 2)
+def sized(design: Design, hidden: int, levels: int, narrow: bool = False) -> Design:
+    """Return a design with so many hidden units and levels, windows of half the radius if narrow, and a table."""
     found = replace(
         design,
         hidden=hidden,
-        flag_hidden=max(HIDDEN[0], hidden // 2),
+        flag_hidden=max(NARROW[0], hidden // 2),
         keyed_levels=levels,
         grouped_levels=design.grouped_levels if hidden >= GROUPED_FROM else 1,
-        window=narrow if hidden <= NARROW_UP_TO else design.window,
+        window=min(design.radius, max(1, RADIUS[design.axes] // 2)) if narrow else design.window,
     )
     while found.places > 1 and table_weights(found) > TABLE_SHARE * weights(found):
         found = replace(found, cells=tuple(max(1, math.ceil(count / 2)) for count in found.cells))
