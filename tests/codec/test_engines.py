@@ -14,7 +14,8 @@ from narrows.codec.entropy.design import Design
 from narrows.codec.entropy.distributions import Alphabet
 from narrows.codec.entropy.lattice import LatticePass
 from narrows.codec.entropy.mixture_features import PARAMETERS, WindowLayout, tables
-from narrows.codec.entropy.mixtures import SHIFTS, edges, logistic, mixtures_of
+from narrows.codec.entropy.mixtures import SHIFTS, MixtureDistributions, edges, logistic, mixtures_of
+from narrows.codec.entropy.range_coder import decoder, encoder
 from narrows.codec.model import CodecModel
 from narrows.data import Items
 
@@ -105,11 +106,16 @@ def test_inputs_and_distributions_of_mixtures_are_the_same(axes, channels, bits)
         for chosen in ENGINES:
             with engine(chosen):
                 given = engines.mixture_inputs(windows, weights, layout, bits)
-                mixtures = mixtures_of(outputs, given, rng.choice(SHIFTS[:1], 60), bits)
-                cumulative = engines.mixture_distributions(mixtures, bits + 1).cumulative
-                found.add(b"".join(each.astype(np.float64).tobytes() for each in (*given, cumulative)))
+                mixtures = MixtureDistributions(mixtures_of(outputs, given, np.full(60, SHIFTS[0]), bits), bits + 1)
+                symbols, writer = (np.arange(60) % mixtures.symbols).astype(np.int32), encoder()
+                costs = writer.categorical(mixtures, symbols)
+                found.add(
+                    b"".join([*(each.astype(np.float64).tobytes() for each in (*given, costs)), writer.payload()])
+                )
+                assert np.array_equal(decoder(writer.payload()).categorical(mixtures), symbols)
+                assert np.allclose(mixtures.bits(symbols.astype(np.int64)), costs)
         assert len(found) == 1
-        assert (np.diff(cumulative, prepend=0, axis=1) > 0).all()
+        assert (np.diff(mixtures.cumulative, prepend=0, axis=1) > 0).all()
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.int32, np.int64])
@@ -145,6 +151,7 @@ def test_the_kernel_takes_no_arrays_of_other_sizes():
     last = kernel.layer(np.zeros((2, 4), np.int16), np.zeros(2, np.int32), 4, 2, 0)
     none, two, places = np.zeros(0, np.int64), np.zeros((1, 2), np.float32), np.zeros((2, 16), np.int32)
     buckets = np.zeros(BUCKETS, np.float32)
+    mixtures = f8, f8, np.ones(3, np.int32), edges(9), logistic()
     cumulative, symbols = np.ones((3, 5), np.int32).cumsum(1).astype(np.int32), np.zeros(3, np.int32)
     given = (layer, last), True, np.zeros((1, 3), np.int16), none, none, none
     of_window = WindowLayout(Design("mixtures", 2, 2, 8, (1, 1), 1).taps(LatticePass(0, (1, 1)), 0))
@@ -166,15 +173,19 @@ def test_the_kernel_takes_no_arrays_of_other_sizes():
         ("distributions", (*given, none, none, np.array([1, 1, 2]), 0, np.zeros((1, 2), np.int32))),
         ("distributions", (*given, none, none, np.array([-1, 1, 2]), 0, np.zeros((1, 2), np.int32))),
         ("distributions", (*given, np.zeros((2, 1), np.float32), np.array([2]), none, 0, np.zeros((1, 1), np.int32))),
-        ("intervals", (5, cumulative, np.array([0, 5, 0], np.int32), u4, u4, f8)),
-        ("intervals", (5, cumulative[:2], symbols, u4, u4, f8)),
-        ("intervals", (5, 0 * cumulative, symbols, u4, u4, f8)),
-        ("decode", (5, cumulative, np.zeros(3, np.uint64), u4, symbols)),
-        ("decode", (5, cumulative[:2], np.zeros(3, np.uint64) - 1, u4, symbols)),
+        ("intervals", (5, (cumulative,), np.array([0, 5, 0], np.int32), u4, u4, f8)),
+        ("intervals", (5, (cumulative[:2],), symbols, u4, u4, f8)),
+        ("intervals", (5, (0 * cumulative,), symbols, u4, u4, f8)),
+        ("intervals", (5, (), symbols, u4, u4, f8)),
+        ("decode", (5, (cumulative,), np.zeros(3, np.uint64), u4, symbols)),
+        ("decode", (5, (cumulative[:2],), np.zeros(3, np.uint64) - 1, u4, symbols)),
         ("decode_bits", (np.zeros(3, np.uint64) - 1, u4, np.array([25, 1, 1], np.int32), symbols)),
         ("encode", (u4, u4[:2])),
-        ("mixtures", (f8, f8, np.zeros(3, np.int32), edges(9), logistic(), np.zeros(9, np.int32))),
-        ("mixtures", (f8, f8, np.zeros(3, np.int32), edges(9), logistic()[1:], np.zeros((1, 111), np.int32))),
+        ("intervals", (111, mixtures, np.zeros(2, np.int32), u4[:2], u4[:2], f8[:2])),
+        ("intervals", (110, mixtures, np.zeros(1, np.int32), u4[:1], u4[:1], f8[:1])),
+        ("intervals", (111, (*mixtures[:4], logistic()[1:]), np.zeros(1, np.int32), u4[:1], u4[:1], f8[:1])),
+        ("intervals", (111, (f8, f8, np.zeros(3, np.int32), *mixtures[3:]), symbols[:1], u4[:1], u4[:1], f8[:1])),
+        ("decode", (111, mixtures[:4], np.zeros(3, np.uint64) - 1, u4, symbols[:1])),
         ("mixture_inputs", (25, *layout)),
         ("mixture_inputs", (8, layout[0][1:], *layout[1:])),
         ("mixture_inputs", (8, *layout[:3], layout[3] + 1, *layout[4:])),

@@ -88,59 +88,91 @@ static PyObject *distributions(PyObject *self, PyObject *arguments)
     return result;
 }
 
-/* Whether cumulative frequencies have so many rows of so many symbols. */
-static int has_rows(const Py_buffer *cumulative, int64_t rows, int symbols)
+enum { FREQUENCIES = 5 }; /* buffers of frequencies: cumulative ones, or means, rates, shares, ends, table of mixtures */
+
+/* Whether the shares of mixtures are such that sums fit into 32 bits. */
+static int are_shares(const int32_t *shares, int64_t count)
 {
-    int fits = symbols > 0 && symbols <= 1024 && cumulative->len == rows * symbols * 4;
-    for (int64_t row = 0; fits && row < rows; row++)
-        fits = ((const int32_t *)cumulative->buf)[(row + 1) * symbols - 1] > 0;
+    int fits = 1;
+    for (int64_t index = 0; fits && index < count; index++)
+        fits = shares[index] > 0 && shares[index] <= 1 << SHARE_BITS;
+    return fits;
+}
+
+/* Fill frequencies of given->rows rows from a tuple, whose buffers it gets; 0, with an error set, where they do not fit. */
+static int take_frequencies(Frequencies *given, PyObject *tuple, Py_buffer *b)
+{
+    Py_ssize_t count = PyTuple_Check(tuple) ? PyTuple_Size(tuple) : 0;
+    int64_t rows = given->rows;
+    int fits = (count == 1 || count == FREQUENCIES) && given->symbols > 0 && given->symbols <= 1024;
+    for (Py_ssize_t number = 0; fits && number < count; number++)
+        if (PyObject_GetBuffer(PyTuple_GetItem(tuple, number), b + number, PyBUF_SIMPLE))
+            return 0;
+    if (fits && count == 1) {
+        given->cumulative = b[0].buf;
+        fits = b[0].len == rows * given->symbols * 4;
+        for (int64_t row = 0; fits && row < rows; row++)
+            fits = given->cumulative[(row + 1) * given->symbols - 1] > 0;
+    } else if (fits) {
+        given->mixtures = (Mixtures){b[0].buf, b[1].buf, b[2].buf, b[3].buf, b[4].buf};
+        fits = b[0].len == rows * COMPONENTS * 8 && b[1].len == rows * COMPONENTS * 8
+               && b[2].len == rows * COMPONENTS * 4 && b[3].len == (given->symbols - 1) * 8
+               && b[4].len == (2 * MOST / FINE + 2) * 4 && are_shares(b[2].buf, rows * COMPONENTS);
+    }
+    if (!fits)
+        wrong("arrays of other sizes than the distributions");
     return fits;
 }
 
 static PyObject *intervals(PyObject *self, PyObject *arguments)
 {
-    enum { BUFFERS = 5 };
-    PyObject *result = NULL;
-    Py_buffer b[BUFFERS]; /* cumulative, symbol; starts, widths, shares */
-    int symbols;
-    if (!PyArg_ParseTuple(arguments, "iy*y*w*w*w*", &symbols, b, b + 1, b + 2, b + 3, b + 4))
+    enum { BUFFERS = 4 };
+    PyObject *tuple, *result = NULL;
+    Py_buffer b[BUFFERS], of[FREQUENCIES] = {0}; /* symbol; starts, widths, shares */
+    Frequencies given = {0};
+    if (!PyArg_ParseTuple(arguments, "iOy*w*w*w*", &given.symbols, &tuple, b, b + 1, b + 2, b + 3))
         return NULL;
-    int64_t rows = b[1].len / 4;
-    const int32_t *symbol = b[1].buf;
-    int fits = has_rows(b, rows, symbols) && b[1].len == rows * 4 && b[2].len == rows * 4 && b[3].len == rows * 4
-               && b[4].len == rows * 8;
-    for (int64_t row = 0; fits && row < rows; row++)
-        fits = symbol[row] >= 0 && symbol[row] < symbols;
-    if (!fits) {
-        wrong("arrays of other sizes than the distributions, or symbols outside them");
-    } else {
-        Py_BEGIN_ALLOW_THREADS;
-        write_intervals(b[0].buf, symbol, rows, symbols, b[2].buf, b[3].buf, b[4].buf);
-        Py_END_ALLOW_THREADS;
-        result = none();
+    int64_t rows = given.rows = b[0].len / 4;
+    const int32_t *symbol = b[0].buf;
+    if (take_frequencies(&given, tuple, of)) {
+        int fits = b[0].len == rows * 4 && b[1].len == rows * 4 && b[2].len == rows * 4 && b[3].len == rows * 8;
+        for (int64_t row = 0; fits && row < rows; row++)
+            fits = symbol[row] >= 0 && symbol[row] < given.symbols;
+        if (!fits) {
+            wrong("arrays of other sizes than the distributions, or symbols outside them");
+        } else {
+            Py_BEGIN_ALLOW_THREADS;
+            engine->intervals(&given, symbol, b[1].buf, b[2].buf, b[3].buf);
+            Py_END_ALLOW_THREADS;
+            result = none();
+        }
     }
+    release(of, FREQUENCIES);
     release(b, BUFFERS);
     return result;
 }
 
 static PyObject *decode(PyObject *self, PyObject *arguments)
 {
-    enum { BUFFERS = 4 };
-    PyObject *result = NULL;
-    Py_buffer b[BUFFERS]; /* cumulative, state, words; found */
-    int symbols, good = 0;
-    if (!PyArg_ParseTuple(arguments, "iy*w*y*w*", &symbols, b, b + 1, b + 2, b + 3))
+    enum { BUFFERS = 3 };
+    PyObject *tuple, *result = NULL;
+    Py_buffer b[BUFFERS], of[FREQUENCIES] = {0}; /* state, words; found */
+    Frequencies given = {0};
+    int good = 0;
+    if (!PyArg_ParseTuple(arguments, "iOw*y*w*", &given.symbols, &tuple, b, b + 1, b + 2))
         return NULL;
-    int64_t rows = b[3].len / 4;
-    if (!has_rows(b, rows, symbols) || b[1].len != 24 || b[2].len % 4 || b[3].len != rows * 4
-        || ((uint64_t *)b[1].buf)[0] >> 32 == 0) {
-        wrong("arrays of other sizes than the distributions");
-    } else {
-        Py_BEGIN_ALLOW_THREADS;
-        good = read_symbols(b[0].buf, rows, symbols, b[1].buf, b[2].buf, b[2].len / 4, b[3].buf);
-        Py_END_ALLOW_THREADS;
-        result = PyBool_FromLong(good);
+    given.rows = b[2].len / 4;
+    if (take_frequencies(&given, tuple, of)) {
+        if (b[0].len != 24 || b[1].len % 4 || b[2].len % 4 || ((uint64_t *)b[0].buf)[0] >> 32 == 0) {
+            wrong("arrays of other sizes than the distributions");
+        } else {
+            Py_BEGIN_ALLOW_THREADS;
+            good = engine->read(&given, b[0].buf, b[1].buf, b[1].len / 4, b[2].buf);
+            Py_END_ALLOW_THREADS;
+            result = PyBool_FromLong(good);
+        }
     }
+    release(of, FREQUENCIES);
     release(b, BUFFERS);
     return result;
 }
@@ -363,7 +395,6 @@ static PyMethodDef methods[] = {
     {"bonuses", bonuses, METH_VARARGS, "Write the bonus of each value by how often each item has shown its index."},
     {"residuals", residuals, METH_VARARGS, "Write differences from predictions, int16, and the nearest indices."},
     {"mixture_inputs", mixture_inputs, METH_VARARGS, "Write inputs, int16, predictions and scales for windows, int32."},
-    {"mixtures", mixtures, METH_VARARGS, "Write the cumulative frequencies, int32, of mixtures of distributions."},
     {"instructions", instructions, METH_VARARGS, "Return the instructions in use; choose others by name."},
     {NULL, NULL, 0, NULL},
 };

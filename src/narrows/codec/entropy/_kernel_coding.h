@@ -91,17 +91,31 @@ INLINE uint32_t end_of(int32_t sum, double scale, int next, int symbols)
     return next == symbols ? TOTAL : (uint32_t)(sum * scale) + (uint32_t)next;
 }
 
-INLINE void write_intervals(
-    const int32_t *cumulative, const int32_t *symbol, int64_t rows, int symbols, uint32_t *starts, uint32_t *widths,
-    double *shares)
+typedef struct {
+    const int32_t *cumulative; /* [rows][symbols], or NULL for mixtures, of which only the sums that are needed exist */
+    Mixtures mixtures;
+    int64_t rows;
+    int symbols;
+} Frequencies;
+
+/* The sum of the frequencies of a symbol and those before it. */
+INLINE int32_t sum_to(const Frequencies *given, int64_t row, int symbol)
 {
-    for (int64_t row = 0; row < rows; row++, cumulative += symbols) {
+    return given->cumulative ? given->cumulative[row * given->symbols + symbol]
+                             : sum_of_mixture(&given->mixtures, row, symbol, given->symbols);
+}
+
+INLINE void write_intervals(
+    const Frequencies *given, const int32_t *symbol, uint32_t *starts, uint32_t *widths, double *shares)
+{
+    int symbols = given->symbols;
+    for (int64_t row = 0; row < given->rows; row++) {
         int which = symbol[row];
-        int32_t before = which ? cumulative[which - 1] : 0;
-        double total = cumulative[symbols - 1], scale = (TOTAL - symbols) / total;
+        int32_t before = which ? sum_to(given, row, which - 1) : 0, after = sum_to(given, row, which);
+        double total = sum_to(given, row, symbols - 1), scale = (TOTAL - symbols) / total;
         starts[row] = which ? end_of(before, scale, which, symbols) : 0;
-        widths[row] = end_of(cumulative[which], scale, which + 1, symbols) - starts[row];
-        shares[row] = total / (cumulative[which] - before);
+        widths[row] = end_of(after, scale, which + 1, symbols) - starts[row];
+        shares[row] = total / (after - before);
     }
 }
 
@@ -118,26 +132,26 @@ INLINE void narrow(uint64_t *state, const uint32_t *words, int64_t count, uint64
 }
 
 INLINE int read_symbols(
-    const int32_t *cumulative, int64_t rows, int symbols, uint64_t *state, const uint32_t *words, int64_t count,
-    int32_t *found)
+    const Frequencies *given, uint64_t *state, const uint32_t *words, int64_t count, int32_t *found)
 {
-    for (int64_t row = 0; row < rows; row++, cumulative += symbols) {
-        double scale = (TOTAL - symbols) / (double)cumulative[symbols - 1];
+    int symbols = given->symbols;
+    for (int64_t row = 0; row < given->rows; row++) {
+        double scale = (TOTAL - symbols) / (double)sum_to(given, row, symbols - 1);
         uint64_t unit = state[0] >> 24, target = state[1] / unit;
         if (target >= TOTAL)
             return 0;
         int symbol = 0, above = symbols - 1; /* the symbol is among these */
+        uint32_t start = 0, end = TOTAL;
         while (symbol < above) {
             int middle = (symbol + above) / 2;
-            if (target < end_of(cumulative[middle], scale, middle + 1, symbols))
-                above = middle;
+            uint32_t reached = end_of(sum_to(given, row, middle), scale, middle + 1, symbols);
+            if (target < reached)
+                above = middle, end = reached;
             else
-                symbol = middle + 1;
+                symbol = middle + 1, start = reached;
         }
-        uint32_t start = symbol ? end_of(cumulative[symbol - 1], scale, symbol, symbols) : 0;
         found[row] = symbol;
-        narrow(state, words, count, unit, start,
-               end_of(cumulative[symbol], scale, symbol + 1, symbols) - start);
+        narrow(state, words, count, unit, start, end - start);
     }
     return 1;
 }
@@ -225,7 +239,16 @@ INLINE void compress_residuals(const Residuals *job)
     }                                                                                                                  \
     target static void residuals_##name(const Residuals *job) { compress_residuals(job); }                            \
     target static void mixture_inputs_##name(const MixtureInputs *job) { mixture_inputs_of(job); }                     \
-    target static void mixtures_##name(const Mixtures *job) { cumulate_mixtures(job); }
+    target static void intervals_##name(const Frequencies *given, const int32_t *symbol, uint32_t *starts,             \
+        uint32_t *widths, double *shares)                                                                              \
+    {                                                                                                                  \
+        write_intervals(given, symbol, starts, widths, shares);                                                        \
+    }                                                                                                                  \
+    target static int read_##name(const Frequencies *given, uint64_t *state, const uint32_t *words, int64_t count,     \
+        int32_t *found)                                                                                                \
+    {                                                                                                                  \
+        return read_symbols(given, state, words, count, found);                                                        \
+    }
 FOR(vnni, VNNI)
 FOR(avx2, AVX2)
 
@@ -235,11 +258,14 @@ typedef struct {
     void (*distribute)(const Perceptron *, const Alphabet *, int32_t *);
     void (*residuals)(const Residuals *);
     void (*mixture_inputs)(const MixtureInputs *);
-    void (*mixtures)(const Mixtures *);
+    void (*intervals)(const Frequencies *, const int32_t *, uint32_t *, uint32_t *, double *);
+    int (*read)(const Frequencies *, uint64_t *, const uint32_t *, int64_t, int32_t *);
 } Engine;
 
-static const Engine VNNI_ENGINE = {"avx512vnni", output_vnni, distribute_vnni, residuals_vnni, mixture_inputs_vnni, mixtures_vnni};
-static const Engine AVX2_ENGINE = {"avx2", output_avx2, distribute_avx2, residuals_avx2, mixture_inputs_avx2, mixtures_avx2};
+static const Engine VNNI_ENGINE = {"avx512vnni",   output_vnni,         distribute_vnni, residuals_vnni,
+                                   mixture_inputs_vnni, intervals_vnni, read_vnni};
+static const Engine AVX2_ENGINE = {"avx2",   output_avx2,         distribute_avx2, residuals_avx2,
+                                   mixture_inputs_avx2, intervals_avx2, read_avx2};
 static const Engine *engine;
 
 /* Use the instructions of this name, or the best ones; 0 where the processor does not have them. */

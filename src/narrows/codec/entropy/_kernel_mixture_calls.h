@@ -37,26 +37,3 @@ static PyObject *mixture_inputs(PyObject *self, PyObject *arguments)
     release(b, BUFFERS);
     return result;
 }
-
-static PyObject *mixtures(PyObject *self, PyObject *arguments)
-{
-    enum { BUFFERS = 6 };
-    PyObject *result = NULL;
-    Py_buffer b[BUFFERS]; /* means, rates, shares, ends, table; cumulative */
-    if (!PyArg_ParseTuple(arguments, "y*y*y*y*y*w*", b, b + 1, b + 2, b + 3, b + 4, b + 5))
-        return NULL;
-    Mixtures job = {b[0].buf, b[1].buf, b[2].buf, b[3].buf, b[4].buf, b[5].buf, b[0].len / 8 / COMPONENTS,
-                    (int)(b[3].len / 8) + 1};
-    int64_t values = job.rows * COMPONENTS;
-    if (b[0].len != values * 8 || b[1].len != values * 8 || b[2].len != values * 4 || b[3].len % 8
-        || b[4].len != (2 * MOST / FINE + 2) * 4 || b[5].len != job.rows * job.symbols * 4) {
-        wrong("arrays of other sizes than the mixtures");
-    } else {
-        Py_BEGIN_ALLOW_THREADS;
-        engine->mixtures(&job);
-        Py_END_ALLOW_THREADS;
-        result = none();
-    }
-    release(b, BUFFERS);
-    return result;
-}

@@ -101,31 +101,25 @@ typedef struct {
     const int32_t *shares;        /* [rows][COMPONENTS] */
     const double *ends;           /* [symbols - 1] */
     const int32_t *table;         /* [2 * MOST / FINE + 2] of the logistic function */
-    int32_t *cumulative;          /* [rows][symbols] */
-    int64_t rows;
-    int symbols;
 } Mixtures;
 
-enum { MOST = 16 * 16 * 64, FINE = 64, LOGISTIC_BITS = 18 };
+enum { MOST = 16 * 16 * 64, FINE = 64, LOGISTIC_BITS = 18, SHARE_BITS = 11 };
 
-INLINE void cumulate_mixtures(const Mixtures *job)
+/* The sum of the frequencies of a symbol and those before it. */
+INLINE int32_t sum_of_mixture(const Mixtures *job, int64_t row, int symbol, int symbols)
 {
-    int last = job->symbols - 1;
-    for (int64_t row = 0; row < job->rows; row++) {
-        int32_t *found = job->cumulative + row * job->symbols, total = 0;
-        for (int symbol = 0; symbol < last; symbol++)
-            found[symbol] = symbol + 1;
-        for (int component = 0; component < COMPONENTS; component++) {
-            double mean = job->means[row * COMPONENTS + component], rate = job->rates[row * COMPONENTS + component];
-            int32_t share = job->shares[row * COMPONENTS + component];
-            for (int symbol = 0; symbol < last; symbol++) {
-                double z = floor((job->ends[symbol] - mean) * rate);
-                z = z < -MOST ? -MOST : z > MOST ? MOST : z;
-                int32_t at = (int32_t)z + MOST, low = job->table[at / FINE], next = job->table[at / FINE + 1];
-                found[symbol] += (low + (next - low) * (at % FINE) / FINE) * share;
-            }
-            total += share;
+    const int32_t *shares = job->shares + row * COMPONENTS;
+    int32_t found = symbol + 1;
+    for (int component = 0; component < COMPONENTS; component++) {
+        if (symbol + 1 == symbols) {
+            found += shares[component] << LOGISTIC_BITS;
+            continue;
         }
-        found[last] = (total << LOGISTIC_BITS) + job->symbols;
+        double mean = job->means[row * COMPONENTS + component], rate = job->rates[row * COMPONENTS + component];
+        double z = floor((job->ends[symbol] - mean) * rate);
+        z = z > -MOST ? z < MOST ? z : MOST : -MOST; /* and for NaN -MOST */
+        int32_t at = (int32_t)z + MOST, low = job->table[at / FINE], next = job->table[at / FINE + 1];
+        found += (low + (next - low) * (at % FINE) / FINE) * shares[component];
     }
+    return found;
 }

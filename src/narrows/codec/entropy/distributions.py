@@ -54,11 +54,19 @@ class Distributions:
 
     def bits(self, symbols: np.ndarray) -> np.ndarray:
         """Return what symbols (P, ...) cost in bits."""
-        shape = symbols.shape
-        symbols = symbols.reshape(len(symbols), -1)
-        ends = np.take_along_axis(self.cumulative, symbols, 1)
-        starts = np.where(symbols > 0, np.take_along_axis(self.cumulative, np.maximum(symbols - 1, 0), 1), 0)
-        return np.asarray(np.log2(self.cumulative[:, -1:] / (ends - starts))).reshape(shape)
+        columns = symbols.reshape(len(symbols), -1)
+        starts = np.where(columns > 0, self.sums(np.maximum(columns - 1, 0)), 0)
+        total = self.sums(np.full((len(columns), 1), self.symbols - 1))
+        return np.asarray(np.log2(total / (self.sums(columns) - starts))).reshape(symbols.shape)
+
+    def sums(self, symbols: np.ndarray) -> np.ndarray:
+        """Return the cumulative frequencies of symbols (P, ...)."""
+        return np.take_along_axis(self.cumulative, symbols, 1)
+
+    @property
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        """What the kernel computes cumulative frequencies from."""
+        return (self.cumulative,)
 
 
 @dataclass(frozen=True, eq=False)

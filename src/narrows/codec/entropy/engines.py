@@ -11,11 +11,9 @@ import numpy as np
 
 from narrows.codec.entropy import tokens
 from narrows.codec.entropy.context_features import IndexCounts, features_of_residuals, nearest_index
-from narrows.codec.entropy.distributions import Distributions
 from narrows.codec.entropy.exact_predictor import ExactPredictor
 from narrows.codec.entropy.kernel_predictor import KernelPredictor
 from narrows.codec.entropy.mixture_features import MixtureInputs, WindowLayout, features_of_mixtures, tables
-from narrows.codec.entropy.mixtures import Mixtures, cumulative, edges, logistic
 
 kernel: Any
 try:
@@ -75,16 +73,6 @@ def mixture_inputs(windows: np.ndarray, weights: np.ndarray, layout: WindowLayou
     found = MixtureInputs(np.empty((count, layout.features), np.int16), np.empty(count), np.empty(count, np.int64))
     kernel.mixture_inputs(bits, np.ascontiguousarray(windows, np.int32), weights, *layout.arrays, *tables(), *found)
     return found
-
-
-def mixture_distributions(given: Mixtures, bits: int) -> Distributions:
-    """Return the distributions of the ordered tokens of numbers of magnitudes below 2**bits."""
-    if kernel is None:
-        return Distributions(cumulative(given, bits))
-    ends = edges(bits)
-    found = np.empty((len(given.nearest), len(ends) + 1), np.int32)
-    kernel.mixtures(given.mean, given.rate, given.share, ends, logistic(), found)
-    return Distributions(found)
 
 
 def windows(flat: np.ndarray, bases: np.ndarray, offsets: np.ndarray) -> np.ndarray:

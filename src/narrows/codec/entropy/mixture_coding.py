@@ -12,10 +12,10 @@ import numpy as np
 from narrows.codec.entropy import tokens
 from narrows.codec.entropy.design import Design
 from narrows.codec.entropy.distributions import Distributions
-from narrows.codec.entropy.engines import mixture_distributions, mixture_inputs, predictor
+from narrows.codec.entropy.engines import mixture_inputs, predictor
 from narrows.codec.entropy.exact_predictor import check_whole, part
 from narrows.codec.entropy.mixture_features import MixtureInputs, WindowLayout
-from narrows.codec.entropy.mixtures import SHIFTS, best_shift, mixtures_of
+from narrows.codec.entropy.mixtures import SHIFTS, MixtureDistributions, best_shift, mixtures_of
 from narrows.codec.entropy.pass_context import PassContext
 from narrows.codec.entropy.symbol_stream import SymbolStream, blocks
 
@@ -76,7 +76,7 @@ class MixtureCoding:
         def predicted(block: np.ndarray) -> tuple[np.ndarray, Distributions]:
             given, outputs = self._outputs(context, block)
             mixtures = mixtures_of(outputs, given, shifts[context.split(block)[0]], top)
-            return mixtures.nearest, mixture_distributions(mixtures, top + 1)
+            return mixtures.nearest, MixtureDistributions(mixtures, top + 1)
 
         for block, (nearest, given) in self.stream.ahead(predicted, blocks(np.arange(len(k)), BLOCK)):
             place, extra = None, None

@@ -4,12 +4,13 @@ outputs (P, 9): means, spreads and weights of 3 logistic distributions, relative
 -> the index nearest to the mean of the heaviest -> the probabilities of the tokens of distances from it
 """
 
-from functools import cache
+from functools import cache, cached_property
 from typing import NamedTuple
 
 import numpy as np
 
 from narrows.codec.entropy import tokens
+from narrows.codec.entropy.distributions import Distributions
 from narrows.codec.entropy.exact_predictor import INPUT_UNIT
 from narrows.codec.entropy.mixture_features import COMPONENTS, LOG_UNIT, PARAMETERS, SCALES, MixtureInputs
 
@@ -95,34 +96,60 @@ def mixtures_of(outputs: np.ndarray, given: MixtureInputs, shifts: np.ndarray, b
     return Mixtures(nearest.astype(np.int64), mean, rate, share.astype(np.int32))
 
 
-def cumulative(given: Mixtures, bits: int) -> np.ndarray:
-    """Return the frequencies of ordered tokens, each added to those before it, (P, S), int32."""
-    (_, mean, rate, share), table, ends = given, logistic(), edges(bits)
-    found = np.empty((len(mean), len(ends) + 1), np.int32)
-    found[:, -1] = share.sum(1) << LOGISTIC_BITS
-    found[:, :-1] = 0
-    most = _STEPS * _SIDE * _FINE
-    for component in range(COMPONENTS):
-        z = np.floor((ends - mean[:, component, None]) * rate[:, component, None])
-        z = np.clip(z, -most, most).astype(np.int32) + most
-        entry = z // _FINE
-        low = table[entry]
-        low += (table[entry + 1] - low) * (z % _FINE) // _FINE
-        found[:, :-1] += low * share[:, component, None]
-    found += np.arange(1, found.shape[1] + 1, dtype=np.int32)
-    return found
+class MixtureDistributions(Distributions):
+    """Distributions of the ordered tokens of numbers of magnitudes below 2**bits, computed where they are needed."""
+
+    def __init__(self, given: Mixtures, bits: int) -> None:
+        self.__dict__.update(given=given, ends=edges(bits))
+
+    given: Mixtures
+    ends: np.ndarray
+
+    def __len__(self) -> int:
+        """Return P."""
+        return len(self.given.nearest)
+
+    @property
+    def symbols(self) -> int:
+        """The size S of the alphabet."""
+        return len(self.ends) + 1
+
+    @cached_property
+    def cumulative(self) -> np.ndarray:
+        """Cumulative frequencies, int32, (P, S)."""
+        return self.sums(np.tile(np.arange(self.symbols), (len(self), 1)))
+
+    def sums(self, symbols: np.ndarray) -> np.ndarray:
+        """Return the cumulative frequencies of symbols (P, M), int32."""
+        (_, mean, rate, share), table = self.given, logistic()
+        ends, most = self.ends[np.minimum(symbols, len(self.ends) - 1)], _STEPS * _SIDE * _FINE
+        found = np.zeros(symbols.shape, np.int32)
+        for component in range(COMPONENTS):
+            z = np.floor((ends - mean[:, component, None]) * rate[:, component, None])
+            z = np.clip(z, -most, most).astype(np.int32) + most
+            entry = z // _FINE
+            low = table[entry]
+            low += (table[entry + 1] - low) * (z % _FINE) // _FINE
+            found += low * share[:, component, None]
+        found = np.where(symbols == self.symbols - 1, share.sum(1, keepdims=True) << LOGISTIC_BITS, found)
+        return np.asarray(found + symbols + 1, np.int32)
+
+    @property
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        """What the kernel computes cumulative frequencies from."""
+        return self.given.mean, self.given.rate, self.given.share, self.ends, logistic()
 
 
 def best_shift(outputs: np.ndarray, given: MixtureInputs, target: np.ndarray, bits: int) -> int:
     """Return which of `SHIFTS` makes indices cost the fewest bits."""
+    nearest, mean, rate, share = mixtures_of(outputs, given, np.zeros(len(outputs), np.int64), bits)
+    ends = (target - nearest)[:, None] + np.array([-0.5, 0.5])
+    unshifted = (ends[:, None] * tokens.WEIGHT_UNIT - mean[..., None]) * rate[..., None] / (_STEPS * _FINE)
+    weights = share / share.sum(1, keepdims=True)
 
     def cost(choice: int) -> float:
-        shifts = np.full(len(outputs), SHIFTS[choice])
-        nearest, mean, rate, share = mixtures_of(outputs, given, shifts, bits)
-        ends = (target - nearest)[:, None] + np.array([-0.5, 0.5])
-        z = (ends[:, None] * tokens.WEIGHT_UNIT - mean[..., None]) * rate[..., None] / (_STEPS * _FINE)
-        z = np.diff(1 / (1 + np.exp(-np.clip(z, -40, 40))))[..., 0]
-        likely = (z * share).sum(1) / share.sum(1)
+        z = np.clip(unshifted * 2.0 ** (-SHIFTS[choice] / LOG_UNIT), -40, 40)
+        likely = (np.diff(1 / (1 + np.exp(-z)))[..., 0] * weights).sum(1)
         return float(-np.log2(likely + 2.0**-24).sum())
 
     costs = {choice: cost(choice) for choice in range(0, len(SHIFTS), 4)}

@@ -145,7 +145,7 @@ class KernelEncoder:
         """Code symbols."""
         starts, widths = (np.empty(len(given), np.uint32) for _ in range(2))
         shares = np.empty(len(given))
-        self._kernel.intervals(given.symbols, given.cumulative, symbols, starts, widths, shares)
+        self._kernel.intervals(given.symbols, given.arrays, symbols, starts, widths, shares)
         self._keep(starts, widths, given.symbols)
         return np.asarray(np.log2(shares))
 
@@ -186,7 +186,7 @@ class KernelDecoder:
     def categorical(self, given: Distributions) -> np.ndarray:
         """Decode symbols."""
         symbols = np.empty(len(given), np.int32)
-        good = self._kernel.decode(given.symbols, given.cumulative, self._state, self._words, symbols)
+        good = self._kernel.decode(given.symbols, given.arrays, self._state, self._words, symbols)
         return self._checked(symbols, good)
 
     def uniform(self, bits: np.ndarray) -> np.ndarray:
