@@ -23,7 +23,7 @@ MARGIN = 16  # share of a window's side at each end where errors do not count, f
 TRIALS = 7  # at most, to find the largest number that will do
 CLOSE = 0.997  # share of the squared error that may be made, from which on a trial is good enough
 ATTEMPTS = 4  # to meet on all items what was met on the sample
-AIM, CLOSE_ON_ALL = 0.9925, 0.985
+AIM, CLOSE_ON_ALL = 0.99, 0.98
 LIGHT, HEAVIEST = 0.03, 0.3  # squared steps that a bit is worth: by quality, at most
 CANDIDATES, FINALISTS = 4, 2  # steps whose bits are counted, and with which heavier bits are tried
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from narrows.codec.entropy import tokens
 from narrows.codec.entropy.context_features import IndexCounts, features_of_residuals, nearest_index
+from narrows.codec.entropy.distributions import Distributions
 from narrows.codec.entropy.exact_predictor import ExactPredictor
 from narrows.codec.entropy.kernel_predictor import KernelPredictor
 from narrows.codec.entropy.mixture_features import MixtureInputs, WindowLayout, features_of_mixtures, tables
@@ -73,6 +74,17 @@ def mixture_inputs(windows: np.ndarray, weights: np.ndarray, layout: WindowLayou
     found = MixtureInputs(np.empty((count, layout.features), np.int16), np.empty(count), np.empty(count, np.int64))
     kernel.mixture_inputs(bits, np.ascontiguousarray(windows, np.int32), weights, *layout.arrays, *tables(), *found)
     return found
+
+
+def bits_of(given: Distributions, symbols: np.ndarray) -> np.ndarray:
+    """Return what each of some symbols (P, M) of distributions would cost in bits."""
+    if kernel is None:
+        return given.bits(symbols)
+    shares = np.empty(symbols.shape[::-1])
+    starts, widths = (np.empty(len(symbols), np.uint32) for _ in range(2))
+    for column, found in zip(symbols.T, shares, strict=True):
+        kernel.intervals(given.symbols, given.arrays, np.ascontiguousarray(column, np.int32), starts, widths, found)
+    return np.asarray(np.log2(shares.T))
 
 
 def windows(flat: np.ndarray, bases: np.ndarray, offsets: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 from narrows.codec.entropy import tokens
 from narrows.codec.entropy.design import Design
 from narrows.codec.entropy.distributions import Distributions
-from narrows.codec.entropy.engines import mixture_inputs, predictor
+from narrows.codec.entropy.engines import bits_of, mixture_inputs, predictor
 from narrows.codec.entropy.exact_predictor import check_whole, part
 from narrows.codec.entropy.mixture_features import MixtureInputs, WindowLayout
 from narrows.codec.entropy.mixtures import SHIFTS, MixtureDistributions, best_shift, mixtures_of
@@ -117,6 +117,6 @@ class MixtureCoding:
         """Return the best of each index and its two neighbours, by squared error plus weighted bits."""
         candidates = target[:, None] + np.arange(-1, 2)
         token, _, extra = tokens.split(candidates - nearest[:, None])
-        bits = given.bits(tokens.ordered(token, self.tables.design.top + 1)) + extra
+        bits = bits_of(given, tokens.ordered(token, self.tables.design.top + 1)) + extra
         cost = (x[:, None] - candidates.astype(np.float32)) ** 2 + self.weight * bits
         return np.asarray(target + cost.argmin(1) - 1)

@@ -7,7 +7,7 @@ import numpy as np
 from narrows.codec.entropy import tokens
 from narrows.codec.entropy.design import Design
 from narrows.codec.entropy.distributions import Alphabet, Distributions
-from narrows.codec.entropy.engines import predictor, residual_inputs
+from narrows.codec.entropy.engines import bits_of, predictor, residual_inputs
 from narrows.codec.entropy.exact_predictor import check_whole, part
 from narrows.codec.entropy.pass_context import PassContext
 from narrows.codec.entropy.symbol_stream import SymbolStream, blocks
@@ -79,6 +79,6 @@ class ResidualCoding:
         """Return the best of each index and its two neighbours, by squared error plus weighted bits."""
         candidates = target[:, None] + np.arange(-1, 2)
         token, _, extra = tokens.split(candidates - nearest[:, None])
-        bits = given.bits(token.astype(np.int64)) + extra
+        bits = bits_of(given, token.astype(np.int64)) + extra
         cost = (x[:, None] - candidates.astype(np.float32)) ** 2 + self.weight * bits
         return np.asarray(target + cost.argmin(1) - 1)

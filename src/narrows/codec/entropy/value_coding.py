@@ -9,7 +9,7 @@ import numpy as np
 from narrows.codec.entropy.context_features import IndexCounts, checked_bonuses, features_of_values
 from narrows.codec.entropy.design import Design
 from narrows.codec.entropy.distributions import Alphabet, Distributions
-from narrows.codec.entropy.engines import bonuses, predictor
+from narrows.codec.entropy.engines import bits_of, bonuses, predictor
 from narrows.codec.entropy.exact_predictor import ExactPredictor, part
 from narrows.codec.entropy.pass_context import PassContext
 from narrows.codec.entropy.symbol_stream import SymbolStream, blocks
@@ -145,8 +145,8 @@ class ValuePass:
         def best(block: np.ndarray) -> np.ndarray:
             candidates = np.clip(target[block, None] + np.arange(-NEAR, NEAR + 1), 0, coding.levels - 1)
             flags = np.where(active[block, None], self.flags(block).cumulative, self.zero_flags(block).cumulative)
-            bits = Distributions(flags).bits((candidates > 0).astype(np.int64))
-            bits += np.where(candidates > 0, self.values(block).bits(np.maximum(candidates - 1, 0)), 0)
+            bits = bits_of(Distributions(flags), (candidates > 0).astype(np.int64))
+            bits += np.where(candidates > 0, bits_of(self.values(block), np.maximum(candidates - 1, 0)), 0)
             cost = (x[block, None] - candidates.astype(np.float32)) ** 2 + coding.weight * bits
             return np.take_along_axis(candidates, cost.argmin(1)[:, None], 1)[:, 0]
 
