@@ -174,7 +174,8 @@ def test_info(place):
     assert (found["mode"], found["model_at"]) == ({"quality": 33.5}, "embedded")
     shares = [found[f"{part}_bytes"] for part in ("header", "model", "payload")]
     assert sum(shares) == found["bytes"] == (place / "whole.narrow").stat().st_size
-    assert shares[1] == (place / "m.safetensors").stat().st_size
+    size = (place / "m.safetensors").stat().st_size
+    assert 0.9 * size < shares[1] < size  # without the record of its training
 
     (place / "m.safetensors").unlink()
     assert "of the shape that the model knows" in done("info", "x.narrow")
