@@ -1,6 +1,6 @@
 """Decode the payload of .narrow files, as docs/format.md specifies it: slow, without checks, with NumPy alone.
 
-Its input is what the reader on that page returns. The network of the latent path is left out.
+Its input is what the reader on that page returns. The network of the transform path is left out.
 """
 
 import bisect
@@ -14,16 +14,19 @@ import zlib
 import numpy as np
 
 WINDOW, AROUND = {1: 12, 2: 4, 3: 2}, {1: 8, 2: 3, 3: 1}  # radius of windows, by spatial axes
+LIFTING, GAIN = (-1.586134342059924, -0.052980118572961, 0.882911075530934, 0.443506852043971), 1.1496043988602418
 BLOCK = 2**12  # residuals
 TYPES = {"U8": "u1", "I8": "i1", "I16": "<i2", "I32": "<i4", "F32": "<f4"}
 
 
 def decode(file, model=None):
-    """Return the items of a file, as the reader returned it, of the pixel path. model: the bytes of its model."""
+    """Return the items of a file, as the reader returned it. model: the bytes of its model."""
     document, tensors = {"grid": None, "designs": None, "axes": "", "shape": None}, None
     if file["fingerprint"] != 12 * "0":
         document, tensors = read_model(file["model"] or model)
     grid, designs = document["grid"], document["designs"]
+    if tensors:
+        designs |= {name: document.get(name) for name in ("scaling", "architecture")}
     axes = file.get("axes") or "N" + "".join(axis for axis in "ZYTXC" if axis in document["axes"])
     dtype = np.dtype(file.get("dtype") or grid["dtype"])
     plan = read_plan(file["parameters"], grid, dtype, designs) if tensors else None
@@ -34,6 +37,8 @@ def decode(file, model=None):
         if file["version"] > 1:
             check, payload = int.from_bytes(payload[:4], "little"), payload[4:]
         items = read_chunk(payload, these, axes, dtype, plan, grid, designs, tensors)
+        if plan and plan[3] == "latent":
+            check = None  # of indices, which are left out here
         values = b"".join(item.astype(item.dtype.newbyteorder("<")).tobytes() for item in items)
         assert check in (None, zlib.crc32(values))
         found += items
@@ -99,7 +104,8 @@ def read_plan(content, grid, dtype, designs):
     """Return the step, the bound or None, the row of the tables of steps, and the name of the context model."""
     if not content:
         return 1, 0, 0, "lossless"
-    assert not content[0] & 1, "the latent path"
+    if content[0] & 1:
+        return content[1] / 16, None, content[1] // 16, "latent"
     if dtype.kind == "f":
         step, bound = np.frombuffer(content[2:], "<f8").tolist()
         return step, bound if content[0] & 2 else None, content[1], "lossy"
@@ -246,27 +252,34 @@ def kind(channel, channels):
     return f"{min(channel, 3)}{min(channels - 1 - channel, 3)}"
 
 
-def taps(parity, channel, channels, design):
+def taps(parity, part, channel, others, design):
     axes, order, found = len(parity), parities(len(parity)), []
-    for other in channels_of_window(channel, channels):
-        known = order[: order.index(parity) + (other < channel)]
+    start = [first + 2 * half for first, half in zip(parity, part or order[0], strict=True)]
+
+    def turn(places):
+        parity, half = tuple(place % 2 for place in places), tuple(place // 2 % 2 for place in places)
+        return order.index(parity), order.index(half) if part and any(parity) else 0
+
+    for other in others:
         reach = design.get("window") or WINDOW[axes] if other == channel else 1
         for steps in itertools.product(range(-reach, reach + 1), repeat=axes):
-            if tuple((odd + step) % 2 for odd, step in zip(parity, steps, strict=True)) in known:
+            there = turn([first + step for first, step in zip(start, steps, strict=True)])
+            if there < turn(start) or (there == turn(start) and other < channel):
                 found.append((other, *steps))
     return found
 
 
-def windows(values, taps, places, level):
+def windows(values, taps, places, level, reflected=True):
     """Return windows (n * P, T) of values (n, C, *S) at places (P,) on the lattice, one array for each axis."""
     found = np.zeros((len(values), len(places[0]), len(taps)), int)
     for number, (channel, *steps) in enumerate(taps):
-        where = [slice(None), channel]
+        where, inside = [slice(None), channel], True
         for size, place, step in zip(values.shape[2:], places, steps, strict=True):
             last = -(-size // 2**level) - 1
             at = np.abs(place + step) % max(2 * last, 1)
+            inside &= (place + step >= 0) & (place + step <= last) | reflected
             where.append(np.minimum(at, 2 * last - at) * 2**level)
-        found[:, :, number] = values[tuple(where)]
+        found[:, :, number] = values[tuple(where)] * inside
     return found.reshape(len(values) * len(places[0]), len(taps))
 
 
@@ -285,9 +298,13 @@ def read_indices(payload, design, tensors, name, n, shape, row, size):
     channels_seen = np.zeros((n, channels, top + 1), int) if design["alphabet"] == "colours" else None
     levels = (max(shape) - 1).bit_length()
     origin, *odd = parities(axes)
-    for level, parity in [(levels, origin), *itertools.product(reversed(range(levels)), odd)]:
+    divided_levels, turns = design.get("transform_levels", 0), [(levels, origin, ())]
+    for level, parity in itertools.product(reversed(range(levels)), odd):
+        turns += [(level, parity, part) for part in (parities(axes) if level < divided_levels else [()])]
+    for level, parity, part in turns:
         sizes = (1,) * axes if parity == origin else [-(-size // 2**level) for size in shape]
-        along = [np.arange(first, size, 2) for first, size in zip(parity, sizes, strict=True)]
+        start = [first + 2 * half for first, half in zip(parity, part or origin, strict=True)]
+        along = [np.arange(first, size, 4 if part else 2) for first, size in zip(start, sizes, strict=True)]
         places = [each.reshape(-1) for each in np.meshgrid(*along, indexing="ij")]
         if not len(places[0]):
             continue
@@ -296,7 +313,7 @@ def read_indices(payload, design, tensors, name, n, shape, row, size):
         if design["alphabet"] == "colours":
             row = min(level, design.get("keyed_levels", 5) - 1) if any(parity) else design.get("keyed_levels", 5) - 1
             where = sorted(
-                (tap for tap in taps(parity, 0, 1, design)), key=lambda tap: (np.square(tap[1:]).sum(), tap)
+                (tap for tap in taps(parity, (), 0, [0], design)), key=lambda tap: (np.square(tap[1:]).sum(), tap)
             )[:24]
             pixels = sum(known[:, channel, None] << 8 * channel for channel in range(channels))
             around = windows(pixels, where, places, level) if where else np.zeros((n, 1), int)
@@ -308,15 +325,19 @@ def read_indices(payload, design, tensors, name, n, shape, row, size):
                 channels_seen[item, channel] += np.bincount(k[item, channel], minlength=top + 1)
             continue
         for channel in range(channels):
-            of_key = min(level, design.get("keyed_levels", 5) - 1) if any(parity) else "first"
-            key = f"{of_key}-{''.join(map(str, parity))}-{kind(channel, channels)}"
-            last = min(design.get("keyed_levels", 5), design.get("grouped_levels", 3)) - 1
-            where, group = taps(parity, channel, channels, design), min(level, last) if any(parity) else last
+            last = design.get("keyed_levels", 5) - 1
+            of_key = last if not any(parity) or divided_levels else min(level, last)
+            of_key = min(level, last - 1) if part else of_key
+            group = min(of_key, design.get("grouped_levels", 3) - 1)
+            key = f"{of_key if any(parity) else 'first'}-{''.join(map(str, parity))}"
+            of_channel = min(channel, 1) if divided_levels else kind(channel, channels)
+            key += f"{'_' * bool(part)}{''.join(map(str, part))}-{of_channel}"
+            others = [channel, channel - 1][: channel + 1] if divided_levels else channels_of_window(channel, channels)
+            where = taps(parity, part, channel, others, design)
+            around = windows(np.abs(known) if part else known, where, places, level, reflected=not part)
             if design["alphabet"] == "mixtures":
-                around = windows(known, where, places, level)
                 k = read_mixtures(coder, tensors, name, key, group, around, where, channel, cell, row, top, n)
             elif seen is None:
-                around = windows(known, where, places, level)
                 k = read_residuals(coder, tensors, name, key, group, around, cell, row, top)
             else:
                 inputs = windows(np.minimum(known * size, top) * 255 // top, where, places, level)
@@ -594,6 +615,9 @@ def read_items(payload, n, shape, dtype, plan, grid, designs, tensors):
     """Return values (n, C, *shape)."""
     step, bound, row, name = plan
     design, whole = designs[name], dtype.kind != "f"
+    if name == "latent":
+        k = read_indices(payload, design, tensors, name, n, shape, row, 1)
+        return from_coefficients(k, step, dtype, designs["architecture"], designs["scaling"], tensors)
     if designs.get("lossless") == designs.get("lossy"):
         name = "lossy"
     k = read_indices(payload, design, tensors, name, n, shape, row, step if whole else 1)
@@ -614,6 +638,35 @@ def read_items(payload, n, shape, dtype, plan, grid, designs, tensors):
         least, most = most - bound, least + bound
     value = np.minimum(np.maximum((k + fraction / 256) * step + grid["origin"], least), most)
     return np.clip(value, -np.finfo(dtype).max, np.finfo(dtype).max).astype(dtype)
+
+
+def from_coefficients(k, entry, dtype, architecture, scaling, tensors):
+    """Return the values (n, C, *S) of indices of wavelet coefficients."""
+    ranged = scaling["kind"] == "range"
+    z = (k.astype(np.float32) * np.float32((1 / 64 if ranged else 1 / 16) * 2 ** (entry / 2))).astype(float)
+    for level in reversed(range(architecture["levels"])):
+        for axis in reversed(range(2, z.ndim)):
+            every = np.moveaxis(z[(..., *[slice(None, None, 2**level)] * (z.ndim - 2))], axis, -1)
+            size = every.shape[-1]
+            if size == 1:
+                continue
+            every[..., ::2] *= 1 / GAIN
+            every[..., 1::2] *= 1 / (1 / GAIN)
+            for number, weight in reversed(list(enumerate(LIFTING))):
+                place = np.arange(1 - number % 2, size, 2)
+                after = np.where(place + 1 < size, place + 1, size - 2)
+                every[..., place] += -weight * (every[..., np.abs(place - 1)] + every[..., after])
+    rows = tensors["network.matrix"].astype(float).T.tolist()
+    x = np.stack([sum(z[:, other] * weight for other, weight in enumerate(row)) for row in rows], 1).astype(np.float32)
+    if ranged:
+        x = np.clip(x, 0, 1) * np.float64(scaling["high"] - scaling["low"]) + scaling["low"]
+    else:
+        scale, mean = (np.reshape(scaling[name], (-1, *[1] * (x.ndim - 2))) for name in ("scale", "mean"))
+        x = x * scale.astype(float) + mean
+    if dtype.kind == "f":
+        return x.astype(dtype)
+    lowest, highest = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    return np.clip(np.rint(x), lowest, highest).astype(dtype)
 
 
 def fractions(k, design, tensors, row, size):

@@ -23,7 +23,7 @@ from narrows.data import Items
 
 FOLDER = Path(__file__).parent / "fixtures"
 RNG = np.random.default_rng(0)
-GRAIN = 32  # weights of the latent path's networks are whole multiples of one part in so many, to make them small
+GRAIN = 32  # weights of the transform path's networks are whole multiples of one part in so many, to make them small
 
 
 def digits(count: int) -> np.ndarray:

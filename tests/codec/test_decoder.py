@@ -28,6 +28,7 @@ TRAINING = {
     "drawings": (lambda: RNG.integers(0, 2, (24, 9, 7, 2)) * np.uint8(200), "NYXC"),
     "icons": (lambda: icons(24, 16, 12), "NYXC"),
     "colour": (lambda: walk(24, 12, 10, 5).astype(np.uint8), "NYXC"),
+    "pictures": (lambda: smooth(24, 17, 14, 3), "NYXC"),
     "signals": (lambda: walk(24, 40).astype(np.float32), "NT"),
     "volumes": (lambda: (walk(24, 5, 6, 4) * 99).astype(np.int16), "NZYX"),
 }
@@ -47,6 +48,10 @@ def icons(n, height, width, channels=4):
             share = np.clip(radius - np.hypot(y - centre[0], x - centre[1]), 0, 1)[..., None]
             item[:] = item * (1 - share) + share * RNG.integers(0, 4, channels) * 85
     return found.round().astype(np.uint8)
+
+
+def smooth(*shape):
+    return np.clip(128 + RNG.normal(0, 4, shape).cumsum(1).cumsum(2), 0, 255).astype(np.uint8)
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +120,18 @@ def test_the_decoder_of_the_docs_finds_the_same_values(codecs, decode, name, ite
     for item, wanted in zip(found, expected, strict=True):
         assert item.dtype == wanted.dtype
         np.testing.assert_array_equal(item, wanted)
+
+
+@pytest.mark.parametrize("name", ["pictures", "signals"])
+@pytest.mark.parametrize("size", [1, 2, 19])
+def test_the_decoder_of_the_docs_reads_coefficients(codecs, decode, monkeypatch, name, size):
+    monkeypatch.setattr(
+        "narrows.codec.model.choose_plan", lambda encoder, mode: encoder.coder.transform_plan(4.5, encoder.items.dtype)
+    )
+    codec, model = codecs[name]
+    items = walk(2, 70).astype(np.float32) if name == "signals" else smooth(2, 33, size, 3)
+    content = codec.compress(items[:, :size] if name == "signals" else items, psnr=20)
+    np.testing.assert_array_equal(np.stack(decode(content, model)), codec.decompress(content))
 
 
 @pytest.mark.parametrize("name", ["signals", "volumes"])

@@ -28,7 +28,7 @@ def test_files_of_before_are_read_as_then(model):
         with narrows.open(file, model) as archive:
             found = archive[:]
         assert (found.dtype, found.shape) == (expected.dtype, expected.shape)
-        if archive.path == "latent":  # whose values come from floating point
+        if archive.path == "transform":  # whose values come from floating point
             np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1)
         else:
             np.testing.assert_array_equal(found, expected)

@@ -1,4 +1,4 @@
-"""The networks of the latent path in NumPy are those that torch trains, and take numbers of any size."""
+"""The networks of the transform path in NumPy are those that torch trains, and take numbers of any size."""
 
 import lzma
 from pathlib import Path

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from narrows.codec.entropy.design import Design
-from narrows.codec.entropy.lattice import known_taps, parities, passes, reflected
-from narrows.codec.entropy.plane import context_taps, full_taps, place_cells
+from narrows.codec.entropy.lattice import LatticePass, known_taps, parities, passes, reflected
+from narrows.codec.entropy.plane import context_taps, full_taps, neighbours, place_cells
 from narrows.codec.learning.context_model import ContextModel
 
 shapes = st.integers(1, 3).flatmap(
@@ -47,11 +47,12 @@ def test_reflection_stays_inside_and_keeps_parity(size, radius):
 @pytest.mark.parametrize("axes", [1, 2, 3])
 def test_the_windows_of_a_pass_hold_what_is_coarser_and_the_passes_before_it(axes):
     origin = (0,) * axes
-    assert known_taps(origin, 2) == ()
+    assert known_taps(LatticePass(0, origin), 2) == ()
     known = {origin}
     for parity in parities(axes):
         reached = {
-            tuple((odd + step) % 2 for odd, step in zip(parity, tap, strict=True)) for tap in known_taps(parity, 2)
+            tuple((odd + step) % 2 for odd, step in zip(parity, tap, strict=True))
+            for tap in known_taps(LatticePass(0, parity), 2)
         }
         assert reached == known
         known.add(parity)
@@ -59,10 +60,13 @@ def test_the_windows_of_a_pass_hold_what_is_coarser_and_the_passes_before_it(axe
 
 
 def test_channels_before_are_known_where_the_value_stands():
-    assert (-1, 0, 0) in context_taps((0, 0), 1, 2, 4)
-    assert (1, 0, 0) not in context_taps((0, 0), 0, 2, 4)
-    assert (-1, 0, 1) in context_taps((0, 1), 1, 2, 4)
-    assert all(tap[0] == 0 for tap in context_taps((1, 1), 0, 1, 4))
+    def taps(parity, channel, channels):
+        return context_taps(LatticePass(0, parity), channel, neighbours(channel, channels), 4)
+
+    assert (-1, 0, 0) in taps((0, 0), 1, 2)
+    assert (1, 0, 0) not in taps((0, 0), 0, 2)
+    assert (-1, 0, 1) in taps((0, 1), 1, 2)
+    assert all(tap[0] == 0 for tap in taps((1, 1), 0, 1))
     assert len(set(full_taps(2, 1, 3, 3))) == 7 * 7 + 2 * 3 * 3
 
 

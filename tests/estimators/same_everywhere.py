@@ -11,7 +11,7 @@ import narrows
 from narrows.codec.entropy.range_coder import decoder
 
 EXACT = {"lossless": {"lossless": True}, "bounded": {"max_error": 2}}
-ENTRY = 4.0  # of the latent path
+ENTRY = 4.0  # of the transform path
 
 
 def digest(array):
@@ -32,8 +32,8 @@ def digests(folder, device="cpu"):
         coder = codec.model_.on(device).coder
         grid = coder.network.grid(items.shape[1:])
         payload = decoder(model.with_suffix(".latents").read_bytes())
-        symbols = coder.latents.decode(payload, len(items), grid, int(ENTRY), 1)
-        found[f"{model.stem} symbols of another machine's latent path"] = digest(symbols)
+        symbols = coder.transformed.decode(payload, len(items), grid, int(ENTRY), 1)
+        found[f"{model.stem} symbols of another machine's transform path"] = digest(symbols)
     return found
 
 

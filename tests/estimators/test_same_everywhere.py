@@ -28,7 +28,7 @@ def folder(tmp_path_factory):
         np.save(folder / f"{kind}.npy", items)
         coder = made.model_.coder
         (folder / f"{kind}.narrow").write_bytes(made.compress(items, psnr=35))
-        coded = coder.encode(coder.latent_plan(ENTRY, items.dtype), items)
+        coded = coder.encode(coder.transform_plan(ENTRY, items.dtype), items)
         (folder / f"{kind}.latents").write_bytes(coded.payload)
     return folder
 

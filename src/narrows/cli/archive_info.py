@@ -29,7 +29,7 @@ def rows(document: dict[str, Any]) -> list[tuple[str, str]]:
         f"of {sizes}, axes {document['axes']}, {document['dtype']}" if largest else "of the shape that the model knows"
     )
     at = {None: "which is neither in the file nor beside it", "embedded": "which is in the file"}
-    paths = {"pixel": "by the pixel path", "latent": "by the latent path", "stored": "stored by a general method"}
+    paths = {"pixel": "by the pixel path", "transform": "by the transform path", "stored": "stored by a general method"}
     found = [
         ("file", f"{document['file']}, {size(document['bytes'])}, format {document['format']}"),
         ("items", f"{document['items']:,} {data}{', with names' * document['named']}"),

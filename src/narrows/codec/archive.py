@@ -143,7 +143,7 @@ class Archive(Sequence[np.ndarray]):
 
     @property
     def path(self) -> str:
-        """By which path the file was coded, "pixel" or "latent"; "stored" without a model."""
+        """By which path the file was coded, "pixel" or "transform"; "stored" without a model."""
         return self._decoder.plan.path if self.header.has_model else "stored"
 
     @property

@@ -11,7 +11,7 @@ payloads         of the coded items of one shape, the shapes in the order in whi
                  last with its length (varint) before it
 
 What a checksum covers, so that another computation than that of the encoder is noticed: the values of the items, or on
-the latent path, where they come from floating point, the indices of each group.
+the transform path, where they come from floating point, the indices of each group.
 """
 
 import math
@@ -75,7 +75,7 @@ def encode_chunk(coder: Coder, plan: CodingPlan, items: Sequence[np.ndarray]) ->
         positions.append(exceptions.positions + before)
         values.append(exceptions.values)
         before += x[is_coded].size
-        if plan.path == "latent":
+        if plan.path == "transform":
             indices.append(coded.indices)
         else:
             found = coder.values(plan, coded.indices, x[is_coded].shape)
@@ -90,7 +90,7 @@ def encode_chunk(coder: Coder, plan: CodingPlan, items: Sequence[np.ndarray]) ->
         parts += _sized(pack_exceptions(Exceptions(np.concatenate(positions), np.concatenate(values))))
     for payload in payloads[:-1]:
         parts += _sized(payload)
-    return b"".join([*parts, *payloads[-1:]]), indices if plan.path == "latent" else decoded
+    return b"".join([*parts, *payloads[-1:]]), indices if plan.path == "transform" else decoded
 
 
 def store_chunk(items: Items) -> bytes:
@@ -175,7 +175,7 @@ def decode_chunk(
         before += math.prod(shape)
     if fields.left:
         raise fields.invalid(f"{fields.left} bytes too many")
-    return found, covered if plan.path == "latent" else [item for item in found if item is not None]
+    return found, covered if plan.path == "transform" else [item for item in found if item is not None]
 
 
 def _encode_group(

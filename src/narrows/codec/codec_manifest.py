@@ -10,6 +10,7 @@ from narrows.artifacts.schema import PositiveInt, ShortText, typed
 from narrows.codec.coding_plan import Grid
 from narrows.codec.entropy.design import Design
 from narrows.codec.transforms.latent import LatentArchitecture
+from narrows.codec.transforms.wavelet import WaveletTransform
 from narrows.data import Scaling
 from narrows.data.axes import layout_of
 
@@ -23,9 +24,9 @@ class CodecDesign:
     lossless, lossy : Design, optional
         Context models of the pixel path; one model serves both where they are equal.
     latent : Design, optional
-        Context model of the latent path.
-    architecture : LatentArchitecture, optional
-        Encoder and decoder of the latent path, which comes with `latent`.
+        Context model of the transform path.
+    architecture : WaveletTransform or LatentArchitecture, optional
+        What leads to the values that `latent` predicts, and back: the transform, or the networks of earlier versions.
     dequantises : bool
         Whether there is a dequantiser, which has the design of `lossy`.
 
@@ -38,7 +39,7 @@ class CodecDesign:
     lossless: Design | None
     lossy: Design | None
     latent: Design | None = None
-    architecture: LatentArchitecture | None = None
+    architecture: WaveletTransform | LatentArchitecture | None = None
     dequantises: bool = True
 
     def __post_init__(self) -> None:
@@ -80,9 +81,15 @@ class CodecDesign:
             designs.get("lossless"),
             designs.get("lossy"),
             designs.get("latent"),
-            None if architecture is None else LatentArchitecture.from_dict(architecture),
+            None if architecture is None else architecture_of(architecture),
             typed(bool, document.get("dequantises", "lossy" in designs)),
         )
+
+
+def architecture_of(document: Mapping[str, Any]) -> WaveletTransform | LatentArchitecture:
+    """Return the architecture that a document describes; TypeError or ValueError where there is none."""
+    kind = WaveletTransform if "levels" in document else LatentArchitecture
+    return kind.from_dict(document)
 
 
 @dataclass(frozen=True)

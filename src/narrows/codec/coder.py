@@ -1,4 +1,4 @@
-"""Coding of items of one shape, by the pixel path or by the latent path."""
+"""Coding of items of one shape, by the pixel path or by the transform path."""
 
 import math
 from dataclasses import dataclass, replace
@@ -13,11 +13,12 @@ from narrows.codec.transforms.dequantiser import ExactDequantiser
 from narrows.codec.transforms.latent import indices, step_of
 from narrows.codec.transforms.latent_network import LatentNetwork
 from narrows.codec.transforms.quantiser import LARGEST_STEP, Quantiser
+from narrows.codec.transforms.wavelet import WaveletCoder
 from narrows.data import Scaling
 from narrows.errors import DataError
 
 STEPS_PER_OCTAVE = 4  # of the pixel path's tables of steps
-DECODED_AT_ONCE = 2**21  # values, on the latent path
+DECODED_AT_ONCE = 2**21  # values, on the transform path
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +32,7 @@ class CodedItems:
     bits : ndarray of shape (n,)
         The cost of each item.
     indices : int32 array of shape (n, C, *S)
-        What the payload holds: indices of quantised values or latents.
+        What the payload holds: indices of quantised values or coefficients.
     """
 
     payload: bytes
@@ -57,9 +58,9 @@ class Coder:
     dequantiser : ExactDequantiser, optional
         Predicts where in its cell a value lies; without it values are the middles of their cells.
     latents : InterlacedCoder, optional
-        Context model of the latent path.
-    network : LatentNetwork, optional
-        Encoder and decoder of the latent path.
+        Context model of the transform path.
+    network : WaveletCoder or LatentNetwork, optional
+        What computes coefficients, and values from them.
     """
 
     def __init__(
@@ -71,29 +72,29 @@ class Coder:
         pixels: dict[str, InterlacedCoder],
         dequantiser: ExactDequantiser | None = None,
         latents: InterlacedCoder | None = None,
-        network: LatentNetwork | None = None,
+        network: WaveletCoder | LatentNetwork | None = None,
     ) -> None:
         self.grid, self.scaling, self.axes, self.channels = grid, scaling, axes, channels
-        self.pixels, self.dequantiser, self._latents, self._network = pixels, dequantiser, latents, network
+        self.pixels, self.dequantiser, self._transformed, self._network = pixels, dequantiser, latents, network
         self.has_channels = axes.endswith("C")
 
     @property
-    def has_latents(self) -> bool:
-        """Whether the codec has a latent path."""
-        return self._latents is not None
+    def has_transform(self) -> bool:
+        """Whether the codec has a transform path."""
+        return self._transformed is not None
 
     @property
-    def latents(self) -> InterlacedCoder:
-        """Context model of the latent path; DataError where the codec has none."""
-        if self._latents is None:
-            raise self._lacking("the latent path")
-        return self._latents
+    def transformed(self) -> InterlacedCoder:
+        """Context model of the transform path; DataError where the codec has none."""
+        if self._transformed is None:
+            raise self._lacking("the transform path")
+        return self._transformed
 
     @property
-    def network(self) -> LatentNetwork:
-        """Encoder and decoder of the latent path; DataError where the codec has none."""
+    def network(self) -> WaveletCoder | LatentNetwork:
+        """Encoder and decoder of the transform path; DataError where the codec has none."""
         if self._network is None:
-            raise self._lacking("the latent path")
+            raise self._lacking("the transform path")
         return self._network
 
     def pixel_plan(self, quantiser: Quantiser, weight: float = 0.0) -> CodingPlan:
@@ -104,10 +105,10 @@ class Coder:
             entry = math.floor(STEPS_PER_OCTAVE * math.log2(max(quantiser.step / self.grid.unit, 1)))
         return CodingPlan("pixel", quantiser, min(entry, self._interlaced(quantiser).design.steps - 1), weight)
 
-    def latent_plan(self, entry: float, dtype: np.dtype) -> CodingPlan:
-        """Return the plan to code latents with a row of the table of steps, kept in sixteenths."""
+    def transform_plan(self, entry: float, dtype: np.dtype) -> CodingPlan:
+        """Return the plan to code coefficients with a row of the table of steps, kept in sixteenths."""
         return CodingPlan(
-            "latent", self.quantiser(1.0 if self.grid.whole else self.grid.unit, dtype), round(16 * entry) / 16
+            "transform", self.quantiser(1.0 if self.grid.whole else self.grid.unit, dtype), round(16 * entry) / 16
         )
 
     def quantiser(self, step: float, dtype: np.dtype) -> Quantiser:
@@ -129,11 +130,11 @@ class Coder:
             raise fields.invalid(f"a plan of kind {start} for {dtype} values")
         if start & 1:
             entry = fields.byte() / 16
-            if not self.has_latents:
-                raise fields.invalid("the latent path, which its model does not have")
-            if entry >= self.latents.design.steps:
-                raise fields.invalid(f"entry {entry} of {self.latents.design.steps} steps")
-            plan = self.latent_plan(entry, dtype)
+            if not self.has_transform:
+                raise fields.invalid("the transform path, which its model does not have")
+            if entry >= self.transformed.design.steps:
+                raise fields.invalid(f"entry {entry} of {self.transformed.design.steps} steps")
+            plan = self.transform_plan(entry, dtype)
         elif self.grid.whole:
             step = fields.varint()
             if not 0 < step <= LARGEST_STEP:
@@ -157,8 +158,8 @@ class Coder:
     def encode(self, plan: CodingPlan, x: np.ndarray) -> CodedItems:
         """Encode items (n, *S[, C]) of one shape."""
         writer, request = encoder(), EncodeRequest(self.indices(plan, x))
-        if plan.path == "latent":
-            k, costs = self.latents.encode(writer, request, int(plan.entry), 1)
+        if plan.path == "transform":
+            k, costs = self.transformed.encode(writer, request, int(plan.entry), 1)
             return CodedItems(writer.payload(), costs, k)
         model, step = self._interlaced(plan.quantiser), plan.quantiser.step
         if plan.weight:
@@ -173,7 +174,7 @@ class Coder:
         if plan.path == "pixel":
             return self._channels_first(plan.quantiser.indices(x)[0])
         z = self.network.encode(self._channels_first(self.scaling.forward(x)))
-        return indices(z, step_of(plan.entry, self.scaling.is_range))
+        return indices(z, step_of(plan.entry, self.scaling.is_range), self.transformed.design)
 
     def decode(self, plan: CodingPlan, payload: bytes, shape: tuple[int, ...], level: int = 0) -> np.ndarray:
         """Return the indices of items of a shape (n, *S[, C]); FormatError if corrupt.
@@ -182,8 +183,8 @@ class Coder:
         """
         n, spatial = shape[0], self._spatial(shape)
         reader = decoder(payload)
-        if plan.path == "latent":
-            return self.latents.decode(reader, n, self.network.grid(spatial), int(plan.entry), 1)
+        if plan.path == "transform":
+            return self.transformed.decode(reader, n, self.network.grid(spatial), int(plan.entry), 1)
         size = int(plan.quantiser.step) if self.grid.whole else 1
         return self._interlaced(plan.quantiser).decode(reader, n, spatial, int(plan.entry), size, level)
 
@@ -192,7 +193,7 @@ class Coder:
         if plan.path == "pixel":
             return self._from_pixels(plan, indices, exact=level == 0)
         coarse = (slice(None, None, 2**level),) * len(self._spatial(shape))
-        return self._from_latents(plan, indices, shape[1:])[(slice(None), *coarse)]
+        return self._from_transform(plan, indices, shape[1:])[(slice(None), *coarse)]
 
     def _from_pixels(self, plan: CodingPlan, k: np.ndarray, exact: bool = True) -> np.ndarray:
         """Return the values of indices (n, C, *S); without `exact` the middles of their cells."""
@@ -202,7 +203,7 @@ class Coder:
             fraction = self._channels_last(self.dequantiser(k, int(plan.entry), size))
         return quantiser.values(self._channels_last(k), fraction)
 
-    def _from_latents(self, plan: CodingPlan, k: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    def _from_transform(self, plan: CodingPlan, k: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         spatial, at_once = self._spatial((1, *shape)), max(1, DECODED_AT_ONCE // math.prod(shape))
         z = k.astype(np.float32) * np.float32(step_of(plan.entry, self.scaling.is_range))
         parts = (self.network.decode(z[start : start + at_once], spatial) for start in range(0, len(z), at_once))

@@ -11,7 +11,7 @@ from narrows.artifacts.schema import from_document
 from narrows.codec.container.fields import pack_varint
 from narrows.codec.transforms.quantiser import Quantiser
 
-PATHS: tuple[Literal["pixel", "latent"], ...] = ("pixel", "latent")
+PATHS: tuple[Literal["pixel", "transform"], ...] = ("pixel", "transform")
 
 
 @dataclass(frozen=True)
@@ -60,17 +60,17 @@ class CodingPlan:
 
     Parameters
     ----------
-    path : {"pixel", "latent"}
+    path : {"pixel", "transform"}
         Whether the values themselves are quantised, or the code that the latent network gives for them.
     quantiser : Quantiser
-        Quantiser of the values; on the latent path, of the decoded values.
+        Quantiser of the values; on the transform path, of the decoded values.
     entry : float
         Row of the context model's table of steps.
     weight : float
         Squared steps that the encoder spends to save a bit. Decoding does not depend on it.
     """
 
-    path: Literal["pixel", "latent"]
+    path: Literal["pixel", "transform"]
     quantiser: Quantiser
     entry: float
     weight: float = 0.0
@@ -78,21 +78,21 @@ class CodingPlan:
     def to_bytes(self) -> bytes:
         """Return the parameters of a file; `Coder.plan_from_bytes` is the inverse.
 
-        No bytes for lossless integers on the pixel path. Otherwise one byte: bit 0, the latent path; bit 1, an error
-        bound. On the latent path one more: the entry, in sixteenths. On the pixel path the step of integers (varint);
-        of real numbers the entry (1 byte), the step and the bound (float64 each).
+        No bytes for lossless integers on the pixel path. Otherwise one byte: bit 0, the transform path; bit 1, an
+        error bound. On the transform path one more: the entry, in sixteenths. On the pixel path the step of integers
+        (varint); of real numbers the entry (1 byte), the step and the bound (float64 each).
         """
         bound = self.quantiser.bound
         if self.path == "pixel" and self.quantiser.whole and bound == 0:
             return b""
         start = bytes([PATHS.index(self.path) | 2 * (bound is not None)])
-        if self.path == "latent":
+        if self.path == "transform":
             return start + bytes([round(self.entry * 16)])
         if self.quantiser.whole:
             return start + pack_varint(int(self.quantiser.step))
         return start + bytes([int(self.entry)]) + np.array([self.quantiser.step, bound or 0], "<f8").tobytes()
 
 
-def path_of(parameters: bytes) -> Literal["pixel", "latent"]:
+def path_of(parameters: bytes) -> Literal["pixel", "transform"]:
     """Return the path that the parameters of a file state."""
     return PATHS[parameters[0] & 1] if parameters else "pixel"

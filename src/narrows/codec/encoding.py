@@ -77,7 +77,7 @@ class ItemEncoder:
 
     def error(self, plan: CodingPlan) -> float:
         """Return the mean squared error of a plan."""
-        if plan.path == "latent":
+        if plan.path == "transform":
             parts = ordered_parallel_map(lambda run: distortion(self.coder, plan, self._stacks(run)), self.runs)
             return SquaredErrors.total(parts).mean
         encoded = list(ordered_parallel_map(lambda run: self._encode_measured(plan, run), self.runs))

@@ -25,7 +25,9 @@ from narrows.codec.entropy.exact_predictor import part
 from narrows.codec.entropy.interlaced import InterlacedCoder
 from narrows.codec.rate_control import choose_plan
 from narrows.codec.transforms.dequantiser import ExactDequantiser
+from narrows.codec.transforms.latent import LatentArchitecture
 from narrows.codec.transforms.latent_network import LatentNetwork
+from narrows.codec.transforms.wavelet import WaveletCoder, WaveletTransform
 from narrows.data import Items, Scaling
 from narrows.data.units import check_unit
 from narrows.errors import DataError, FormatError
@@ -136,7 +138,9 @@ class CodecModel:
     def n_features(self) -> int:
         """Number of values of one training item, or of one crop; of a position where neither is known."""
         architecture = self.manifest.design.architecture
-        return architecture.values if architecture else math.prod(self.item_shape or (self.channels,))
+        if isinstance(architecture, LatentArchitecture):
+            return architecture.values
+        return math.prod(self.item_shape or (self.channels,))
 
     @property
     def dtype(self) -> np.dtype:
@@ -179,12 +183,16 @@ class CodecModel:
         pixels = {name: InterlacedCoder(each, weights(name), device) for name, each in design.pixels.items()}
         if design.lossless == design.lossy:
             pixels["lossless"] = pixels["lossy"]
-        dequantiser = latents = network = None
+        dequantiser = latents = None
+        network: WaveletCoder | LatentNetwork | None = None
         if design.lossy is not None and design.dequantises:
             dequantiser = ExactDequantiser(design.lossy, weights("dequantiser"), device)
         if design.latent is not None and design.architecture is not None:
             latents = InterlacedCoder(design.latent, weights("latent"), device)
-            network = LatentNetwork(design.architecture, weights("network"))
+            if isinstance(design.architecture, WaveletTransform):
+                network = WaveletCoder(design.architecture, weights("network"))
+            else:
+                network = LatentNetwork(design.architecture, weights("network"))
         return Coder(
             self.manifest.grid, self.scaling, self.item_axes, design.channels, pixels, dequantiser, latents, network
         )

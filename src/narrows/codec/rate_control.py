@@ -46,15 +46,15 @@ def choose_plan(encoder: ItemEncoder, mode: Mode) -> CodingPlan:
         return coder.pixel_plan(coder.bounded(mode.max_error, items.dtype))
     if "lossy" not in coder.pixels:  # what has no loss meets any quality
         return coder.pixel_plan(coder.bounded(0, items.dtype))
-    # The network of the latent path would see where windows end; what is quantised in its place does not.
+    # The network of the transform path would see where windows end; what is quantised in its place does not.
     long = any(
         window_length(shape, items.spatial_dims)
         for shape in (items.shapes if items.shapes is not None else [items.item_shape])
     )
-    search = Search(coder, items.dtype, sample_of(items), value_range(coder, items), coder.has_latents and not long)
+    search = Search(coder, items.dtype, sample_of(items), value_range(coder, items), coder.has_transform and not long)
     if mode.kind == "quality":
         pixel = search.trial(search.pixel_plan(search.span * 2 ** (-8 * mode.value / 100), LIGHT))
-        found = (pixel, search.coarsest_latent(pixel.error), search.lossless())
+        found = (pixel, search.coarsest_transform(pixel.error), search.lossless())
         return min((each for each in found if each), key=lambda each: each.bits).plan
     plan = plan_within(search, encoder, search.span**2 * 10 ** (-mode.value / 10))
     if plan is not None:
@@ -69,7 +69,7 @@ def choose_plan(encoder: ItemEncoder, mode: Mode) -> CodingPlan:
 def plan_within(search: "Search", encoder: ItemEncoder, wanted: float) -> CodingPlan | None:
     """Return the plan of the fewest bits with at most a mean squared error on all items; None where none is found."""
     aim = AIM * wanted * sample_share(search, encoder, wanted)
-    found = [search.coarsest_pixel(aim), search.coarsest_latent(aim), search.lossless()]
+    found = [search.coarsest_pixel(aim), search.coarsest_transform(aim), search.lossless()]
     best = min((trial for trial in found if trial is not None), key=lambda trial: trial.bits, default=None)
     good = None
     for _ in range(ATTEMPTS):
@@ -114,7 +114,7 @@ class Search:
     dtype: np.dtype
     sample: list[Stack]
     span: float  # of the values
-    latents: bool  # whether the latent path may be taken
+    transforms: bool  # whether the transform path may be taken
     trials: dict[CodingPlan, Trial] = field(default_factory=dict)
     errors: dict[CodingPlan, float] = field(default_factory=dict)
 
@@ -180,17 +180,19 @@ class Search:
         weight = largest(lambda weight: self.trial(replace(plan, weight=weight)).error, 0.0, HEAVIEST, error)
         return None if weight is None else self.trial(replace(plan, weight=weight))
 
-    def coarsest_latent(self, error: float) -> Trial | None:
-        """Return the cheapest trial of the latent path with at most this error; None where there is none."""
-        if not self.latents:
+    def coarsest_transform(self, error: float) -> Trial | None:
+        """Return the cheapest trial of the transform path with at most this error; None where there is none."""
+        if not self.transforms:
             return None
-        entry = largest(lambda entry: self.error(self.coder.latent_plan(entry, self.dtype)), 0.0, STEPS - 1 / 16, error)
-        return None if entry is None else self.trial(self.coder.latent_plan(entry, self.dtype))
+        entry = largest(
+            lambda entry: self.error(self.coder.transform_plan(entry, self.dtype)), 0.0, STEPS - 1 / 16, error
+        )
+        return None if entry is None else self.trial(self.coder.transform_plan(entry, self.dtype))
 
     def adjusted(self, plan: CodingPlan, error: float) -> Trial | None:
         """Return the cheapest trial near a plan that was found for another error."""
-        if plan.path == "latent":
-            return self.coarsest_latent(error)
+        if plan.path == "transform":
+            return self.coarsest_transform(error)
         return self.heaviest(plan, error) or self.coarsest_pixel(error)
 
 

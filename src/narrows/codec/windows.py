@@ -88,7 +88,7 @@ def decode(
     with closing(ordered_parallel_map(part, range(len(starts)))) as parts:
         for start, (found, covered) in zip(starts, parts, strict=True):
             out[start // step : start // step + len(found)] = found
-            if plan.path == "latent":
+            if plan.path == "transform":
                 indices += covered
     item = out[(slice(None, None, 2 ** (level - finest)),) * spatial]
-    return [item], indices if plan.path == "latent" else [item]
+    return [item], indices if plan.path == "transform" else [item]

@@ -12,6 +12,7 @@ from narrows.codec.container.mode import Mode
 from narrows.codec.entropy.exact_predictor import part
 from narrows.codec.learning.latent import latent_network
 from narrows.codec.model import CodecModel
+from narrows.codec.transforms.latent import LatentArchitecture
 from narrows.data import Items
 from narrows.evaluation.metrics import psnr_of_range
 from narrows.evaluation.peers import BytesPeer, ImagePeer, peers
@@ -50,15 +51,21 @@ def sections(context: ReportContext) -> ToolReport:
 
 
 def network_sections(model: CodecModel) -> list[Section]:
-    """Return the section of the networks: those of the latent path, below the diagram of the pixel path."""
+    """Return the section of the networks: the diagram of the pixel path, and what the transform path is."""
     architecture = model.manifest.design.architecture
-    assert architecture is not None  # models that are trained for files of all kinds have a latent path
+    if not isinstance(architecture, LatentArchitecture):
+        text = (
+            "The transform path codes the coefficients of a wavelet transform instead, from low to high frequencies: "
+            "another such network predicts each from the magnitudes of those around it, at its own scale and the next."
+        )
+        return [Section("The network", [*pixel_path_blocks(model), text])]
     network = latent_network(architecture, part(model.tensors, "network."))
-    return [network_section(network, pixel_path_blocks(model))]
+    blocks = [*pixel_path_blocks(model), "The transform path codes a quantised code of the item instead:"]
+    return [network_section(network, blocks)]
 
 
 def pixel_path_blocks(model: CodecModel) -> list[Block]:
-    """Return the diagram of the pixel path, which stands above that of the latent path."""
+    """Return the diagram of the pixel path."""
     return [
         "A codec has two ways to a file and takes the smaller one. The pixel path codes the values themselves, from "
         "coarse to fine: a small network predicts the probabilities of each value from those already coded around it.",
@@ -68,7 +75,6 @@ def pixel_path_blocks(model: CodecModel) -> list[Block]:
             "From top to bottom, how the finest and most frequent values are predicted. It computes with integers, so "
             "that all machines agree on the probabilities. Likely values take few bits.",
         ),
-        "The latent path codes a quantised code of the item instead:",
     ]
 
 

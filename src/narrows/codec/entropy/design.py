@@ -11,13 +11,14 @@ from narrows.codec.entropy import colours, tokens
 from narrows.codec.entropy.exact_predictor import LARGEST
 from narrows.codec.entropy.lattice import RADIUS, LatticePass, passes
 from narrows.codec.entropy.mixture_features import PARAMETERS, WindowLayout
-from narrows.codec.entropy.plane import channel_kind, context_taps, near_taps
+from narrows.codec.entropy.plane import channel_kind, context_taps, near_taps, neighbours
 
 KEYED_LEVELS, GROUPS = 5, 3  # levels with first layers, and inner layers, of their own at most; coarser share the last
 ADDED = {
     "keyed_levels": KEYED_LEVELS,
     "grouped_levels": GROUPS,
     "window": 0,
+    "transform_levels": 0,
 }  # what holds in old designs, which lack these fields
 
 
@@ -50,6 +51,8 @@ class Design:
         Number of levels with inner layers of their own.
     window : int
         Radius of the windows, in steps of the lattice; 0 for the largest.
+    transform_levels : int, 0..8
+        Number of levels of the transform whose coefficients are coded; 0 for values.
 
     Raises
     ------
@@ -68,6 +71,7 @@ class Design:
     keyed_levels: int = KEYED_LEVELS
     grouped_levels: int = GROUPS
     window: int = 0
+    transform_levels: int = 0
 
     def __post_init__(self) -> None:
         """Check the sizes."""
@@ -85,6 +89,8 @@ class Design:
             raise ValueError(f"{self.keyed_levels} levels, {self.grouped_levels} groups")
         if not 0 <= self.window <= RADIUS[self.axes]:
             raise ValueError(f"windows of radius {self.window}")
+        if not 0 <= self.transform_levels <= (8 if self.alphabet == "mixtures" and self.keyed_levels > 1 else 0):
+            raise ValueError(f"{self.transform_levels} levels of a transform, coded as {self.alphabet}")
         if not (all(0 < count <= 4096 for count in self.cells) and self.places <= 4096):
             raise ValueError(f"cells {self.cells}")
 
@@ -114,29 +120,42 @@ class Design:
 
     def passes(self, shape: tuple[int, ...], coarsest: int = 0) -> Iterator[tuple[LatticePass, int]]:
         """Iterate over each pass with each of its channels, in coding order."""
-        return ((each, channel) for each in passes(shape, coarsest) for channel in range(self.planes))
+        for lattice_pass in passes(shape, coarsest):
+            parts = lattice_pass.parts() if self.is_detail(lattice_pass) else [lattice_pass]
+            for part in parts:
+                if all(part.count(shape)):
+                    yield from ((part, channel) for channel in range(self.planes))
+
+    def is_detail(self, lattice_pass: LatticePass) -> bool:
+        """Return whether a pass holds a subband of a transform, of which magnitudes are predicted from magnitudes."""
+        return not lattice_pass.is_origin and lattice_pass.level < self.transform_levels
 
     def key(self, lattice_pass: LatticePass, channel: int) -> str:
         """Return the name of the first layer for a pass and channel."""
         parity = "".join(map(str, lattice_pass.parity))
         if self.alphabet == "colours":
             return parity
+        if lattice_pass.part:
+            parity += "_" + "".join(map(str, lattice_pass.part))
         level = "first" if lattice_pass.is_origin else str(self.level(lattice_pass))
-        return f"{level}-{parity}-{channel_kind(channel, self.channels)}"
+        kind = str(min(channel, 1)) if self.transform_levels else channel_kind(channel, self.channels)
+        return f"{level}-{parity}-{kind}"
 
     def level(self, lattice_pass: LatticePass) -> int:
-        """Return the level of a pass, among those that weights tell apart."""
+        """Return the level of a pass, among those that weights tell apart; the last for what no transform divides."""
         last = self.keyed_levels - 1
-        return last if lattice_pass.is_origin else min(lattice_pass.level, last)
+        if self.is_detail(lattice_pass):
+            return min(lattice_pass.level, last - 1)
+        return last if lattice_pass.is_origin or self.transform_levels else min(lattice_pass.level, last)
 
     def group(self, lattice_pass: LatticePass) -> int:
         """Return the group of inner layers for a pass."""
-        last = min(self.keyed_levels, self.grouped_levels) - 1
-        return last if lattice_pass.is_origin else min(lattice_pass.level, last)
+        return min(self.level(lattice_pass), self.grouped_levels - 1)
 
     def keys(self) -> dict[str, tuple[LatticePass, int]]:
         """Return for each key one pass and channel that have it."""
-        return {self.key(*each): each for each in self.passes((2**self.keyed_levels,) * self.axes)}
+        levels = self.transform_levels + 2 if self.transform_levels else self.keyed_levels
+        return {self.key(*each): each for each in self.passes((2**levels,) * self.axes)}
 
     def groups(self) -> dict[str, int]:
         """Return the group of each key."""
@@ -145,8 +164,10 @@ class Design:
     def taps(self, lattice_pass: LatticePass, channel: int) -> tuple[tuple[int, ...], ...]:
         """Return the taps of a window."""
         if self.alphabet == "colours":
-            return colours.nearest_taps(context_taps(lattice_pass.parity, 0, 1, self.radius))
-        return context_taps(lattice_pass.parity, channel, self.channels, self.radius)
+            return colours.nearest_taps(context_taps(lattice_pass, 0, (), self.radius))
+        if self.transform_levels:
+            return context_taps(lattice_pass, channel, (channel - 1,) if channel else (), self.radius)
+        return context_taps(lattice_pass, channel, neighbours(channel, self.channels), self.radius)
 
     def window_sizes(self) -> dict[str, int]:
         """Return the number of taps of a window, by key."""

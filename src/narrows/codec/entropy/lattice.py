@@ -31,10 +31,13 @@ class LatticePass:
     parity : tuple of {0, 1}
         Whether the positions on the lattice are even or odd along each axis; all even is the origin alone, before
         which nothing is known.
+    part : tuple of {0, 1}, optional
+        Of a subband of a transform, which is coded in parts, whether the indices are even or odd along each axis.
     """
 
     level: int
     parity: tuple[int, ...]
+    part: tuple[int, ...] = ()
 
     @property
     def is_origin(self) -> bool:
@@ -46,13 +49,30 @@ class LatticePass:
         """What identifies the lattice: its level, and whether it is the origin alone."""
         return self.level, self.is_origin
 
+    @property
+    def start(self) -> tuple[int, ...]:
+        """Position of the first value on the lattice."""
+        part = self.part or (0,) * len(self.parity)
+        return tuple(odd + 2 * half for odd, half in zip(self.parity, part, strict=True))
+
+    @property
+    def stride(self) -> int:
+        """Steps on the lattice from one value to the next."""
+        return 4 if self.part else 2
+
+    def parts(self) -> list["LatticePass"]:
+        """Return the parts of a subband, in coding order."""
+        axes = len(self.parity)
+        return [LatticePass(self.level, self.parity, part) for part in [(0,) * axes, *parities(axes)]]
+
     def count(self, shape: Sequence[int]) -> tuple[int, ...]:
         """Return the number of values along each axis of an item of this shape."""
         if self.is_origin:
             return (1,) * len(self.parity)
         step = 2**self.level
         return tuple(
-            max(0, math.ceil((size - odd * step) / (2 * step))) for size, odd in zip(shape, self.parity, strict=True)
+            max(0, math.ceil((size - first * step) / (self.stride * step)))
+            for size, first in zip(shape, self.start, strict=True)
         )
 
     def places(self, shape: Sequence[int]) -> tuple[slice, ...]:
@@ -60,11 +80,13 @@ class LatticePass:
         if self.is_origin:
             return (slice(0, 1),) * len(self.parity)
         step = 2**self.level
-        return tuple(slice(odd * step, size, 2 * step) for size, odd in zip(shape, self.parity, strict=True))
+        return tuple(
+            slice(first * step, size, self.stride * step) for size, first in zip(shape, self.start, strict=True)
+        )
 
     def on_lattice(self) -> tuple[slice, ...]:
         """Return where its values are among those of its lattice."""
-        return tuple(slice(odd, None, 2) for odd in self.parity)
+        return tuple(slice(first, None, self.stride) for first in self.start)
 
     def lattice_places(self) -> tuple[slice, ...]:
         """Return where all values of its lattice are in an item."""
@@ -89,19 +111,25 @@ def passes(shape: Sequence[int], coarsest: int = 0) -> list[LatticePass]:
 
 
 @cache
-def known_taps(parity: tuple[int, ...], radius: int, same: bool = False) -> tuple[tuple[int, ...], ...]:
+def known_taps(lattice_pass: LatticePass, radius: int, same: bool = False) -> tuple[tuple[int, ...], ...]:
     """Return the offsets within `radius`, in steps of the pass's lattice, of values known when the pass begins.
 
     With `same`, those of the pass itself are among them, as for channels of it that are known already.
     """
-    earlier = [(0,) * len(parity), *parities(len(parity))]
-    known = earlier[: earlier.index(parity) + same] if any(parity) else earlier[:same]
-    window = product(range(-radius, radius + 1), repeat=len(parity))
-    return tuple(
-        offset
-        for offset in window
-        if tuple((odd + step) % 2 for odd, step in zip(parity, offset, strict=True)) in known
-    )
+    axes, stride = len(lattice_pass.parity), lattice_pass.stride
+    order = [(0,) * axes, *parities(axes)]
+
+    def turn(place: tuple[int, ...]) -> tuple[int, int]:
+        parity, part = tuple(each % 2 for each in place), tuple(each // 2 % 2 for each in place)
+        return order.index(parity), order.index(part) if lattice_pass.part and any(parity) else 0
+
+    own = turn(lattice_pass.start)
+
+    def known(offset: tuple[int, ...]) -> bool:
+        other = turn(tuple((first + step) % stride for first, step in zip(lattice_pass.start, offset, strict=True)))
+        return other < own or (same and other == own)
+
+    return tuple(filter(known, product(range(-radius, radius + 1), repeat=axes)))
 
 
 @cache

@@ -104,7 +104,9 @@ def iterate_passes(
             continue
         if changing or lattice != lattice_pass.lattice:
             lattice, values, plane = lattice_pass.lattice, lattice_values(lattice_pass), None
-        if not lattice_pass.is_origin and 1 in values.shape[2:]:
+        if design.is_detail(lattice_pass):
+            plane = plane or Plane(abs(values), design.radius, reflects=False)
+        elif not lattice_pass.is_origin and 1 in values.shape[2:]:
             # Reflection at the ends of an axis of one value does not keep parity, so taps reach unknown values.
             plane = Plane(known_before(values, lattice_pass.parity, channel), design.radius)
         elif plane is None:
@@ -117,7 +119,10 @@ def iterate_passes(
             group=design.group(lattice_pass),
             plane=plane,
             bases=plane.bases(
-                lattice_pass.parity, lattice_pass.count(shape), channel, 1 if lattice_pass.is_origin else 2
+                lattice_pass.start,
+                lattice_pass.count(shape),
+                channel,
+                1 if lattice_pass.is_origin else lattice_pass.stride,
             ),
             offsets=offsets,
             near_offsets=offsets.take(beside(np.array(design.near_taps(lattice_pass, channel), np.int64), offsets)),

@@ -15,19 +15,24 @@ CROSS_CHANNELS = 3  # before and after its own, at most, on which a value depend
 
 
 class Plane:
-    """Values (n, C, *S), each axis padded by `radius` by reflection at its ends.
+    """Values (n, C, *S), each axis padded by `radius` at its ends, by reflection or with zeros.
 
     Reflection keeps parity, so a tap outside an item gives a value of the same pass inside it.
     """
 
-    def __init__(self, values: Array, radius: int) -> None:
+    def __init__(self, values: Array, radius: int, reflects: bool = True) -> None:
         self.radius = radius
         self.channels, self.shape = values.shape[1], tuple(values.shape[2:])
         padded = [size + 2 * radius for size in self.shape]
         self.strides = tuple(math.prod(padded[axis + 1 :]) for axis in range(len(padded)))
         self.size = math.prod(padded)
-        for axis, size in enumerate(self.shape):
-            values = namespace(values).take(values, beside(reflected(size, radius), values), axis=axis + 2)
+        if reflects:
+            for axis, size in enumerate(self.shape):
+                values = namespace(values).take(values, beside(reflected(size, radius), values), axis=axis + 2)
+        else:
+            inner, xp = values, namespace(values)
+            values = xp.zeros((*inner.shape[:2], *padded), dtype=inner.dtype, device=inner.device)
+            values[(..., *(slice(radius, radius + size) for size in self.shape))] = inner
         self.flat = values.reshape(-1)
 
     def bases(self, parity: tuple[int, ...], count: tuple[int, ...], channel: int, step: int = 2) -> Array:
@@ -68,11 +73,13 @@ def flat_offsets(taps: tuple[tuple[int, ...], ...], strides: tuple[int, ...], si
 
 
 @lru_cache(maxsize=4096)
-def context_taps(parity: tuple[int, ...], channel: int, channels: int, radius: int) -> tuple[tuple[int, ...], ...]:
+def context_taps(
+    lattice_pass: LatticePass, channel: int, others: tuple[int, ...], radius: int
+) -> tuple[tuple[int, ...], ...]:
     """Return the taps known when this channel of a pass is coded: (channels ahead, *steps), own channel first."""
-    taps = [(0, *tap) for tap in known_taps(parity, radius)]
-    for other in neighbours(channel, channels):
-        taps += [(other - channel, *tap) for tap in known_taps(parity, CROSS_CHANNEL_RADIUS, other < channel)]
+    taps = [(0, *tap) for tap in known_taps(lattice_pass, radius)]
+    for other in others:
+        taps += [(other - channel, *tap) for tap in known_taps(lattice_pass, CROSS_CHANNEL_RADIUS, other < channel)]
     return tuple(taps)
 
 
@@ -89,10 +96,10 @@ def full_taps(axes: int, channel: int, channels: int, radius: int) -> tuple[tupl
     return tuple(taps)
 
 
-def neighbours(channel: int, channels: int) -> list[int]:
+def neighbours(channel: int, channels: int) -> tuple[int, ...]:
     """Return the other channels on which a channel depends."""
     first, last = max(0, channel - CROSS_CHANNELS), min(channels, channel + CROSS_CHANNELS + 1)
-    return [other for other in range(first, last) if other != channel]
+    return tuple(other for other in range(first, last) if other != channel)
 
 
 def channel_kind(channel: int, channels: int) -> str:

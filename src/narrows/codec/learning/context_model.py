@@ -185,7 +185,8 @@ class ContextModel(nn.Module):
 
     def _mixtures(self, targets: "Targets", generator: torch.Generator | None) -> "MixturesPart":
         context = targets.context
-        chosen, weight = sample(torch.arange(len(targets.k), device=targets.k.device), TARGETS, generator)
+        most = TARGETS // len(context.lattice_pass.parts()) if context.lattice_pass.part else TARGETS
+        chosen, weight = sample(torch.arange(len(targets.k), device=targets.k.device), most, generator)
         items, place = context.split(chosen)
         weights = self.get_buffer(f"prediction-{context.key}").double() * tokens.WEIGHT_UNIT
         layout = self.layouts[context.key]

@@ -1,4 +1,4 @@
-"""The latent path in training.
+"""Latent networks, a transform of few values, in training.
 
 The loss follows Ballé et al., "End-to-end optimized image compression" (2017), and the range of rates Cui et al.,
 "Asymmetric gained deep image compression with continuous rate adaptation" (2021), with the step itself as the gain.
@@ -17,19 +17,39 @@ from narrows.codec.transforms.latent import CHANNELS, FINEST, LARGEST_INDEX, STE
 from narrows.networks import Architecture, Network, build, cut
 
 LEVELS = 64  # of a network's weights, in a standard deviation: errors at high rates are then no larger
+BITS_BEFORE = 8.0  # assumed cost of a value of the code before training
 RATE_WEIGHT = 0.1  # squared steps that a bit is worth: about what the theory of high rates says
 
 
 class Latent(nn.Module):
-    """The networks and the context model of the latent path, in training."""
+    """The networks and the context model of the transform path, in training."""
 
     def __init__(self, architecture: LatentArchitecture, design: Design, seed: int) -> None:
         super().__init__()
         self.network: Network = build(Architecture.from_dict(architecture.to_dict()), seed)
         self.context = ContextModel(design)
+        self.variance = 1.0
         # A logistic density for each channel and step stands in for the context model where gradients are needed.
         self.location = nn.Parameter(torch.zeros(STEPS, CHANNELS))
         self.spread = nn.Parameter(torch.zeros(STEPS, CHANNELS))
+
+    def learn_first(self, batches: list[Tensor], mean: Tensor, seed: int) -> None:
+        """Begin with the mean of all items, and measure the variance of some batches."""
+        self.network.init_output_bias(mean)
+        self.variance = float(torch.cat(batches).var()) or 1.0
+
+    def kernels(self) -> list[nn.Parameter]:
+        """Return the kernels inside the networks."""
+        return [weight for weight in self.network.parameters() if weight.ndim > 1][1:-1]
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """Return the tensors of `LatentNetwork`."""
+        return latent_tensors(self.network)
+
+    def task_loss(self, x: Tensor, entry: Tensor, group: int, generator: torch.Generator | None) -> Tensor:
+        """Return the loss of the networks, in equal parts, and that of one group of the context model."""
+        loss = self.bits(x, entry, group, generator) / BITS_BEFORE
+        return loss + self.loss(x, entry, self.variance, generator) / len(self.context.main.last)
 
     def loss(self, x: Tensor, entry: Tensor, variance: float, generator: torch.Generator | None) -> Tensor:
         """Return squared error and rate relative to predicting the mean: 1 before training. entry (N,): steps."""

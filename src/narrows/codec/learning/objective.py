@@ -10,24 +10,23 @@ from torch import Tensor, nn
 from narrows.codec.codec_manifest import CodecDesign
 from narrows.codec.coder import STEPS_PER_OCTAVE
 from narrows.codec.coding_plan import Grid
-from narrows.codec.entropy import tokens
 from narrows.codec.entropy.design import Design
-from narrows.codec.entropy.plane import near_taps
 from narrows.codec.learning.alphabet import entropy, few_values, repeats_colours
 from narrows.codec.learning.colour_model import ColourModel
 from narrows.codec.learning.context_model import ContextModel
 from narrows.codec.learning.dequantiser import Dequantiser
-from narrows.codec.learning.latent import Latent, latent_tensors
+from narrows.codec.learning.latent import Latent
+from narrows.codec.learning.prediction import learn_prediction
+from narrows.codec.learning.transform import Transform
 from narrows.codec.transforms.latent import STEPS, LatentArchitecture, latent_design
+from narrows.codec.transforms.wavelet import WaveletTransform, transform_design
 from narrows.data import Items, Scaling
 
 STEP_ENTRIES = 68  # of the table of steps of real numbers
 MOST_BITS = 23
 CELLS = {1: 1024, 2: 32, 3: 10}  # at most so many of the table of places along each axis
 WINDOW = {2: 3}  # radius of windows of mixtures, by spatial axes
-PREDICTED_FROM = 20_000  # values, to learn a linear prediction
 HELD_OUT = 32  # items of each batch that is measured
-LATENT_BITS = 8.0  # assumed cost of a value of the code before training
 SHARES = {  # of the steps
     "values": {"lossless": 20, "lossy": 42, "dequantiser": 24, "latent": 3},
     "mixtures": {"lossless": 36, "lossy": 36, "dequantiser": 8, "latent": 20},
@@ -59,12 +58,17 @@ def design_networks(items: Items, scaling: Scaling, grid: Grid, crop: tuple[int,
     placed = crop is None
     shape = items.item_shape[:axes] if crop is None else crop
     cells = tuple(min(size, CELLS[axes]) for size in shape) if placed else (1,) * axes
-    architecture = LatentArchitecture.of(channels, shape, scaling.is_range)
-    latent = latent_design(architecture, placed)
+    architecture: WaveletTransform | LatentArchitecture | None = None
+    latent = None
     if grid.whole and grid.high - grid.low <= 255 and grid.low == 0 and few_values(items):
+        architecture = LatentArchitecture.of(channels, shape, scaling.is_range)
+        latent = latent_design(architecture, placed)
         lossless = Design("values", axes, channels, grid.high, cells, 1, 96)
         lossy = Design("values", axes, channels, grid.high, cells, STEPS_PER_OCTAVE * grid.high.bit_length(), 112, 112)
     else:
+        if axes < 3:
+            architecture = WaveletTransform.of(channels, shape, scaling.is_range)
+            latent = transform_design(architecture, cells)
         bits = min((grid.high - grid.low).bit_length(), MOST_BITS) if grid.whole else MOST_BITS
         steps = STEPS_PER_OCTAVE * bits + 1 if grid.whole else STEP_ENTRIES
         lossless = lossy = Design("mixtures", axes, channels, bits, cells, steps, window=WINDOW.get(axes, 0))
@@ -81,19 +85,22 @@ class CodecNetwork(nn.Module):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.pixels = nn.ModuleDict({name: context_model(each) for name, each in specification.pixels.items()})
-            self.dequantiser = self.latent = None
+            self.dequantiser: Dequantiser | None = None
+            self.latent: Transform | Latent | None = None
             if specification.lossy is not None and specification.dequantises:
                 self.dequantiser = Dequantiser(specification.lossy)
             if specification.architecture is not None and specification.latent is not None:
-                self.latent = Latent(specification.architecture, specification.latent, seed)
+                if isinstance(specification.architecture, WaveletTransform):
+                    self.latent = Transform(specification.architecture, specification.latent)
+                else:
+                    self.latent = Latent(specification.architecture, specification.latent, seed)
 
     def inner_matrices(self) -> list[Tensor]:
         """Return the weights for Muon: square matrices inside perceptrons, and kernels inside the latent networks."""
+        kernels = self.latent.kernels() if isinstance(self.latent, Latent) else []
         predictors = [each for model in self.pixels.values() for each in pixel_model(model).predictors]
-        kernels = []
         if self.latent is not None:
             predictors += self.latent.context.predictors
-            kernels = [weight for weight in self.latent.network.parameters() if weight.ndim > 1][1:-1]
         if self.dequantiser is not None:
             predictors.append(self.dequantiser.places)
         inner = [
@@ -107,7 +114,7 @@ class CodecNetwork(nn.Module):
         if self.dequantiser is not None:
             parts["dequantiser"] = self.dequantiser.tensors()
         if self.latent is not None:
-            parts |= {"latent": self.latent.context.tensors(), "network": latent_tensors(self.latent.network)}
+            parts |= {"latent": self.latent.context.tensors(), "network": self.latent.tensors()}
         return {f"{name}.{each}": tensor for name, tensors in parts.items() for each, tensor in tensors.items()}
 
 
@@ -142,19 +149,18 @@ class CodecObjective:
         self.tasks = [self.tasks[index] for index in order]
         self.names = sorted({name for name, _ in self.tasks})
         self.units = dict.fromkeys(self.names, 1.0)
-        self.variance, self.steps = 1.0, lossy.steps
+        self.steps = lossy.steps
         self.mixed = design.lossless == design.lossy
 
     def learn_units(self, batches: list[Tensor]) -> None:
         """Measure the cost of each task where only the frequencies of values are known."""
         x = numbers(torch.cat(batches))
-        self.variance = float(x.var()) or 1.0
         generator = torch.Generator(device=x.device).manual_seed(self.seed)
         for name in self.names:
             if name in ("lossless", "lossy"):
                 k, *_ = self._quantised(x, name == "lossless", generator)
                 self.units[name] = max(entropy(np.unique(k.cpu().numpy(), return_counts=True)[1]), 0.1)
-        self.units["dequantiser"], self.units["latent"] = 1 / 12, 1.0
+        self.units["dequantiser"] = 1 / 12
 
     def __call__(self, network: CodecNetwork, x: Tensor, step: int | None) -> Tensor:
         """Return the loss of the task of a step, or of all tasks on held-out items where the step is None."""
@@ -192,9 +198,7 @@ class CodecObjective:
         if name == "latent":
             assert network.latent is not None
             entry = torch.rand(len(x), generator=generator, device=x.device) * (STEPS - 1)
-            loss = network.latent.bits(x, entry, part, generator) / LATENT_BITS
-            parts = len(network.latent.context.main.last)
-            return loss + network.latent.loss(x, entry, self.variance, generator) / parts
+            return network.latent.task_loss(x, entry, part, generator)
         k, true, entry, size = self._quantised(x, name == "lossless", generator)
         if name == "dequantiser":
             assert network.dequantiser is not None
@@ -240,27 +244,14 @@ class CodecObjective:
             v = x * scale + mean
         return torch.round(v - self.grid.low) if self.grid.whole else v - self.grid.origin
 
-    def learn_prediction(self, network: CodecNetwork, batches: list[Tensor]) -> None:
-        """Fit the linear predictions of context models of mixtures, which training leaves as they are."""
+    def learn_first(self, network: CodecNetwork, batches: list[Tensor], mean: Tensor) -> None:
+        """Learn what training leaves as it is, or begins with. mean: of all items."""
+        batches = [numbers(x) for x in batches]
         for model in network.pixels.values():
             if isinstance(model, ContextModel) and model.design.alphabet == "mixtures":
-                self._learn_prediction(model, batches)
-
-    def _learn_prediction(self, model: ContextModel, batches: list[Tensor]) -> None:
-        generator = torch.Generator(device=batches[0].device).manual_seed(self.seed)
-        samples: dict[str, list[tuple[np.ndarray, ...]]] = {}
-        for x in batches:
-            k = self._values(numbers(x))
-            for context in model.contexts(k):
-                values = k[context.item_index(tuple(k.shape[2:]))].reshape(-1)
-                count = max(64, PREDICTED_FROM // len(batches) // 4)
-                chosen = torch.randint(len(values), (count,), generator=generator, device=k.device)
-                pair = (each.double().cpu().numpy() for each in (context.windows(chosen), values[chosen]))
-                samples.setdefault(context.key, []).append(tuple(pair))
-        for key, pairs in samples.items():
-            windows, wanted = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
-            weights = linear_prediction(windows, wanted, model.design.taps(*model.keys[key]))
-            model.get_buffer(f"prediction-{key}").copy_(torch.from_numpy(weights))
+                learn_prediction(model, [self._values(x) for x in batches], self.seed)
+        if network.latent is not None:
+            network.latent.learn_first(batches, numbers(mean), self.seed)
 
 
 def context_model(design: Design) -> ContextModel | ColourModel:
@@ -277,27 +268,3 @@ def pixel_model(module: nn.Module) -> ContextModel | ColourModel:
 def numbers(x: Tensor) -> Tensor:
     """Return values with 0, about the mean, for those that are not finite."""
     return torch.nan_to_num(x, 0.0, 0.0, 0.0)
-
-
-def linear_prediction(windows: np.ndarray, wanted: np.ndarray, taps: tuple[tuple[int, ...], ...]) -> np.ndarray:
-    """Return the weights (T,) of a window that predict a value: multiples of 2**-12; its own channel's sum to 1.
-
-    Those of each other channel sum to 0, so that adding the same to all values of a channel adds it to the prediction.
-    """
-    weights = np.zeros(len(taps))
-    ahead = np.array([tap[0] for tap in taps])
-    if not (ahead == 0).any():
-        return weights
-    used = np.array(near_taps(taps))
-    means = {other: windows[:, used[ahead[used] == other]].mean(1) for other in np.unique(ahead[used]).tolist()}
-    centred = windows[:, used] - np.stack([means[other] for other in ahead[used].tolist()], 1)
-    target = wanted - means[0]
-    gram = centred.T @ centred
-    gram += np.eye(len(used)) * (1e-3 * np.trace(gram) / len(used) + 1e-9)
-    found = np.linalg.solve(gram, centred.T @ target)
-    for other in means:
-        own = ahead[used] == other
-        share = np.rint((found[own] + ((other == 0) - found[own].sum()) / own.sum()) * tokens.WEIGHT_UNIT)
-        share[np.argmax(np.abs(share))] += tokens.WEIGHT_UNIT * (other == 0) - share.sum()
-        weights[used[own]] = share / tokens.WEIGHT_UNIT
-    return weights

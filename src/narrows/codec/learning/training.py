@@ -7,7 +7,7 @@ import torch
 from narrows.artifacts.manifest import TrainingRecord
 from narrows.codec.codec_manifest import CodecDesign, CodecManifest
 from narrows.codec.coding_plan import Grid
-from narrows.codec.learning.objective import CodecNetwork, CodecObjective, design_networks, grid_of, numbers
+from narrows.codec.learning.objective import CodecNetwork, CodecObjective, design_networks, grid_of
 from narrows.codec.model import CodecModel, check_not_masked
 from narrows.data import Items, Scaling
 from narrows.errors import DataError
@@ -104,13 +104,12 @@ def training_of(
     objective = CodecObjective(grid, scaling, design, settings.seed, step)
     first = [batches.at(step) for step in range(min(batches.per_epoch, BATCHES_LEARNED_FIRST))]
     objective.learn_units(first)
-    mean = numbers(batches.mean())
+
+    mean = batches.mean()
 
     def build(seed: int) -> CodecNetwork:
         network = CodecNetwork(design, seed).to(device)
-        if network.latent is not None:
-            network.latent.network.init_output_bias(mean)
-        objective.learn_prediction(network, first)
+        objective.learn_first(network, first, mean)
         return network
 
     named = (("lossless", design.lossless), ("latent", design.latent))

@@ -1,4 +1,4 @@
-"""The latent path: an encoder, whose code is quantised and coded like the values of an item, and a decoder.
+"""Latent networks: an encoder, whose code the transform path quantises and codes like values, and a decoder.
 
     x (N, C, *S) -> encoder, stride 4 -> z (N, K, *S/4) -> index k = round(z / step) -> context model -> bits
                                                             k x step -> decoder -> y (N, C, *S)
@@ -20,6 +20,7 @@ CHANNELS, HALVINGS = 8, 2
 STEPS = 14  # entries of the table of steps, two an octave
 FINEST = {True: 1 / 64, False: 1 / 16}  # step in scaled units, by whether the data are ranged
 LARGEST_INDEX = 1000
+ROUNDED_UP = 0.38  # share of the magnitudes between two indices, the larger ones
 
 
 @dataclass(frozen=True)
@@ -101,12 +102,20 @@ def latent_design(architecture: LatentArchitecture, placed: bool) -> Design:
     return Design("mixtures", len(grid), CHANNELS, 10, cells, STEPS, 64, keyed_levels=2, grouped_levels=2)
 
 
-def step_of(entry: float, ranged: bool) -> float:
-    """Return the step of a row of the table of steps."""
+def step_of(entry: Any, ranged: bool) -> Any:
+    """Return the step of a row of the table of steps, of a number or a tensor of them."""
     return FINEST[ranged] * 2 ** (entry / 2)
 
 
 @np.errstate(over="ignore")
-def indices(z: np.ndarray, step: float) -> np.ndarray:
-    """Return the indices, int32, of the code z, within the alphabet of the context model."""
-    return np.clip(np.rint(np.nan_to_num(z / np.float32(step))), -LARGEST_INDEX, LARGEST_INDEX).astype(np.int32)
+def indices(z: np.ndarray, step: float, design: Design) -> np.ndarray:
+    """Return the indices, int32, of coefficients, within the alphabet of the context model of this design.
+
+    Those of a wavelet transform are rounded towards 0, which saves more bits than it costs error.
+    """
+    scaled = np.nan_to_num(z / np.float32(step))
+    if design.transform_levels:
+        largest, rounded = 2**design.top - 1, np.copysign(np.floor(np.abs(scaled) + np.float32(ROUNDED_UP)), scaled)
+    else:
+        largest, rounded = LARGEST_INDEX, np.rint(scaled)
+    return np.clip(rounded, -largest, largest).astype(np.int32)

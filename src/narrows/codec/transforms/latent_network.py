@@ -1,4 +1,4 @@
-"""Encoder and decoder of the latent path in NumPy: those of `narrows.networks.ConvNetwork`, which learns them."""
+"""Latent networks of the transform path in NumPy: those of `narrows.networks.ConvNetwork`, which learns them."""
 
 import itertools
 import math
@@ -12,7 +12,7 @@ _KERNEL = 3
 
 
 class LatentNetwork:
-    """The networks of the latent path.
+    """The networks of the transform path.
 
     Parameters
     ----------
