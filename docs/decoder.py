@@ -293,7 +293,9 @@ def cells_of(shape, cells, places):
 def read_indices(payload, design, tensors, name, n, shape, row, size):
     """Return indices (n, C, *shape)."""
     coder, axes, channels, top = RangeDecoder(payload), len(shape), design["channels"], design["top"]
-    known = np.zeros((n, channels, *shape), int)
+    known, used = np.zeros((n, channels, *shape), int), None
+    if design["alphabet"] == "mixtures" and known.size >= 4096 and coder.bits(1):
+        used = np.flatnonzero([coder.bits(1) for _ in range(coder.bits(16) + 1)])
     seen = np.zeros((n, top + 1), int) if design["alphabet"] == "values" else None
     channels_seen = np.zeros((n, channels, top + 1), int) if design["alphabet"] == "colours" else None
     levels = (max(shape) - 1).bit_length()
@@ -347,7 +349,7 @@ def read_indices(payload, design, tensors, name, n, shape, row, size):
                 for item, indices in enumerate(k.reshape(n, -1)):
                     seen[item] += np.bincount(indices, minlength=top + 1)
             known[(slice(None), channel, *there)] = k.reshape(n, -1)
-    return known
+    return known if used is None else used[known]
 
 
 def frequencies(behind):

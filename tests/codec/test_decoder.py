@@ -103,6 +103,7 @@ def odd_signals():
         ("icons", lambda: icons(2, 16, 12), {"max_error": 20}),
         ("colour", lambda: walk(2, 33, 70, 5).astype(np.uint8), {"lossless": True}),
         ("colour", lambda: walk(1, 70, 66, 5).astype(np.uint8), {"lossless": True}),
+        ("colour", lambda: walk(1, 33, 40, 5).astype(np.uint8) // 9 * 9, {"lossless": True}),
         ("colour", lambda: walk(2, 12, 1, 5).astype(np.uint8), {"max_error": 4}),
         ("colour", lambda: walk(2, 3, 16, 5).astype(np.uint8), {"quality": 50}),
         ("signals", odd_signals, {"max_error": 0.01}),

@@ -107,6 +107,18 @@ def test_spreads_follow_the_noise_of_each_item(monkeypatch):
     assert (costs < unshifted).all()
 
 
+def test_indices_that_never_occur_cost_nothing():
+    made = design("mixtures", 2, 1, 12)
+    ranks = dict(contents(np.random.default_rng(0), (1, 1, 90, 90), 30))["smooth"].astype(np.int32)
+    payload, _, _ = write(made, 0, 1, ranks)
+    sparse, _, _ = write(made, 0, 1, ranks * 120 + 7)
+    assert np.array_equal(interlaced(made).decode(decoder(sparse), 1, (90, 90), 0, 1), ranks * 120 + 7)
+    assert np.array_equal(
+        interlaced(made).decode(decoder(sparse), 1, (90, 90), 0, 1, 2), (ranks * 120 + 7)[..., ::4, ::4]
+    )
+    assert len(payload) < len(sparse) < len(payload) + 30 * 120 / 8 + 9
+
+
 def test_residuals_of_any_size_have_tokens():
     made = design("mixtures", 2, 1, 23)
     rng = np.random.default_rng(0)

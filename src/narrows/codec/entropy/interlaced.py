@@ -4,6 +4,7 @@ One loop serves both directions: it fills the lattice pass by pass with what the
 encoder sees at each moment what the decoder will see.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from narrows.codec.entropy.lattice import LatticePass
 from narrows.codec.entropy.mixture_coding import MixtureCoding, MixtureTables
 from narrows.codec.entropy.pass_context import PassContext, iterate_passes
 from narrows.codec.entropy.range_coder import Decoder, Encoder
+from narrows.codec.entropy.ranks import decode_ranks, encode_ranks
 from narrows.codec.entropy.residual_coding import ResidualCoding, ResidualTables
 from narrows.codec.entropy.symbol_stream import SymbolStream
 from narrows.codec.entropy.value_coding import ValueCoding, ValueTables
@@ -106,14 +108,24 @@ class InterlacedCoder:
             request = EncodeRequest(colours_of(request.k))
         with working_ahead() as ahead:
             stream = SymbolStream(encoder, n, ahead)
+            if self.design.alphabet == "mixtures":
+                chosen = request.x is not None and request.weight > 0  # other indices, which may have no rank
+                ranks = encode_ranks(encoder, request.k, not chosen)
+                if ranks is not None:
+                    self._run(stream, tuple(shape), step, size, EncodeRequest(ranks))
+                    return request.k, stream.costs
             return self._run(stream, tuple(shape), step, size, request), stream.costs
 
     def decode(
         self, decoder: Decoder, n: int, shape: tuple[int, ...], step: int, size: int, coarsest: int = 0
     ) -> np.ndarray:
         """Return the indices (n, C, *S), int32; of every ``2**coarsest``-th value along each axis."""
+        used = None
+        if self.design.alphabet == "mixtures":
+            used = decode_ranks(decoder, n * self.design.channels * math.prod(shape))
         with working_ahead() as ahead:
-            return self._run(SymbolStream(decoder, n, ahead), shape, step, size, coarsest=coarsest)
+            k = self._run(SymbolStream(decoder, n, ahead), shape, step, size, coarsest=coarsest)
+        return k if used is None else used[np.clip(k, 0, len(used) - 1)]
 
     def _run(
         self,
