@@ -11,6 +11,8 @@
 #include "_kernel_layers.h"
 #include "_kernel_mixture_calls.h"
 
+enum { VERSION = 1 }; /* of the functions, as engines.py calls them */
+
 static PyObject *outputs(PyObject *self, PyObject *arguments)
 {
     enum { BUFFERS = 5 };
@@ -411,5 +413,10 @@ PyMODINIT_FUNC PyInit__kernel(void)
         PyErr_SetString(PyExc_ImportError, "a processor without AVX2");
         return NULL;
     }
-    return PyModule_Create(&module);
+    PyObject *made = PyModule_Create(&module);
+    if (made && PyModule_AddIntConstant(made, "VERSION", VERSION)) {
+        Py_DECREF(made);
+        return NULL;
+    }
+    return made;
 }

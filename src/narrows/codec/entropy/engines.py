@@ -16,10 +16,13 @@ from narrows.codec.entropy.exact_predictor import ExactPredictor
 from narrows.codec.entropy.kernel_predictor import KernelPredictor
 from narrows.codec.entropy.mixture_features import MixtureInputs, WindowLayout, features_of_mixtures, tables
 
+KERNEL_VERSION = 1
 kernel: Any
 try:
     kernel = importlib.import_module("narrows.codec.entropy._kernel")
 except ImportError:  # not built, or not for this processor
+    kernel = None
+if getattr(kernel, "VERSION", None) != KERNEL_VERSION:  # built from other source
     kernel = None
 
 
