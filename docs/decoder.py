@@ -12,6 +12,7 @@ import math
 import zlib
 
 import numpy as np
+from decoder_of_signals import signal_logits, unwhiten
 
 WINDOW, AROUND = {1: 12, 2: 4, 3: 2}, {1: 8, 2: 3, 3: 1}  # radius of windows, by spatial axes
 LIFTING, GAIN = (-1.586134342059924, -0.052980118572961, 0.882911075530934, 0.443506852043971), 1.1496043988602418
@@ -339,6 +340,15 @@ def read_indices(payload, design, tensors, name, n, shape, row, size):
             around = windows(np.abs(known) if part else known, where, places, level, reflected=not part)
             if design["alphabet"] == "mixtures":
                 k = read_mixtures(coder, tensors, name, key, group, around, where, channel, cell, row, top, n)
+            elif design["alphabet"] == "signals":
+                where = taps(parity, (), 0, [0], design)
+                around = windows(np.abs(known[:, channel, None]) * (np.arange(*shape) > 0), where, places, level)
+                logits = signal_logits(around, [step for _, step in where], tensors[f"{name}.shape"][group], top)
+                k = []
+                for start in range(0, len(logits), BLOCK):
+                    behind = logits[start : start + BLOCK].max(1, keepdims=True) - logits[start : start + BLOCK]
+                    k += [from_token(coder, token) for token in coder.symbols(frequencies(behind)).tolist()]
+                k = np.array(k)
             elif seen is None:
                 k = read_residuals(coder, tensors, name, key, group, around, cell, row, top)
             else:
@@ -349,6 +359,8 @@ def read_indices(payload, design, tensors, name, n, shape, row, size):
                 for item, indices in enumerate(k.reshape(n, -1)):
                     seen[item] += np.bincount(indices, minlength=top + 1)
             known[(slice(None), channel, *there)] = k.reshape(n, -1)
+    if design["alphabet"] == "signals":
+        return unwhiten(known, top)
     return known if used is None else used[known]
 
 

@@ -12,6 +12,7 @@ from narrows.codec.entropy.interlaced import InterlacedCoder
 from narrows.codec.learning.colour_model import ColourModel
 from narrows.codec.learning.context_model import ContextModel
 from narrows.codec.learning.objective import context_model
+from narrows.codec.learning.signal_model import SignalModel
 
 
 def design(alphabet: Any, axes: int, channels: int, top: int = 0, cells: tuple[int, ...] = (), **more: Any) -> Design:
@@ -19,14 +20,14 @@ def design(alphabet: Any, axes: int, channels: int, top: int = 0, cells: tuple[i
         alphabet,
         axes,
         channels,
-        top or {"values": 20, "mixtures": 9, "colours": 20}[alphabet],
+        top or {"values": 20, "mixtures": 9, "colours": 20, "signals": 9}[alphabet],
         cells or (2,) * axes,
         9,
     )
     return replace(made, **{"hidden": 8, "flag_hidden": 8, **more})
 
 
-def model(design: Design, seed: int = 0) -> ContextModel | ColourModel:
+def model(design: Design, seed: int = 0) -> ContextModel | ColourModel | SignalModel:
     torch.manual_seed(seed)
     made = context_model(design)
     with torch.no_grad():

@@ -23,6 +23,13 @@ from narrows.training.task import Settings
 
 DOCS = Path(__file__).parents[2] / "docs"
 RNG = np.random.default_rng(0)
+
+
+def sounds():
+    rng = np.random.default_rng(1)
+    return [*walk(4, 300, rng=rng).astype(np.float32), walk(1, 100, rng=rng)[0].astype(np.float32)]
+
+
 TRAINING = {
     "digits": (lambda: data.read("digits").values[:60], None),
     "drawings": (lambda: RNG.integers(0, 2, (24, 9, 7, 2)) * np.uint8(200), "NYXC"),
@@ -30,12 +37,14 @@ TRAINING = {
     "colour": (lambda: walk(24, 12, 10, 5).astype(np.uint8), "NYXC"),
     "pictures": (lambda: smooth(24, 17, 14, 3), "NYXC"),
     "signals": (lambda: walk(24, 40).astype(np.float32), "NT"),
+    "records": (lambda: records(24, 60) + records(2, 90), "NTC"),
+    "sounds": (sounds, "NT"),
     "volumes": (lambda: (walk(24, 5, 6, 4) * 99).astype(np.int16), "NZYX"),
 }
 
 
-def walk(*shape):
-    return np.clip(128 + 8 * np.cumsum(RNG.normal(size=shape), 1), 0, 255)
+def walk(*shape, rng=RNG):
+    return np.clip(128 + 8 * np.cumsum(rng.normal(size=shape), 1), 0, 255)
 
 
 def icons(n, height, width, channels=4):
@@ -54,11 +63,23 @@ def smooth(*shape):
     return np.clip(128 + RNG.normal(0, 4, shape).cumsum(1).cumsum(2), 0, 255).astype(np.uint8)
 
 
+def records(count, length):
+    return list((walk(count, length, 5, rng=np.random.default_rng(1)) * 99).astype(np.int16))
+
+
+def odd_records():
+    first, second = records(2, 90)
+    first[40:60, 1], second[50:, 4] = 2**15 - 1, -(2**15)
+    return [first, second, records(1, 1)[0], np.zeros((30, 5), np.int16)]
+
+
 @pytest.fixture(scope="module")
 def decode():
     page = {}
     exec(re.search(r"```python\n(.*?)```", (DOCS / "format.md").read_text(), re.DOTALL)[1], page)
-    decoder = runpy.run_path(str(DOCS / "decoder.py"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(DOCS)
+        decoder = runpy.run_path(str(DOCS / "decoder.py"))
     return lambda content, model: decoder["decode"](page["read"](content), model)
 
 
@@ -108,6 +129,10 @@ def odd_signals():
         ("colour", lambda: walk(2, 3, 16, 5).astype(np.uint8), {"quality": 50}),
         ("signals", odd_signals, {"max_error": 0.01}),
         ("signals", odd_signals, {"max_error": 3}),
+        ("records", odd_records, {"lossless": True}),
+        ("records", odd_records, {"max_error": 20}),
+        ("sounds", odd_signals, {"max_error": 0.01}),
+        ("sounds", odd_signals, {"psnr": 30}),
         ("volumes", lambda: (walk(2, 5, 6, 4) * 99).astype(np.int16), {"lossless": True}),
         ("volumes", lambda: (walk(2, 9, 2, 3) * 99).astype(np.int16), {"max_error": 20}),
         ("volumes", lambda: (walk(9, 16, 16, 10) * 99).astype(np.int16), {"lossless": True}),
@@ -135,11 +160,11 @@ def test_the_decoder_of_the_docs_reads_coefficients(codecs, decode, monkeypatch,
     np.testing.assert_array_equal(np.stack(decode(content, model)), codec.decompress(content))
 
 
-@pytest.mark.parametrize("name", ["signals", "volumes"])
+@pytest.mark.parametrize("name", ["signals", "sounds", "volumes"])
 def test_the_decoder_of_the_docs_reads_windows(codecs, decode, monkeypatch, name):
     monkeypatch.setattr("narrows.codec.windows.MOST_VALUES", 128)
     codec, model = codecs[name]
-    long = walk(1, 300).astype(np.float32) if name == "signals" else (walk(1, 70, 3, 2) * 99).astype(np.int16)
+    long = walk(1, 300).astype(np.float32) if name != "volumes" else (walk(1, 70, 3, 2) * 99).astype(np.int16)
     content = codec.compress(long, max_error=2)
     expected = codec.decompress(content)
     assert np.abs(expected - long.astype(float)).max() <= 2

@@ -217,6 +217,10 @@ class Coder:
         """Return whether the codec has a context model for quantised values."""
         return mode_of(quantiser) in self.pixels
 
+    def chooses_indices(self, quantiser: Quantiser) -> bool:
+        """Return whether the encoder can save bits by the choice of other indices; of signals it cannot."""
+        return self._interlaced(quantiser).design.alphabet != "signals"
+
     def _interlaced(self, quantiser: Quantiser) -> InterlacedCoder:
         mode = mode_of(quantiser)
         if mode not in self.pixels:

@@ -177,7 +177,8 @@ class Search:
 
     def heaviest(self, plan: CodingPlan, error: float) -> Trial | None:
         """Return the trial of a plan of the pixel path with the largest weight of a bit and at most this error."""
-        weight = largest(lambda weight: self.trial(replace(plan, weight=weight)).error, 0.0, HEAVIEST, error)
+        most = HEAVIEST if self.coder.chooses_indices(plan.quantiser) else 0.0
+        weight = largest(lambda weight: self.trial(replace(plan, weight=weight)).error, 0.0, most, error)
         return None if weight is None else self.trial(replace(plan, weight=weight))
 
     def coarsest_transform(self, error: float) -> Trial | None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from narrows.codec.entropy.interlaced import InterlacedCoder
+from narrows.codec.entropy.whitening import OWN
 from narrows.networks import Network
 from narrows.networks.autoencoder.conv import Residual
 from narrows.networks.autoencoder.upsampling import Upsample
@@ -56,6 +57,12 @@ def stages(network: nn.Module) -> list[Stage]:
 def context_stages(model: InterlacedCoder) -> list[Stage]:
     """Return the stages of the perceptron that predicts most values of the pixel path: those of the last pass."""
     predictor = model.main
+    if predictor is None:
+        return [
+            Stage("values before it", (OWN,)),
+            Stage("adaptive linear prediction", (1,)),
+            Stage("each residual's size, by those around it", (model.design.outputs,)),
+        ]
     key = list(predictor.firsts)[-1]
     first, *rest = predictor.firsts[key], *predictor.rest[predictor.groups[key]]
     output = {"values": "value", "colours": "value of a channel"}.get(model.design.alphabet, "residual's size")

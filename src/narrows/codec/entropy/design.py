@@ -20,6 +20,7 @@ ADDED = {
     "window": 0,
     "transform_levels": 0,
 }  # what holds in old designs, which lack these fields
+SIGNAL_WINDOW = 24  # largest radius of the windows of whitened signals
 
 
 @dataclass(frozen=True)
@@ -28,16 +29,16 @@ class Design:
 
     Parameters
     ----------
-    alphabet : {"values", "mixtures", "colours", "residuals"}
+    alphabet : {"values", "mixtures", "colours", "signals", "residuals"}
         Whether indices are coded themselves, for data of few values; by mixtures of distributions about a prediction;
-        for data that repeat the colours of neighbours, all channels of a pixel as one colour; or, in old models, as
-        differences from a prediction.
+        for data that repeat the colours of neighbours, all channels of a pixel as one colour; whitened, for long
+        signals; or, in old models, as differences from a prediction.
     axes : {1, 2, 3}
         Number of spatial axes.
     channels : int
         Number of channels.
     top : int
-        For "mixtures" and "residuals", the bits of the largest index; otherwise the largest value, 1..255.
+        For "mixtures", "signals" and "residuals", the bits of the largest index; otherwise the largest value, 1..255.
     cells : tuple of int
         Number of cells into which the table of positions divides each axis.
     steps : int
@@ -60,7 +61,7 @@ class Design:
         If a size is out of bounds.
     """
 
-    alphabet: Literal["values", "mixtures", "colours", "residuals"]
+    alphabet: Literal["values", "mixtures", "colours", "signals", "residuals"]
     axes: int
     channels: int
     top: int
@@ -76,10 +77,12 @@ class Design:
     def __post_init__(self) -> None:
         """Check the sizes."""
         object.__setattr__(self, "cells", tuple(self.cells))
-        alphabets = ("values", "mixtures", "colours", "residuals")
+        alphabets = ("values", "mixtures", "colours", "signals", "residuals")
         if self.alphabet not in alphabets or self.axes not in RADIUS or len(self.cells) != self.axes:
             raise ValueError(f"alphabet {self.alphabet!r}, {self.axes} axes, cells {self.cells}")
-        limit = 24 if self.alphabet in ("mixtures", "residuals") else LARGEST
+        if self.alphabet == "signals" and self.axes != 1:
+            raise ValueError(f"signals of {self.axes} axes")
+        limit = {"mixtures": 24, "residuals": 24, "signals": 23}.get(self.alphabet, LARGEST)
         most = colours.MOST_CHANNELS if self.alphabet == "colours" else 1024
         if not (0 < self.channels <= most and 0 < self.top <= limit and 0 < self.steps <= 256):
             raise ValueError(f"{self.channels} channels, top {self.top}, {self.steps} steps")
@@ -87,7 +90,7 @@ class Design:
             raise ValueError(f"{self.hidden} and {self.flag_hidden} hidden units")
         if not (0 < self.keyed_levels <= KEYED_LEVELS and 0 < self.grouped_levels <= GROUPS):
             raise ValueError(f"{self.keyed_levels} levels, {self.grouped_levels} groups")
-        if not 0 <= self.window <= RADIUS[self.axes]:
+        if not 0 <= self.window <= (SIGNAL_WINDOW if self.alphabet == "signals" else RADIUS[self.axes]):
             raise ValueError(f"windows of radius {self.window}")
         if not 0 <= self.transform_levels <= (8 if self.alphabet == "mixtures" and self.keyed_levels > 1 else 0):
             raise ValueError(f"{self.transform_levels} levels of a transform, coded as {self.alphabet}")
@@ -150,12 +153,17 @@ class Design:
 
     def group(self, lattice_pass: LatticePass) -> int:
         """Return the group of inner layers for a pass."""
-        return min(self.level(lattice_pass), self.grouped_levels - 1)
+        return min(self.level(lattice_pass), self.n_groups - 1)
 
     def keys(self) -> dict[str, tuple[LatticePass, int]]:
         """Return for each key one pass and channel that have it."""
         levels = self.transform_levels + 2 if self.transform_levels else self.keyed_levels
         return {self.key(*each): each for each in self.passes((2**levels,) * self.axes)}
+
+    @property
+    def n_groups(self) -> int:
+        """Number of groups of inner layers."""
+        return min(self.keyed_levels, self.grouped_levels)
 
     def groups(self) -> dict[str, int]:
         """Return the group of each key."""
@@ -165,6 +173,8 @@ class Design:
         """Return the taps of a window."""
         if self.alphabet == "colours":
             return colours.nearest_taps(context_taps(lattice_pass, 0, (), self.radius))
+        if self.alphabet == "signals":
+            return context_taps(lattice_pass, 0, (), self.radius)
         if self.transform_levels:
             return context_taps(lattice_pass, channel, (channel - 1,) if channel else (), self.radius)
         return context_taps(lattice_pass, channel, neighbours(channel, self.channels), self.radius)

@@ -20,8 +20,10 @@ from narrows.codec.entropy.pass_context import PassContext, iterate_passes
 from narrows.codec.entropy.range_coder import Decoder, Encoder
 from narrows.codec.entropy.ranks import decode_ranks, encode_ranks
 from narrows.codec.entropy.residual_coding import ResidualCoding, ResidualTables
+from narrows.codec.entropy.signal_coding import SignalCoding, SignalTables
 from narrows.codec.entropy.symbol_stream import SymbolStream
 from narrows.codec.entropy.value_coding import ValueCoding, ValueTables
+from narrows.codec.entropy.whitening import unwhiten, whiten
 from narrows.codec.parallel import working_ahead
 
 
@@ -71,20 +73,22 @@ class InterlacedCoder:
     def __init__(self, design: Design, tensors: Mapping[str, np.ndarray], device: str = "cpu") -> None:
         check_whole(tensors)
         self.design = design
-        self.tables: ValueTables | MixtureTables | ResidualTables | ColourTables
+        self.tables: ValueTables | MixtureTables | ResidualTables | ColourTables | SignalTables
         if design.alphabet == "values":
             self.tables = ValueTables(design, tensors, device)
         elif design.alphabet == "mixtures":
             self.tables = MixtureTables(design, tensors, device)
         elif design.alphabet == "residuals":
             self.tables = ResidualTables(design, tensors, device)
-        else:
+        elif design.alphabet == "colours":
             self.tables = ColourTables(design, tensors, device)
+        else:
+            self.tables = SignalTables(design, tensors)
 
     @property
-    def main(self) -> ExactPredictor:
-        """The perceptron that predicts most values."""
-        return self.tables.main
+    def main(self) -> ExactPredictor | None:
+        """The perceptron that predicts most values; signals have none."""
+        return None if isinstance(self.tables, SignalTables) else self.tables.main
 
     def encode(self, encoder: Encoder, request: EncodeRequest, step: int, size: int) -> tuple[np.ndarray, np.ndarray]:
         """Encode items.
@@ -106,6 +110,8 @@ class InterlacedCoder:
         n, _, *shape = request.k.shape
         if isinstance(self.tables, ColourTables):
             request = EncodeRequest(colours_of(request.k))
+        elif isinstance(self.tables, SignalTables):
+            request = EncodeRequest(whiten(request.k, self.design.top))
         with working_ahead() as ahead:
             stream = SymbolStream(encoder, n, ahead)
             if self.design.alphabet == "mixtures":
@@ -137,15 +143,17 @@ class InterlacedCoder:
         coarsest: int = 0,
     ) -> np.ndarray:
         weight = 0.0 if request is None else request.weight
-        coding: ValueCoding | MixtureCoding | ResidualCoding | ColourCoding
+        coding: ValueCoding | MixtureCoding | ResidualCoding | ColourCoding | SignalCoding
         if isinstance(self.tables, ValueTables):
             coding = ValueCoding(self.tables, stream, step, size, weight)
         elif isinstance(self.tables, MixtureTables):
             coding = MixtureCoding(self.tables, stream, step, weight)
         elif isinstance(self.tables, ResidualTables):
             coding = ResidualCoding(self.tables, stream, step, weight)
-        else:
+        elif isinstance(self.tables, ColourTables):
             coding = ColourCoding(self.tables, stream)
+        else:
+            coding, coarsest, every = SignalCoding(self.tables, stream), 0, 2**coarsest
         colours = isinstance(coding, ColourCoding)
         known = np.zeros((stream.n, self.design.planes, *(1 for _ in shape)), np.int64 if colours else np.int32)
 
@@ -161,6 +169,8 @@ class InterlacedCoder:
             known[context.lattice_index] = k.reshape(known[context.lattice_index].shape)
         if colours:
             known = np.moveaxis(channels_of(known[:, 0], self.design.channels), -1, 1).astype(np.int32)
+        if isinstance(coding, SignalCoding):
+            known = unwhiten(known, self.design.top)[..., ::every]
         return known
 
 

@@ -10,13 +10,14 @@ from torch import Tensor, nn
 from narrows.codec.codec_manifest import CodecDesign
 from narrows.codec.coder import STEPS_PER_OCTAVE
 from narrows.codec.coding_plan import Grid
-from narrows.codec.entropy.design import Design
+from narrows.codec.entropy.design import SIGNAL_WINDOW, Design
 from narrows.codec.learning.alphabet import entropy, few_values, repeats_colours
 from narrows.codec.learning.colour_model import ColourModel
 from narrows.codec.learning.context_model import ContextModel
 from narrows.codec.learning.dequantiser import Dequantiser
 from narrows.codec.learning.latent import Latent
 from narrows.codec.learning.prediction import learn_prediction
+from narrows.codec.learning.signal_model import SignalModel
 from narrows.codec.learning.transform import Transform
 from narrows.codec.transforms.latent import STEPS, LatentArchitecture, latent_design
 from narrows.codec.transforms.wavelet import WaveletTransform, transform_design
@@ -30,6 +31,7 @@ HELD_OUT = 32  # items of each batch that is measured
 SHARES = {  # of the steps
     "values": {"lossless": 20, "lossy": 42, "dequantiser": 24, "latent": 3},
     "mixtures": {"lossless": 36, "lossy": 36, "dequantiser": 8, "latent": 20},
+    "signals": {"lossless": 10, "lossy": 10, "dequantiser": 20, "latent": 20},
 }
 GROUP_SHARES = (5, 2, 2)
 
@@ -49,6 +51,9 @@ def grid_of(items: Items, scaling: Scaling) -> Grid:
     if dtype.itemsize <= 2:
         return Grid(dtype, int(np.iinfo(dtype).min), int(np.iinfo(dtype).max))
     low, high = (min(int(x.min()) for x in items.chunks()), max(int(x.max()) for x in items.chunks()))
+    if items.spatial_dims == 1:  # signals, whose range costs nothing: others may be louder
+        low = max(int(np.iinfo(dtype).min), (low + high) // 2 - 2 ** (MOST_BITS - 1))
+        return Grid(dtype, low, min(int(np.iinfo(dtype).max), low + 2**MOST_BITS - 1))
     return Grid(dtype, low, min(high, low + 2**MOST_BITS - 1))
 
 
@@ -72,6 +77,8 @@ def design_networks(items: Items, scaling: Scaling, grid: Grid, crop: tuple[int,
         bits = min((grid.high - grid.low).bit_length(), MOST_BITS) if grid.whole else MOST_BITS
         steps = STEPS_PER_OCTAVE * bits + 1 if grid.whole else STEP_ENTRIES
         lossless = lossy = Design("mixtures", axes, channels, bits, cells, steps, window=WINDOW.get(axes, 0))
+        if axes == 1 and not placed:
+            lossless = lossy = Design("signals", axes, channels, bits, cells, steps, window=SIGNAL_WINDOW)
     if repeats_colours(items, grid):
         lossless = Design("colours", axes, channels, grid.high, cells, 1, 96, 64)
     return CodecDesign(lossless, lossy, latent, architecture)
@@ -254,14 +261,16 @@ class CodecObjective:
             network.latent.learn_first(batches, numbers(mean), self.seed)
 
 
-def context_model(design: Design) -> ContextModel | ColourModel:
+def context_model(design: Design) -> ContextModel | ColourModel | SignalModel:
     """Return an untrained context model."""
+    if design.alphabet == "signals":
+        return SignalModel(design)
     return ColourModel(design) if design.alphabet == "colours" else ContextModel(design)
 
 
-def pixel_model(module: nn.Module) -> ContextModel | ColourModel:
+def pixel_model(module: nn.Module) -> ContextModel | ColourModel | SignalModel:
     """Return a context model of the pixel path with its type."""
-    assert isinstance(module, ContextModel | ColourModel)
+    assert isinstance(module, ContextModel | ColourModel | SignalModel)
     return module
 
 

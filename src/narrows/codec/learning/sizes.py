@@ -25,7 +25,7 @@ def file_design(items: Items, scaling: Scaling, grid: Grid, crop: tuple[int, ...
     design = networks.lossless if grid.whole and step == 1 else networks.lossy
     assert design is not None
     design = replace(design, steps=1)
-    if design.alphabet == "mixtures":
+    if design.alphabet in ("mixtures", "signals"):
         span = (grid.high - grid.low) / step if grid.whole else 2 * grid.unit / step
         design = replace(design, top=max(1, min(design.top, math.ceil(span).bit_length())))
     return design
@@ -43,6 +43,8 @@ def candidates(design: Design, shape: tuple[int, ...], stored: int) -> list[Desi
     stored : int
         Bytes that the data take without a model.
     """
+    if design.alphabet == "signals":  # without networks
+        return [design]
     levels = max(1, min(KEYED_LEVELS, (max(shape) - 1).bit_length()))
     ladder = [sized(design, hidden, levels, narrow=True) for hidden in NARROW]
     ladder += [sized(design, hidden, levels) for hidden in WIDE]
