@@ -28,7 +28,7 @@ def test_numbers_of_any_size_pass_without_a_warning(name, value):
     coder = CodecModel.from_file(model_file(name)).coder
     shape = (9, 8)[: len(coder.axes.strip("NC"))]
     x = np.full((1, coder.channels, *shape), value, np.float32)
-    k = indices(coder.network.encode(x), 1 / 64)
+    k = indices(coder.network.encode(x), 1 / 64, coder.transformed.design)
     assert np.abs(k).max() <= LARGEST_INDEX
     z = np.full((1, 8, *coder.network.grid(shape)), value, np.float32)
     found = coder.network.decode(z, shape)
