@@ -16,7 +16,7 @@ from narrows.codec.entropy.exact_predictor import ExactPredictor
 from narrows.codec.entropy.kernel_predictor import KernelPredictor
 from narrows.codec.entropy.mixture_features import MixtureInputs, WindowLayout, features_of_mixtures, tables
 
-KERNEL_VERSION = 1
+KERNEL_VERSION = 2
 kernel: Any
 try:
     kernel = importlib.import_module("narrows.codec.entropy._kernel")
