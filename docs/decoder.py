@@ -567,7 +567,7 @@ def common_colours(window, channels, scale):
 
     def rank(colour):
         differences = [np.abs(channels_of(colour, channels) - channels_of(other, channels)).max() for other in chosen]
-        alike = sum((difference * scale < 8) + (difference == 0) for difference in differences)
+        alike = sum(int(difference * scale < 8) + int(difference == 0) for difference in differences)
         return alike, -window.count(colour), window.index(colour)
 
     for _ in range(3):

@@ -121,6 +121,7 @@ def odd_signals():
         ("drawings", lambda: RNG.integers(0, 250, (3, 9, 7, 2), np.uint8), {"max_error": 9}),
         ("icons", lambda: icons(4, 16, 12), {"lossless": True}),
         ("icons", lambda: [*icons(2, 19, 21), *RNG.integers(0, 256, (1, 7, 5, 4), np.uint8)], {"lossless": True}),
+        ("icons", lambda: np.concatenate([icons(4, 19, 8), icons(4, 19, 8) // 85 * 3 + 250]), {"lossless": True}),
         ("icons", lambda: icons(2, 16, 12), {"max_error": 20}),
         ("colour", lambda: walk(2, 33, 70, 5).astype(np.uint8), {"lossless": True}),
         ("colour", lambda: walk(1, 70, 66, 5).astype(np.uint8), {"lossless": True}),
