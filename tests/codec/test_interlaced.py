@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from narrows.codec import parallel
-from narrows.codec.entropy.interlaced import EncodeRequest, InterlacedCoder
-from narrows.codec.entropy.mixture_coding import LARGEST_INDEX
+from narrows.codec.entropy.coding import EncodeRequest, TokenCoding
+from narrows.codec.entropy.interlaced import InterlacedCoder
 from narrows.codec.entropy.range_coder import decoder, encoder
 from narrows.errors import FormatError
 
@@ -170,4 +170,4 @@ def test_any_payload_gives_indices_or_a_format_error(alphabet, payload, seed):
     except FormatError:
         return
     assert k.shape == (1, 1, 12, 7)
-    assert int(np.abs(k).max()) <= (LARGEST_INDEX if alphabet == "mixtures" else made.top)
+    assert int(np.abs(k).max()) <= (TokenCoding.largest if alphabet == "mixtures" else made.top)

@@ -7,7 +7,8 @@ import numpy as np
 
 from narrows.codec.coding_plan import CodingPlan, Grid
 from narrows.codec.container.fields import Fields
-from narrows.codec.entropy.interlaced import EncodeRequest, InterlacedCoder
+from narrows.codec.entropy.coding import EncodeRequest
+from narrows.codec.entropy.interlaced import InterlacedCoder
 from narrows.codec.entropy.range_coder import decoder, encoder
 from narrows.codec.transforms.dequantiser import ExactDequantiser
 from narrows.codec.transforms.latent import indices, step_of

@@ -56,13 +56,13 @@ def stages(network: nn.Module) -> list[Stage]:
 
 def context_stages(model: InterlacedCoder) -> list[Stage]:
     """Return the stages of the perceptron that predicts most values of the pixel path: those of the last pass."""
-    predictor = model.main
-    if predictor is None:
+    if model.design.alphabet == "signals":
         return [
             Stage("values before it", (OWN,)),
             Stage("adaptive linear prediction", (1,)),
             Stage("each residual's size, by those around it", (model.design.outputs,)),
         ]
+    predictor = model.tables.main
     key = list(predictor.firsts)[-1]
     first, *rest = predictor.firsts[key], *predictor.rest[predictor.groups[key]]
     output = {"values": "value", "colours": "value of a channel"}.get(model.design.alphabet, "residual's size")

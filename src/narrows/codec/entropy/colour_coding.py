@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from narrows.codec.entropy import colours
+from narrows.codec.entropy.coding import BLOCK, Coding, EncodeRequest, Tables
 from narrows.codec.entropy.colours import NearColours, NewColours
 from narrows.codec.entropy.context_features import IndexCounts, checked_bonuses
 from narrows.codec.entropy.design import KEYED_LEVELS, Design
@@ -14,11 +15,10 @@ from narrows.codec.entropy.exact_predictor import LARGEST, part
 from narrows.codec.entropy.pass_context import PassContext
 from narrows.codec.entropy.symbol_stream import SymbolStream, blocks
 
-BLOCK = 2**12  # pixels whose windows are gathered at once, and new colours of which one channel follows another
 ABSENT = -(2.0**15)  # logit of a near colour that is not there
 
 
-class ColourTables:
+class ColourTables(Tables):
     """The weights of a context model of colours, checked against its design; ValueError where they do not fit."""
 
     def __init__(self, design: Design, tensors: Mapping[str, np.ndarray], device: str = "cpu") -> None:
@@ -39,30 +39,34 @@ class ColourTables:
         if self.flat.shape != (KEYED_LEVELS, 2):
             raise ValueError("tables of other sizes than the design says")
 
+    def coding(self, stream: SymbolStream, step: int, size: int, weight: float) -> "ColourCoding":
+        """Return what codes items; see `Tables.coding`."""
+        return ColourCoding(self, stream)
 
-class ColourCoding:
-    """Codes the colours of n items.
 
-    Parameters
-    ----------
-    tables : ColourTables
-        The weights.
-    stream : SymbolStream
-        The entropy coder.
-    """
+class ColourCoding(Coding):
+    """Codes n items, whose planes are colours; for parameters see `Tables.coding`."""
+
+    dtype = np.int64
 
     def __init__(self, tables: ColourTables, stream: SymbolStream) -> None:
-        self.tables, self.stream, self.design = tables, stream, tables.design
+        super().__init__(stream)
+        self.tables, self.design = tables, tables.design
         self.scale = LARGEST // self.design.top
         self.values = np.arange(self.design.top + 1)
         self.seen = [IndexCounts(stream.n, self.design.top + 1, np.empty(0)) for _ in range(self.design.channels)]
 
-    def features(self, known: np.ndarray) -> np.ndarray:
-        """Return what windows hold for known colours."""
-        return known
+    def begin(self, request: EncodeRequest | None, count: int) -> EncodeRequest | None:
+        """Return the colours to encode; see `Coding.begin`."""
+        return None if request is None else EncodeRequest(colours.colours_of(request.k))
+
+    def indices(self, planes: np.ndarray) -> np.ndarray:
+        """Return the channels of colours; see `Coding.indices`."""
+        channels = colours.channels_of(planes[:, 0], self.design.channels)
+        return np.ascontiguousarray(np.moveaxis(channels, -1, 1), np.int32)
 
     def code(self, context: PassContext, target: np.ndarray | None, x: np.ndarray | None) -> np.ndarray:
-        """Code a pass -> its colours (P,). target (P,): the colours to encode, None to decode. x is not used."""
+        """Code a pass of colours; see `Coding.code`, of which x is not used."""
         found, flat = np.zeros(len(context.bases), np.int64), np.zeros(len(context.bases), np.uint8)
 
         def surroundings(block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

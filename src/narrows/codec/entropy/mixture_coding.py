@@ -4,29 +4,28 @@ Where an item has many values in a pass, the encoder tells by how much their spr
 predicts, since noise is a property of an item that training data may lack.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from narrows.codec.entropy import tokens
+from narrows.codec.entropy.coding import EncodeRequest, Tables, TokenCoding
 from narrows.codec.entropy.design import Design
 from narrows.codec.entropy.distributions import Distributions
-from narrows.codec.entropy.engines import bits_of, mixture_inputs, predictor
+from narrows.codec.entropy.engines import mixture_inputs, predictor
 from narrows.codec.entropy.exact_predictor import check_whole, part
 from narrows.codec.entropy.mixture_features import MixtureInputs, WindowLayout
 from narrows.codec.entropy.mixtures import SHIFTS, MixtureDistributions, best_shift, mixtures_of
 from narrows.codec.entropy.pass_context import PassContext
-from narrows.codec.entropy.symbol_stream import SymbolStream, blocks
+from narrows.codec.entropy.ranks import decode_used, encode_used
+from narrows.codec.entropy.symbol_stream import SymbolStream
 
-LARGEST_INDEX = 2**23  # either way
-BLOCK = 2**12  # values whose tokens, and then extra bits, follow each other in the bitstream
 SHIFTED_FROM = 2**10  # values of an item in a pass and channel, where its spreads are shifted
 SAMPLED = 2**10  # of them, at most, from which the shift is chosen
 SHIFT_BITS = 5
 
 
-class MixtureTables:
+class MixtureTables(Tables):
     """The weights of a context model of mixtures, checked against its design; ValueError where they do not fit."""
 
     def __init__(self, design: Design, tensors: Mapping[str, np.ndarray], device: str = "cpu") -> None:
@@ -42,54 +41,58 @@ class MixtureTables:
         ]:
             raise ValueError("predictions of other sizes than the design says")
 
+    def coding(self, stream: SymbolStream, step: int, size: int, weight: float) -> "MixtureCoding":
+        """Return what codes items; see `Tables.coding`."""
+        return MixtureCoding(self, stream, step, weight)
 
-@dataclass(frozen=True, eq=False)
-class MixtureCoding:
-    """Codes n items.
 
-    Parameters
+class MixtureCoding(TokenCoding):
+    """Codes n items; for parameters see `Tables.coding`.
+
+    Attributes
     ----------
-    tables : MixtureTables
-        The weights.
-    stream : SymbolStream
-        The entropy coder.
-    step : int
-        Row of the table of steps.
-    weight : float
-        Squared steps that the encoder spends to save a bit.
+    used : ndarray, optional
+        The indices that occur, in order, where planes hold ranks among them.
     """
 
-    tables: MixtureTables
-    stream: SymbolStream
-    step: int
-    weight: float
+    def __init__(self, tables: MixtureTables, stream: SymbolStream, step: int, weight: float) -> None:
+        super().__init__(stream, weight)
+        self.tables, self.step = tables, step
+        self.used: np.ndarray | None = None
 
-    def features(self, known: np.ndarray) -> np.ndarray:
-        """Return what windows hold for known indices."""
-        return known
+    def begin(self, request: EncodeRequest | None, count: int) -> EncodeRequest | None:
+        """Code which indices occur, where ranks save bits; see `Coding.begin`."""
+        if request is None:
+            self.used = decode_used(self.stream.decoder, count)
+            return None
+        chosen = request.x is not None and request.weight > 0  # other indices, which may have no rank
+        self.used = encode_used(self.stream.encoder, request.k, not chosen)
+        return request if self.used is None else EncodeRequest(np.searchsorted(self.used, request.k).astype(np.int32))
 
-    def code(self, context: PassContext, target: np.ndarray | None, x: np.ndarray | None) -> np.ndarray:
-        """Code a pass -> its indices (n x count,); parameters are those of `ValueCoding.code`."""
-        top, k = self.tables.design.top, np.zeros(len(context.bases), np.int64)
-        shifts = self._shifts(context, target)
+    def symbols(self, token: np.ndarray) -> np.ndarray:
+        """Return the places of tokens by size."""
+        return tokens.ordered(token, self.tables.design.top + 1)
+
+    def tokens(self, symbols: np.ndarray) -> np.ndarray:
+        """Return the tokens at places."""
+        return tokens.from_ordered(symbols, self.tables.design.top + 1)
+
+    def prediction(
+        self, context: PassContext, target: np.ndarray | None
+    ) -> Callable[[np.ndarray], tuple[np.ndarray, Distributions]]:
+        """Return the prediction of a pass; see `TokenCoding.prediction`."""
+        top, shifts = self.tables.design.top, self._shifts(context, target)
 
         def predicted(block: np.ndarray) -> tuple[np.ndarray, Distributions]:
             given, outputs = self._outputs(context, block)
             mixtures = mixtures_of(outputs, given, shifts[context.split(block)[0]], top)
             return mixtures.nearest, MixtureDistributions(mixtures, top + 1)
 
-        for block, (nearest, given) in self.stream.ahead(predicted, blocks(np.arange(len(k)), BLOCK)):
-            place, extra = None, None
-            if target is not None:
-                wanted = target[block].astype(np.int64)
-                if x is not None:
-                    wanted = self._optimised(wanted, x[block], nearest, given)
-                token, extra, _ = tokens.split(wanted - nearest)
-                place = tokens.ordered(token, top + 1)
-            token = tokens.from_ordered(self.stream.symbols(context, block, given, place), top + 1)
-            extra = self.stream.extra_bits(context, block, tokens.extra_bits(token), extra)
-            k[block] = np.clip(nearest + tokens.join(token, extra), -LARGEST_INDEX, LARGEST_INDEX)
-        return k
+        return predicted
+
+    def indices(self, planes: np.ndarray) -> np.ndarray:
+        """Return the indices of ranks; see `Coding.indices`."""
+        return planes if self.used is None else self.used[np.clip(planes, 0, len(self.used) - 1)]
 
     def _outputs(self, context: PassContext, chosen: np.ndarray) -> tuple[MixtureInputs, np.ndarray]:
         """Return what is computed from the windows of chosen values, and the outputs of the perceptron."""
@@ -112,11 +115,3 @@ class MixtureCoding:
                 chosen[item] = best_shift(outputs, given, target[sample], self.tables.design.top)
         bits = np.full(n, SHIFT_BITS, np.int32)
         return np.asarray(SHIFTS[self.stream.extra_bits(context, np.arange(n) * count, bits, chosen)])
-
-    def _optimised(self, target: np.ndarray, x: np.ndarray, nearest: np.ndarray, given: Distributions) -> np.ndarray:
-        """Return the best of each index and its two neighbours, by squared error plus weighted bits."""
-        candidates = target[:, None] + np.arange(-1, 2)
-        token, _, extra = tokens.split(candidates - nearest[:, None])
-        bits = bits_of(given, tokens.ordered(token, self.tables.design.top + 1)) + extra
-        cost = (x[:, None] - candidates.astype(np.float32)) ** 2 + self.weight * bits
-        return np.asarray(target + cost.argmin(1) - 1)

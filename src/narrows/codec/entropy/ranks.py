@@ -11,8 +11,8 @@ RANKED_FROM = 2**12  # indices
 BITS = 16  # of the largest index
 
 
-def encode_ranks(encoder: Encoder, k: np.ndarray, allowed: bool = True) -> np.ndarray | None:
-    """Encode which indices occur in k, and return their ranks, if that is allowed and saves bits; else None."""
+def encode_used(encoder: Encoder, k: np.ndarray, allowed: bool = True) -> np.ndarray | None:
+    """Encode which indices occur in k, and return them in order, if that is allowed and saves bits; else None."""
     if k.size < RANKED_FROM:
         return None
     used = np.unique(k)
@@ -24,11 +24,11 @@ def encode_ranks(encoder: Encoder, k: np.ndarray, allowed: bool = True) -> np.nd
         return None
     encoder.uniform(np.full(1, BITS, np.int32), np.array([high], np.int32))
     encoder.uniform(np.ones(high + 1, np.int32), np.isin(np.arange(high + 1), used).astype(np.int32))
-    return np.searchsorted(used, k).astype(np.int32)
+    return used
 
 
-def decode_ranks(decoder: Decoder, size: int) -> np.ndarray | None:
-    """Return the indices of ranks, None where `size` indices are coded themselves."""
+def decode_used(decoder: Decoder, size: int) -> np.ndarray | None:
+    """Return the indices that occur, None where `size` indices are coded themselves."""
     if size < RANKED_FROM or not decoder.uniform(np.ones(1, np.int32))[0]:
         return None
     high = int(decoder.uniform(np.full(1, BITS, np.int32))[0])

@@ -5,29 +5,30 @@ all tokens, by a fixed distribution that training corrects by how many times lar
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 
 import numpy as np
 
 from narrows.codec.entropy import tokens
+from narrows.codec.entropy.coding import EncodeRequest, Tables, TokenCoding
 from narrows.codec.entropy.design import Design
 from narrows.codec.entropy.distributions import Distributions
 from narrows.codec.entropy.exact_predictor import check_whole
 from narrows.codec.entropy.pass_context import PassContext
-from narrows.codec.entropy.symbol_stream import SymbolStream, blocks
+from narrows.codec.entropy.symbol_stream import SymbolStream
+from narrows.codec.entropy.whitening import unwhiten, whiten
 
-BLOCK = 2**12  # values whose tokens, and then extra bits, follow each other in the bitstream
 REACH = 24  # of corrections, either way, in eighths of an octave
 FINENESS = 16  # units of expected magnitudes
 _UNSEEN = 2.4  # what expected magnitudes are larger than the mean of those around, in these units
 _TAIL, _WIDER = 0.03, 4.0  # share of a wider distribution, and how much wider it is
 
 
-class SignalTables:
+class SignalTables(Tables):
     """The weights of a context model of signals, checked against its design; ValueError where they do not fit."""
 
-    def __init__(self, design: Design, tensors: Mapping[str, np.ndarray]) -> None:
+    def __init__(self, design: Design, tensors: Mapping[str, np.ndarray], device: str = "cpu") -> None:
         self.design = design
         shape = tensors["shape"]
         check_whole({"shape": shape}, 16)
@@ -38,45 +39,44 @@ class SignalTables:
         self.cumulative = [Distributions.from_logits(each).cumulative for each in corrected]
         self.weights = {key: window_weights(design.taps(*each)) for key, each in design.keys().items()}
 
-    def distributions(self, context: PassContext, block: np.ndarray) -> Distributions:
-        """Return the distributions of the tokens of a block of a pass."""
-        expected = expected_index(context.windows(block), self.weights[context.key])
-        return Distributions(self.cumulative[context.group][expected])
+    def coding(self, stream: SymbolStream, step: int, size: int, weight: float) -> "SignalCoding":
+        """Return what codes signals; see `Tables.coding`."""
+        return SignalCoding(self, stream)
 
 
-class SignalCoding:
-    """Codes the residuals of n whitened signals.
+class SignalCoding(TokenCoding):
+    """Codes n signals, whose planes are the residuals of whitening; for parameters see `Tables.coding`."""
 
-    Parameters
-    ----------
-    tables : SignalTables
-        The weights.
-    stream : SymbolStream
-        The entropy coder.
-    """
+    progressive = False
+    largest = 2**31 - 1
 
     def __init__(self, tables: SignalTables, stream: SymbolStream) -> None:
-        self.tables, self.stream = tables, stream
+        super().__init__(stream)
+        self.tables = tables
+
+    def begin(self, request: EncodeRequest | None, count: int) -> EncodeRequest | None:
+        """Return the residuals to encode; see `Coding.begin`."""
+        return None if request is None else EncodeRequest(whiten(request.k, self.tables.design.top))
 
     def features(self, known: np.ndarray) -> np.ndarray:
         """Return what windows hold for known residuals."""
         return magnitudes(known)
 
-    def code(self, context: PassContext, target: np.ndarray | None, x: np.ndarray | None) -> np.ndarray:
-        """Code a pass -> its residuals (n x count,); parameters are those of `ValueCoding.code`, x is not used."""
-        k = np.zeros(len(context.bases), np.int64)
+    def prediction(
+        self, context: PassContext, target: np.ndarray | None
+    ) -> Callable[[np.ndarray], tuple[np.ndarray, Distributions]]:
+        """Return the prediction of a pass, 0 throughout; see `TokenCoding.prediction`."""
+        cumulative, weights = self.tables.cumulative[context.group], self.tables.weights[context.key]
 
-        def predicted(block: np.ndarray) -> Distributions:
-            return self.tables.distributions(context, block)
+        def predicted(block: np.ndarray) -> tuple[np.ndarray, Distributions]:
+            expected = expected_index(context.windows(block), weights)
+            return np.zeros(len(block), np.int64), Distributions(cumulative[expected])
 
-        for block, given in self.stream.ahead(predicted, blocks(np.arange(len(k)), BLOCK)):
-            token, extra = None, None
-            if target is not None:
-                token, extra, _ = tokens.split(target[block].astype(np.int64))
-            token = self.stream.symbols(context, block, given, token)
-            extra = self.stream.extra_bits(context, block, tokens.extra_bits(token), extra)
-            k[block] = tokens.join(token, extra)
-        return k
+        return predicted
+
+    def indices(self, planes: np.ndarray) -> np.ndarray:
+        """Return the indices of residuals; see `Coding.indices`."""
+        return unwhiten(planes, self.tables.design.top)
 
 
 def magnitudes(residuals: np.ndarray) -> np.ndarray:

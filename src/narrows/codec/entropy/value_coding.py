@@ -6,6 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
+from narrows.codec.entropy.coding import Coding, Tables
 from narrows.codec.entropy.context_features import IndexCounts, checked_bonuses, features_of_values
 from narrows.codec.entropy.design import Design
 from narrows.codec.entropy.distributions import Alphabet, Distributions
@@ -21,7 +22,7 @@ SURE = 0.2  # steps: values so near to the point of their index are coded with i
 NEAR = 3  # indices on either side that may be coded instead; farther ones are never worth their error
 
 
-class ValueTables:
+class ValueTables(Tables):
     """The weights of a context model of values, checked against its design; ValueError where they do not fit.
 
     In a model file, the tables of zero contexts are called "quiet" and "quiet_step".
@@ -39,26 +40,17 @@ class ValueTables:
         if [self.zero_logit.shape, self.zero_logit_step.shape] != [(design.places,), (design.steps,)]:
             raise ValueError("tables of other sizes than the design says")
 
+    def coding(self, stream: SymbolStream, step: int, size: int, weight: float) -> "ValueCoding":
+        """Return what codes items; see `Tables.coding`."""
+        return ValueCoding(self, stream, step, size, weight)
 
-class ValueCoding:
-    """Codes the values of n items; only the counts of their indices change from pass to pass.
 
-    Parameters
-    ----------
-    tables : ValueTables
-        The weights.
-    stream : SymbolStream
-        The entropy coder.
-    step : int
-        Row of the table of steps.
-    size : int
-        Width of a cell.
-    weight : float
-        Squared steps that the encoder spends to save a bit.
-    """
+class ValueCoding(Coding):
+    """Codes n items; only the counts of their indices change from pass to pass. For parameters see `Tables.coding`."""
 
     def __init__(self, tables: ValueTables, stream: SymbolStream, step: int, size: int, weight: float) -> None:
-        self.tables, self.stream, self.step, self.size, self.weight = tables, stream, step, size, weight
+        super().__init__(stream)
+        self.tables, self.step, self.size, self.weight = tables, step, size, weight
         top = tables.design.top
         self.sizes = np.full(stream.n, size)
         self.levels = (top + size // 2) // size + 1
@@ -78,17 +70,7 @@ class ValueCoding:
         return Distributions.from_logits(np.stack([np.zeros_like(logits), logits], 1)).cumulative
 
     def code(self, context: PassContext, target: np.ndarray | None, x: np.ndarray | None) -> np.ndarray:
-        """Code a pass -> its indices (n x count,).
-
-        Parameters
-        ----------
-        context : PassContext
-            The pass.
-        target : int array (n x count,), optional
-            The indices to encode; None to decode.
-        x : ndarray (n x count,), optional
-            The true values, where the encoder may choose other indices.
-        """
+        """Code a pass; see `Coding.code`."""
         bonus = bonuses(self.seen, self.tables.bonus[context.key], self.cells)
         k = ValuePass(self, context, Alphabet(int(self.edges[0]), None if self.size == 1 else self.edges, bonus)).code(
             target, x
