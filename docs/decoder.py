@@ -158,6 +158,12 @@ def read_chunk(payload, shapes, axes, dtype, plan, grid, designs, tensors):
     for index, shape in enumerate(shapes):
         if found[index] is None:
             groups.setdefault(tuple(shape), []).append(index)
+    if payload[0] & 8:
+        end, length = varint() + at, varint()
+        flags = RangeDecoder(take(length))
+        exceptions = from_planes(unpack(take(end - at)), dtype)
+        positions = np.flatnonzero(read_masks(flags, groups, axes[-1] == "C"))
+        exceptions = np.broadcast_to(exceptions, positions.shape)
     coded = []
     for number, (shape, members) in enumerate(groups.items()):
         content = take(varint()) if number + 1 < len(groups) else payload[at:]
@@ -169,6 +175,55 @@ def read_chunk(payload, shapes, axes, dtype, plan, grid, designs, tensors):
     for index, item in coded:
         found[index], flat = flat[: item.size].reshape(item.shape), flat[item.size :]
     return found
+
+
+def read_masks(coder, groups, has_channels):
+    """Return flags of all values: which are exceptions. groups: items, by shape."""
+    frequencies, seen, found = {}, 0, []
+
+    def flags(contexts):
+        rows = np.array([frequencies.setdefault(context, [2, 2]) for context in contexts])
+        bits = coder.symbols(rows).tolist()
+        for context, bit in zip(contexts, bits, strict=True):
+            frequencies[context][bit] += 5
+        for context in set(contexts):
+            if sum(frequencies[context]) > 2**18:
+                frequencies[context] = [(each + 1) // 2 for each in frequencies[context]]
+        return bits
+
+    def read_mask(before):
+        nonlocal seen
+        if flags(["repeats"])[0]:
+            return before
+        mask, axes = np.zeros(before.shape, int), before.ndim
+        for level, parity, _, places in passes_of(before.shape, 0):
+            near = taps(parity, (), 0, [0], {"window": 2})
+            near = sorted(near, key=lambda tap: sum(step * step for step in tap[1:]))[: 2 * axes]
+            beside = [(0, *(0,) * axes)]
+            for axis in range(axes):
+                beside += [(0, *(step * (axis == other) for other in range(axes))) for step in (-1, 1)]
+            there = tuple(place * 2**level for place in places)
+            start = 0
+            while start < len(places[0]):
+                block = slice(start, start + min(max(seen // 4, 32), 4096))
+                these = [place[block] for place in places]
+                own = windows(mask[None, None], near, these, level) if near else np.zeros((len(these[0]), 0), int)
+                other = windows(before[None, None], beside, these, level)
+                contexts = [(parity, *row) for row in np.concatenate([own, other], 1).tolist()]
+                mask[tuple(place[block] for place in there)] = flags(contexts)
+                seen += len(contexts)
+                start = block.stop
+        return mask
+
+    for shape, members in groups.items():
+        *spatial, channels = shape if has_channels else (*shape, 1)
+        masks = np.zeros((len(members), *spatial, channels), int)
+        for channel in range(channels):
+            before = masks[0, ..., channel - 1] if channel else np.zeros(spatial, int)
+            for number in range(len(members)):
+                before = masks[number, ..., channel] = read_mask(before)
+        found.append(masks.reshape(-1))
+    return np.concatenate(found)
 
 
 def unpack(content):
@@ -291,6 +346,21 @@ def cells_of(shape, cells, places):
     return found
 
 
+def passes_of(shape, divided_levels):
+    """Yield the level, the parity, the part and the places on the lattice, an array for each axis, of each pass."""
+    levels, (origin, *odd) = (max(shape) - 1).bit_length(), parities(len(shape))
+    turns = [(levels, origin, ())]
+    for level, parity in itertools.product(reversed(range(levels)), odd):
+        turns += [(level, parity, part) for part in (parities(len(shape)) if level < divided_levels else [()])]
+    for level, parity, part in turns:
+        sizes = (1,) * len(shape) if parity == origin else [-(-size // 2**level) for size in shape]
+        start = [first + 2 * half for first, half in zip(parity, part or origin, strict=True)]
+        along = [np.arange(first, size, 4 if part else 2) for first, size in zip(start, sizes, strict=True)]
+        places = [each.reshape(-1) for each in np.meshgrid(*along, indexing="ij")]
+        if len(places[0]):
+            yield level, parity, part, places
+
+
 def read_indices(payload, design, tensors, name, n, shape, row, size):
     """Return indices (n, C, *shape)."""
     coder, axes, channels, top = RangeDecoder(payload), len(shape), design["channels"], design["top"]
@@ -299,18 +369,8 @@ def read_indices(payload, design, tensors, name, n, shape, row, size):
         used = np.flatnonzero([coder.bits(1) for _ in range(coder.bits(16) + 1)])
     seen = np.zeros((n, top + 1), int) if design["alphabet"] == "values" else None
     channels_seen = np.zeros((n, channels, top + 1), int) if design["alphabet"] == "colours" else None
-    levels = (max(shape) - 1).bit_length()
-    origin, *odd = parities(axes)
-    divided_levels, turns = design.get("transform_levels", 0), [(levels, origin, ())]
-    for level, parity in itertools.product(reversed(range(levels)), odd):
-        turns += [(level, parity, part) for part in (parities(axes) if level < divided_levels else [()])]
-    for level, parity, part in turns:
-        sizes = (1,) * axes if parity == origin else [-(-size // 2**level) for size in shape]
-        start = [first + 2 * half for first, half in zip(parity, part or origin, strict=True)]
-        along = [np.arange(first, size, 4 if part else 2) for first, size in zip(start, sizes, strict=True)]
-        places = [each.reshape(-1) for each in np.meshgrid(*along, indexing="ij")]
-        if not len(places[0]):
-            continue
+    divided_levels = design.get("transform_levels", 0)
+    for level, parity, part, places in passes_of(shape, divided_levels):
         there = [place * 2**level for place in places]
         cell = np.tile(cells_of(shape, design["cells"], there), n)
         if design["alphabet"] == "colours":

@@ -48,7 +48,7 @@ def same(found, expected):
 @given(items(), st.integers(-20, 20), st.integers(0, 300), st.integers(0, 2))
 def test_every_integer_comes_back_at_every_level(x, low, span, level):
     one = plan(x[0].dtype, low=low, high=low + span)
-    payload, encoded = encode_chunk(Coder(), one, x)
+    payload, encoded = encode_chunk(Coder(), one, x, 2)
     found, decoded = decode_chunk(Coder(), one, payload, [item.shape for item in x], 2, level)
     same(found, [item[:: 2**level, :: 2**level] for item in x])
     if level == 0:
@@ -58,7 +58,7 @@ def test_every_integer_comes_back_at_every_level(x, low, span, level):
 @given(items(["float32", "float64"]), st.floats(1e-3, 1e3))
 def test_every_float_keeps_its_bound(x, max_error):
     one = plan(x[0].dtype, max_error)
-    payload, encoded = encode_chunk(Coder(), one, x)
+    payload, encoded = encode_chunk(Coder(), one, x, 2)
     items, decoded = decode_chunk(Coder(), one, payload, [i.shape for i in x], 2)
     assert checksum(encoded) == checksum(decoded)
     for found, expected in zip(items, x, strict=True):
@@ -69,13 +69,13 @@ def test_every_float_keeps_its_bound(x, max_error):
 
 def test_one_item_costs_one_byte_over_the_coder():
     x, one = smooth((20, 20)), plan("uint8")
-    assert len(encode_chunk(Coder(), one, [x])[0]) == 1 + len(Coder().encode(one, x[None]).payload)
+    assert len(encode_chunk(Coder(), one, [x], 2)[0]) == 1 + len(Coder().encode(one, x[None]).payload)
 
 
 def test_what_the_coder_makes_larger_is_stored():
     x = [smooth((40, 40)), noise((40, 40)), np.full((40, 40), 255, np.uint8), noise((40, 40))]
     coder, one = Coder(), plan("uint8")
-    payload, _ = encode_chunk(coder, one, x)
+    payload, _ = encode_chunk(coder, one, x, 2)
     assert coder.encoded == [(4, 40, 40), (2, 40, 40)]
     assert len(payload) < 1.02 * 3200 + 200
     same(decode_chunk(Coder(), one, payload, [(40, 40)] * 4, 2)[0], x)
@@ -84,13 +84,13 @@ def test_what_the_coder_makes_larger_is_stored():
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16"])
 def test_noise_costs_little_over_its_own_size(dtype):
     x = [RNG.integers(0, np.iinfo(dtype).max, (50, 50)).astype(dtype) for _ in range(10)]
-    assert len(encode_chunk(Coder(), plan(dtype), x)[0]) < 1.001 * sum(item.nbytes for item in x) + 10
+    assert len(encode_chunk(Coder(), plan(dtype), x, 2)[0]) < 1.001 * sum(item.nbytes for item in x) + 10
 
 
 def test_items_out_of_the_range_are_not_given_to_the_coder():
     x = [smooth((9, 9), np.uint16), smooth((9, 9), np.uint16) + 5000]
     coder = Coder()
-    payload, _ = encode_chunk(coder, plan("uint16"), x)
+    payload, _ = encode_chunk(coder, plan("uint16"), x, 2)
     assert coder.encoded == [(1, 9, 9)]
     same(decode_chunk(coder, plan("uint16"), payload, [(9, 9)] * 2, 2)[0], x)
 
@@ -99,7 +99,7 @@ def test_few_exceptions_do_not_make_an_item_stored():
     x = np.stack([smooth((40, 40), np.float32)] * 3)
     x[1, 3, 4], x[2, 8, 8], x[0, 0, 0] = np.nan, np.inf, -np.inf
     coder, one = Coder(), plan("float32", 0.5)
-    payload, _ = encode_chunk(coder, one, list(x))
+    payload, _ = encode_chunk(coder, one, list(x), 2)
     assert coder.encoded == [(3, 40, 40)]
     found = np.stack(decode_chunk(coder, one, payload, [(40, 40)] * 3, 2)[0])
     np.testing.assert_array_equal(np.isfinite(found), np.isfinite(x))
@@ -112,7 +112,7 @@ def test_few_exceptions_do_not_make_an_item_stored():
 def test_only_the_groups_that_are_wanted_are_decoded():
     x = [smooth(shape) if sum(shape) > 2 else noise(shape) for shape in SHAPES]
     one = plan("uint8")
-    payload, _ = encode_chunk(Coder(), one, x)
+    payload, _ = encode_chunk(Coder(), one, x, 2)
     for wanted in ([6], [1, 2], range(7)):
         coder = Coder()
         found, _ = decode_chunk(coder, one, payload, SHAPES, 2, wanted=wanted)
@@ -123,9 +123,9 @@ def test_only_the_groups_that_are_wanted_are_decoded():
 def test_damaged_payloads_are_refused():
     x = [smooth((30, 30)), smooth((5, 5)), noise((30, 30)), smooth((30, 30), np.uint16)[:7].astype(np.uint8)]
     one = plan("uint8", high=50)
-    payload, _ = encode_chunk(Coder(), one, x)
+    payload, _ = encode_chunk(Coder(), one, x, 2)
     shapes = [item.shape for item in x]
-    assert payload[0] == 3
+    assert payload[0] == 9
     for index in range(len(payload)):
         for damaged in (
             payload[:index],
@@ -134,7 +134,7 @@ def test_damaged_payloads_are_refused():
             with contextlib.suppress(FormatError):
                 found, _ = decode_chunk(Coder(), one, damaged, shapes, 2)
                 assert [item.shape for item in found] == shapes
-    only_stored, _ = encode_chunk(Coder(), one, [noise((30, 30))])
+    only_stored, _ = encode_chunk(Coder(), one, [noise((30, 30))], 2)
     for damaged in (b"", b"\4" + only_stored[1:], only_stored + b"\0"):
         with pytest.raises(FormatError, match="its payload is invalid"):
             decode_chunk(Coder(), one, damaged, [(30, 30)], 2)

@@ -102,6 +102,15 @@ def odd_digits():
     return [digits[0], RNG.integers(0, 17, (11, 5), np.uint8), digits[1], digits[2] + np.uint8(99), 16 - digits[2]]
 
 
+def with_land(x, value, share=0.4):
+    """Return items of which all but the last lack the same values, and the last others."""
+    y, x_ = (np.linspace(-2, 2, size) for size in x.shape[1:3])
+    heights = np.add.outer(np.sin(3 * y), np.cos(2 * x_))
+    land = heights > np.quantile(heights, 1 - share)
+    x[:-1, land], x[-1, heights < heights.mean()] = value, value
+    return x
+
+
 def odd_signals():
     signals = walk(3, 40).astype(np.float32)
     signals[0, 3], signals[1, 7], signals[2] = np.nan, np.inf, 1e30 * RNG.normal(size=40)
@@ -137,6 +146,9 @@ def odd_signals():
         ("volumes", lambda: (walk(2, 5, 6, 4) * 99).astype(np.int16), {"lossless": True}),
         ("volumes", lambda: (walk(2, 9, 2, 3) * 99).astype(np.int16), {"max_error": 20}),
         ("volumes", lambda: (walk(9, 16, 16, 10) * 99).astype(np.int16), {"lossless": True}),
+        ("colour", lambda: with_land(walk(4, 33, 70, 5).astype(np.uint16) % 256, 999), {"lossless": True}),
+        ("colour", lambda: with_land(walk(2, 12, 1, 5).astype(np.int16) % 256, -9999), {"max_error": 4}),
+        ("volumes", lambda: with_land((walk(3, 9, 2, 3) * 99).astype(np.int32), -(2**31)), {"lossless": True}),
     ],
 )
 def test_the_decoder_of_the_docs_finds_the_same_values(codecs, decode, name, items, mode):

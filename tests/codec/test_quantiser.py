@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from narrows.codec import stored
-from narrows.codec.transforms.quantiser import MOST, Exceptions, Quantiser, pack_exceptions, unpack_exceptions
-from narrows.errors import DataError, FormatError, ParameterError
+from narrows.codec.transforms.quantiser import MOST, Quantiser
+from narrows.errors import DataError, ParameterError
 
 WHOLE = ["uint8", "uint16", "int8", "int16", "int32", "uint32", "int64", "uint64", "bool"]
 REAL = ["float16", "float32", "float64"]
@@ -36,7 +35,6 @@ def fractions(shape):
 
 def rebuilt(quantiser, x, fraction=None):
     k, exceptions = quantiser.indices(x)
-    exceptions = unpack_exceptions(pack_exceptions(exceptions), x.dtype, x.size)
     values = quantiser.values(k, fraction)
     assert values.dtype == x.dtype
     assert (abs(k) < MOST).all()
@@ -134,33 +132,3 @@ def test_what_cannot_be_is_refused(dtype, max_error, words):
 def test_grids_that_are_none_are_refused(values):
     with pytest.raises(DataError, match="a grid"):
         Quantiser("uint8", **values)
-
-
-@given(contents(WHOLE + REAL), st.data())
-def test_exceptions_are_unpacked_as_they_were_packed(x, data):
-    positions = np.array(sorted(data.draw(st.sets(st.integers(0, x.size - 1)))), np.int64)
-    packed = pack_exceptions(Exceptions(positions, x.reshape(-1)[positions]))
-    found = unpack_exceptions(packed, x.dtype, x.size)
-    np.testing.assert_array_equal(found.positions, positions)
-    assert found.values.tobytes() == x.reshape(-1)[positions].tobytes()
-
-
-def test_many_like_exceptions_take_little_room():
-    positions = np.arange(1000, 101_000)
-    packed = pack_exceptions(Exceptions(positions, np.full(100_000, np.nan, np.float32)))
-    assert len(packed) < 1000
-
-
-@given(st.binary(max_size=30) | st.binary(max_size=30).map(lambda rest: bytes([0, 2]) + rest), st.integers(1, 40))
-def test_damaged_exceptions_are_refused(content, size):
-    try:
-        found = unpack_exceptions(content, np.dtype("uint16"), size)
-    except FormatError:
-        return
-    assert (np.diff(found.positions) > 0).all()
-    assert all(0 <= position < size for position in found.positions)
-
-
-def test_exceptions_that_would_fill_the_memory_are_refused():
-    with pytest.raises(FormatError):
-        unpack_exceptions(stored.pack(bytes(10**7)), np.dtype("uint8"), 1000)

@@ -2,11 +2,11 @@
 
 parts | stored items | exceptions | coder's payload of the 1st group | ... | of the last group
 
-parts            1 byte; bit 0: stored items, bit 1: exceptions
+parts            1 byte; bit 0: stored items, bit 3: exceptions, or in format 1 bit 1
 stored items     a block of one bit an item, the lowest of a byte first: whether it is stored; the length (varint)
                  of the rest; the values of the stored items, as `stored.pack_values` packs them
 exceptions       length (varint); the values that the quantiser's grid does not hold, as `pack_exceptions` packs
-                 them; their positions are in all coded items, group after group
+                 them, of all coded items, group after group
 payloads         of the coded items of one shape, the shapes in the order in which they first come; each but the
                  last with its length (varint) before it
 
@@ -24,15 +24,20 @@ from narrows.codec import stored
 from narrows.codec.coder import CodedItems, Coder
 from narrows.codec.coding_plan import CodingPlan
 from narrows.codec.container.fields import Fields, pack_block, pack_varint
-from narrows.codec.transforms.quantiser import Exceptions, pack_exceptions, unpack_exceptions
+from narrows.codec.exception_coding import (
+    exception_bits,
+    pack_exceptions,
+    unpack_exceptions,
+    unpack_listed_exceptions,
+)
+from narrows.codec.transforms.quantiser import Exceptions
 from narrows.data import Items
 from narrows.data.memory import free_memory
 from narrows.errors import DataError, FormatError, NarrowsError
 
 MOST_ITEMS, MOST_VALUES = 1024, 2**21  # in a chunk
-_STORED, _EXCEPTIONS = 1, 2
+_STORED, _LISTED, _EXCEPTIONS = 1, 2, 8
 _SUSPICIOUS = 4  # coded items that take more than one part in so many of their raw size are compared with stored ones
-BITS_BESIDE_VALUE = 8  # what an exception costs, roughly, beside its value
 BYTES_A_VALUE = 128  # of memory that coding takes, at most
 _ALWAYS_VALUES = 2**22  # that are coded without asking how much memory is free
 
@@ -59,10 +64,15 @@ def chunks_of(items: Items) -> list[range]:
     return [*runs, range(start, len(items))]
 
 
-def encode_chunk(coder: Coder, plan: CodingPlan, items: Sequence[np.ndarray]) -> tuple[bytes, list[np.ndarray]]:
-    """Return the payload of items of one type, and what its checksum covers; `decode_chunk` is the inverse."""
+def encode_chunk(
+    coder: Coder, plan: CodingPlan, items: Sequence[np.ndarray], spatial: int
+) -> tuple[bytes, list[np.ndarray]]:
+    """Return the payload of items of one type, and what its checksum covers; `decode_chunk` is the inverse.
+
+    spatial: number of spatial axes of an item.
+    """
     is_stored = np.zeros(len(items), bool)
-    payloads, positions, values, before = [], [], [], 0
+    payloads, positions, values, shapes, before = [], [], [], [], 0
     decoded, indices = list(items), []
     for members in groups([item.shape for item in items]):
         x = np.stack([items[index] for index in members])
@@ -74,6 +84,7 @@ def encode_chunk(coder: Coder, plan: CodingPlan, items: Sequence[np.ndarray]) ->
         payloads.append(coded.payload)
         positions.append(exceptions.positions + before)
         values.append(exceptions.values)
+        shapes.append(x[is_coded].shape)
         before += x[is_coded].size
         if plan.path == "transform":
             indices.append(coded.indices)
@@ -87,7 +98,8 @@ def encode_chunk(coder: Coder, plan: CodingPlan, items: Sequence[np.ndarray]) ->
         flat = np.concatenate([items[index].reshape(-1) for index in np.flatnonzero(is_stored).tolist()])
         parts += [pack_block(np.packbits(is_stored, bitorder="little").tobytes()), *_sized(stored.pack_values(flat))]
     if any(map(len, positions)):
-        parts += _sized(pack_exceptions(Exceptions(np.concatenate(positions), np.concatenate(values))))
+        exceptions = Exceptions(np.concatenate(positions), np.concatenate(values))
+        parts += _sized(pack_exceptions(exceptions, shapes, spatial))
     for payload in payloads[:-1]:
         parts += _sized(payload)
     return b"".join([*parts, *payloads[-1:]]), indices if plan.path == "transform" else decoded
@@ -139,7 +151,7 @@ def decode_chunk(
     found: list[np.ndarray | None] = [None] * len(shapes)
     wanted = range(len(shapes)) if wanted is None else wanted
     parts = fields.byte()
-    if parts & ~(_STORED | _EXCEPTIONS):
+    if parts & ~(_STORED | _LISTED | _EXCEPTIONS):
         raise fields.invalid(f"parts {parts} of unknown kinds")
     is_stored = np.zeros(len(shapes), bool)
     if parts & _STORED:
@@ -154,14 +166,16 @@ def decode_chunk(
                 found[index] = values.reshape(shapes[index])[_coarse(spatial, level)]
     coded = [[i for i in members if not is_stored[i]] for members in groups(shapes)]
     coded = [members for members in coded if members]
-    total = sum(len(members) * math.prod(shapes[members[0]]) for members in coded)
+    coded_shapes = [(len(members), *shapes[members[0]]) for members in coded]
     exceptions = Exceptions(np.empty(0, np.int64), np.empty(0, dtype))
+    if parts & _LISTED:
+        total = sum(map(math.prod, coded_shapes))
+        exceptions = unpack_listed_exceptions(fields.take(fields.varint()), dtype, total)
     if parts & _EXCEPTIONS:
-        exceptions = unpack_exceptions(fields.take(fields.varint()), dtype, total)
+        exceptions = unpack_exceptions(fields.take(fields.varint()), dtype, coded_shapes, spatial)
     before, covered = 0, []
-    for number, members in enumerate(coded):
+    for number, (members, shape) in enumerate(zip(coded, coded_shapes, strict=True)):
         content = fields.rest() if number + 1 == len(coded) else fields.take(fields.varint())
-        shape = (len(members), *shapes[members[0]])
         if coder is None:
             raise fields.invalid("coded items in a file without a model")
         if any(index in wanted for index in members):
@@ -185,8 +199,8 @@ def _encode_group(
     size, raw = items[0].size, 8 * items[0].nbytes
     x, exceptions = plan.quantiser.without_exceptions(items)
     holders = exceptions.positions // size
-    beside = np.bincount(holders, minlength=len(x)) * (8 * x.itemsize + BITS_BESIDE_VALUE)
-    is_coded, coded = beside < raw, None
+    beside = exception_bits(exceptions, x.shape)
+    is_coded, coded = (beside < raw) & (np.bincount(holders, minlength=len(x)) < size), None
     if is_coded.any():
         coded = coder.encode(plan, x[is_coded])
         bits = coded.bits

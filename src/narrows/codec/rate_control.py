@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from narrows.codec.chunk import BITS_BESIDE_VALUE
 from narrows.codec.coder import Coder
 from narrows.codec.coding_plan import CodingPlan
 from narrows.codec.container.mode import Mode
 from narrows.codec.encoding import ItemEncoder, SquaredErrors, Stack, distortion, on_grid
+from narrows.codec.exception_coding import exception_bits
 from narrows.codec.transforms.latent import STEPS
 from narrows.codec.windows import window_length
 from narrows.data import Items
@@ -227,7 +227,7 @@ def try_out(coder: Coder, plan: CodingPlan, stacks: list[Stack]) -> Trial:
         found = coder.values(plan, coded.indices, held.shape)
         exceptions.put_into(found)
         errors.add(found[stack.counted], x[stack.counted])
-        bits += coded.bits.sum() + len(exceptions) * (8 * x.itemsize + BITS_BESIDE_VALUE)
+        bits += coded.bits.sum() + exception_bits(exceptions, x.shape).sum()
     return Trial(plan, bits, errors.mean)
 
 

@@ -43,8 +43,8 @@ def encode(coder: Coder, plan: CodingPlan, items: Sequence[np.ndarray], spatial:
     """Return the payload of the items of a chunk, and what its checksum covers; `decode` is the inverse."""
     parts = cut(items[0], spatial)
     if len(items) > 1 or len(parts) == 1:
-        return encode_chunk(coder, plan, items)
-    coded = list(ordered_parallel_map(lambda part: encode_chunk(coder, plan, [part]), parts))
+        return encode_chunk(coder, plan, items, spatial)
+    coded = list(ordered_parallel_map(lambda part: encode_chunk(coder, plan, [part], spatial), parts))
     payloads = [payload for payload, _ in coded]
     sized = [piece for payload in payloads[:-1] for piece in (pack_varint(len(payload)), payload)]
     content = b"".join([bytes([_WINDOWS]), pack_varint(len(parts[0])), *sized, payloads[-1]])

@@ -10,14 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from narrows.codec import stored
-from narrows.errors import DataError, FormatError, ParameterError
+from narrows.errors import DataError, ParameterError
 
 MOST = 2**23  # indices lie within -MOST..MOST, exclusive, so that float32 holds them all
 LARGEST_STEP = 2**32 - 1  # of integers, so that int64 holds every product with it
 _FARTHEST = 2**62  # integers farther from zero than this are exceptions, so that int64 holds every sum
 _MARGIN = 1 - 2**-12  # keeps a bound on real numbers through the rounding of their own type
-_WIDTHS = (1, 2, 4, 8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,29 +189,3 @@ class Quantiser:
         wide = np.abs(value.astype(np.float64) - x.astype(np.float64)) <= self.bound
         within: np.ndarray = wide & (np.abs(value - x) <= np.float64(self.bound).astype(self.dtype))
         return within
-
-
-def pack_exceptions(exceptions: Exceptions) -> bytes:
-    """Return exceptions as bytes; `unpack_exceptions` is the inverse.
-
-    What `stored.pack` makes of: one byte, the width of a gap, 1, 2, 4 or 8 bytes; then for each exception how many
-    values lie between it and the one before, as a little-endian integer of that width; then the values, in the planes
-    of `stored.planes`.
-    """
-    gaps = np.diff(exceptions.positions, prepend=-1) - 1
-    width = next(width for width in _WIDTHS if not len(gaps) or int(gaps.max()) < 256**width)
-    return stored.pack(bytes([width]) + gaps.astype(f"<u{width}").tobytes() + stored.planes(exceptions.values))
-
-
-def unpack_exceptions(content: bytes, dtype: np.dtype, size: int) -> Exceptions:
-    """Return the exceptions among `size` values of a type; FormatError where the bytes are not such."""
-    plain = stored.unpack(content, 1 + size * (max(_WIDTHS) + dtype.itemsize))
-    width = plain[0] if plain else 0
-    count, rest = divmod(len(plain) - 1, width + dtype.itemsize)
-    if width not in _WIDTHS or rest:
-        raise FormatError(f"{len(plain)} bytes of exceptions of type {dtype}, of which a gap has {width}")
-    gaps = np.frombuffer(plain, f"<u{width}", count, 1)
-    positions = np.cumsum(gaps.astype(np.int64) + 1) - 1
-    if count and (int(gaps.max()) >= size or positions[-1] >= size):
-        raise FormatError(f"an exception behind the last of {size} values")
-    return Exceptions(positions, stored.from_planes(plain[1 + count * width :], dtype))
