@@ -159,6 +159,7 @@ WAYS: tuple[tuple[int, Callable[[bytes], bytes]], ...] = (
     (XZ, partial(xz, preset=6)),
     (XZ, FAR_SEEING),
     (XZ, partial(xz, preset=9 | lzma.PRESET_EXTREME, pb=0)),
+    (XZ, partial(xz, preset=9 | lzma.PRESET_EXTREME, lc=0, lp=2)),  # values, or colours, of four bytes
 )
 """Methods with what compresses."""
 _UNPACKERS: dict[bytes, Callable[[], Any]] = {

@@ -29,9 +29,10 @@ from narrows.training.torch_state import default_torch_state
 DEFAULT_MINUTES = 5.0
 LEAST_STORED = 2_500  # bytes, below which a model would take most of what it saves
 PILOTS = (1 / 60, 1 / 30)  # of the time, that each candidate is trained on trial
+SIGNAL_STEPS = 1500  # after which models of signals alone, a few hundred numbers, learn nothing more
 FEWEST_STEPS = 150  # of a trial: there are no trials where there is time for less than half of it
 AGAIN = 0.5  # of what twice the time gained, four times the time gains again
-HOPELESS = 1.05  # times the bytes without a model, that a model may be expected to need
+PAID = 0.5  # of the bytes of a model, that it must be expected to save at least
 STEP_SECONDS = 0.03  # until it is measured
 
 
@@ -203,7 +204,7 @@ class Packer:
         found, run = self.compare(designs)
         best = min(found, key=lambda each: each.total, default=None)
         tried = replace(without, candidates=tuple(found), chosen=best)
-        if best is not None and (best.total > HOPELESS * without.stored or best.payload > without.stored):
+        if best is not None and without.stored - best.payload < PAID * best.model:
             return replace(tried, chosen=None, interrupted=self.stopped, reason="no model that was tried pays")
         if not self.stopped:
             left = self.options.minutes - (time.monotonic() - self.began) / 60
@@ -255,6 +256,8 @@ class Packer:
         """Return a training of networks for a share of the time, or of the epochs where these take less."""
         seconds = 60 * self.options.minutes * share
         epochs = max(1, math.ceil(fewest / self.batches.per_epoch), round(share * MOST_EPOCHS))
+        if not design.dequantises and all(each.alphabet == "signals" for each in design.pixels.values()):
+            epochs = min(epochs, math.ceil(SIGNAL_STEPS / self.batches.per_epoch))
         short = epochs * self.batches.per_epoch * self.step_seconds < seconds
         settings = Settings(
             minutes=None if short else seconds / 60,
