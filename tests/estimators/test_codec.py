@@ -12,6 +12,7 @@ from sklearn.exceptions import NotFittedError
 
 import narrows
 from narrows import Codec, data, load
+from narrows.codec import chunk
 from narrows.codec.archive import Archive
 from narrows.codec.container.archive_file import ArchiveReader
 from narrows.codec.learning.objective import CodecObjective
@@ -116,6 +117,17 @@ def test_psnr_is_met(kind, wanted):
     span = scaling.high - scaling.low if scaling.is_range else float(items.max()) - float(items.min())
     error = np.mean((np.stack(found).astype(float) - items.astype(float)) ** 2)
     assert error <= span**2 * 10 ** (-wanted / 10) * 1.000001
+
+
+@pytest.mark.parametrize("wanted", [20, 30])
+def test_psnr_is_met_closely_in_many_chunks_of_unlike_items(monkeypatch, wanted):
+    monkeypatch.setattr(chunk, "MOST_ITEMS", 40)
+    digits = training_data("digits")
+    items = np.concatenate([digits, digits // 4, 16 - digits])
+    blob, _, found = there_and_back("digits", items, psnr=wanted)
+    assert ArchiveReader(blob, "x.narrow").header.chunk_items == [40] * 12
+    error = np.mean((np.stack(found).astype(float) - items) ** 2)
+    assert 0.9 < error / (codec("digits").model_.coder.scaling.high ** 2 * 10 ** (-wanted / 10)) <= 1
 
 
 @settings(max_examples=25)

@@ -1,6 +1,7 @@
 """Encoding of all items by one plan, chunk by chunk, on all cores."""
 
-from collections.abc import Generator, Iterable
+import math
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,8 @@ from narrows.codec.decoding import CHECK_BYTES
 from narrows.codec.parallel import ordered_parallel_map
 from narrows.data import Items
 
+AIM, LEAST = 0.99, 0.97  # shares of a mean squared error that chunks encoded anew are to have, and that is enough
+MOST = 1.2  # times an error that a chunk is to have which is encoded anew, and its inverse
 AT_ONCE = 2**18  # values that are put on a grid
 
 
@@ -52,7 +55,7 @@ class SquaredErrors:
 
 
 class ItemEncoder:
-    """Encodes items; the chunks of the last plan whose error was measured are kept.
+    """Encodes items; what it encodes to measure an error, it keeps.
 
     Parameters
     ----------
@@ -65,24 +68,46 @@ class ItemEncoder:
     def __init__(self, coder: Coder, items: Items) -> None:
         self.coder, self.items, self.runs = coder, items, chunks_of(items)
         self._plan: CodingPlan | None = None
-        self._chunks: list[bytes] = []
+        self._kept: list[tuple[bytes, SquaredErrors]] = []
 
     def chunks(self, plan: CodingPlan) -> Generator[bytes, None, None]:
         """Yield the chunks of a file."""
         if plan == self._plan:
-            yield from self._chunks
+            yield from (chunk for chunk, _ in self._kept)
             return
         with closing(ordered_parallel_map(lambda run: self._encode(plan, run)[0], self.runs)) as chunks:
             yield from chunks
 
-    def error(self, plan: CodingPlan) -> float:
-        """Return the mean squared error of a plan."""
-        if plan.path == "transform":
-            parts = ordered_parallel_map(lambda run: distortion(self.coder, plan, self._stacks(run)), self.runs)
-            return SquaredErrors.total(parts).mean
-        encoded = list(ordered_parallel_map(lambda run: self._encode_measured(plan, run), self.runs))
-        self._plan, self._chunks = plan, [chunk for chunk, _ in encoded]
-        return SquaredErrors.total(errors for _, errors in encoded).mean
+    def encode(self, plan: CodingPlan, wanted: float, other: Callable[[float], CodingPlan]) -> float:
+        """Encode all items, and return their mean squared error, which is `wanted` or a little less if possible.
+
+        Chunks are encoded anew, one after another, until it is.
+
+        Parameters
+        ----------
+        plan : CodingPlan
+            How to encode.
+        wanted : float
+            The mean squared error.
+        other : callable
+            From the octaves by which an error is larger than that of the plan to a plan that decodes alike.
+        """
+        self._plan = plan
+        self._kept = list(ordered_parallel_map(lambda run: self._encode_measured(plan, run), self.runs))
+        for index, run in enumerate(self.runs):
+            total = SquaredErrors.total(errors for _, errors in self._kept)
+            if LEAST * wanted <= total.mean <= wanted:
+                break
+            own = self._kept[index][1].sum
+            ratio = (own + AIM * wanted * total.count - total.sum) / own if own else 1.0
+            if (changed := other(math.log2(min(max(ratio, 1 / MOST), MOST)))) != plan:
+                self._kept[index] = self._encode_measured(changed, run)
+        return SquaredErrors.total(errors for _, errors in self._kept).mean
+
+    def distortion(self, plan: CodingPlan) -> float:
+        """Return the mean squared error of a plan without optimised indices, whose symbols need not be coded for it."""
+        parts = ordered_parallel_map(lambda run: distortion(self.coder, plan, self._stacks(run)), self.runs)
+        return SquaredErrors.total(parts).mean
 
     def grid_error(self, plan: CodingPlan) -> float:
         """Return the mean squared error that a plan's grid alone would make, without networks."""

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from narrows.codec.coding_plan import CodingPlan
 from narrows.codec.container.mode import Mode
 from narrows.codec.encoding import ItemEncoder, SquaredErrors, Stack, distortion, on_grid
 from narrows.codec.exception_coding import exception_bits
-from narrows.codec.transforms.latent import STEPS
+from narrows.codec.transforms.latent import STEPS, step_of
 from narrows.codec.windows import window_length
 from narrows.data import Items
 from narrows.errors import DataError
@@ -21,11 +22,16 @@ FEWEST, MOST = 2**15, 2**17  # values of a sample; fewer are all in it
 WINDOW = 2**12  # places in a window of an item that is in a sample, at most
 MARGIN = 16  # share of a window's side at each end where errors do not count, for want of neighbours
 TRIALS = 7  # at most, to find the largest number that will do
-CLOSE = 0.997  # share of the squared error that may be made, from which on a trial is good enough
+CLOSE = 0.014  # octaves below the squared error that may be made, where a trial is good enough
+AIM = 0.993  # share of the squared error that may be made on all items which is aimed at on the sample
 ATTEMPTS = 4  # to meet on all items what was met on the sample
-AIM, CLOSE_ON_ALL = 0.99, 0.98
-LIGHT, HEAVIEST = 0.03, 0.3  # squared steps that a bit is worth: by quality, at most
-CANDIDATES, FINALISTS = 4, 2  # steps whose bits are counted, and with which heavier bits are tried
+LIGHT, USUAL, HEAVIEST = 0.03, 0.12, 0.3  # squared steps that a bit is worth: by quality, in trials, at most
+SLOWEST = 0.1  # octaves by which an error grows with a weight, at least
+CANDIDATES = 3  # steps whose bits are counted
+HOPELESS = 1.25  # times the bits of the transform path, from which on the pixel path is not looked at closely
+ENTRIES = ((0.0, STEPS - 1 / 16), 1 / 16)  # of the transform path, and what they differ by
+FINEST = 2.0**-20  # step of real numbers, as a share of their range
+TINY = 2.0**-400  # for an error of 0
 
 
 @dataclass(frozen=True)
@@ -69,32 +75,46 @@ def choose_plan(encoder: ItemEncoder, mode: Mode) -> CodingPlan:
 def plan_within(search: "Search", encoder: ItemEncoder, wanted: float) -> CodingPlan | None:
     """Return the plan of the fewest bits with at most a mean squared error on all items; None where none is found."""
     aim = AIM * wanted * sample_share(search, encoder, wanted)
-    found = [search.coarsest_pixel(aim), search.coarsest_transform(aim), search.lossless()]
-    best = min((trial for trial in found if trial is not None), key=lambda trial: trial.bits, default=None)
-    good = None
+    transform, lossless = search.coarsest_transform(aim), search.lossless()
+    pixel = search.coarsest_pixel(aim, math.inf if transform is None else HOPELESS * transform.bits)
+    found = [trial for trial in (transform, lossless, pixel) if trial is not None]
+    for trial in sorted(found, key=lambda trial: trial.bits):
+        if trial == lossless:
+            return trial.plan
+        meets = transform_within if trial.plan.path == "transform" else pixel_within
+        if (plan := meets(search, encoder, trial, wanted, aim)) is not None:
+            return plan
+    return None
+
+
+def transform_within(
+    search: "Search", encoder: ItemEncoder, trial: Trial, wanted: float, aim: float
+) -> CodingPlan | None:
+    """Return the plan of the transform path that meets an error on all items, near one that meets it on the sample."""
+    found = largest(lambda entry: encoder.distortion(search.transform_plan(entry)), *ENTRIES, wanted, trial.plan.entry)
+    return None if found is None else search.transform_plan(found)
+
+
+def pixel_within(
+    search: "Search", encoder: ItemEncoder, trial: Trial | None, wanted: float, aim: float
+) -> CodingPlan | None:
+    """Return the plan of the pixel path that meets an error on all items, near one that meets `aim` on the sample."""
     for _ in range(ATTEMPTS):
-        if best is None or best == search.lossless():
+        if trial is None or trial.plan.quantiser.bound == 0:
             break
-        error = encoder.error(best.plan)
+        error = encoder.encode(trial.plan, wanted, partial(search.reweighted, trial.plan))
         if error <= wanted:
-            good = best.plan
-            if error > CLOSE_ON_ALL * wanted:
-                break
-        elif good is not None:
-            break
-        aim *= AIM * wanted / max(error, 0.5 * wanted)  # the sample is not quite like all items
-        before, best = best, search.adjusted(best.plan, aim)
-        if best == before:
-            break
-    return best.plan if good is None and best is not None and best == search.lossless() else good
+            return trial.plan
+        aim *= AIM * wanted / error  # the sample is not quite like all items
+        trial = search.coarsest_pixel(aim)
+    return None
 
 
 def sample_share(search: "Search", encoder: ItemEncoder, wanted: float) -> float:
     """Return the squared error of the sample as a share of that of all items, by the grid alone, which is quick."""
-    plan = search.coarsest_grid(wanted)
-    if plan is None or not (error := encoder.grid_error(plan)):
-        return 1.0
-    return min(max(on_grid(plan, search.sample).mean / error, 0.5), 2.0)
+    plan = search.pixel_plan(max(math.sqrt(12 * wanted), search.span * FINEST))
+    error = encoder.grid_error(plan)
+    return min(max(on_grid(plan, search.sample).mean / error, 0.5), 2.0) if error else 1.0
 
 
 def value_range(coder: Coder, items: Items) -> float:
@@ -150,71 +170,134 @@ class Search:
         """
         return self.trial(self.pixel_plan(1)) if self.keeps_integers else None
 
+    def transform_plan(self, entry: float) -> CodingPlan:
+        """Return a plan of the transform path."""
+        return self.coder.transform_plan(entry, self.dtype)
+
     def coarsest_grid(self, error: float) -> CodingPlan | None:
         """Return the plan of the pixel path with the largest step and at most this error; None where there is none."""
-        lowest = 0.0 if self.dtype.kind != "f" else math.log2(self.span) - 20
+        ends = 0.0 if self.dtype.kind != "f" else math.log2(self.span * FINEST), math.log2(self.span)
         exponent = largest(
-            lambda exponent: self.error(self.pixel_plan(2**exponent)), lowest, math.log2(self.span), error
+            lambda exponent: self.error(self.pixel_plan(2**exponent)), ends, 1 / 256, error, octaves(12 * error, 1) / 2
         )
         return None if exponent is None else self.pixel_plan(2**exponent)
 
-    def coarsest_pixel(self, error: float) -> Trial | None:
-        """Return the cheapest trial of the pixel path with at most this error, over steps and weights.
+    def coarsest_pixel(self, error: float, most: float = math.inf) -> Trial | None:
+        """Return about the cheapest plan of the pixel path with this error, over steps and weights, and its bits.
 
         Near the largest step that will do, others may do better, above all those that divide the range of the values.
+        None where none is found, or where the bits seem to be more than `most`.
         """
         found = self.coarsest_grid(error)
-        if found is None or found.quantiser.bound == 0:
+        if found is None or found.quantiser.bound == 0 or not self.coder.chooses_indices(found.quantiser):
             return None if found is None else self.trial(found)
+        first_plan = replace(found, weight=USUAL)
+        first = self.expected(first_plan, error)
+        if first.bits > most:
+            return None
         step = found.quantiser.step
-        steps = {step * 2 ** (eighths / 8) for eighths in range(-4, 5)} | {self.span / n for n in range(1, 65)}
-        near = {self.pixel_plan(each) for each in steps if step / 1.5 < each < 1.5 * step}
-        good = [plan for plan in {found, *near} if self.error(plan) <= error]
-        coarsest = sorted(good, key=lambda plan: -plan.quantiser.step)[:CANDIDATES]
-        finalists = sorted(map(self.trial, coarsest), key=lambda each: each.bits)[:FINALISTS]
-        heavier = [self.heaviest(each.plan, error) for each in finalists]
-        return min((each for each in (*finalists, *heavier) if each), key=lambda each: each.bits)
+        steps = {step * 2 ** (eighths / 8) for eighths in range(-3, 5)} | {self.span / n for n in range(1, 65)}
+        near = {self.pixel_plan(each) for each in steps if step / 1.3 < each < 1.5 * step} - {found}
+        good = {plan: self.error(plan) for plan in near if self.error(plan) <= error}
+        gap = octaves(self.trial(first_plan).error, self.error(found))  # which the weight fills
 
-    def heaviest(self, plan: CodingPlan, error: float) -> Trial | None:
-        """Return the trial of a plan of the pixel path with the largest weight of a bit and at most this error."""
-        most = HEAVIEST if self.coder.chooses_indices(plan.quantiser) else 0.0
-        weight = largest(lambda weight: self.trial(replace(plan, weight=weight)).error, 0.0, most, error)
-        return None if weight is None else self.trial(replace(plan, weight=weight))
+        def merit(plan: CodingPlan) -> float:
+            return octaves(plan.quantiser.step**2, good[plan]) - 2 * abs(octaves(error, good[plan]) - gap)
+
+        others = sorted(good, key=lambda plan: (-merit(plan), plan.quantiser.step))[: CANDIDATES - 1]
+        tried = [first, *(self.expected(replace(plan, weight=USUAL), error) for plan in others)]
+        return self.expected(min(tried, key=lambda trial: trial.bits).plan, error)
+
+    def expected(self, plan: CodingPlan, error: float) -> Trial:
+        """Return what a plan of the pixel path will give for another error, with another weight.
+
+        Bits are about a straight line over the logarithm of the error; the weight, which is how much error a bit is
+        worth, tells its slope.
+        """
+        trial = self.trial(plan)
+        changed = self.reweighted(plan, octaves(error, trial.error))
+        more = float(np.diff(np.interp([plan.weight, changed.weight], *self.curve(plan)))[0])
+        size = sum(stack.items.size for stack in self.sample)
+        fall = size * trial.error / (max(plan.weight, LIGHT) * plan.quantiser.step**2) * math.log(2)
+        return Trial(changed, trial.bits - fall * more, trial.error * 2**more)
+
+    def reweighted(self, plan: CodingPlan, more: float) -> CodingPlan:
+        """Return a plan of the pixel path with the weight by which its error is so many octaves larger."""
+        weights, errors = self.curve(plan)
+        return replace(plan, weight=float(np.interp(np.interp(plan.weight, weights, errors) + more, errors, weights)))
+
+    def curve(self, plan: CodingPlan) -> tuple[np.ndarray, np.ndarray]:
+        """Return weights, up to the heaviest, and the binary logarithms of a plan's errors with them, after trials."""
+        none = replace(plan, weight=0.0)
+        tried = [trial for trial in self.trials.values() if replace(trial.plan, weight=0.0) == none]
+        known = {0.0: self.error(none), **{trial.plan.weight: trial.error for trial in tried}}
+        weights = np.array(sorted(known))
+        errors = np.log2([max(known[weight], TINY) for weight in weights])
+        growth = max((errors[-1] - errors[-2]) / (weights[-1] - weights[-2]), SLOWEST)
+        weights = np.append(weights, HEAVIEST + 1e-6)
+        errors = np.append(errors, errors[-1] + growth * (weights[-1] - weights[-2]))
+        return weights, np.maximum.accumulate(errors) + 1e-9 * weights
 
     def coarsest_transform(self, error: float) -> Trial | None:
         """Return the cheapest trial of the transform path with at most this error; None where there is none."""
         if not self.transforms:
             return None
+        finest = step_of(0, self.coder.scaling.is_range) * (self.span if self.coder.scaling.is_range else 1)
         entry = largest(
-            lambda entry: self.error(self.coder.transform_plan(entry, self.dtype)), 0.0, STEPS - 1 / 16, error
+            lambda entry: self.error(self.transform_plan(entry)), *ENTRIES, error, octaves(12 * error, finest**2)
         )
-        return None if entry is None else self.trial(self.coder.transform_plan(entry, self.dtype))
-
-    def adjusted(self, plan: CodingPlan, error: float) -> Trial | None:
-        """Return the cheapest trial near a plan that was found for another error."""
-        if plan.path == "transform":
-            return self.coarsest_transform(error)
-        return self.heaviest(plan, error) or self.coarsest_pixel(error)
+        return None if entry is None else self.trial(self.transform_plan(entry))
 
 
-def largest(error_of: Callable[[float], float], low: float, high: float, error: float) -> float | None:
-    """Return about the largest number from low to high whose error, which grows with it, is allowed; None for none."""
-    below, above = error_of(low), None
-    if below > error:
-        return None
+def largest(
+    error_of: Callable[[float], float],
+    ends: tuple[float, float],
+    resolution: float,
+    error: float,
+    start: float,
+    slope: float = 1.0,
+) -> float | None:
+    """Return about the largest number whose error, which grows with it, is allowed; None where none is found.
+
+    Parameters
+    ----------
+    error_of : callable
+        From a number to its error.
+    ends : float and float
+        The least number and the largest.
+    resolution : float
+        What numbers differ by, at least.
+    error : float
+        What is allowed.
+    start : float
+        A first guess.
+    slope : float
+        By how many octaves the error grows with the number there, about.
+    """
+    low, high = ends[0] - resolution, ends[1] + resolution  # the largest that is known to be allowed, or the other way
+    place, before = start, None
     for _ in range(TRIALS):
-        share = 0.5
-        if above is not None and above > below > 0:  # where a straight line through the logarithms reaches it
-            share = min(max(math.log(error / below) / math.log(above / below), 0.05), 0.95)
-        middle = low + share * (high - low)
-        now = error_of(middle)
-        if now <= error:
-            low, below = middle, now
-            if now >= CLOSE * error:
-                break
+        place = min(
+            max(ends[0] + round((place - ends[0]) / resolution) * resolution, low + resolution), high - resolution
+        )
+        now = error_of(place)
+        gap = octaves(error, now)
+        if gap >= 0:
+            low = place
         else:
-            high, above = middle, now
-    return low
+            high = place
+        if 0 <= gap < max(CLOSE, 0.75 * slope * resolution) or high - low < 1.5 * resolution:
+            break
+        if before is not None:
+            slope = min(max((before[1] - gap) / (place - before[0]), slope / 4), 4 * slope)
+        before = place, gap
+        place = min(max(place + (gap - CLOSE / 2) / slope, low + (high - low) / 16), high - (high - low) / 16)
+    return None if low < ends[0] else low
+
+
+def octaves(error: float, other: float) -> float:
+    """Return the binary logarithm of the ratio of two errors."""
+    return math.log2(max(error, TINY) / max(other, TINY))
 
 
 def try_out(coder: Coder, plan: CodingPlan, stacks: list[Stack]) -> Trial:

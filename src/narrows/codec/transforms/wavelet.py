@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from narrows.artifacts.schema import from_document
-from narrows.codec.arrays import Array, beside, namespace
+from narrows.codec.arrays import Array, namespace
 from narrows.codec.entropy.design import Design
 from narrows.codec.transforms.latent import STEPS
 
@@ -91,26 +91,33 @@ class WaveletTransform:
 
     def _lift(self, z: Array, level: int, axis: int, steps: Any, gain: float) -> None:
         """Divide, or join, what an axis of the lattice of a level has; lattices of one value stay as they are."""
-        lattice = (slice(None), slice(None), *(slice(None, None, 2**level) for _ in range(z.ndim - 2)))
-        values = namespace(z).moveaxis(z[lattice], axis, -1)
-        size = values.shape[-1]
-        if size == 1:
+        lattice = [slice(None), slice(None), *(slice(None, None, 2**level) for _ in range(z.ndim - 2))]
+        if -(-z.shape[axis] // 2**level) == 1:
             return
+
+        def parity(odd: int) -> Array:
+            lattice[axis] = slice(odd * 2**level, None, 2 ** (level + 1))
+            return namespace(z).moveaxis(z[tuple(lattice)], axis, 0)
+
+        halves = parity(0), parity(1)
         if gain < 1:
-            scale(values, gain)
+            scale(*halves, gain)
         for odd, weight in steps:
-            place = np.arange(odd, size, 2)
-            after = np.where(place + 1 < size, place + 1, size - 2)
-            before, after = (beside(each, z) for each in (np.abs(place - 1), after))
-            values[..., odd::2] += weight * (values[..., before] + values[..., after])
+            values, others = halves[odd], halves[1 - odd]
+            inner = values[: len(others) - 1] if odd else values[1 : len(others)]
+            inner += weight * (others[:-1] + others[1:])
+            if not odd:
+                values[:1] += weight * (others[:1] + others[:1])
+            if len(values) > len(others) - odd:
+                values[len(others) - odd :] += weight * (others[-1:] + others[-1:])
         if gain > 1:
-            scale(values, gain)
+            scale(*halves, gain)
 
 
-def scale(values: Array, gain: float) -> None:
+def scale(even: Array, odd: Array, gain: float) -> None:
     """Multiply even values by a gain, and divide odd ones by it."""
-    values[..., ::2] *= gain
-    values[..., 1::2] *= 1 / gain
+    even *= gain
+    odd *= 1 / gain
 
 
 def mixed(x: Array, matrix: np.ndarray) -> Array:
