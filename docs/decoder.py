@@ -147,7 +147,7 @@ def read_chunk(payload, shapes, axes, dtype, plan, grid, designs, tensors):
         for index in np.flatnonzero(bits).tolist():
             size = math.prod(shapes[index])
             found[index], values = values[:size].reshape(shapes[index]), values[size:]
-    positions, exceptions = [], []
+    positions, exceptions, missing = [], [], None
     if payload[0] & 2:
         plain = unpack(take(varint()))
         width = plain[0]
@@ -162,13 +162,19 @@ def read_chunk(payload, shapes, axes, dtype, plan, grid, designs, tensors):
         end, length = varint() + at, varint()
         flags = RangeDecoder(take(length))
         exceptions = from_planes(unpack(take(end - at)), dtype)
-        positions = np.flatnonzero(read_masks(flags, groups, axes[-1] == "C"))
+        missing = read_masks(flags, groups, axes[-1] == "C")
+        positions = np.flatnonzero(missing)
         exceptions = np.broadcast_to(exceptions, positions.shape)
-    coded = []
+    coded, start = [], 0
     for number, (shape, members) in enumerate(groups.items()):
         content = take(varint()) if number + 1 < len(groups) else payload[at:]
         spatial = shape[:-1] if axes[-1] == "C" else shape
-        x = read_items(content, len(members), spatial, dtype, plan, grid, designs, tensors)
+        size, absent = len(members) * math.prod(shape), None
+        if missing is not None:
+            absent = missing[start : start + size].reshape(len(members), *spatial, -1)
+            absent = np.moveaxis(absent, -1, 1).astype(bool)
+        start += size
+        x = read_items(content, len(members), spatial, dtype, plan, grid, designs, tensors, absent)
         coded += zip(members, np.moveaxis(x, 1, -1).reshape(len(members), *shape), strict=True)
     flat = np.concatenate([item.reshape(-1) for _, item in coded]) if coded else np.empty(0, dtype)
     flat[positions] = exceptions
@@ -361,7 +367,7 @@ def passes_of(shape, divided_levels):
             yield level, parity, part, places
 
 
-def read_indices(payload, design, tensors, name, n, shape, row, size):
+def read_indices(payload, design, tensors, name, n, shape, row, size, missing=None):
     """Return indices (n, C, *shape)."""
     coder, axes, channels, top = RangeDecoder(payload), len(shape), design["channels"], design["top"]
     known, used = np.zeros((n, channels, *shape), int), None
@@ -399,7 +405,16 @@ def read_indices(payload, design, tensors, name, n, shape, row, size):
             where = taps(parity, part, channel, others, design)
             around = windows(np.abs(known) if part else known, where, places, level, reflected=not part)
             if design["alphabet"] == "mixtures":
-                k = read_mixtures(coder, tensors, name, key, group, around, where, channel, cell, row, top, n)
+                near = [index for index, tap in enumerate(where) if tap[0] == channel and max(map(abs, tap[1:])) <= 1]
+                absent = np.zeros(len(around), bool)
+                if missing is not None and near:
+                    absent = missing[(slice(None), channel, *there)].reshape(-1)
+                k = np.zeros(len(around), int)
+                k[absent] = around[absent][:, near].sum(1) // max(len(near), 1)
+                shifts = [2 * (coder.bits(5) - 16) if len(k) >= 1024 * n else 0 for _ in range(n)]
+                shifts = np.repeat(shifts, len(k) // n)[~absent]
+                args = name, key, group, around[~absent], where, channel, cell[~absent], row, top, shifts
+                k[~absent] = read_mixtures(coder, tensors, *args)
             elif design["alphabet"] == "signals":
                 where = taps(parity, (), 0, [0], design)
                 around = windows(np.abs(known[:, channel, None]) * (np.arange(*shape) > 0), where, places, level)
@@ -466,10 +481,9 @@ def read_residuals(coder, tensors, name, key, group, around, cell, row, top):
     return np.concatenate(k)
 
 
-def read_mixtures(coder, tensors, name, key, group, around, where, channel, cell, row, top, n):
-    """Return indices (n * P,), by windows (n * P, T) of taps `where`."""
-    count, k = len(around) // n, []
-    shifts = np.repeat([2 * (coder.bits(5) - 16) if count >= 1024 else 0 for _ in range(n)], count)
+def read_mixtures(coder, tensors, name, key, group, around, where, channel, cell, row, top, shifts):
+    """Return indices (P,), by windows (P, T) of taps `where` and shifts of spreads (P,)."""
+    k = [np.zeros(0, int)]
     for start in range(0, len(around), BLOCK):
         block = slice(start, start + BLOCK)
         predicted = around[block] @ tensors[f"{name}.prediction.{key}"]  # in 1/4096
@@ -685,7 +699,7 @@ def relative(around, predicted, top):
     return np.concatenate([compressed, np.clip(predicted >> 4 + top, -255, 255)[:, None]], 1)
 
 
-def read_items(payload, n, shape, dtype, plan, grid, designs, tensors):
+def read_items(payload, n, shape, dtype, plan, grid, designs, tensors, missing):
     """Return values (n, C, *shape)."""
     step, bound, row, name = plan
     design, whole = designs[name], dtype.kind != "f"
@@ -694,7 +708,7 @@ def read_items(payload, n, shape, dtype, plan, grid, designs, tensors):
         return from_coefficients(k, step, dtype, designs["architecture"], designs["scaling"], tensors)
     if designs.get("lossless") == designs.get("lossy"):
         name = "lossy"
-    k = read_indices(payload, design, tensors, name, n, shape, row, step if whole else 1)
+    k = read_indices(payload, design, tensors, name, n, shape, row, step if whole else 1, missing)
     middles = step == 1 or "dequantiser.place" not in tensors
     fraction = np.zeros_like(k) if middles else fractions(k, designs["lossy"], tensors, row, step)
     if whole:

@@ -22,7 +22,7 @@ class Coder:
     def __init__(self):
         self.encoded, self.decoded = [], []
 
-    def encode(self, plan, x):
+    def encode(self, plan, x, missing=None):
         self.encoded.append(x.shape)
         assert np.isfinite(x).all()
         k, exceptions = plan.quantiser.indices(x)
@@ -31,7 +31,7 @@ class Coder:
         bits = np.array([8 * len(zlib.compress(item.tobytes())) for item in steps])
         return CodedItems(zlib.compress(steps.tobytes()), bits, k)
 
-    def decode(self, plan, payload, shape, level=0):
+    def decode(self, plan, payload, shape, level=0, missing=None):
         self.decoded.append((shape, level))
         try:
             k = np.frombuffer(zlib.decompress(payload), np.int32).reshape(shape[0], -1).cumsum(axis=1).reshape(shape)

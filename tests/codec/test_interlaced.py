@@ -66,6 +66,20 @@ def test_the_coarse_levels_alone_are_every_so_many_th_value(case, level):
 
 
 @settings(max_examples=40)
+@given(cases(), st.floats(0, 1), st.integers(0, 3))
+def test_missing_indices_come_back_as_something_and_cost_mixtures_nothing(case, share, level):
+    made, step, size, k = case
+    missing = np.random.default_rng(1).random(k.shape) < share
+    payload, found, costs = write(made, step, size, k, missing=missing)
+    assert np.array_equal(found[~missing], k[~missing])
+    n, _, *shape = k.shape
+    read = interlaced(made).decode(decoder(payload), n, tuple(shape), step, size, level, missing)
+    assert np.array_equal(read, found[(..., *(slice(None, None, 2**level) for _ in shape))])
+    if made.alphabet == "mixtures" and share == 1:
+        assert costs.max() < 200 * made.channels
+
+
+@settings(max_examples=40)
 @given(cases(), st.sampled_from([1e-9, 0.1, 3]))
 def test_cheaper_indices_come_back_as_they_were_chosen(case, weight):
     made, step, size, k = case

@@ -180,10 +180,11 @@ def decode_chunk(
             raise fields.invalid("coded items in a file without a model")
         if any(index in wanted for index in members):
             _check_memory(math.prod(shape) >> spatial * level, FormatError)
-            indices = coder.decode(plan, content, shape, level)
+            here = exceptions.between(before, before + math.prod(shape))
+            indices = coder.decode(plan, content, shape, level, here.mask(shape) if parts & _EXCEPTIONS else None)
             covered.append(indices)
             x = coder.values(plan, indices, shape, level)
-            _put(exceptions.between(before, before + math.prod(shape)), x, shape, spatial, level)
+            _put(here, x, shape, spatial, level)
             for index, item in zip(members, x, strict=True):
                 found[index] = item
         before += math.prod(shape)
@@ -201,8 +202,13 @@ def _encode_group(
     holders = exceptions.positions // size
     beside = exception_bits(exceptions, x.shape)
     is_coded, coded = (beside < raw) & (np.bincount(holders, minlength=len(x)) < size), None
+    missing = exceptions.mask(x.shape)
+
+    def encoded() -> CodedItems:
+        return coder.encode(plan, x[is_coded], None if missing is None else missing[is_coded])
+
     if is_coded.any():
-        coded = coder.encode(plan, x[is_coded])
+        coded = encoded()
         bits = coded.bits
         cost = beside[is_coded] + bits + max(0, 8 * len(coded.payload) - bits.sum()) / len(bits)
         alternative = np.full(len(cost), np.inf)
@@ -211,7 +217,7 @@ def _encode_group(
         kept = cost <= alternative
         if not kept.all():
             is_coded[is_coded] = kept
-            coded = coder.encode(plan, x[is_coded]) if kept.any() else None
+            coded = encoded() if kept.any() else None
         if coded and 8 * len(coded.payload) + beside[is_coded].sum() > alternative[kept].sum():
             is_coded[:], coded = False, None
     renumbered = np.cumsum(is_coded) - 1

@@ -156,8 +156,8 @@ class Coder:
             raise fields.invalid(f"{fields.left} bytes too many")
         return plan
 
-    def encode(self, plan: CodingPlan, x: np.ndarray) -> CodedItems:
-        """Encode items (n, *S[, C]) of one shape."""
+    def encode(self, plan: CodingPlan, x: np.ndarray, missing: np.ndarray | None = None) -> CodedItems:
+        """Encode items (n, *S[, C]) of one shape; missing: where their values do not matter, bool."""
         writer, request = encoder(), EncodeRequest(self.indices(plan, x))
         if plan.path == "transform":
             k, costs = self.transformed.encode(writer, request, int(plan.entry), 1)
@@ -167,6 +167,8 @@ class Coder:
             start = self.grid.low if self.grid.whole else self.grid.origin
             true = self._channels_first(((x.astype(np.float64) - start) / step).astype(np.float32))
             request = replace(request, x=true, weight=plan.weight)
+        if missing is not None:
+            request = replace(request, missing=self._channels_first(missing))
         k, costs = model.encode(writer, request, int(plan.entry), int(step) if self.grid.whole else 1)
         return CodedItems(writer.payload(), costs, k)
 
@@ -177,17 +179,25 @@ class Coder:
         z = self.network.encode(self._channels_first(self.scaling.forward(x)))
         return indices(z, step_of(plan.entry, self.scaling.is_range), self.transformed.design)
 
-    def decode(self, plan: CodingPlan, payload: bytes, shape: tuple[int, ...], level: int = 0) -> np.ndarray:
+    def decode(
+        self,
+        plan: CodingPlan,
+        payload: bytes,
+        shape: tuple[int, ...],
+        level: int = 0,
+        missing: np.ndarray | None = None,
+    ) -> np.ndarray:
         """Return the indices of items of a shape (n, *S[, C]); FormatError if corrupt.
 
-        Of quantised values only every ``2**level``-th along a spatial axis.
+        Of quantised values only every ``2**level``-th along a spatial axis. missing: as in `encode`.
         """
         n, spatial = shape[0], self._spatial(shape)
         reader = decoder(payload)
         if plan.path == "transform":
             return self.transformed.decode(reader, n, self.network.grid(spatial), int(plan.entry), 1)
         size = int(plan.quantiser.step) if self.grid.whole else 1
-        return self._interlaced(plan.quantiser).decode(reader, n, spatial, int(plan.entry), size, level)
+        missing = None if missing is None else self._channels_first(missing)
+        return self._interlaced(plan.quantiser).decode(reader, n, spatial, int(plan.entry), size, level, missing)
 
     def values(self, plan: CodingPlan, indices: np.ndarray, shape: tuple[int, ...], level: int = 0) -> np.ndarray:
         """Return the values that indices of items of a shape (n, *S[, C]) stand for, coarse ones as `decode` does."""

@@ -306,7 +306,7 @@ def try_out(coder: Coder, plan: CodingPlan, stacks: list[Stack]) -> Trial:
     for stack in stacks:
         x = stack.items
         held, exceptions = plan.quantiser.without_exceptions(x)
-        coded = coder.encode(plan, held)
+        coded = coder.encode(plan, held, exceptions.mask(x.shape))
         found = coder.values(plan, coded.indices, held.shape)
         exceptions.put_into(found)
         errors.add(found[stack.counted], x[stack.counted])

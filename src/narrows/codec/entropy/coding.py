@@ -28,11 +28,14 @@ class EncodeRequest:
         The true values in steps of the grid, index 0 at 0. With a weight, the encoder may choose other indices.
     weight : float
         Squared steps that the encoder spends to save a bit.
+    missing : bool array (n, C, *S), optional
+        Indices that need not be coded, True where they are missing.
     """
 
     k: np.ndarray
     x: np.ndarray | None = None
     weight: float = 0.0
+    missing: np.ndarray | None = None
 
     def targets(self, context: PassContext) -> tuple[np.ndarray, np.ndarray | None]:
         """Return the indices of a pass, and its true values where other indices may be chosen, (n x count,)."""
@@ -57,10 +60,13 @@ class Coding(ABC):
         Type of the planes.
     progressive : bool
         Whether the passes of coarse levels alone give indices.
+    missing : bool array (n, C, *S), optional
+        Indices that an alphabet may leave out.
     """
 
     dtype: type = np.int32
     progressive = True
+    missing: np.ndarray | None = None
 
     def __init__(self, stream: SymbolStream) -> None:
         self.stream = stream
@@ -155,6 +161,10 @@ class TokenCoding(Coding):
     ) -> Callable[[np.ndarray], tuple[np.ndarray, Distributions]]:
         """Return what maps a block of a pass to its predictions (P,), int64, and the distributions of its symbols."""
 
+    def left_out(self, context: PassContext) -> tuple[np.ndarray, np.ndarray]:
+        """Return the values of a pass (n x count,), int64, where they are not coded, and the places of the others."""
+        return np.zeros(len(context.bases), np.int64), np.arange(len(context.bases))
+
     def symbols(self, token: np.ndarray) -> np.ndarray:
         """Return the symbols of tokens."""
         return token
@@ -165,9 +175,9 @@ class TokenCoding(Coding):
 
     def code(self, context: PassContext, target: np.ndarray | None, x: np.ndarray | None) -> np.ndarray:
         """Code a pass; see `Coding.code`."""
-        k = np.zeros(len(context.bases), np.int64)
+        k, places = self.left_out(context)
         predicted = self.prediction(context, target)
-        for block, (nearest, given) in self.stream.ahead(predicted, blocks(np.arange(len(k)), BLOCK)):
+        for block, (nearest, given) in self.stream.ahead(predicted, blocks(places, BLOCK)):
             symbols, extra = None, None
             if target is not None:
                 wanted = target[block].astype(np.int64)

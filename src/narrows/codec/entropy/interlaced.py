@@ -76,14 +76,26 @@ class InterlacedCoder:
         with working_ahead() as ahead:
             stream = SymbolStream(encoder, n, ahead)
             coding = self.tables.coding(stream, step, size, request.weight)
+            coding.missing = request.missing
             return self._run(coding, tuple(shape), request), stream.costs
 
     def decode(
-        self, decoder: Decoder, n: int, shape: tuple[int, ...], step: int, size: int, coarsest: int = 0
+        self,
+        decoder: Decoder,
+        n: int,
+        shape: tuple[int, ...],
+        step: int,
+        size: int,
+        coarsest: int = 0,
+        missing: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Return the indices (n, C, *S), int32; of every ``2**coarsest``-th value along each axis."""
+        """Return the indices (n, C, *S), int32; of every ``2**coarsest``-th value along each axis.
+
+        missing: as in the `EncodeRequest`.
+        """
         with working_ahead() as ahead:
             coding = self.tables.coding(SymbolStream(decoder, n, ahead), step, size, 0.0)
+            coding.missing = missing
             return self._run(coding, shape, coarsest=coarsest)
 
     def _run(

@@ -69,6 +69,16 @@ class MixtureCoding(TokenCoding):
         self.used = encode_used(self.stream.encoder, request.k, not chosen)
         return request if self.used is None else EncodeRequest(np.searchsorted(self.used, request.k).astype(np.int32))
 
+    def left_out(self, context: PassContext) -> tuple[np.ndarray, np.ndarray]:
+        """Return what missing values are taken for, the mean of those next to them; see `TokenCoding.left_out`."""
+        k, places = super().left_out(context)
+        near = self.tables.layouts[context.key].near[0]
+        if self.missing is not None and len(near):
+            missing = self.missing[context.item_index(self.missing.shape[2:])].reshape(-1)
+            k[missing] = context.means(places[missing], near)
+            places = places[~missing]
+        return k, places
+
     def symbols(self, token: np.ndarray) -> np.ndarray:
         """Return the places of tokens by size."""
         return tokens.ordered(token, self.tables.design.top + 1)
@@ -108,9 +118,12 @@ class MixtureCoding(TokenCoding):
             return np.zeros(n, np.int64)
         chosen = None
         if target is not None:
-            chosen = np.empty(n, np.int32)
-            for item in range(n):
-                sample = item * count + np.arange(0, count, -(-count // SAMPLED))
+            chosen = np.full(n, np.flatnonzero(SHIFTS == 0)[0], np.int32)
+            _, places = self.left_out(context)
+            ends = np.searchsorted(places, count * np.arange(n + 1))
+            for item in np.flatnonzero(np.diff(ends)).tolist():
+                own = places[ends[item] : ends[item + 1]]
+                sample = own[:: -(-len(own) // SAMPLED)]
                 given, outputs = self._outputs(context, sample)
                 chosen[item] = best_shift(outputs, given, target[sample], self.tables.design.top)
         bits = np.full(n, SHIFT_BITS, np.int32)

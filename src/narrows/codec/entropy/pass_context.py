@@ -56,6 +56,11 @@ class PassContext:
         """Return the windows of chosen values, (len(chosen), T)."""
         return self.plane.windows(self.bases.take(chosen), self.offsets)
 
+    def means(self, chosen: Array, taps: np.ndarray) -> Array:
+        """Return the means of some taps of the windows of chosen values, rounded down, (len(chosen),)."""
+        near = self.plane.windows(self.bases.take(chosen), self.offsets[beside(taps, self.offsets)])
+        return namespace(near).sum(near, axis=1) // len(taps)
+
     @cached_property
     def active(self) -> Array:
         """Whether any known value near each value is not zero, (n x count,)."""

@@ -61,12 +61,22 @@ class ColourModel(nn.Module):
         found |= {f"bonus.{key}": whole(bonus).astype(np.int16) for key, bonus in self.bonus.items()}
         return found | {"flat": whole(self.flat)}
 
+    def filled(self, k: Tensor, missing: Tensor) -> Tensor:
+        """Return indices (N, C, *S) as they are: missing ones are coded like others."""
+        return k
+
     def bits(
-        self, k: Tensor, step: Tensor, size: Tensor, group: int, generator: torch.Generator | None = None
+        self,
+        k: Tensor,
+        step: Tensor,
+        size: Tensor,
+        group: int,
+        generator: torch.Generator | None = None,
+        missing: Tensor | None = None,
     ) -> Tensor:
         """Return the mean cost in bits, per value of the items, of one group's passes, from a sample of their pixels.
 
-        Parameters are those of `ContextModel.bits`; step and size are not used.
+        Parameters are those of `ContextModel.bits`; step, size and missing are not used.
         """
         pixels, parts, seen = colours.colours_of(k), [], None
         for context in contexts_of(self.design, pixels, group):

@@ -26,9 +26,10 @@ from narrows.codec.entropy.context_features import (
 )
 from narrows.codec.entropy.design import Design
 from narrows.codec.entropy.exact_predictor import INPUT_UNIT
+from narrows.codec.entropy.lattice import LatticePass
 from narrows.codec.entropy.mixture_features import COMPONENTS, SCALES, WindowLayout, features_of_mixtures
 from narrows.codec.entropy.mixtures import LARGEST_MEAN
-from narrows.codec.entropy.pass_context import PassContext, contexts_of
+from narrows.codec.entropy.pass_context import PassContext, contexts_of, iterate_passes
 from narrows.codec.learning.predictor import Predictor, gate
 from narrows.codec.learning.sampling import sample
 
@@ -96,7 +97,13 @@ class ContextModel(nn.Module):
         return found
 
     def bits(
-        self, k: Tensor, step: Tensor, size: Tensor, group: int, generator: torch.Generator | None = None
+        self,
+        k: Tensor,
+        step: Tensor,
+        size: Tensor,
+        group: int,
+        generator: torch.Generator | None = None,
+        missing: Tensor | None = None,
     ) -> Tensor:
         """Return the mean cost in bits, per value of the items, of one group's passes, from a sample of their values.
 
@@ -112,6 +119,8 @@ class ContextModel(nn.Module):
             The group.
         generator : torch.Generator, optional
             Draws the sample.
+        missing : bool Tensor (N, C, *S), optional
+            Values that mixtures do not code.
         """
         shape, seen = tuple(k.shape[2:]), None
         values = self.design.alphabet == "values"
@@ -119,7 +128,8 @@ class ContextModel(nn.Module):
         for context in self.contexts(k, size, group):
             targets = Targets(context, k[context.item_index(shape)].reshape(-1), step, size)
             if not values:
-                parts.append(self._mixtures(targets, generator))
+                there = None if missing is None else ~missing[context.item_index(shape)].reshape(-1)
+                parts.append(self._mixtures(targets, generator, there))
                 continue
             if seen is None:
                 seen = IndexCounts(len(k), self.design.top + 1, k)
@@ -138,6 +148,24 @@ class ContextModel(nn.Module):
         if self.design.alphabet == "values":
             k = features_of_values(k, k.new_ones(len(k)) if size is None else size, self.design.top)
         return contexts_of(self.design, k, group)
+
+    def filled(self, k: Tensor, missing: Tensor) -> Tensor:
+        """Return indices (N, C, *S) with what the coding of mixtures takes missing ones for."""
+        if self.design.alphabet == "values":
+            return k
+        shape, k = tuple(k.shape[2:]), k.clone()
+
+        def lattice_values(lattice_pass: LatticePass) -> Tensor:
+            return k[(slice(None), slice(None), *lattice_pass.lattice_places())]
+
+        for context in iterate_passes(self.design, shape, lattice_values, changing=True):
+            index, near = context.item_index(shape), self.layouts[context.key].near[0]
+            places = missing[index].reshape(-1).nonzero()[:, 0]
+            if len(places) and len(near):
+                values = k[index].reshape(-1).clone()
+                values[places] = context.means(places, near)
+                k[index] = values.view(k[index].shape)
+        return k
 
     def _values(self, targets: "Targets", seen: IndexCounts, generator: torch.Generator | None) -> "ValuesPart":
         """Return the cost of a pass's values in zero contexts, and the first layers of a sample of the others."""
@@ -183,10 +211,12 @@ class ContextModel(nn.Module):
             cost = cost + part.weight * loss.sum()
         return cost
 
-    def _mixtures(self, targets: "Targets", generator: torch.Generator | None) -> "MixturesPart":
+    def _mixtures(self, targets: "Targets", generator: torch.Generator | None, there: Tensor | None) -> "MixturesPart":
+        """Return the first layers of a sample of those values of a pass that are there; of all by default."""
         context = targets.context
+        places = torch.arange(len(targets.k), device=targets.k.device)
         most = TARGETS // len(context.lattice_pass.parts()) if context.lattice_pass.part else TARGETS
-        chosen, weight = sample(torch.arange(len(targets.k), device=targets.k.device), most, generator)
+        chosen, weight = sample(places if there is None else places[there], most, generator)
         items, place = context.split(chosen)
         weights = self.get_buffer(f"prediction-{context.key}").double() * tokens.WEIGHT_UNIT
         layout = self.layouts[context.key]

@@ -171,7 +171,6 @@ class CodecObjective:
 
     def __call__(self, network: CodecNetwork, x: Tensor, step: int | None) -> Tensor:
         """Return the loss of the task of a step, or of all tasks on held-out items where the step is None."""
-        x = numbers(x)
         if step is not None:
             task = self.tasks[step % len(self.tasks)]
             generator = torch.Generator(device=x.device).manual_seed(self.seed * 1_000_003 + step)
@@ -189,7 +188,7 @@ class CodecObjective:
         with torch.no_grad():
             for x in batches:
                 generator = torch.Generator(device=x.device).manual_seed(self.seed)
-                x = numbers(x[:: math.ceil(len(x) / HELD_OUT)])
+                x = x[:: math.ceil(len(x) / HELD_OUT)]
                 for name, part in tasks:
                     total += len(x) * self.units[name] * float(self._loss(network, name, part, x, generator))
                 count += len(x)
@@ -202,15 +201,20 @@ class CodecObjective:
         return sum(loss * count for loss, count in parts) / sum(count for _, count in parts)
 
     def _loss(self, network: CodecNetwork, name: str, part: int, x: Tensor, generator: torch.Generator) -> Tensor:
+        missing, x = missing_in(x), numbers(x)
         if name == "latent":
             assert network.latent is not None
             entry = torch.rand(len(x), generator=generator, device=x.device) * (STEPS - 1)
             return network.latent.task_loss(x, entry, part, generator)
         k, true, entry, size = self._quantised(x, name == "lossless", generator)
+        model = pixel_model(network.pixels["lossy" if name == "dequantiser" else name])
+        if missing is not None:
+            k = model.filled(k, missing)
+            true = torch.where(missing, k, true)
         if name == "dequantiser":
             assert network.dequantiser is not None
             return network.dequantiser.error(k, true, entry, size, generator) / self.units[name]
-        return pixel_model(network.pixels[name]).bits(k, entry, size, part, generator) / self.units[name]
+        return model.bits(k, entry, size, part, generator, missing) / self.units[name]
 
     def _quantised(
         self, x: Tensor, lossless: bool, generator: torch.Generator
@@ -253,10 +257,10 @@ class CodecObjective:
 
     def learn_first(self, network: CodecNetwork, batches: list[Tensor], mean: Tensor) -> None:
         """Learn what training leaves as it is, or begins with. mean: of all items."""
-        batches = [numbers(x) for x in batches]
+        missing, batches = [missing_in(x) for x in batches], [numbers(x) for x in batches]
         for model in network.pixels.values():
             if isinstance(model, ContextModel) and model.design.alphabet == "mixtures":
-                learn_prediction(model, [self._values(x) for x in batches], self.seed)
+                learn_prediction(model, [self._values(x) for x in batches], self.seed, missing)
         if network.latent is not None:
             network.latent.learn_first(batches, numbers(mean), self.seed)
 
@@ -272,6 +276,12 @@ def pixel_model(module: nn.Module) -> ContextModel | ColourModel | SignalModel:
     """Return a context model of the pixel path with its type."""
     assert isinstance(module, ContextModel | ColourModel | SignalModel)
     return module
+
+
+def missing_in(x: Tensor) -> Tensor | None:
+    """Return which values are not finite, None where all are."""
+    missing = ~x.isfinite()
+    return missing if bool(missing.any()) else None
 
 
 def numbers(x: Tensor) -> Tensor:

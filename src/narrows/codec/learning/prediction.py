@@ -13,20 +13,28 @@ from narrows.codec.learning.context_model import ContextModel
 PREDICTED_FROM = 20_000  # values, to learn a linear prediction
 
 
-def learn_prediction(model: ContextModel, indices: Sequence[Tensor], seed: int) -> None:
+def learn_prediction(
+    model: ContextModel, indices: Sequence[Tensor], seed: int, missing: Sequence[Tensor | None] | None = None
+) -> None:
     """Fit the predictions of a context model to indices (N, C, *S); subbands are not predicted.
 
-    seed: of the values that are drawn.
+    seed: of the values that are drawn. missing: which of the indices are not there; None where all are.
     """
     generator = torch.Generator(device=indices[0].device).manual_seed(seed)
     samples: dict[str, list[tuple[np.ndarray, ...]]] = {}
-    for k in indices:
+    for k, absent in zip(indices, missing or [None] * len(indices), strict=True):
+        k = k if absent is None else model.filled(k, absent)
         for context in model.contexts(k):
             if model.design.is_detail(context.lattice_pass):
                 continue
             values = k[context.item_index(tuple(k.shape[2:]))].reshape(-1)
             count = max(64, PREDICTED_FROM // len(indices) // 4)
-            chosen = torch.randint(len(values), (count,), generator=generator, device=k.device)
+            there = torch.arange(len(values), device=k.device)
+            if absent is not None:
+                there = there[~absent[context.item_index(tuple(k.shape[2:]))].reshape(-1)]
+            if not len(there):
+                continue
+            chosen = there[torch.randint(len(there), (count,), generator=generator, device=k.device)]
             pair = (each.double().cpu().numpy() for each in (context.windows(chosen), values[chosen]))
             samples.setdefault(context.key, []).append(tuple(pair))
     for key, pairs in samples.items():

@@ -47,12 +47,22 @@ class SignalModel(nn.Module):
         """Return all that decides probabilities, as integers, by the names that they have in model files."""
         return {"shape": np.rint(self.shape.detach().cpu().double().numpy() * 256).clip(-9999, 9999).astype(np.int16)}
 
+    def filled(self, k: Tensor, missing: Tensor) -> Tensor:
+        """Return indices (N, C, *S) as they are: missing ones are coded like others."""
+        return k
+
     def bits(
-        self, k: Tensor, step: Tensor, size: Tensor, group: int, generator: torch.Generator | None = None
+        self,
+        k: Tensor,
+        step: Tensor,
+        size: Tensor,
+        group: int,
+        generator: torch.Generator | None = None,
+        missing: Tensor | None = None,
     ) -> Tensor:
         """Return the mean cost in bits, per value of the items, of one group's passes, from a sample of their values.
 
-        Parameters are those of `ContextModel.bits`; step and size are not used.
+        Parameters are those of `ContextModel.bits`; step, size and missing are not used.
         """
         most, bits = 2**self.design.top, self.design.top + 1
         indices = k.clamp(-most, most - 1).cpu().numpy().astype(np.int32)

@@ -34,6 +34,14 @@ class Exceptions:
         first, last = np.searchsorted(self.positions, (start, stop))
         return Exceptions(self.positions[first:last] - start, self.values[first:last])
 
+    def mask(self, shape: tuple[int, ...]) -> np.ndarray | None:
+        """Return where they are in an array of a shape, bool; None where there are none."""
+        if not len(self):
+            return None
+        mask = np.zeros(shape, bool)
+        mask.reshape(-1)[self.positions] = True
+        return mask
+
     def put_into(self, x: np.ndarray) -> None:
         """Write the values to their places in a contiguous array."""
         x.reshape(-1)[self.positions] = self.values
