@@ -5,7 +5,7 @@ import pytest
 
 from narrows import DataError, DataWarning
 from narrows.data import Items
-from narrows.data.masks import apply_masks, mask_value, split_alpha
+from narrows.data.masks import apply_masks, fill_value, mask_value, split_alpha
 
 from ..made_up import waves
 
@@ -167,3 +167,31 @@ def test_a_mask_of_two_values_has_none(value):
     mask = np.where(random_masks(items), value, 0)
     np.testing.assert_array_equal(apply_masks(items, Items.from_array(mask, "NYX")).mask, mask != 0)
     apply_masks(items, Items.from_array(np.stack([mask, np.full(mask.shape, 3)], -1), "NYXC"))
+
+
+@pytest.mark.parametrize(
+    ("values", "fill"),
+    [
+        (np.array([[270.0, 1e20, 280], [300, 1e20, 275]], np.float32), np.float32(1e20)),
+        (np.array([[-9999.0, 12.5, 3], [np.nan, -3, -9999]]), -9999.0),
+        (np.array([[-(2**15), 40, -(2**15)], [2000, -3, 7]], np.int16), -(2**15)),
+        (np.array([[2**63 - 1, 40, 0], [2**63 - 1, 2000, 7]]), 2**63 - 1),
+        (np.array([[0.0, 271.5, 0], [280, 299, 290]]), 0.0),
+        (np.array([[np.inf, 271.5, np.inf], [275, 288, 280]]), None),
+        (np.array([[1.0, 2, 3], [3, 4, 4]]), None),
+        (np.array([[270.0, 1e20, 280]]), None),  # once
+        (np.array([[0, 4000, 0], [0, 4000, 4000]], np.int16), None),  # a drawing
+        (np.array([[0, 200, 0], [250, 210, 220]], np.uint8), None),
+        (np.full((2, 2), np.nan), None),
+    ],
+)
+def test_a_value_far_from_all_others_fills_what_is_missing(values, fill):
+    assert fill_value(Items.from_array(values[None], "NYX")) == fill
+    ragged = Items.from_list([values, values[:1, :1]], "NYX")
+    assert fill_value(ragged) == fill
+
+
+def test_what_occurs_once_in_thousands_fills_nothing():
+    values = np.arange(10_000, dtype=np.float32).reshape(1, 100, 100)
+    values[0, 3, 4] = 1e20
+    assert fill_value(Items.from_array(values, "NYX")) is None

@@ -261,6 +261,55 @@ def test_holes_in_the_training_data_are_no_hindrance():
     assert np.abs(found[finite] - x[finite]).max() <= 0.01
 
 
+def fields(n, seed):
+    """Waves that move, (n, 40, 56), float32, and a mask of land, (40, 56)."""
+    t, y, x = np.meshgrid(np.arange(n) + 100 * seed, np.linspace(0, 6, 40), np.linspace(0, 9, 56), indexing="ij")
+    noise = 0.05 * np.random.default_rng(seed).normal(size=t.shape)
+    return (15 + 8 * np.sin(x + 0.3 * t) * np.cos(y) + noise).astype(np.float32), (np.sin(y) > 0.2 * x - 0.5)[0]
+
+
+@pytest.fixture(scope="module")
+def sea_codec():
+    x, land = fields(24, 0)
+    return Codec(epochs=30).fit(np.where(land, np.float32(np.nan), x))
+
+
+@pytest.mark.parametrize("fill", [np.nan, 1e20, -9999])
+def test_land_costs_nothing_but_its_mask(sea_codec, fill):
+    x, land = fields(8, 1)
+    x[:, land] = fill
+    content = sea_codec.compress(x, max_error=0.02)
+    found = sea_codec.decompress(content)
+    assert np.abs(found - x)[:, ~land].max() <= 0.02
+    np.testing.assert_array_equal(found[:, land], x[:, land])
+    x[:, land] = 15  # without land
+    assert len(content) < 0.9 * len(sea_codec.compress(x, max_error=0.02))
+
+
+@pytest.mark.parametrize(("fill", "dtype", "mode"), [(1e20, "float32", {"max_error": 0.02}), (-32768, "int16", {})])
+def test_training_looks_past_land(fill, dtype, mode):
+    made, land = fields(32, 0)
+    x = np.where(land, fill, made if dtype == "float32" else np.round(100 * made)).astype(dtype)
+    codec = Codec(epochs=3).fit(x[:24])
+    assert max(codec.model_.scaling.scale) < 1000
+    content = codec.compress(x[24:], **(mode or {"lossless": True}))
+    assert len(content) < 0.4 * x[24:].nbytes
+    found = codec.decompress(content)
+    np.testing.assert_array_equal(found[:, land], x[24:, land])
+    assert np.abs(found - x[24:])[:, ~land].max() <= mode.get("max_error", 0)
+
+
+def test_qualities_refer_to_the_range_without_land(sea_codec):
+    x, land = fields(8, 1)
+    sizes = []
+    for fill in (np.nan, 1e20):
+        x[:, land] = fill
+        content = sea_codec.compress(x, quality=50)
+        np.testing.assert_array_equal(sea_codec.decompress(content)[:, land], x[:, land])
+        sizes.append(len(content))
+    assert sizes[1] == pytest.approx(sizes[0], rel=0.02)
+
+
 def test_a_failed_refit_leaves_the_codec_as_it_was():
     made, x = Codec(epochs=1, axes="NYX").fit(training_data("digits")), training_data("digits")[:4]
     blob, state = made.compress(x, lossless=True), dict(vars(made))

@@ -77,7 +77,7 @@ def encode_chunk(
     for members in groups([item.shape for item in items]):
         x = np.stack([items[index] for index in members])
         _check_memory(x.size, DataError)
-        is_coded, coded, exceptions = _encode_group(coder, plan, x)
+        is_coded, coded, exceptions = _encode_group(coder, plan, x, math.prod(x.shape[1 + spatial :]))
         is_stored[members] = ~is_coded
         if coded is None:
             continue
@@ -194,11 +194,11 @@ def decode_chunk(
 
 
 def _encode_group(
-    coder: Coder, plan: CodingPlan, items: np.ndarray
+    coder: Coder, plan: CodingPlan, items: np.ndarray, channels: int
 ) -> tuple[np.ndarray, CodedItems | None, Exceptions]:
     """Return which of the items (n, ...) are coded rather than stored, these as coded, and their exceptions."""
     size, raw = items[0].size, 8 * items[0].nbytes
-    x, exceptions = plan.quantiser.without_exceptions(items)
+    x, exceptions = plan.quantiser.without_exceptions(items, channels)
     holders = exceptions.positions // size
     beside = exception_bits(exceptions, x.shape)
     is_coded, coded = (beside < raw) & (np.bincount(holders, minlength=len(x)) < size), None

@@ -1,6 +1,7 @@
 """Coding of items of one shape, by the pixel path or by the transform path."""
 
 import math
+from copy import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -62,6 +63,11 @@ class Coder:
         Context model of the transform path.
     network : WaveletCoder or LatentNetwork, optional
         What computes coefficients, and values from them.
+
+    Attributes
+    ----------
+    missing : float or int or None
+        A value of the data that stands for missing ones, which encoding keeps and leaves out.
     """
 
     def __init__(
@@ -78,6 +84,13 @@ class Coder:
         self.grid, self.scaling, self.axes, self.channels = grid, scaling, axes, channels
         self.pixels, self.dequantiser, self._transformed, self._network = pixels, dequantiser, latents, network
         self.has_channels = axes.endswith("C")
+        self.missing: float | int | None = None
+
+    def with_missing(self, value: float | int | None) -> "Coder":
+        """Return a coder of data in which a value stands for missing ones; None for no such value."""
+        coder = copy(self)
+        coder.missing = value
+        return coder
 
     @property
     def has_transform(self) -> bool:
@@ -115,11 +128,13 @@ class Coder:
     def quantiser(self, step: float, dtype: np.dtype) -> Quantiser:
         """Return a quantiser of values of a type without an error bound."""
         grid = self.grid
-        return Quantiser(dtype, min(int(step), LARGEST_STEP) if grid.whole else step, grid.low, grid.high, grid.origin)
+        step = min(int(step), LARGEST_STEP) if grid.whole else step
+        return Quantiser(dtype, step, grid.low, grid.high, grid.origin, missing=self.missing)
 
     def bounded(self, max_error: float, dtype: np.dtype) -> Quantiser:
         """Return the quantiser of values of a type that keeps every error within `max_error`."""
-        return Quantiser.bounded(dtype, max_error, self.grid.low, self.grid.high, self.grid.origin)
+        quantiser = Quantiser.bounded(dtype, max_error, self.grid.low, self.grid.high, self.grid.origin)
+        return replace(quantiser, missing=self.missing)
 
     def plan_from_bytes(self, content: bytes, dtype: np.dtype) -> CodingPlan:
         """Return the plan that `CodingPlan.to_bytes` wrote, without its weight; FormatError where it is none."""

@@ -140,7 +140,7 @@ def distortion(coder: Coder, plan: CodingPlan, stacks: Iterable[Stack]) -> Squar
     """Return the errors of a plan on items, without optimised indices."""
     errors = SquaredErrors()
     for stack in stacks:
-        held, exceptions = plan.quantiser.without_exceptions(stack.items)
+        held, exceptions = plan.quantiser.without_exceptions(stack.items, coder.channels)
         found = coder.values(plan, coder.indices(plan, held), held.shape)
         exceptions.put_into(found)
         errors.add(found[stack.counted], stack.items[stack.counted])

@@ -15,6 +15,7 @@ from narrows.codec.exception_coding import exception_bits
 from narrows.codec.transforms.latent import STEPS, step_of
 from narrows.codec.windows import window_length
 from narrows.data import Items
+from narrows.data.masks import value_ends
 from narrows.errors import DataError
 
 SAMPLE = 64  # of so many values one is in the sample
@@ -121,8 +122,8 @@ def value_range(coder: Coder, items: Items) -> float:
     """Return the range of values that qualities and PSNR refer to: the model's, else that of the items."""
     if coder.scaling.is_range:
         return coder.scaling.high - coder.scaling.low
-    ends = [(np.nanmin(x), np.nanmax(x)) for x in (np.where(np.isfinite(x), x, np.nan) for x in items.chunks())]
-    span = float(max(high for _, high in ends)) - float(min(low for low, _ in ends))
+    low, high = value_ends(items, coder.missing)
+    span = float(high) - float(low)
     return span if span > 0 and math.isfinite(span * span) else 1.0
 
 
@@ -305,7 +306,7 @@ def try_out(coder: Coder, plan: CodingPlan, stacks: list[Stack]) -> Trial:
     bits, errors = 0.0, SquaredErrors()
     for stack in stacks:
         x = stack.items
-        held, exceptions = plan.quantiser.without_exceptions(x)
+        held, exceptions = plan.quantiser.without_exceptions(x, coder.channels)
         coded = coder.encode(plan, held, exceptions.mask(x.shape))
         found = coder.values(plan, coded.indices, held.shape)
         exceptions.put_into(found)

@@ -16,6 +16,7 @@ from narrows.codec.container.mode import Mode
 from narrows.codec.decoding import CHECK_BYTES
 from narrows.codec.transforms.quantiser import MOST, Quantiser
 from narrows.data import Items
+from narrows.data.masks import fill_value, value_ends
 
 LARGEST_OF_VALUES = 255  # of integers from 0, whose grid begins at 0 so that 0 stays 0
 HALVINGS = 40  # of the interval in which a step is looked for
@@ -43,9 +44,8 @@ def store(items: Items, mode: Mode, target: BinaryIO) -> dict[str, int]:
 
 def grid_of_values(items: Items) -> Grid:
     """Return the narrowest grid that holds the values: from the lowest to the highest, or about their middle."""
-    finite = (x[np.isfinite(x)] if x.dtype.kind == "f" else x for x in items.chunks())
-    ends = [(x.min(), x.max()) for x in finite if x.size]
-    low, high = (min(low for low, _ in ends), max(high for _, high in ends)) if ends else (0, 0)
+    low, high = value_ends(items, fill_value(items))
+    low, high = (low, high) if low <= high else (0, 0)
     if items.dtype.kind == "f":
         return Grid(
             items.dtype, origin=float(low) / 2 + float(high) / 2, unit=(float(high) / 2 - float(low) / 2) or 1.0
@@ -60,15 +60,17 @@ def quantiser_of(items: Items, mode: Mode, grid: Grid, span: float) -> Quantiser
 
     span: the range of the values that qualities and PSNR refer to.
     """
+    missing = fill_value(items)
     if mode.max_error is not None:
         if mode.max_error == 0 and not grid.whole:
             return None
-        return Quantiser.bounded(items.dtype, mode.max_error, grid.low, grid.high, grid.origin)
+        bounded = Quantiser.bounded(items.dtype, mode.max_error, grid.low, grid.high, grid.origin)
+        return replace(bounded, missing=missing)
     step = span * 2 ** (-8 * mode.value / 100)
     if mode.kind == "psnr":
         wanted = span**2 * 10 ** (-mode.value / 10)
         step = largest_step(lambda step: error_of(items, of_step(items, grid, step)) <= wanted, span)
-    return of_step(items, grid, step)
+    return replace(of_step(items, grid, step), missing=missing)
 
 
 def of_step(items: Items, grid: Grid, step: float) -> Quantiser:

@@ -2,12 +2,45 @@
 
 import warnings
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from narrows.data.items import Items
 from narrows.data.memory import allocate
 from narrows.errors import DataError, DataWarning
+
+FILLED_SHARE = 2**-10  # of the values, that a value which stands for missing ones has at least
+
+
+def fill_value(items: Items) -> float | int | None:
+    """Return the value that stands for missing ones, such as 1e20, -9999 or -32768; None where there is none.
+
+    It is the largest or the smallest value, farther from all others than these are from each other, and frequent.
+    Values of one byte, whose range is too small for such a value to be told, have none.
+    """
+    if items.dtype.itemsize == 1:
+        return None
+    low, high = value_ends(items)
+    inner_low, inner_high = value_ends(items, low, high)
+    for value, gap, span in ((high, high - inner_high, inner_high - low), (low, inner_low - low, high - inner_low)):
+        if gap > span >= 0:
+            count = sum(int(np.count_nonzero(x == value)) for x in items.chunks())
+            return value if count >= max(2, FILLED_SHARE * items.values.size) else None
+    return None
+
+
+def value_ends(items: Items, *without: float | int | None) -> tuple[Any, Any]:
+    """Return the smallest and the largest finite value that is none of some values; infinities where there is none."""
+    low, high = np.inf, -np.inf
+    for x in items.chunks():
+        known = np.isfinite(x)
+        for value in without:
+            known &= value is None or x != value
+        inside = x[known]
+        if inside.size:
+            low, high = min(low, inside.min().item()), max(high, inside.max().item())
+    return low, high
 
 
 def mask_value(items: Items, missing: float) -> Items:

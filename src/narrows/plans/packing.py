@@ -11,7 +11,7 @@ from narrows.codec.codec_manifest import CodecDesign
 from narrows.codec.container.mode import Mode
 from narrows.codec.learning.objective import CodecNetwork, CodecObjective
 from narrows.codec.learning.sizes import candidates, file_design, networks_of
-from narrows.codec.learning.training import CodecTraining, check_trainable, training_of
+from narrows.codec.learning.training import CodecTraining, check_trainable, training_of, without_fill
 from narrows.codec.model import Progress
 from narrows.codec.storing import grid_of_values, quantiser_of, rounded_items, store
 from narrows.codec.transforms.quantiser import Quantiser
@@ -171,14 +171,15 @@ class Packer:
 
     def __init__(self, items: Items, axes: str, mode: Mode, options: PackOptions) -> None:
         self.items, self.axes, self.mode, self.options = items, axes, mode, options
-        self.scaling, self.grid = Scaling.learn(items), grid_of_values(items)
+        known = without_fill(items)
+        self.scaling, self.grid = Scaling.learn(known), grid_of_values(items)
         spread = self.grid.high - self.grid.low if self.grid.whole else 2 * self.grid.unit
         span = self.scaling.high - self.scaling.low if self.scaling.is_range else spread or 1.0
         self.quantiser: Quantiser | None = quantiser_of(items, mode, self.grid, span)
         self.rounded = rounded_items(items, self.quantiser)
         self.crop = default_crop(items, flat=False)
         self.batches = Batches(
-            items,
+            known,
             self.scaling,
             default_batch_size("codec", items),
             options.seed,

@@ -22,6 +22,7 @@ from narrows.codec.learning.transform import Transform
 from narrows.codec.transforms.latent import STEPS, LatentArchitecture, latent_design
 from narrows.codec.transforms.wavelet import WaveletTransform, transform_design
 from narrows.data import Items, Scaling
+from narrows.data.masks import fill_value, value_ends
 
 STEP_ENTRIES = 68  # of the table of steps of real numbers
 MOST_BITS = 23
@@ -50,11 +51,12 @@ def grid_of(items: Items, scaling: Scaling) -> Grid:
         return Grid(dtype, 0, int(scaling.high))
     if dtype.itemsize <= 2:
         return Grid(dtype, int(np.iinfo(dtype).min), int(np.iinfo(dtype).max))
-    low, high = (min(int(x.min()) for x in items.chunks()), max(int(x.max()) for x in items.chunks()))
+    low, high = value_ends(items, fill_value(items))
     if items.spatial_dims == 1:  # signals, whose range costs nothing: others may be louder
         low = max(int(np.iinfo(dtype).min), (low + high) // 2 - 2 ** (MOST_BITS - 1))
         return Grid(dtype, low, min(int(np.iinfo(dtype).max), low + 2**MOST_BITS - 1))
-    return Grid(dtype, low, min(high, low + 2**MOST_BITS - 1))
+    low, high = max(int(np.iinfo(dtype).min), 2 * low - high), min(int(np.iinfo(dtype).max), 2 * high - low)
+    return Grid(dtype, low, min(high, low + 2**MOST_BITS - 1))  # others may be lower and higher
 
 
 def design_networks(items: Items, scaling: Scaling, grid: Grid, crop: tuple[int, ...] | None) -> CodecDesign:

@@ -10,6 +10,7 @@ from narrows.codec.coding_plan import Grid
 from narrows.codec.learning.objective import CodecNetwork, CodecObjective, design_networks, grid_of
 from narrows.codec.model import CodecModel, check_not_masked
 from narrows.data import Items, Scaling
+from narrows.data.masks import fill_value, mask_value
 from narrows.errors import DataError
 from narrows.training.batches import Batches
 from narrows.training.task import Settings, Trained, TrainingTask
@@ -85,10 +86,17 @@ def check_trainable(items: Items) -> None:
         )
 
 
+def without_fill(items: Items) -> Items:
+    """Return the items with a value masked that stands for missing ones, if there is one."""
+    value = fill_value(items)
+    return items if value is None else mask_value(items, value)
+
+
 def prepare_training(
     items: Items, settings: Settings, crop: tuple[int, ...] | None, device: torch.device
 ) -> CodecTraining:
-    """Return the training of a codec with all parts on items."""
+    """Return the training of a codec with all parts on items; values that stand for missing ones do not count."""
+    items = without_fill(items)
     scaling = Scaling.learn(items)
     grid = grid_of(items, scaling)
     design = design_networks(items, scaling, grid, crop)

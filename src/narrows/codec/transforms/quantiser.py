@@ -66,6 +66,8 @@ class Quantiser:
         For real numbers, the value of index 0.
     bound : float or None
         The largest error that a value may have; None for no bound.
+    missing : float or int or None
+        A value that stands for missing ones, which is an exception.
 
     Raises
     ------
@@ -79,6 +81,7 @@ class Quantiser:
     high: int = 0
     origin: float = 0.0
     bound: float | None = None
+    missing: float | int | None = None
 
     def __post_init__(self) -> None:
         """Check the grid."""
@@ -127,7 +130,7 @@ class Quantiser:
         The index of an exception is 0.
         """
         if self.whole:
-            held = (x >= self.low) & (x <= self._highest)
+            held = (x >= self.low) & (x <= self._highest) & (self.missing is None or x != self.missing)
             distance = np.where(held, x, 0).astype(np.int64)
             np.subtract(distance, self.low, out=distance, where=held)
             index = (distance + int(self.step) // 2) // int(self.step) if self.step > 1 else distance
@@ -135,7 +138,7 @@ class Quantiser:
         else:
             with np.errstate(all="ignore"):
                 place = np.rint((x.astype(np.float64) - self.origin) / self.step)
-                held = np.abs(place) < MOST
+                held = (np.abs(place) < MOST) & (self.missing is None or x != self.missing)
                 place = np.where(held, place, 0)
                 if self.bound is not None:
                     for value in self._ends(place):
@@ -146,13 +149,24 @@ class Quantiser:
         positions = np.flatnonzero(~held)
         return k, Exceptions(positions, x.reshape(-1)[positions])
 
-    def without_exceptions(self, x: np.ndarray) -> tuple[np.ndarray, Exceptions]:
-        """Return values with those of cell 0 in the place of exceptions; and the exceptions."""
-        k, exceptions = self.indices(x)
-        if len(exceptions):
-            x = x.copy()
-            Exceptions(exceptions.positions, self.values(k.reshape(-1)[exceptions.positions])).put_into(x)
-        return x, exceptions
+    def without_exceptions(self, x: np.ndarray, channels: int = 1) -> tuple[np.ndarray, Exceptions]:
+        """Return items (n, ...) with other values in the place of exceptions; and the exceptions.
+
+        An exception is replaced by the last value before it in its item and channel, or by the first one that there is;
+        where there is none, by that of cell 0. The channels are the last axis.
+        """
+        _, exceptions = self.indices(x)
+        if not len(exceptions):
+            return x, exceptions
+        values: np.ndarray = x.reshape(len(x), -1, channels)
+        held = np.ones(values.shape, bool)
+        held.reshape(-1)[exceptions.positions] = False
+        places = np.where(held, np.arange(values.shape[1])[:, None], -1)
+        last = np.maximum.accumulate(places, axis=1)
+        last = np.where(last < 0, np.argmax(held, axis=1)[:, None], last)
+        any_held = np.any(held, axis=1, keepdims=True)
+        filled = np.where(any_held, np.take_along_axis(values, last, 1), self.values(np.zeros(1, np.int32)))
+        return np.asarray(filled).reshape(x.shape), exceptions
 
     def values(self, k: np.ndarray, fraction: np.ndarray | None = None) -> np.ndarray:
         """Return a value of each cell: its grid point, or `fraction` / 256 of a step beside it (int8).
