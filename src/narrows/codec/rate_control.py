@@ -292,7 +292,8 @@ def largest(
         if before is not None:
             slope = min(max((before[1] - gap) / (place - before[0]), slope / 4), 4 * slope)
         before = place, gap
-        place = min(max(place + (gap - CLOSE / 2) / slope, low + (high - low) / 16), high - (high - low) / 16)
+        least = low + (high - low) / 16 if low >= ends[0] else ends[0]
+        place = min(max(place + (gap - CLOSE / 2) / slope, least), high - (high - low) / 16)
     return None if low < ends[0] else low
 
 

@@ -145,14 +145,19 @@ def best_shift(outputs: np.ndarray, given: MixtureInputs, target: np.ndarray, bi
     nearest, mean, rate, share = mixtures_of(outputs, given, np.zeros(len(outputs), np.int64), bits)
     ends = (target - nearest)[:, None] + np.array([-0.5, 0.5])
     unshifted = (ends[:, None] * tokens.WEIGHT_UNIT - mean[..., None]) * rate[..., None] / (_STEPS * _FINE)
-    weights = share / share.sum(1, keepdims=True)
+    weights, last = share / share.sum(1, keepdims=True), len(SHIFTS) - 1
 
+    @cache
     def cost(choice: int) -> float:
         z = np.clip(unshifted * 2.0 ** (-SHIFTS[choice] / LOG_UNIT), -40, 40)
         likely = (np.diff(1 / (1 + np.exp(-z)))[..., 0] * weights).sum(1)
         return float(-np.log2(likely + 2.0**-24).sum())
 
-    costs = {choice: cost(choice) for choice in range(0, len(SHIFTS), 4)}
-    coarse = min(costs, key=costs.__getitem__)
-    costs |= {choice: cost(choice) for choice in range(max(0, coarse - 3), min(len(SHIFTS), coarse + 4))}
-    return min(costs, key=costs.__getitem__)
+    choice = len(SHIFTS) // 2
+    for step in (4, 2, 1):
+        before = None
+        while choice != before:
+            before = choice
+            choice = min((choice, choice - step, choice + step), key=lambda each: cost(min(max(each, 0), last)))
+            choice = min(max(choice, 0), last)
+    return choice

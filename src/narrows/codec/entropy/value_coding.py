@@ -1,6 +1,7 @@
 """The alphabet "values" in coding: first whether a value is zero, then which value it is."""
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,8 +19,9 @@ from narrows.errors import FormatError
 
 FLAG = Alphabet()
 BLOCK, FLAG_BLOCK = 2**10, 2**12  # values, and flags, whose probabilities are computed at once
-SURE = 0.2  # steps: values so near to the point of their index are coded with it
-NEAR = 3  # indices on either side that may be coded instead; farther ones are never worth their error
+SURE = 0.2  # steps: values so near to the point of their index are coded with it, others perhaps with the next
+
+Predicted = Iterable[tuple[np.ndarray, Distributions]]
 
 
 class ValueTables(Tables):
@@ -90,16 +92,19 @@ class ValuePass:
     def code(self, target: np.ndarray | None, x: np.ndarray | None) -> np.ndarray:
         """Code the pass; see `ValueCoding.code`."""
         context, stream = self.context, self.coding.stream
-        if target is not None and x is not None:
-            target = self.optimise(target, x)
         k = np.zeros(len(context.bases), np.int64)
-        for places, flags in ((~context.active, self.zero_flags), (context.active, self.flags)):
-            for block, given in stream.ahead(flags, blocks(np.flatnonzero(places), FLAG_BLOCK)):
-                k[block] = stream.symbols(context, block, given, None if target is None else target[block] > 0)
+        flags: Predicted = stream.ahead(self.flags, blocks(np.flatnonzero(context.active), FLAG_BLOCK))
+        values: Predicted | None = None
+        if target is not None and x is not None and self.coding.levels > 1:
+            flags = list(flags)
+            target, values = self.optimise(target, x, flags)
+        zeros = stream.ahead(self.zero_flags, blocks(np.flatnonzero(~context.active), FLAG_BLOCK))
+        for block, given in itertools.chain(zeros, flags):
+            k[block] = stream.symbols(context, block, given, None if target is None else target[block] > 0)
         nonzero = np.flatnonzero(k)
         if self.coding.levels == 1 and len(nonzero):
             raise FormatError("an index that no value has")
-        for block, given in stream.ahead(self.values, blocks(nonzero, BLOCK)):
+        for block, given in stream.ahead(self.values, blocks(nonzero, BLOCK)) if values is None else values:
             k[block] = 1 + stream.symbols(context, block, given, None if target is None else target[block] - 1)
         return k
 
@@ -116,25 +121,31 @@ class ValuePass:
         """Return the distributions of the indices above zero."""
         return self._distributions(self.coding.tables.main, block, self.alphabet)
 
-    def optimise(self, target: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """Return the index of least squared error plus weighted bits for each value (rate-distortion optimisation)."""
+    def optimise(self, target: np.ndarray, x: np.ndarray, flags: Predicted) -> tuple[np.ndarray, Predicted]:
+        """Return the index of least squared error plus weighted bits for each value, and what codes those above zero.
+
+        Rate-distortion optimisation. flags: the distributions of "not zero" in active contexts.
+        """
         coding, active = self.coding, self.context.active
-        if coding.levels == 1:
-            return target
+        bits, first = np.zeros((len(target), 2)), np.flatnonzero(~active & (target > 0))  # of the flags 0 and 1
+        for block, given in itertools.chain([(first, self.zero_flags(first))], flags):
+            bits[block] = bits_of(given, np.tile([0, 1], (len(block), 1)))
         target = target.copy()
         open_ = (active | (target > 0)) & (np.abs(x - target.astype(np.float32)) > SURE)
 
-        def best(block: np.ndarray) -> np.ndarray:
-            candidates = np.clip(target[block, None] + np.arange(-NEAR, NEAR + 1), 0, coding.levels - 1)
-            flags = np.where(active[block, None], self.flags(block).cumulative, self.zero_flags(block).cumulative)
-            bits = bits_of(Distributions(flags), (candidates > 0).astype(np.int64))
-            bits += np.where(candidates > 0, bits_of(self.values(block), np.maximum(candidates - 1, 0)), 0)
-            cost = (x[block, None] - candidates.astype(np.float32)) ** 2 + coding.weight * bits
-            return np.take_along_axis(candidates, cost.argmin(1)[:, None], 1)[:, 0]
+        def best(block: np.ndarray) -> tuple[np.ndarray, Distributions]:
+            given, near = self.values(block), open_[block, None] * np.arange(-1, 2)
+            candidates = np.clip(target[block, None] + near, 0, coding.levels - 1)
+            above = bits[block, 1:] + bits_of(given, np.maximum(candidates - 1, 0))
+            cost = (x[block, None] - candidates.astype(np.float32)) ** 2
+            cost += coding.weight * np.where(candidates > 0, above, bits[block, :1])
+            return np.take_along_axis(candidates, cost.argmin(1)[:, None], 1)[:, 0], given
 
-        for block, chosen in coding.stream.ahead(best, blocks(np.flatnonzero(open_), BLOCK)):
+        values = []
+        for block, (chosen, given) in coding.stream.ahead(best, blocks(np.flatnonzero(open_ | (target > 0)), BLOCK)):
             target[block] = chosen
-        return target
+            values.append((block[chosen > 0], Distributions(given.cumulative[chosen > 0])))
+        return target, values
 
     def _distributions(self, predictor: ExactPredictor, block: np.ndarray, alphabet: Alphabet) -> Distributions:
         items, place = self.context.split(block)
