@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from narrows.codec.entropy.device_predictor import DevicePredictor
 from narrows.codec.entropy.engines import predictor as predictor_of
 from narrows.codec.entropy.exact_predictor import INPUT_UNIT, LARGEST, ExactPredictor, shifted
-from narrows.codec.learning.predictor import LIMIT, Predictor
+from narrows.codec.learning.predictor import LIMIT, Predictor, Windows
 
 from .engines import ENGINES, engine
 
@@ -80,7 +80,7 @@ def test_exact_perceptrons_are_near_the_trained_ones(key):
     windows = torch.from_numpy(np.random.default_rng(0).integers(-255, 256, (200, 40 if key == "a" else 0))).float()
     place, step = torch.zeros(200, dtype=torch.long), torch.ones(200, dtype=torch.long)
     with torch.no_grad():
-        trained = made.rest(GROUPS[key], made.first(key, windows / INPUT_UNIT, place, step))
+        trained = made([Windows(key, windows / INPUT_UNIT, place, step)])
     assert np.abs(exact(key, windows.numpy(), place.numpy(), 1) / 256 - trained.numpy()).max() < 0.2
 
 

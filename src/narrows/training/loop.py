@@ -19,6 +19,7 @@ from narrows.training.optimizers import build_optimizers
 from narrows.training.runtime import interruptible, place_network
 from narrows.training.task import N_VALIDATIONS, Net, RunOptions, Trained, TrainingProgress, TrainingState, TrainingTask
 from narrows.training.threads import chosen_threads
+from narrows.training.torch_state import bfloat16_products
 
 WARM_UP_STEPS, WARM_UP_SHARE = 100, 0.05
 FIRST_CHECKPOINT_SECONDS, CHECKPOINT_SECONDS = 5.0, 60.0
@@ -75,7 +76,11 @@ def train(task: TrainingTask[Net], run: RunOptions | None = None) -> Trained[Net
 
     measured = settings.epochs is None and batches.device.type == "cpu"
     state.threads = run.threads or state.threads
-    with interruptible() as interrupted, chosen_threads(state.threads, measured) as threads:
+    with (
+        interruptible() as interrupted,
+        chosen_threads(state.threads, measured) as threads,
+        bfloat16_products(task.bfloat16),
+    ):
         if not measured:  # a run with a budget of epochs is resumed with as many, since sums depend on it
             state.threads = threads.number
         while True:
@@ -99,10 +104,11 @@ def train(task: TrainingTask[Net], run: RunOptions | None = None) -> Trained[Net
 
             attempt.set_learning_rate(progress)
             loss = task.objective(attempt.network, batches.at(state.step), state.step)
-            attempt.network.zero_grad()
+            for weight in attempt.weights:
+                weight.grad = None
             # In units of the baseline, so that clipping and Adam's epsilon mean the same for all data.
             torch.autograd.backward(loss / baseline if baseline > 0 else loss)
-            nn.utils.clip_grad_norm_(attempt.network.parameters(), 1.0)
+            nn.utils.clip_grad_norm_(attempt.weights, 1.0)
             for optimizer in attempt.optimizers:
                 optimizer.step()
             attempt.loss_sum += loss.detach()
@@ -145,6 +151,7 @@ class Attempt(Generic[Net]):
         device = task.batches.device
         self.task, self.state = task, state
         self.network = place_network(task.build(task.settings.seed + state.attempt), device)
+        self.weights = list(self.network.parameters())  # which take long to look up
         self.optimizers = build_optimizers(self.network)
         self.best_weights = copy_weights(self.network)
         self.loss_sum = torch.zeros((), device=device)

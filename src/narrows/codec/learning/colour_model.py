@@ -15,8 +15,8 @@ from narrows.codec.entropy.context_features import SMALLEST_OF_BUCKET, IndexCoun
 from narrows.codec.entropy.design import KEYED_LEVELS, Design
 from narrows.codec.entropy.exact_predictor import INPUT_UNIT, LARGEST
 from narrows.codec.entropy.pass_context import PassContext, contexts_of
-from narrows.codec.learning.predictor import Predictor, gate
-from narrows.codec.learning.sampling import sample
+from narrows.codec.learning.predictor import Predictor, Windows, gate
+from narrows.codec.learning.sampling import sample, weighted
 
 REPEATS, NEW = 384, 256  # pixels sampled from each pass of a training batch
 
@@ -114,8 +114,8 @@ class ColourModel(nn.Module):
         near = NearColours(windows[chosen], self.design.channels, self.scale)
         _, place = context.split(chosen)
         levels = torch.full_like(place, level)
-        h = self.repeats.first(context.key, near.inputs().float() / INPUT_UNIT, place, levels)
-        repeats = Sampled(h, near.symbols(target[chosen]), weight)
+        given = Windows(context.key, near.inputs().float() / INPUT_UNIT, place, levels)
+        repeats = Sampled(given, near.symbols(target[chosen]), weight)
         candidates = other.nonzero()[:, 0]
         drawn, weight = sample(candidates, 4 * NEW, generator)
         near_drawn = NearColours(windows[drawn], self.design.channels, self.scale)
@@ -142,33 +142,33 @@ class ColourModel(nn.Module):
         for channel in range(self.design.channels):
             known = wanted[:, :channel]
             inputs = new.inputs(known).float() / INPUT_UNIT
-            h = self.main.first(f"{context.key}-{channel}", inputs, place, torch.full_like(place, level))
+            given = Windows(f"{context.key}-{channel}", inputs, place, torch.full_like(place, level))
             bins, raised = new.bins(channel, self.design.top), new.gated(known, self.design.top)
-            found.append(SampledChannel(h, wanted[:, channel], weight, bonuses[channel], bins, *raised))
+            found.append(SampledChannel(given, wanted[:, channel], weight, bonuses[channel], bins, *raised))
         return found
 
     def _cost_of_repeats(self, parts: list["Part"]) -> Tensor:
-        outputs = self.repeats.rest(0, torch.cat([part.repeats.h for part in parts]))
+        outputs = self.repeats([part.repeats.windows for part in parts])
         there = torch.cat([part.there for part in parts])
         logits = torch.cat([outputs[:, : colours.NEAR].masked_fill(~there, -128.0), outputs[:, colours.NEAR :]], 1)
-        return weighted(logits, [part.repeats for part in parts])
+        return cost_of(logits, [part.repeats for part in parts])
 
     def _cost_of_channels(self, parts: list["Part"]) -> Tensor:
         samples = [each for part in parts for each in part.channels]
-        outputs = self.main.rest(0, torch.cat([each.h for each in samples]))
+        outputs = self.main([each.windows for each in samples])
         top = self.design.top
         logits, of_bonus, binned, gates = outputs.split([top + 1, 1, colours.BINS + 1, colours.GATES], 1)
         logits = logits + torch.cat([each.bonus for each in samples]) * gate(of_bonus)
         logits = logits + binned.gather(1, torch.cat([each.bins for each in samples]))
         raised, raises = (torch.cat([getattr(each, name) for each in samples]) for name in ("raised", "raises"))
-        return weighted(logits.scatter_add(1, raised, gates * raises), samples)
+        return cost_of(logits.scatter_add(1, raised, gates * raises), samples)
 
 
 @dataclass(frozen=True)
 class Sampled:
-    """First layers and symbols of a sample of pixels, and how many each stands for."""
+    """Inputs and symbols of a sample of pixels, and how many each stands for."""
 
-    h: Tensor
+    windows: Windows
     symbols: Tensor
     weight: float
 
@@ -198,8 +198,8 @@ def whole(parameter: nn.Parameter) -> np.ndarray:
     return np.asarray(np.rint(parameter.detach().cpu().double().numpy() * INPUT_UNIT), np.int32)
 
 
-def weighted(logits: Tensor, samples: Sequence[Sampled]) -> Tensor:
+def cost_of(logits: Tensor, samples: Sequence[Sampled]) -> Tensor:
     """Return the cost of the symbols of samples, whose logits (P, K) follow each other."""
     symbols = torch.cat([each.symbols for each in samples])
-    losses = functional.cross_entropy(logits, symbols, reduction="none").split([len(each.symbols) for each in samples])
-    return torch.stack([each.weight * loss.sum() for each, loss in zip(samples, losses, strict=True)]).sum()
+    losses = functional.cross_entropy(logits, symbols, reduction="none")
+    return weighted(losses, [(len(each.symbols), each.weight) for each in samples])

@@ -8,6 +8,7 @@ get a bonus that grows with their count. "mixtures", for most data: a mixture of
 prediction.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from narrows.codec.arrays import Array, beside, namespace
 from narrows.codec.entropy import tokens
 from narrows.codec.entropy.context_features import (
     SMALLEST_OF_BUCKET,
@@ -25,13 +27,15 @@ from narrows.codec.entropy.context_features import (
     features_of_values,
 )
 from narrows.codec.entropy.design import Design
+from narrows.codec.entropy.engines import mixture_inputs
 from narrows.codec.entropy.exact_predictor import INPUT_UNIT
 from narrows.codec.entropy.lattice import LatticePass
 from narrows.codec.entropy.mixture_features import COMPONENTS, SCALES, WindowLayout, features_of_mixtures
 from narrows.codec.entropy.mixtures import LARGEST_MEAN
 from narrows.codec.entropy.pass_context import PassContext, contexts_of, iterate_passes
-from narrows.codec.learning.predictor import Predictor, gate
-from narrows.codec.learning.sampling import sample
+from narrows.codec.learning.predictor import Predictor, Windows, gate
+from narrows.codec.learning.sampling import on_host, sample, weighted
+from narrows.codec.transforms.quantiser import MOST
 
 TARGETS, FLAG_TARGETS = 320, 512  # sampled from each pass of a training batch
 RENAMED = {"quiet": "zero_logit", "quiet_step": "zero_logit_step"}  # since checkpoints of version 0.1.0
@@ -122,31 +126,36 @@ class ContextModel(nn.Module):
         missing : bool Tensor (N, C, *S), optional
             Values that mixtures do not code.
         """
-        shape, seen = tuple(k.shape[2:]), None
-        values = self.design.alphabet == "values"
+        shape, seen, values = tuple(k.shape[2:]), None, self.design.alphabet == "values"
         parts: list[Any] = []
-        for context in self.contexts(k, size, group):
-            targets = Targets(context, k[context.item_index(shape)].reshape(-1), step, size)
+        indices = on_host(k.clamp(1 - MOST, MOST - 1))  # values farther off are not coded
+        items = TargetItems(on_host(step), cells_of_values(self.design.top, on_host(size)) if values else None)
+        for context in self.contexts(indices, on_host(size), group):
+            target = indices[context.item_index(shape)].reshape(-1)
             if not values:
-                there = None if missing is None else ~missing[context.item_index(shape)].reshape(-1)
-                parts.append(self._mixtures(targets, generator, there))
+                there = None if missing is None else on_host(~missing[context.item_index(shape)].reshape(-1))
+                parts.append(self._mixtures(context, target, items, there, generator))
                 continue
             if seen is None:
-                seen = IndexCounts(len(k), self.design.top + 1, k)
-                before = k[(slice(None), slice(None), *context.lattice_pass.coarser_places())]
-                if before.numel():
+                seen = IndexCounts(len(k), self.design.top + 1, indices)
+                before = indices[(slice(None), slice(None), *context.lattice_pass.coarser_places())]
+                if math.prod(before.shape):
                     seen.add(before)
-            parts.append(self._values(targets, seen, generator))
-            seen.add(targets.k.reshape(len(k), -1))
+            parts.append(self._values(context, target, items, seen, generator))
+            seen.add(target.reshape(len(k), -1))
         if not parts:  # items too small to have passes of this group
             return k.new_zeros((), requires_grad=True)
-        cost = self._cost_of_values(parts, group) if values else self._cost_of_mixtures(parts, group)
+        cost = self._cost_of_values(parts) if values else self._cost_of_mixtures(parts)
         return cost / float(k.numel() * np.log(2))
 
-    def contexts(self, k: Tensor, size: Tensor | None = None, group: int | None = None) -> Iterator[PassContext]:
+    def contexts(self, k: Array, size: Array | None = None, group: int | None = None) -> Iterator[PassContext]:
         """Iterate over the passes and channels of indices k (N, C, *S), of one group where one is given."""
+        xp = namespace(k)
         if self.design.alphabet == "values":
-            k = features_of_values(k, k.new_ones(len(k)) if size is None else size, self.design.top)
+            sizes = xp.ones_like(k[:, 0, 0, ...].reshape(len(k), -1)[:, 0]) if size is None else size
+            k = xp.astype(features_of_values(k, sizes, self.design.top), xp.uint8)
+        else:
+            k = xp.astype(k, xp.int32)
         return contexts_of(self.design, k, group)
 
     def filled(self, k: Tensor, missing: Tensor) -> Tensor:
@@ -167,93 +176,106 @@ class ContextModel(nn.Module):
                 k[index] = values.view(k[index].shape)
         return k
 
-    def _values(self, targets: "Targets", seen: IndexCounts, generator: torch.Generator | None) -> "ValuesPart":
-        """Return the cost of a pass's values in zero contexts, and the first layers of a sample of the others."""
-        context, positive = targets.context, targets.k > 0
-        zero = (~context.active).nonzero()[:, 0]
-        items, place = context.split(zero)
-        logits = self.zero_logit[place] + self.zero_logit_step[targets.step[items]]
-        cost = functional.binary_cross_entropy_with_logits(logits, positive[zero].float(), reduction="sum")
-        flagged, flag_weight = sample(context.active.nonzero()[:, 0], FLAG_TARGETS, generator)
-        chosen, weight = sample(positive.nonzero()[:, 0], TARGETS, generator)
-        items, _ = context.split(chosen)
-        cells = cells_of_values(self.design.top, targets.size)
-        bonus = self.bonus[context.key][seen.buckets()].gather(1, cells)
+    def _values(
+        self,
+        context: PassContext,
+        target: Array,
+        given: "TargetItems",
+        seen: IndexCounts,
+        generator: torch.Generator | None,
+    ) -> "ValuesPart":
+        """Return the cost of a pass's values in zero contexts, and a sample of the others."""
+        positive, active = self._tensor(target > 0), context.active
+        logits = self.zero_logit[self._tensor(context.cells)] + self.zero_logit_step[self._tensor(given.step)][:, None]
+        cost = functional.binary_cross_entropy_with_logits(
+            logits, positive.view_as(logits).float(), self._tensor(~active).view_as(logits).float(), reduction="sum"
+        )
+        flagged, flag_weight = sample(nonzero(active), FLAG_TARGETS, generator)
+        chosen, weight = sample(nonzero(target > 0), TARGETS, generator)
+        items = self._tensor(context.split(chosen)[0])
+        cells = self._tensor(given.cells)
+        bonus = self.bonus[context.key][self._tensor(seen.buckets()).gather(1, cells)]
         return ValuesPart(
             cost,
-            self._first(self.flags, targets, flagged),
-            positive[flagged].float(),
+            self._windows(context, context.windows(flagged), flagged, given),
+            positive[self._tensor(flagged)].float(),
             flag_weight,
-            self._first(self.main, targets, chosen),
-            targets.k[chosen].long(),
+            self._windows(context, context.windows(chosen), chosen, given),
+            self._tensor(target[chosen]).long(),
             bonus.index_select(0, items),
-            cells.index_select(0, items) if self.design.steps > 1 else cells[:0],
+            cells.to(torch.uint8).index_select(0, items) if self.design.steps > 1 else cells[:0],
             weight,
         )
 
-    def _cost_of_values(self, parts: list["ValuesPart"], group: int) -> Tensor:
-        logits = self.flags.rest(group, torch.cat([part.flag_h for part in parts]))[:, 0]
+    def _cost_of_values(self, parts: list["ValuesPart"]) -> Tensor:
+        logits = self.flags([part.flagged for part in parts])[:, 0]
         flags = torch.cat([part.flags for part in parts])
         losses = functional.binary_cross_entropy_with_logits(logits, flags, reduction="none")
         cost = torch.stack([part.cost for part in parts]).sum()
-        for loss, part in zip(torch.split(losses, [len(part.flags) for part in parts]), parts, strict=True):
-            cost = cost + part.flag_weight * loss.sum()
-        outputs = self.main.rest(group, torch.cat([part.h for part in parts]))
+        cost = cost + weighted(losses, [(len(part.flags), part.flag_weight) for part in parts])
+        outputs = self.main([part.windows for part in parts])
         logits = outputs[:, :-1] + torch.cat([part.bonus for part in parts]) * gate(outputs[:, -1:])
         target = torch.cat([part.target for part in parts])
         if self.design.steps > 1:
             cells = torch.cat([part.cells for part in parts])
             likely = torch.softmax(logits.masked_fill(cells == 0, -1e4), 1)  # many times faster here than logsumexp
-            losses = -torch.log((likely * (cells == target[:, None])).sum(1).clamp(min=1e-30))
+            wanted = cells == target[:, None].to(torch.uint8)
+            losses = -torch.log((likely * wanted).sum(1).clamp(min=1e-30))
         else:
             losses = functional.cross_entropy(logits, target - 1, reduction="none")
-        for loss, part in zip(torch.split(losses, [len(part.target) for part in parts]), parts, strict=True):
-            cost = cost + part.weight * loss.sum()
-        return cost
+        return cost + weighted(losses, [(len(part.target), part.weight) for part in parts])
 
-    def _mixtures(self, targets: "Targets", generator: torch.Generator | None, there: Tensor | None) -> "MixturesPart":
-        """Return the first layers of a sample of those values of a pass that are there; of all by default."""
-        context = targets.context
-        places = torch.arange(len(targets.k), device=targets.k.device)
+    def _mixtures(
+        self,
+        context: PassContext,
+        target: Array,
+        given: "TargetItems",
+        there: Array | None,
+        generator: torch.Generator | None,
+    ) -> "MixturesPart":
+        """Return a sample of those values of a pass that are there; of all by default."""
         most = TARGETS // len(context.lattice_pass.parts()) if context.lattice_pass.part else TARGETS
-        chosen, weight = sample(places if there is None else places[there], most, generator)
-        items, place = context.split(chosen)
-        weights = self.get_buffer(f"prediction-{context.key}").double() * tokens.WEIGHT_UNIT
-        layout = self.layouts[context.key]
-        given = features_of_mixtures(context.windows(chosen).double(), weights, layout, self.design.top)
-        scale = 2.0 ** (given.scale.double() / SCALES)
+        places = beside(np.arange(len(target)), target) if there is None else nonzero(there)
+        chosen, weight = sample(places, most, generator)
+        weights = np.rint(self.get_buffer(f"prediction-{context.key}").cpu().numpy() * tokens.WEIGHT_UNIT)
+        layout, windows = self.layouts[context.key], context.windows(chosen)
+        if isinstance(windows, Tensor):
+            weights = beside(weights.astype(np.float64), windows)
+            found = features_of_mixtures(windows.double(), weights, layout, self.design.top)
+        else:
+            found = mixture_inputs(windows, weights.astype(np.int32), layout, self.design.top)
+        scale = 2.0 ** (found.scale / SCALES)
         return MixturesPart(
-            self.main.first(context.key, given.inputs.float() / INPUT_UNIT, place, targets.step[items]),
-            ((targets.k[chosen].double() * tokens.WEIGHT_UNIT - given.predicted) / scale).float(),
-            (tokens.WEIGHT_UNIT / 2 / scale).float(),
+            self._windows(context, found.inputs, chosen, given),
+            self._tensor((target[chosen] * float(tokens.WEIGHT_UNIT) - found.predicted) / scale).float(),
+            self._tensor(tokens.WEIGHT_UNIT / 2 / scale).float(),
             weight,
         )
 
-    def _cost_of_mixtures(self, parts: list["MixturesPart"], group: int) -> Tensor:
-        outputs = self.main.rest(group, torch.cat([part.h for part in parts]))
+    def _cost_of_mixtures(self, parts: list["MixturesPart"]) -> Tensor:
+        outputs = self.main([part.windows for part in parts])
         losses = mixture_loss(
             outputs, torch.cat([part.away for part in parts]), torch.cat([part.half for part in parts])
         )
-        cost = outputs.new_zeros(())
-        for loss, part in zip(torch.split(losses, [len(part.away) for part in parts]), parts, strict=True):
-            cost = cost + part.weight * loss.sum()
-        return cost
+        return weighted(losses, [(len(part.away), part.weight) for part in parts])
 
-    def _first(self, predictor: Predictor, targets: "Targets", chosen: Tensor) -> Tensor:
-        context = targets.context
+    def _windows(self, context: PassContext, inputs: Array, chosen: Array, given: "TargetItems") -> Windows:
+        """Return inputs, -255..255, of chosen values for a perceptron."""
         items, place = context.split(chosen)
-        windows = context.windows(chosen) / INPUT_UNIT
-        return predictor.first(context.key, windows, place, targets.step[items])
+        scaled = self._tensor(inputs).float() / INPUT_UNIT
+        return Windows(context.key, scaled, self._tensor(place), self._tensor(given.step[items]))
+
+    def _tensor(self, array: Array) -> Tensor:
+        """Return an array as a tensor on the device of the weights."""
+        return torch.as_tensor(array, device=self.main.place.device)
 
 
 @dataclass(frozen=True)
-class Targets:
-    """The true indices of a pass and channel, (n x count,), with the steps and sizes of cells of the items, (n,)."""
+class TargetItems:
+    """The rows of the table of steps of some items, (n,), and for "values" the index of each value, (n, top)."""
 
-    context: PassContext
-    k: Tensor
-    step: Tensor
-    size: Tensor
+    step: Array
+    cells: Array
 
 
 @dataclass(frozen=True)
@@ -261,10 +283,10 @@ class ValuesPart:
     """Of one pass and channel: the cost of values in zero contexts; then flags and values, sampled with weights."""
 
     cost: Tensor
-    flag_h: Tensor
+    flagged: Windows
     flags: Tensor
     flag_weight: float
-    h: Tensor
+    windows: Windows
     target: Tensor
     bonus: Tensor
     cells: Tensor
@@ -273,15 +295,20 @@ class ValuesPart:
 
 @dataclass(frozen=True)
 class MixturesPart:
-    """Of one pass and channel: first layers of a weighted sample; distances from predictions, halves of an index (P,).
+    """Of one pass and channel: a weighted sample; distances from predictions, halves of an index (P,).
 
     Both in units of the local scale.
     """
 
-    h: Tensor
+    windows: Windows
     away: Tensor
     half: Tensor
     weight: float
+
+
+def nonzero(array: Array) -> Array:
+    """Return the indices of what is not zero in an array of one axis."""
+    return namespace(array).nonzero(array)[0]
 
 
 def mixture_loss(outputs: Tensor, away: Tensor, half: Tensor) -> Tensor:

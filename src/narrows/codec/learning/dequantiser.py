@@ -4,13 +4,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from narrows.codec.arrays import beside
+from narrows.codec.arrays import beside, namespace
 from narrows.codec.entropy.context_features import features_of_values
 from narrows.codec.entropy.design import Design
 from narrows.codec.entropy.exact_predictor import INPUT_UNIT
 from narrows.codec.entropy.plane import Plane, channel_kind, place_cells
-from narrows.codec.learning.predictor import Predictor
-from narrows.codec.learning.sampling import sample
+from narrows.codec.learning.predictor import Predictor, Windows
+from narrows.codec.learning.sampling import on_host, sample
 from narrows.codec.transforms.dequantiser import features, margin, taps, unit, window_sizes
 
 HIDDEN, TARGETS = 64, 2048
@@ -42,28 +42,30 @@ class Dequantiser(nn.Module):
         x (N, C, *S): the true values in units of the step; index 0 is at 0.
         """
         parts, wanted, weights = [], [], []
-        values = self.design.alphabet == "values"
-        plane = Plane(features_of_values(k, size, self.design.top) if values else k, margin(self.design))
+        indices, sizes, steps = on_host(k), on_host(size), on_host(step)
+        values, xp = self.design.alphabet == "values", namespace(indices)
+        given = features_of_values(indices, sizes, self.design.top) if values else indices
+        plane = Plane(xp.astype(given, xp.uint8) if values else given, margin(self.design))
         wide = size.view(-1, *(1 for _ in k.shape[1:]))
         away = (x * wide - middles(k, wide, self.design)) / unit(self.design) if values else x - k
         shape = tuple(k.shape[2:])
-        place = beside(place_cells(shape, self.design.cells), k)
+        place = beside(place_cells(shape, self.design.cells), indices)
         for channel in range(self.design.channels):
             bases = plane.bases((0,) * len(shape), shape, channel, 1)
             offsets = plane.offsets(taps(self.design, channel))
-            key = channel_kind(channel, self.design.channels)
-            there = torch.arange(len(bases), device=k.device)
-            if values:
-                there = plane.any_nonzero(bases, offsets).nonzero()[:, 0]
-            chosen, _ = sample(there, TARGETS // self.design.channels, generator)
+            there = plane.any_nonzero(bases, offsets) if values else xp.ones_like(bases)
+            chosen, _ = sample(xp.nonzero(there)[0], TARGETS // self.design.channels, generator)
             items = chosen // len(place)
-            windows = features(plane.windows(bases[chosen], offsets), self.design)
-            parts.append(self.places.first(key, windows / INPUT_UNIT, place[chosen % len(place)], step[items]))
+            windows = torch.as_tensor(features(plane.windows(bases[chosen], offsets), self.design)).to(x) / INPUT_UNIT
+            key = channel_kind(channel, self.design.channels)
+            rows = (torch.as_tensor(each, device=x.device) for each in (place[chosen % len(place)], steps[items]))
+            parts.append(Windows(key, windows, *rows))
             wanted.append(away[:, channel].reshape(-1)[chosen])
             # Between errors in the data's unit, among which large steps prevail, and errors in steps.
             weights.append(unit(self.design) ** 2 / size[items] ** 1.5 if values else size[items] ** 0)
-        found = self.places.rest(0, torch.cat(parts))[:, 0]
-        return (torch.cat(weights) * (found - torch.cat(wanted)) ** 2).mean()
+        found = self.places(parts)[:, 0]
+        error: Tensor = (torch.cat(weights) * (found - torch.cat(wanted)) ** 2).mean()
+        return error
 
 
 def middles(k: Tensor, size: Tensor, design: Design) -> Tensor:

@@ -6,9 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from narrows.codec.arrays import beside
 from narrows.codec.entropy import tokens
 from narrows.codec.entropy.plane import near_taps
 from narrows.codec.learning.context_model import ContextModel
+from narrows.codec.learning.sampling import on_host
+from narrows.codec.transforms.quantiser import MOST
 
 PREDICTED_FROM = 20_000  # values, to learn a linear prediction
 
@@ -22,20 +25,22 @@ def learn_prediction(
     """
     generator = torch.Generator(device=indices[0].device).manual_seed(seed)
     samples: dict[str, list[tuple[np.ndarray, ...]]] = {}
-    for k, absent in zip(indices, missing or [None] * len(indices), strict=True):
-        k = k if absent is None else model.filled(k, absent)
+    for each, absent in zip(indices, missing or [None] * len(indices), strict=True):
+        known = each.clamp(1 - MOST, MOST - 1)
+        k = on_host(known if absent is None else model.filled(known, absent))
         for context in model.contexts(k):
             if model.design.is_detail(context.lattice_pass):
                 continue
             values = k[context.item_index(tuple(k.shape[2:]))].reshape(-1)
             count = max(64, PREDICTED_FROM // len(indices) // 4)
-            there = torch.arange(len(values), device=k.device)
+            there = np.ones(len(values), bool)
             if absent is not None:
-                there = there[~absent[context.item_index(tuple(k.shape[2:]))].reshape(-1)]
-            if not len(there):
+                there = ~absent[context.item_index(tuple(k.shape[2:]))].reshape(-1).cpu().numpy()
+            if not there.any():
                 continue
-            chosen = there[torch.randint(len(there), (count,), generator=generator, device=k.device)]
-            pair = (each.double().cpu().numpy() for each in (context.windows(chosen), values[chosen]))
+            drawn = torch.randint(int(there.sum()), (count,), generator=generator, device=each.device).cpu().numpy()
+            chosen = beside(np.flatnonzero(there)[drawn], k)
+            pair = (torch.as_tensor(part).double().cpu().numpy() for part in (context.windows(chosen), values[chosen]))
             samples.setdefault(context.key, []).append(tuple(pair))
     for key, pairs in samples.items():
         windows, wanted = (np.concatenate(parts) for parts in zip(*pairs, strict=True))

@@ -7,6 +7,8 @@ Activations are kept within 0..CEILING. Weights are rounded in training as they 
 """
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -19,6 +21,16 @@ LIMIT = 2**24 - 2**18  # of sums in float32, with room for what rounding adds
 MOST_WEIGHT = 2**15 - 1
 WEIGHT_LEVELS, TABLE_LEVELS, BIAS_LEVELS = 2, 2, 16  # in a standard deviation
 SMALLEST_DEVIATION = 2.0**-10  # of weights that are all alike, as before training
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Inputs (P, T) of a perceptron, up to 255/256, with the key of their first layer and rows of its tables (P,)."""
+
+    key: str
+    inputs: Tensor
+    place: Tensor
+    step: Tensor
 
 
 class Predictor(nn.Module):
@@ -48,22 +60,19 @@ class Predictor(nn.Module):
         )
         self.last = nn.ModuleList(nn.Linear(hidden, outputs) for _ in range(max(groups.values()) + 1))
 
-    def first(self, key: str, windows: Tensor, place: Tensor, step: Tensor) -> Tensor:
-        """Return the first layer (P, H) of windows (P, T), of inputs up to 255/256, with rows of the tables (P,)."""
-        if not windows.shape[1]:
-            windows = windows.new_zeros(len(windows), 1)
-        h = linear(self.firsts[key], windows)
-        for table, row in ((self.place, place), (self.step, step)):
+    def forward(self, parts: Sequence[Windows]) -> Tensor:
+        """Return the outputs (P, K) for all windows of some parts, whose keys are of one group."""
+        weights = {key: stored_layer(self.firsts[key]) for key in dict.fromkeys(part.key for part in parts)}
+        given = [nn.functional.linear(padded(part.inputs), *weights[part.key]) for part in parts]
+        h = torch.cat(given)
+        for table, rows in ((self.place, [part.place for part in parts]), (self.step, [part.step for part in parts])):
             if len(table) > 1:
-                h = h + rounded(nn.functional.embedding(row, table), unit_of(table, TABLE_LEVELS))
-        return h
-
-    def rest(self, group: int, h: Tensor) -> Tensor:
-        """Return the outputs (P, K) of first layers (P, H)."""
+                h = h + rounded(nn.functional.embedding(torch.cat(rows), table), unit_of(table, TABLE_LEVELS))
         h = nn.functional.hardtanh(h, 0.0, CEILING)
+        group = self.groups[parts[0].key]
         for layer in self.layers(group):
-            h = nn.functional.hardtanh(linear(layer, h), 0.0, CEILING)
-        return linear(self.last[group], h)
+            h = nn.functional.hardtanh(nn.functional.linear(h, *stored_layer(layer)), 0.0, CEILING)
+        return nn.functional.linear(h, *stored_layer(self.last[group]))
 
     def layers(self, group: int) -> list[nn.Linear]:
         """Return the inner layers of a group."""
@@ -94,14 +103,19 @@ class Predictor(nn.Module):
         return found
 
 
-def linear(layer: nn.Module, x: Tensor) -> Tensor:
-    """Return a linear layer's outputs with its weights and biases as they are stored."""
+def padded(inputs: Tensor) -> Tensor:
+    """Return inputs (P, T), or one of 0 where there is none."""
+    return inputs if inputs.shape[1] else inputs.new_zeros(len(inputs), 1)
+
+
+def stored_layer(layer: nn.Module) -> tuple[Tensor, Tensor]:
+    """Return weight and bias of a linear layer as they are stored."""
     assert isinstance(layer, nn.Linear)
-    weight, bias = (rounded(each, unit_of(each, levels)) for each, levels in parts(layer))
-    return nn.functional.linear(x, weight, bias)
+    weight, bias = (rounded(each, unit_of(each, levels)) for each, levels in leveled(layer))
+    return weight, bias
 
 
-def parts(layer: nn.Linear) -> tuple[tuple[Tensor, int], tuple[Tensor, int]]:
+def leveled(layer: nn.Linear) -> tuple[tuple[Tensor, int], tuple[Tensor, int]]:
     """Return weight and bias of a layer, and the levels in a standard deviation of each."""
     return (layer.weight, WEIGHT_LEVELS), (layer.bias, BIAS_LEVELS)
 
@@ -116,20 +130,26 @@ def unit_of(values: Tensor, levels: int) -> float:
 
 def rounded(values: Tensor, unit: float) -> Tensor:
     """Return values as multiples of a unit, through which gradients pass as if they were not rounded."""
+    exact = values.detach()  # PyTorch's own function for this takes ten times as long
+    return values + multiples(exact, unit).sub_(exact)
+
+
+def multiples(values: Tensor, unit: float) -> Tensor:
+    """Return values rounded to multiples of a unit; a copy where it is 0."""
     if not unit:  # of a training that diverges, which the loss has to show
-        return values
-    return torch.fake_quantize_per_tensor_affine(values, unit, 0, -MOST_WEIGHT, MOST_WEIGHT)
+        return values.clone()
+    return torch.mul(values, 1 / unit).round_().mul_(unit)
 
 
 def stored(values: Tensor, levels: int) -> np.ndarray:
     """Return values as they are stored, float64."""
-    return rounded(values.detach(), unit_of(values, levels)).double().cpu().numpy() + 0.0
+    return multiples(values.detach(), unit_of(values, levels)).double().cpu().numpy() + 0.0
 
 
 def arrays(layer: nn.Module) -> tuple[np.ndarray, np.ndarray]:
     """Return weight and bias of a linear layer as they are stored."""
     assert isinstance(layer, nn.Linear)
-    weight, bias = (stored(each, levels) for each, levels in parts(layer))
+    weight, bias = (stored(each, levels) for each, levels in leveled(layer))
     return weight, bias
 
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from narrows.codec.entropy.design import Design
 from narrows.codec.learning.context_model import ContextModel
 from narrows.codec.learning.prediction import learn_prediction
+from narrows.codec.learning.sampling import on_host
 from narrows.codec.transforms.latent import ROUNDED_UP, step_of
 from narrows.codec.transforms.wavelet import LARGEST_INDEX, WaveletTransform, principal_axes
 
@@ -43,10 +44,11 @@ class Transform(nn.Module):
 
     def indices(self, x: Tensor, entry: Tensor) -> Tensor:
         """Return the indices of the coefficients of scaled items at entries (N,) of the table of steps."""
-        z = self.transform.forward(x.double(), self.get_buffer("matrix").double().cpu().numpy())
-        step = step_of(entry.double(), self.transform.ranged).view(-1, *(1 for _ in x.shape[1:]))
+        values, matrix = on_host(x.double()), self.get_buffer("matrix").double().cpu().numpy()
+        z = torch.as_tensor(self.transform.forward(values, matrix)).float()
+        step = step_of(entry.double(), self.transform.ranged).float().view(-1, *(1 for _ in x.shape[1:]))
         rounded: Tensor = torch.copysign((z.abs() / step + ROUNDED_UP).floor(), z)
-        return rounded.clamp(-LARGEST_INDEX, LARGEST_INDEX).float()
+        return rounded.clamp(-LARGEST_INDEX, LARGEST_INDEX)
 
     def task_loss(self, x: Tensor, entry: Tensor, group: int, generator: torch.Generator | None) -> Tensor:
         """Return the cost, per value, of one group of the context model in units of about that before training."""
