@@ -29,12 +29,12 @@ MOST_BITS = 23
 CELLS = {1: 1024, 2: 32, 3: 10}  # at most so many of the table of places along each axis
 WINDOW = {2: 3}  # radius of windows of mixtures, by spatial axes
 HELD_OUT = 32  # items of each batch that is measured
-SHARES = {  # of the steps
+SHARES = {  # of the steps; a model for both lossless and lossy coding has the sum of their shares
     "values": {"lossless": 20, "lossy": 42, "dequantiser": 24, "latent": 3},
     "mixtures": {"lossless": 36, "lossy": 36, "dequantiser": 8, "latent": 20},
     "signals": {"lossless": 10, "lossy": 10, "dequantiser": 20, "latent": 20},
 }
-GROUP_SHARES = (5, 2, 2)
+GROUP_SHARES = {"lossless": (7, 2, 1), "lossy": (7, 2, 1), "latent": (5, 2, 2)}  # of the steps of a context model
 
 
 def grid_of(items: Items, scaling: Scaling) -> Grid:
@@ -144,21 +144,16 @@ class CodecObjective:
     def __init__(self, grid: Grid, scaling: Scaling, design: CodecDesign, seed: int, step: float | None = None) -> None:
         self.grid, self.scaling, self.seed, self.step = grid, scaling, seed, step
         self.tasks: list[tuple[str, int]] = []
-        lossy = next(iter(design.pixels.values()))
-        there = {"dequantiser": design.dequantises, "latent": design.latent is not None}
-        present = [*design.pixels, *(name for name, is_there in there.items() if is_there)]
-        for name, share in SHARES.get(lossy.alphabet, SHARES["values"]).items():
-            if name not in present:
-                continue
+        for name, share in shares_of(design).items():
             named = {"lossless": design.lossless, "lossy": design.lossy, "latent": design.latent}.get(name)
-            shares = (1,) if named is None else GROUP_SHARES[: max(named.groups().values()) + 1]
+            shares = (1,) if named is None else GROUP_SHARES[name][: max(named.groups().values()) + 1]
             for part, part_share in enumerate(shares):
                 self.tasks += [(name, part)] * max(1, round(share * part_share / sum(shares)))
         order = np.random.default_rng(seed).permutation(len(self.tasks))
         self.tasks = [self.tasks[index] for index in order]
         self.names = sorted({name for name, _ in self.tasks})
         self.units = dict.fromkeys(self.names, 1.0)
-        self.steps = lossy.steps
+        self.steps = next(iter(design.pixels.values())).steps
         self.mixed = design.lossless == design.lossy
 
     def learn_units(self, batches: list[Tensor]) -> None:
@@ -265,6 +260,19 @@ class CodecObjective:
                 learn_prediction(model, [self._values(x) for x in batches], self.seed, missing)
         if network.latent is not None:
             network.latent.learn_first(batches, numbers(mean), self.seed)
+
+
+def shares_of(design: CodecDesign) -> dict[str, int]:
+    """Return the share of the steps of each part that a design has."""
+    shares = dict(SHARES.get(next(iter(design.pixels.values())).alphabet, SHARES["values"]))
+    if design.lossless == design.lossy:
+        shares["lossy"] += shares["lossless"]
+    there = {
+        "dequantiser": design.dequantises,
+        "latent": design.latent is not None,
+        **dict.fromkeys(design.pixels, True),
+    }
+    return {name: share for name, share in shares.items() if there.get(name)}
 
 
 def context_model(design: Design) -> ContextModel | ColourModel | SignalModel:
