@@ -14,7 +14,7 @@ from narrows.codec.entropy.design import Design
 from narrows.codec.entropy.distributions import Alphabet
 from narrows.codec.entropy.lattice import LatticePass
 from narrows.codec.entropy.mixture_features import PARAMETERS, WindowLayout, tables
-from narrows.codec.entropy.mixtures import SHIFTS, MixtureDistributions, edges, logistic, mixtures_of
+from narrows.codec.entropy.mixtures import SHIFTS, MixtureDistributions, edges, logistic, powers
 from narrows.codec.entropy.range_coder import decoder, encoder
 from narrows.codec.model import CodecModel
 from narrows.data import Items
@@ -103,14 +103,18 @@ def test_inputs_and_distributions_of_mixtures_are_the_same(axes, channels, bits)
         )
         weights = rng.integers(-(2**15), 2**15, len(layout.taps)).astype(np.int32)
         outputs = (rng.normal(size=(60, PARAMETERS)) * rng.choice([10, 300, 9999], (60, 1))).round().astype(np.float32)
+        shifts = rng.choice(SHIFTS, 60)
         for chosen in ENGINES:
             with engine(chosen):
                 given = engines.mixture_inputs(windows, weights, layout, bits)
-                mixtures = MixtureDistributions(mixtures_of(outputs, given, np.full(60, SHIFTS[0]), bits), bits + 1)
+                numbers = engines.mixtures(outputs, given, shifts, bits)
+                mixtures = MixtureDistributions(numbers, bits + 1)
                 symbols, writer = (np.arange(60) % mixtures.symbols).astype(np.int32), encoder()
                 costs = writer.categorical(mixtures, symbols)
                 found.add(
-                    b"".join([*(each.astype(np.float64).tobytes() for each in (*given, costs)), writer.payload()])
+                    b"".join(
+                        [*(each.astype(np.float64).tobytes() for each in (*given, *numbers, costs)), writer.payload()]
+                    )
                 )
                 assert np.array_equal(decoder(writer.payload()).categorical(mixtures), symbols)
                 assert np.array_equal(engines.bits_of(mixtures, symbols[:, None].astype(np.int64))[:, 0], costs)
@@ -158,6 +162,8 @@ def test_the_kernel_takes_no_arrays_of_other_sizes():
     size, (inputs, predicted) = len(of_window.taps), (np.zeros((3, of_window.features), np.int16), np.zeros(3))
     window, weights = np.zeros((3, size), np.int32), np.zeros(size, np.int32)
     layout = (window, weights, *of_window.arrays, *tables(), inputs, predicted, np.zeros(3, np.int64))
+    one = np.zeros(1, np.int64)
+    outputs = np.zeros((1, PARAMETERS), np.float32), f8[:1], one, one, powers(4), powers(16), one, f8, f8, symbols
     wrong = [
         ("layer", (np.zeros((4, 3), np.int16), np.zeros(3, np.int32), 3, 4, 0)),
         ("outputs", ((layer,), *given[1:], np.zeros((1, 4), np.float32))),
@@ -186,6 +192,13 @@ def test_the_kernel_takes_no_arrays_of_other_sizes():
         ("intervals", (111, (*mixtures[:4], logistic()[1:]), np.zeros(1, np.int32), u4[:1], u4[:1], f8[:1])),
         ("intervals", (111, (f8, f8, np.zeros(3, np.int32), *mixtures[3:]), symbols[:1], u4[:1], u4[:1], f8[:1])),
         ("decode", (111, mixtures[:4], np.zeros(3, np.uint64) - 1, u4, symbols[:1])),
+        ("mixtures", (25, *outputs)),
+        ("mixtures", (8, outputs[0][:, 1:], *outputs[1:])),
+        ("mixtures", (8, outputs[0] + np.float32(np.nan), *outputs[1:])),
+        ("mixtures", (8, outputs[0] + np.float32(2**30), *outputs[1:])),
+        ("mixtures", (8, *outputs[:2], outputs[2] + 256, *outputs[3:])),
+        ("mixtures", (8, *outputs[:3], outputs[3] - 1025, *outputs[4:])),
+        ("mixtures", (8, *outputs[:8], f8[1:], outputs[9])),
         ("mixture_inputs", (25, *layout)),
         ("mixture_inputs", (8, layout[0][1:], *layout[1:])),
         ("mixture_inputs", (8, *layout[:3], layout[3] + 1, *layout[4:])),

@@ -12,7 +12,7 @@
 #include "_kernel_mixture_calls.h"
 #include "_kernel_whitening.h"
 
-enum { VERSION = 2 }; /* of the functions, as engines.py calls them */
+enum { VERSION = 3 }; /* of the functions, as engines.py calls them */
 
 static PyObject *outputs(PyObject *self, PyObject *arguments)
 {
@@ -398,6 +398,7 @@ static PyMethodDef methods[] = {
     {"bonuses", bonuses, METH_VARARGS, "Write the bonus of each value by how often each item has shown its index."},
     {"residuals", residuals, METH_VARARGS, "Write differences from predictions, int16, and the nearest indices."},
     {"mixture_inputs", mixture_inputs, METH_VARARGS, "Write inputs, int16, predictions and scales for windows, int32."},
+    {"mixtures", mixtures, METH_VARARGS, "Write nearest indices, means, rates and shares for outputs, float32."},
     {"whitening", whitening, METH_VARARGS, "Write residuals of signals, int32 (n, channels, length), or the inverse."},
     {"instructions", instructions, METH_VARARGS, "Return the instructions in use; choose others by name."},
     {NULL, NULL, 0, NULL},

@@ -14,9 +14,18 @@ from narrows.codec.entropy.context_features import IndexCounts, features_of_resi
 from narrows.codec.entropy.distributions import Distributions
 from narrows.codec.entropy.exact_predictor import ExactPredictor
 from narrows.codec.entropy.kernel_predictor import KernelPredictor
-from narrows.codec.entropy.mixture_features import MixtureInputs, WindowLayout, features_of_mixtures, tables
+from narrows.codec.entropy.mixture_features import (
+    COMPONENTS,
+    LOG_UNIT,
+    SCALES,
+    MixtureInputs,
+    WindowLayout,
+    features_of_mixtures,
+    tables,
+)
+from narrows.codec.entropy.mixtures import Mixtures, mixtures_of, powers
 
-KERNEL_VERSION = 2
+KERNEL_VERSION = 3
 kernel: Any
 try:
     kernel = importlib.import_module("narrows.codec.entropy._kernel")
@@ -76,6 +85,17 @@ def mixture_inputs(windows: np.ndarray, weights: np.ndarray, layout: WindowLayou
     count = len(windows)
     found = MixtureInputs(np.empty((count, layout.features), np.int16), np.empty(count), np.empty(count, np.int64))
     kernel.mixture_inputs(bits, np.ascontiguousarray(windows, np.int32), weights, *layout.arrays, *tables(), *found)
+    return found
+
+
+def mixtures(outputs: np.ndarray, given: MixtureInputs, shifts: np.ndarray, bits: int) -> Mixtures:
+    """Return what `mixtures_of` returns for outputs float32 (P, 9) and shifts int64 (P,)."""
+    if kernel is None:
+        return mixtures_of(outputs, given, shifts, bits)
+    shape = len(outputs), COMPONENTS
+    found = Mixtures(np.empty(len(outputs), np.int64), np.empty(shape), np.empty(shape), np.empty(shape, np.int32))
+    arrays = outputs, given.predicted, given.scale, shifts
+    kernel.mixtures(bits, *map(np.ascontiguousarray, arrays), powers(SCALES), powers(LOG_UNIT), *found)
     return found
 
 

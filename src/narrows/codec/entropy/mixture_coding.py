@@ -12,10 +12,10 @@ from narrows.codec.entropy import tokens
 from narrows.codec.entropy.coding import EncodeRequest, Tables, TokenCoding
 from narrows.codec.entropy.design import Design
 from narrows.codec.entropy.distributions import Distributions
-from narrows.codec.entropy.engines import mixture_inputs, predictor
+from narrows.codec.entropy.engines import mixture_inputs, mixtures, predictor
 from narrows.codec.entropy.exact_predictor import check_whole, part
-from narrows.codec.entropy.mixture_features import MixtureInputs, WindowLayout
-from narrows.codec.entropy.mixtures import SHIFTS, MixtureDistributions, best_shift, mixtures_of
+from narrows.codec.entropy.mixture_features import WindowLayout
+from narrows.codec.entropy.mixtures import SHIFTS, MixtureDistributions, Mixtures, best_shift
 from narrows.codec.entropy.pass_context import PassContext
 from narrows.codec.entropy.ranks import decode_used, encode_used
 from narrows.codec.entropy.symbol_stream import SymbolStream
@@ -94,9 +94,8 @@ class MixtureCoding(TokenCoding):
         top, shifts = self.tables.design.top, self._shifts(context, target)
 
         def predicted(block: np.ndarray) -> tuple[np.ndarray, Distributions]:
-            given, outputs = self._outputs(context, block)
-            mixtures = mixtures_of(outputs, given, shifts[context.split(block)[0]], top)
-            return mixtures.nearest, MixtureDistributions(mixtures, top + 1)
+            found = self._mixtures(context, block, shifts)
+            return found.nearest, MixtureDistributions(found, top + 1)
 
         return predicted
 
@@ -104,19 +103,19 @@ class MixtureCoding(TokenCoding):
         """Return the indices of ranks; see `Coding.indices`."""
         return planes if self.used is None else self.used[np.clip(planes, 0, len(self.used) - 1)]
 
-    def _outputs(self, context: PassContext, chosen: np.ndarray) -> tuple[MixtureInputs, np.ndarray]:
-        """Return what is computed from the windows of chosen values, and the outputs of the perceptron."""
-        key, (_, place) = context.key, context.split(chosen)
-        weights, layout = self.tables.prediction[key], self.tables.layouts[key]
-        given = mixture_inputs(context.windows(chosen), weights, layout, self.tables.design.top)
-        return given, np.asarray(self.tables.main(key, given.inputs, place, self.step))
+    def _mixtures(self, context: PassContext, chosen: np.ndarray, shifts: np.ndarray) -> Mixtures:
+        """Return the mixtures that chosen values have, with the shift of each item."""
+        key, (items, place), top = context.key, context.split(chosen), self.tables.design.top
+        given = mixture_inputs(context.windows(chosen), self.tables.prediction[key], self.tables.layouts[key], top)
+        outputs = np.asarray(self.tables.main(key, given.inputs, place, self.step))
+        return mixtures(outputs, given, shifts[items], top)
 
     def _shifts(self, context: PassContext, target: np.ndarray | None) -> np.ndarray:
         """Code the shift of each item, (n,)."""
         n, count = self.stream.n, len(context.cells)
+        none, chosen = np.zeros(n, np.int64), None
         if count < SHIFTED_FROM:
-            return np.zeros(n, np.int64)
-        chosen = None
+            return none
         if target is not None:
             chosen = np.full(n, np.flatnonzero(SHIFTS == 0)[0], np.int32)
             _, places = self.left_out(context)
@@ -124,7 +123,6 @@ class MixtureCoding(TokenCoding):
             for item in np.flatnonzero(np.diff(ends)).tolist():
                 own = places[ends[item] : ends[item + 1]]
                 sample = own[:: -(-len(own) // SAMPLED)]
-                given, outputs = self._outputs(context, sample)
-                chosen[item] = best_shift(outputs, given, target[sample], self.tables.design.top)
+                chosen[item] = best_shift(self._mixtures(context, sample, none), target[sample])
         bits = np.full(n, SHIFT_BITS, np.int32)
         return np.asarray(SHIFTS[self.stream.extra_bits(context, np.arange(n) * count, bits, chosen)])

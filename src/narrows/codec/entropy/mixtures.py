@@ -140,16 +140,16 @@ class MixtureDistributions(Distributions):
         return self.given.mean, self.given.rate, self.given.share, self.ends, logistic()
 
 
-def best_shift(outputs: np.ndarray, given: MixtureInputs, target: np.ndarray, bits: int) -> int:
+def best_shift(unshifted: Mixtures, target: np.ndarray) -> int:
     """Return which of `SHIFTS` makes indices cost the fewest bits."""
-    nearest, mean, rate, share = mixtures_of(outputs, given, np.zeros(len(outputs), np.int64), bits)
+    nearest, mean, rate, share = unshifted
     ends = (target - nearest)[:, None] + np.array([-0.5, 0.5])
-    unshifted = (ends[:, None] * tokens.WEIGHT_UNIT - mean[..., None]) * rate[..., None] / (_STEPS * _FINE)
+    arguments = (ends[:, None] * tokens.WEIGHT_UNIT - mean[..., None]) * rate[..., None] / (_STEPS * _FINE)
     weights, last = share / share.sum(1, keepdims=True), len(SHIFTS) - 1
 
     @cache
     def cost(choice: int) -> float:
-        z = np.clip(unshifted * 2.0 ** (-SHIFTS[choice] / LOG_UNIT), -40, 40)
+        z = np.clip(arguments * 2.0 ** (-SHIFTS[choice] / LOG_UNIT), -40, 40)
         likely = (np.diff(1 / (1 + np.exp(-z)))[..., 0] * weights).sum(1)
         return float(-np.log2(likely + 2.0**-24).sum())
 
