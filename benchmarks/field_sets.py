@@ -8,6 +8,7 @@ import numpy as np
 from item_sets import BOUNDS, ItemSet, counted, files_of, imported
 from narrows.data import Items
 
+HEIGHTS = 5  # of the winds; a map of the ground follows
 MISSING = 1e19  # values above are no temperatures; the files fill the land with 1e20
 
 
@@ -18,6 +19,13 @@ def surface(count: int | None) -> ItemSet:
     return _fields(
         "surface", "temperatures", members[:-3], members[-3:], count, "the last 3 of 13 members of an ensemble"
     )
+
+
+def wind(count: int | None) -> ItemSet:
+    """Monthly winds at 5 heights, which are channels; the last 3 months are the test."""
+    files = [file for file in files_of("iris-sample-data", ".pp") if file.parent.name == "time_varying_hybrid_height"]
+    months = [pp_fields(file)[None, :HEIGHTS] for file in files]
+    return _fields("wind", "winds at 5 heights", months[:-3], months[-3:], count, "the last 3 of 15 months", "NCYX")
 
 
 def air(count: int | None) -> ItemSet:
@@ -35,7 +43,7 @@ def sea(count: int | None) -> ItemSet:
     return _fields("sea", "temperatures with land", [months[:40]], [months[40:]], count, "the last months of 54")
 
 
-SETS: tuple[Callable[[int | None], ItemSet], ...] = (surface, air, sea)
+SETS: tuple[Callable[[int | None], ItemSet], ...] = (surface, wind, air, sea)
 
 
 def pp_fields(file: Path) -> np.ndarray:
@@ -63,9 +71,15 @@ def _variable(name: str, variable: str) -> np.ndarray:
 
 
 def _fields(
-    name: str, what: str, training: list[np.ndarray], test: list[np.ndarray], count: int | None, split: str
+    name: str,
+    what: str,
+    training: list[np.ndarray],
+    test: list[np.ndarray],
+    count: int | None,
+    split: str,
+    axes: str = "NYX",
 ) -> ItemSet:
-    held = Items.from_array(np.concatenate(test)[:count], "NYX")
-    known = Items.from_array(np.concatenate(training), "NYX")
+    held = Items.from_array(np.concatenate(test)[:count], axes)
+    known = Items.from_array(np.concatenate(training), axes)
     title = f"{name} {what}: {counted(held)}, {held.dtype} ({split}); trained on {len(known):,} others"
     return ItemSet(name, "fields", title, known, held, bounds=BOUNDS, whole=name == "surface")
