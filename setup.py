@@ -9,7 +9,7 @@ setup(
             ["src/narrows/codec/entropy/_kernel.c"],
             depends=[
                 f"src/narrows/codec/entropy/_kernel_{part}.h"
-                for part in ("perceptron", "coding", "layers", "mixtures", "mixture_calls", "whitening")
+                for part in ("perceptron", "coding", "coding_calls", "layers", "mixtures", "mixture_calls", "whitening")
             ],
             extra_compile_args=["-O3", "-fno-math-errno", "-ffp-contract=off"],
             py_limited_api=True,

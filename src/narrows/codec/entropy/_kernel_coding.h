@@ -126,7 +126,7 @@ INLINE void narrow(uint64_t *state, const uint32_t *words, int64_t count, uint64
     state[0] = scale * width;
     if (state[0] >> 32 == 0) {
         state[0] <<= 32;
-        state[1] = state[1] << 32 | ((int64_t)state[2] < count ? words[state[2]] : 0);
+        state[1] = state[1] << 32 | (state[2] < (uint64_t)count ? words[state[2]] : 0);
         state[2]++;
     }
 }

@@ -70,8 +70,18 @@ static PyObject *make_layer(PyObject *self, PyObject *arguments)
         wrong("a layer of other sizes than its weights");
         goto done;
     }
-    for (ptrdiff_t index = 0; index < (ptrdiff_t)inputs * outputs; index++)
-        is_small = is_small && -LARGEST_SMALL <= given[index] && given[index] <= LARGEST_SMALL;
+    for (int output = 0; output < outputs; output++) {
+        int64_t sum = llabs(((const int32_t *)b[1].buf)[output]);
+        for (int input = 0; input < inputs; input++) {
+            int weight = abs(given[(ptrdiff_t)output * inputs + input]);
+            sum += weight * LARGEST;
+            is_small = is_small && weight <= LARGEST_SMALL;
+        }
+        if (sum >= 1 << 24) {
+            wrong("sums that are not exact");
+            goto done;
+        }
+    }
     layer = new_layer(inputs, outputs, shift, is_small);
     if (!layer) {
         PyErr_NoMemory();

@@ -26,6 +26,10 @@ static PyObject *mixture_inputs(PyObject *self, PyObject *arguments)
     fits = fits && job.starts[0] == 0 && job.starts[job.channels] == job.taps;
     for (int channel = 0; fits && channel < job.channels; channel++)
         fits = job.starts[channel] <= job.starts[channel + 1];
+    int innermost = 0;
+    for (int tap = 0; fits && tap < job.starts[1]; tap++)
+        innermost += job.rings[tap] <= 0;
+    fits = fits && (innermost || !job.count);
     if (!fits) {
         wrong("arrays of other sizes than the windows");
     } else {
