@@ -299,6 +299,15 @@ def test_training_looks_past_land(fill, dtype, mode):
     assert np.abs(found - x[24:])[:, ~land].max() <= mode.get("max_error", 0)
 
 
+@pytest.mark.parametrize(("fill", "dtype"), [(65535, "uint16"), (-9999, "int32")])
+def test_drawings_may_have_values_that_are_missing(fill, dtype):
+    made, land = fields(24, 0)
+    x = np.where(land, fill, 40 * (made // 8 + 1)).astype(dtype)
+    codec = Codec(epochs=1).fit(x)
+    assert codec.model_.manifest.grid.high <= 255
+    np.testing.assert_array_equal(codec.decompress(codec.compress(x[:4], lossless=True)), x[:4])
+
+
 def test_qualities_refer_to_the_range_without_land(sea_codec):
     x, land = fields(8, 1)
     sizes = []

@@ -44,7 +44,7 @@ def few_values(items: Items) -> bool:
     """Return whether the values have less entropy than their differences from neighbours."""
     own, differences, seen = np.zeros(256), np.zeros(511), 0
     for chunk in items.chunks():
-        x = (chunk if items.uniform else chunk[None]).astype(np.int64)
+        x = np.clip(chunk if items.uniform else chunk[None], 0, 255).astype(np.int64)  # what fills missing values too
         own += np.bincount(x.reshape(-1), minlength=256)
         differences += np.bincount(np.diff(x, axis=items.spatial_dims).reshape(-1) + 255, minlength=511)
         seen += x.size

@@ -52,6 +52,8 @@ def grid_of(items: Items, scaling: Scaling) -> Grid:
     if dtype.itemsize <= 2:
         return Grid(dtype, int(np.iinfo(dtype).min), int(np.iinfo(dtype).max))
     low, high = value_ends(items, fill_value(items))
+    if low == 0 and high <= 255:
+        return Grid(dtype, low, high)
     if items.spatial_dims == 1:  # signals, whose range costs nothing: others may be louder
         low = max(int(np.iinfo(dtype).min), (low + high) // 2 - 2 ** (MOST_BITS - 1))
         return Grid(dtype, low, min(int(np.iinfo(dtype).max), low + 2**MOST_BITS - 1))
