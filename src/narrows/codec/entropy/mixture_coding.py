@@ -21,7 +21,7 @@ from narrows.codec.entropy.ranks import decode_used, encode_used
 from narrows.codec.entropy.symbol_stream import SymbolStream
 
 SHIFTED_FROM = 2**10  # values of an item in a pass and channel, where its spreads are shifted
-SAMPLED = 2**10  # of them, at most, from which the shift is chosen
+SAMPLED = 3 * 2**8  # of them, at most, from which the shift is chosen
 SHIFT_BITS = 5
 
 

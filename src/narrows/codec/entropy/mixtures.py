@@ -16,6 +16,9 @@ from narrows.codec.entropy.mixture_features import COMPONENTS, LOG_UNIT, PARAMET
 
 SHIFTS = np.arange(-16, 16) * (LOG_UNIT // 8)
 """By how much the spreads of an item can differ from those predicted, in units of logarithms."""
+PRIOR = (
+    0.025  # bits that the square of a shift is taken to cost, so that few values do not choose a large one by chance
+)
 LARGEST_MEAN = 16  # scales from the prediction
 SPREADS = (LOG_UNIT * 7, LOG_UNIT * 37)  # the least and the largest logarithm, in units of 2**-12: from 1/32 to 2**25
 WEIGHT_BITS, LOGISTIC_BITS = 11, 18
@@ -151,7 +154,7 @@ def best_shift(unshifted: Mixtures, target: np.ndarray) -> int:
     def cost(choice: int) -> float:
         z = np.clip(arguments * 2.0 ** (-SHIFTS[choice] / LOG_UNIT), -40, 40)
         likely = (np.diff(1 / (1 + np.exp(-z)))[..., 0] * weights).sum(1)
-        return float(-np.log2(likely + 2.0**-24).sum())
+        return float(-np.log2(likely + 2.0**-24).sum() + PRIOR * SHIFTS[choice] ** 2)
 
     choice = len(SHIFTS) // 2
     for step in (4, 2, 1):
