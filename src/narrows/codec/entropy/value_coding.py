@@ -127,18 +127,19 @@ class ValuePass:
         Rate-distortion optimisation. flags: the distributions of "not zero" in active contexts.
         """
         coding, active = self.coding, self.context.active
-        bits, first = np.zeros((len(target), 2)), np.flatnonzero(~active & (target > 0))  # of the flags 0 and 1
+        sums, first = np.zeros((len(target), 2), np.int32), np.flatnonzero(~active & (target > 0))  # of the flags
         for block, given in itertools.chain([(first, self.zero_flags(first))], flags):
-            bits[block] = bits_of(given, np.tile([0, 1], (len(block), 1)))
+            sums[block] = given.cumulative
         target = target.copy()
         open_ = (active | (target > 0)) & (np.abs(x - target.astype(np.float32)) > SURE)
 
         def best(block: np.ndarray) -> tuple[np.ndarray, Distributions]:
             given, near = self.values(block), open_[block, None] * np.arange(-1, 2)
             candidates = np.clip(target[block, None] + near, 0, coding.levels - 1)
-            above = bits[block, 1:] + bits_of(given, np.maximum(candidates - 1, 0))
+            bits = bits_of(Distributions(sums[block]), np.tile([0, 1], (len(block), 1)))
+            above = bits[:, 1:] + bits_of(given, np.maximum(candidates - 1, 0))
             cost = (x[block, None] - candidates.astype(np.float32)) ** 2
-            cost += coding.weight * np.where(candidates > 0, above, bits[block, :1])
+            cost += coding.weight * np.where(candidates > 0, above, bits[:, :1])
             return np.take_along_axis(candidates, cost.argmin(1)[:, None], 1)[:, 0], given
 
         values = []
