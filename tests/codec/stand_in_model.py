@@ -21,6 +21,10 @@ class PlainCoder(Coder):
         super().__init__()
         self.axes, self.channels, self.grid = axes, channels, Grid(dtype, 0, 255)
 
+    def with_missing(self, value):
+        assert value is None
+        return self
+
     def bounded(self, max_error, dtype):
         return Quantiser.bounded(dtype, max_error, 0, 255)
 

@@ -236,7 +236,7 @@ def test_whole_chunks_of_a_damaged_archive(names, threads):
 def test_a_payload_that_does_not_fit_is_named():
     codec = StandInModel()
     right = codec.coder.encode
-    codec.coder.encode = lambda plan, x: replace(right(plan, x), payload=b"no payload", bits=np.ones(len(x)))
+    codec.coder.encode = lambda plan, x, missing: replace(right(plan, x), payload=b"no payload", bits=np.ones(len(x)))
     with pytest.raises(FormatError, match=r"x\.narrow: chunk 1 of 1: a payload that does not fit"):
         opened(blob_of(uniform(3), codec=codec)).read()
 
