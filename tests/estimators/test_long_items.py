@@ -34,3 +34,14 @@ def test_a_long_recording_keeps_what_was_asked(codec, mode, monkeypatch, tmp_pat
     (tmp_path / "x.narrow").write_bytes(blob)
     with narrows.open(tmp_path / "x.narrow", model=codec) as archive:
         np.testing.assert_array_equal(archive.read(level=2).values[0][::4], archive.read(level=4).values[0])
+
+
+@pytest.mark.parametrize("wanted", [20, 30, 45])
+def test_recordings_unlike_each_other_reach_a_psnr(wanted):
+    steps = np.random.default_rng(0).normal(0, 40, (3, 2, 3000)) * np.array([1, 4, 0.1])[:, None, None]
+    x = np.cumsum(steps, 2).astype(np.int16)
+    codec = Codec(epochs=1, axes="NCT").fit(x)
+    error = codec.decompress(codec.compress(x, psnr=wanted)).astype(float) - x
+    scaling = codec.model_.coder.scaling
+    span = scaling.high - scaling.low if scaling.is_range else np.ptp(x.astype(float))
+    assert 10 * math.log10(span**2 / np.mean(error**2)) >= wanted

@@ -244,8 +244,8 @@ class Coder:
         return mode_of(quantiser) in self.pixels
 
     def chooses_indices(self, quantiser: Quantiser) -> bool:
-        """Return whether the encoder can save bits by the choice of other indices; of signals it cannot."""
-        return self._interlaced(quantiser).design.alphabet != "signals"
+        """Return whether the encoder can save bits by the choice of other indices."""
+        return self._interlaced(quantiser).design.alphabet not in ("signals", "colours")
 
     def _interlaced(self, quantiser: Quantiser) -> InterlacedCoder:
         mode = mode_of(quantiser)

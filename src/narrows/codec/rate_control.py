@@ -232,6 +232,8 @@ class Search:
 
     def reweighted(self, plan: CodingPlan, more: float) -> CodingPlan:
         """Return a plan of the pixel path with the weight by which its error is so many octaves larger."""
+        if not self.coder.chooses_indices(plan.quantiser):
+            return plan
         weights, errors = self.curve(plan)
         return replace(plan, weight=float(np.interp(np.interp(plan.weight, weights, errors) + more, errors, weights)))
 
