@@ -19,7 +19,6 @@ from narrows.training.optimizers import build_optimizers
 from narrows.training.runtime import interruptible, place_network
 from narrows.training.task import N_VALIDATIONS, Net, RunOptions, Trained, TrainingProgress, TrainingState, TrainingTask
 from narrows.training.threads import chosen_threads
-from narrows.training.torch_state import bfloat16_products
 
 WARM_UP_STEPS, WARM_UP_SHARE = 100, 0.05
 FIRST_CHECKPOINT_SECONDS, CHECKPOINT_SECONDS = 5.0, 60.0
@@ -76,11 +75,7 @@ def train(task: TrainingTask[Net], run: RunOptions | None = None) -> Trained[Net
 
     measured = settings.epochs is None and batches.device.type == "cpu"
     state.threads = run.threads or state.threads
-    with (
-        interruptible() as interrupted,
-        chosen_threads(state.threads, measured) as threads,
-        bfloat16_products(task.bfloat16),
-    ):
+    with interruptible() as interrupted, chosen_threads(state.threads, measured) as threads:
         if not measured:  # a run with a budget of epochs is resumed with as many, since sums depend on it
             state.threads = threads.number
         while True:

@@ -94,8 +94,6 @@ class TrainingTask(Generic[Net]):
     identity : mapping, optional
         What must be the same for a training to be resumed from a checkpoint, besides settings and baseline; plain
         values, and mappings of them.
-    bfloat16 : bool
-        Whether products on the CPU may round their factors to bfloat16, as for weights and activations of few bits.
     """
 
     build: Callable[[int], Net]
@@ -104,7 +102,6 @@ class TrainingTask(Generic[Net]):
     settings: Settings
     baseline: float
     identity: Mapping[str, Any] = field(default_factory=dict)
-    bfloat16: bool = False
 
 
 @dataclass(frozen=True)

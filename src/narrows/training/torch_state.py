@@ -74,20 +74,6 @@ def _leave_process_wide() -> None:
                 settings.fp32_precision = precision
 
 
-@contextmanager
-def bfloat16_products(allowed: bool) -> Iterator[None]:
-    """Let the CPU round factors of products to bfloat16 within the block, where its instructions make that faster."""
-    settings: Any = getattr(torch.backends.mkldnn, "matmul", None)
-    if not allowed or not hasattr(settings, "fp32_precision"):
-        yield
-        return
-    before, settings.fp32_precision = settings.fp32_precision, "bf16"
-    try:
-        yield
-    finally:
-        settings.fp32_precision = before
-
-
 def _precisions() -> list[Any]:
     """Return the settings of precision, by backend and operation; torch before 2.9 has none for the CPU alone."""
     cpu, cuda = torch.backends.mkldnn, torch.backends.cuda

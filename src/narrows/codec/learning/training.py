@@ -135,6 +135,5 @@ def training_of(
             **{name: each.to_dict() for name, each in named if each is not None},
             "before": f"{loss_before:.4g}",
         },
-        bfloat16=True,
     )
     return CodecTraining(task, items, batches.crop, grid, scaling, design, loss_before)
