@@ -24,8 +24,8 @@ def surface(count: int | None) -> ItemSet:
 def wind(count: int | None) -> ItemSet:
     """Monthly winds at 5 heights, which are channels; the last 3 months are the test."""
     files = [file for file in files_of("iris-sample-data", ".pp") if file.parent.name == "time_varying_hybrid_height"]
-    months = [pp_fields(file)[None, :HEIGHTS] for file in files]
-    return _fields("wind", "winds at 5 heights", months[:-3], months[-3:], count, "the last 3 of 15 months", "NCYX")
+    months = [np.moveaxis(pp_fields(file)[None, :HEIGHTS], 1, -1) for file in files]
+    return _fields("wind", "winds at 5 heights", months[:-3], months[-3:], count, "the last 3 of 15 months", "NYXC")
 
 
 def air(count: int | None) -> ItemSet:
