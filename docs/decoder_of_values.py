@@ -1,9 +1,7 @@
 """The alphabets "values" and "residuals", as docs/format.md specifies them: a part of docs/decoder.py."""
 
 import numpy as np
-from decoder_parts import buckets, frequencies, from_token, perceptron, relative
-
-BLOCK = 2**12  # residuals
+from decoder_parts import BLOCK, buckets, frequencies, from_token, perceptron, relative
 
 
 def read_values(coder, tensors, name, key, group, inputs, cell, row, active, seen, size):

@@ -30,5 +30,6 @@ def from_coefficients(k, entry, dtype, architecture, scaling, tensors):
         x = x * scale.astype(float) + mean
     if dtype.kind == "f":
         return x.astype(dtype)
-    lowest, highest = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
-    return np.clip(np.rint(x), lowest, highest).astype(dtype)
+    if dtype.kind == "b":
+        return x >= 0.5
+    return np.clip(np.rint(x), np.iinfo(dtype).min, np.iinfo(dtype).max).astype(dtype)

@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 
 WINDOW, AROUND = {1: 12, 2: 4, 3: 2}, {1: 8, 2: 3, 3: 1}  # radius of windows, by spatial axes
-BLOCK = 2**12  # residuals
+BLOCK = 2**12  # values whose tokens, and then extra bits, follow each other
 
 
 class RangeDecoder:
