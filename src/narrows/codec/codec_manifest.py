@@ -26,7 +26,7 @@ class CodecDesign:
     latent : Design, optional
         Context model of the transform path.
     architecture : WaveletTransform or LatentArchitecture, optional
-        What leads to the values that `latent` predicts, and back: the transform, or the networks of earlier versions.
+        What leads to the values that `latent` predicts, and back: a transform, or networks for data of few values.
     dequantises : bool
         Whether there is a dequantiser, which has the design of `lossy`.
 

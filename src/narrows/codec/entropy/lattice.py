@@ -1,8 +1,8 @@
 """The interlaced coding order: lattice passes from coarse to fine.
 
-    level 2:  0 . . .     level 1:  0 . 3 .     level 0:  0 5 3 5        0 the origin; then each level halves the
+    level 2:  0 . . .     level 1:  0 . 2 .     level 0:  0 5 2 5        0 the origin; then each level halves the
               . . . .               . . . .               6 4 6 4        distance between known values in as many
-              . . . .               2 . 1 .               2 5 1 5        passes as there are parities: first what is
+              . . . .               3 . 1 .               3 5 1 5        passes as there are parities: first what is
               . . . .               . . . .               6 4 6 4        odd along both axes, then along one
 
 All values of a pass are predicted at once from what is known before it, so that the number of passes grows with the

@@ -145,7 +145,7 @@ def transform_design(transform: WaveletTransform, cells: tuple[int, ...]) -> Des
 
 
 class WaveletCoder:
-    """The transform of scaled items, as the transform path computes it; see `LatentNetwork`, which it replaced.
+    """The transform of scaled items, as the transform path computes it; see `LatentNetwork`, which it stands in for.
 
     Parameters
     ----------
