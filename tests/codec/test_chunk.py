@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from narrows.codec.chunk import checksum, decode_chunk, encode_chunk
+from narrows.codec.chunk import checksum, decode_chunk, encode_chunk, store_chunk
 from narrows.codec.transforms.quantiser import Quantiser
+from narrows.data import Items
 from narrows.errors import FormatError
 
 from .stand_in_coder import Coder, Plan
@@ -138,3 +139,13 @@ def test_damaged_payloads_are_refused():
     for damaged in (b"", b"\4" + only_stored[1:], only_stored + b"\0"):
         with pytest.raises(FormatError, match="its payload is invalid"):
             decode_chunk(Coder(), one, damaged, [(30, 30)], 2)
+
+
+@pytest.mark.parametrize(("axes", "shape", "spatial"), [("NYX", (30, 30), 2), ("NF", (5,), 0)])
+def test_without_a_model_all_items_are_stored(axes, shape, spatial):
+    x = noise((3, *shape))
+    content, masks = store_chunk(Items.from_array(x, axes)), b"\2\0\0"
+    same(decode_chunk(None, plan("uint8"), content, [shape] * 3, spatial)[0], list(x))
+    for parts, rest in ((0, b""), (2, masks), (8, masks), (9, content[1:] + masks), (3, content[1:] + masks)):
+        with pytest.raises(FormatError, match="without a model"):
+            decode_chunk(None, plan("uint8"), bytes([parts]) + rest, [shape] * 3, spatial)

@@ -167,6 +167,8 @@ def decode_chunk(
     coded = [[i for i in members if not is_stored[i]] for members in groups(shapes)]
     coded = [members for members in coded if members]
     coded_shapes = [(len(members), *shapes[members[0]]) for members in coded]
+    if coder is None and (coded or parts != _STORED):
+        raise fields.invalid("coded items in a file without a model")
     exceptions = Exceptions(np.empty(0, np.int64), np.empty(0, dtype))
     if parts & _LISTED:
         total = sum(map(math.prod, coded_shapes))
@@ -176,9 +178,8 @@ def decode_chunk(
     before, covered = 0, []
     for number, (members, shape) in enumerate(zip(coded, coded_shapes, strict=True)):
         content = fields.rest() if number + 1 == len(coded) else fields.take(fields.varint())
-        if coder is None:
-            raise fields.invalid("coded items in a file without a model")
         if any(index in wanted for index in members):
+            assert coder is not None
             _check_memory(math.prod(shape) >> spatial * level, FormatError)
             here = exceptions.between(before, before + math.prod(shape))
             indices = coder.decode(plan, content, shape, level, here.mask(shape) if parts & _EXCEPTIONS else None)
