@@ -9,7 +9,7 @@ import numpy as np
 
 from narrows.artifacts.schema import from_document
 from narrows.codec.container.fields import pack_varint
-from narrows.codec.transforms.quantiser import Quantiser
+from narrows.codec.transforms.quantiser import FARTHEST, MOST, Quantiser
 
 PATHS: tuple[Literal["pixel", "transform"], ...] = ("pixel", "transform")
 
@@ -38,6 +38,12 @@ class Grid:
         """Check that the numbers make a grid."""
         if not (self.low <= self.high and math.isfinite(self.origin) and 0 < self.unit < math.inf):
             raise ValueError(f"a grid of {self.low} to {self.high}, origin {self.origin}, unit {self.unit}")
+
+    @classmethod
+    def of_integers(cls, dtype: np.dtype, low: int, high: int) -> "Grid":
+        """Return the grid from one integer to another, or to the one with the largest index, where that is less."""
+        low = min(max(low, -FARTHEST), FARTHEST)
+        return cls(dtype, low, max(low, min(high, low + MOST - 1)))
 
     @property
     def whole(self) -> bool:

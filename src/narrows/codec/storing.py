@@ -14,7 +14,7 @@ from narrows.codec.container.header import NO_MODEL
 from narrows.codec.container.metadata import ArchiveMetadata
 from narrows.codec.container.mode import Mode
 from narrows.codec.decoding import CHECK_BYTES
-from narrows.codec.transforms.quantiser import MOST, Quantiser
+from narrows.codec.transforms.quantiser import Quantiser
 from narrows.data import Items
 from narrows.data.masks import fill_value, value_ends
 
@@ -52,7 +52,7 @@ def grid_of_values(items: Items) -> Grid:
         )
     low, high = int(low), int(high)
     low = 0 if low >= 0 and high <= LARGEST_OF_VALUES else low
-    return Grid(items.dtype, low, min(high, low + MOST - 1))
+    return Grid.of_integers(items.dtype, low, high)
 
 
 def quantiser_of(items: Items, mode: Mode, grid: Grid, span: float) -> Quantiser | None:

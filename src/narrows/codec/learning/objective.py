@@ -54,11 +54,12 @@ def grid_of(items: Items, scaling: Scaling) -> Grid:
     low, high = value_ends(items, fill_value(items))
     if low == 0 and high <= 255:
         return Grid(dtype, low, high)
+    limits, room = np.iinfo(dtype), max(0, 2**MOST_BITS - 1 - (high - low))
     if items.spatial_dims == 1:  # signals, whose range costs nothing: others may be louder
-        low = max(int(np.iinfo(dtype).min), (low + high) // 2 - 2 ** (MOST_BITS - 1))
-        return Grid(dtype, low, min(int(np.iinfo(dtype).max), low + 2**MOST_BITS - 1))
-    low, high = max(int(np.iinfo(dtype).min), 2 * low - high), min(int(np.iinfo(dtype).max), 2 * high - low)
-    return Grid(dtype, low, min(high, low + 2**MOST_BITS - 1))  # others may be lower and higher
+        low = max(int(limits.min), (low + high) // 2 - 2 ** (MOST_BITS - 1))
+        return Grid.of_integers(dtype, low, int(limits.max))
+    more = min(high - low, room // 2)  # others may be lower and higher
+    return Grid.of_integers(dtype, max(int(limits.min), low - more), min(int(limits.max), high + more))
 
 
 def design_networks(items: Items, scaling: Scaling, grid: Grid, crop: tuple[int, ...] | None) -> CodecDesign:
@@ -72,13 +73,14 @@ def design_networks(items: Items, scaling: Scaling, grid: Grid, crop: tuple[int,
     if grid.whole and grid.high - grid.low <= 255 and grid.low == 0 and few_values(items):
         architecture = LatentArchitecture.of(channels, shape, scaling.is_range)
         latent = latent_design(architecture, placed)
-        lossless = Design("values", axes, channels, grid.high, cells, 1, 96)
-        lossy = Design("values", axes, channels, grid.high, cells, STEPS_PER_OCTAVE * grid.high.bit_length(), 112, 112)
+        top = max(1, grid.high)
+        lossless = Design("values", axes, channels, top, cells, 1, 96)
+        lossy = Design("values", axes, channels, top, cells, STEPS_PER_OCTAVE * top.bit_length(), 112, 112)
     else:
         if axes < 3:
             architecture = WaveletTransform.of(channels, shape, scaling.is_range)
             latent = transform_design(architecture, cells)
-        bits = min((grid.high - grid.low).bit_length(), MOST_BITS) if grid.whole else MOST_BITS
+        bits = max(1, min((grid.high - grid.low).bit_length(), MOST_BITS)) if grid.whole else MOST_BITS
         steps = STEPS_PER_OCTAVE * bits + 1 if grid.whole else STEP_ENTRIES
         lossless = lossy = Design("mixtures", axes, channels, bits, cells, steps, window=WINDOW.get(axes, 0))
         if axes == 1 and not placed:

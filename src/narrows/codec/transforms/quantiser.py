@@ -14,7 +14,7 @@ from narrows.errors import DataError, ParameterError
 
 MOST = 2**23  # indices lie within -MOST..MOST, exclusive, so that float32 holds them all
 LARGEST_STEP = 2**32 - 1  # of integers, so that int64 holds every product with it
-_FARTHEST = 2**62  # integers farther from zero than this are exceptions, so that int64 holds every sum
+FARTHEST = 2**62  # integers farther from zero than this are exceptions, so that int64 holds every sum
 _MARGIN = 1 - 2**-12  # keeps a bound on real numbers through the rounding of their own type
 
 
@@ -90,7 +90,7 @@ class Quantiser:
             raise DataError(f"values of type {self.dtype} cannot be quantised: only integers and floats of 8 bytes")
         if not (0 < self.step < math.inf and math.isfinite(self.origin)) or (self.bound or 0) < 0:
             raise DataError(f"a grid of step {self.step} from {self.origin} with errors up to {self.bound}")
-        grid = self.step == int(self.step) <= LARGEST_STEP and -_FARTHEST <= self.low <= self.high
+        grid = self.step == int(self.step) <= LARGEST_STEP and -FARTHEST <= self.low <= self.high
         if self.whole and not grid:
             raise DataError(f"a grid of integers of step {self.step} over {self.low}..{self.high}")
 
@@ -199,7 +199,7 @@ class Quantiser:
     @property
     def _highest(self) -> int:
         largest = 1 if self.dtype.kind == "b" else int(np.iinfo(self.dtype).max)
-        return min(self.high, largest, _FARTHEST, self.low + (MOST - 1) * int(self.step))
+        return min(self.high, largest, FARTHEST, self.low + (MOST - 1) * int(self.step))
 
     def _ends(self, k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the smallest and the largest value, float64, that may stand for the real numbers of a cell."""
