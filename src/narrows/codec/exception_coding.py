@@ -5,7 +5,9 @@ length of the flags (varint) | flags, as `MaskCoding` codes them | values, as `s
 The masks are those of the coded items of one shape after another, channel by channel. Format 1 lists positions instead.
 """
 
+import math
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -22,15 +24,11 @@ _WIDTHS = (1, 2, 4, 8)
 
 def pack_exceptions(exceptions: Exceptions, shapes: Sequence[tuple[int, ...]], spatial: int) -> bytes:
     """Return exceptions in groups of items of `shapes` (n, *S[, C]) as bytes; `unpack_exceptions` is the inverse."""
-    flags, writer = np.zeros(sum(map(_size, shapes)), bool), encoder()
+    flags, writer = np.zeros(sum(map(math.prod, shapes)), bool), encoder()
     flags[exceptions.positions] = True
     coding = MaskCoding(writer, spatial)
-    for masks in _planes(flags, shapes, spatial):
-        before = np.zeros(masks.shape[2:], bool)
-        for channel in masks:
-            for number, mask in enumerate(channel):
-                coding.code(before if number == 0 else channel[number - 1], mask)
-            before = channel[0]
+    for before, mask in _masks(flags, shapes, spatial):
+        coding.code(before, mask)
     payload, values = writer.payload(), exceptions.values
     if (values.view(f"V{values.itemsize}") == values[:1].view(f"V{values.itemsize}")).all():
         values = values[:1]
@@ -40,14 +38,10 @@ def pack_exceptions(exceptions: Exceptions, shapes: Sequence[tuple[int, ...]], s
 def unpack_exceptions(content: bytes, dtype: np.dtype, shapes: Sequence[tuple[int, ...]], spatial: int) -> Exceptions:
     """Return the exceptions that `pack_exceptions` packed; FormatError where the bytes are not such."""
     fields = Fields(content, "its exceptions")
-    flags = np.zeros(sum(map(_size, shapes)), bool)
+    flags = np.zeros(sum(map(math.prod, shapes)), bool)
     coding = MaskCoding(decoder(fields.take(fields.varint())), spatial)
-    for masks in _planes(flags, shapes, spatial):
-        before = np.zeros(masks.shape[2:], bool)
-        for channel in masks:
-            for number, mask in enumerate(channel):
-                mask[...] = coding.code(before if number == 0 else channel[number - 1])
-            before = channel[0]
+    for before, mask in _masks(flags, shapes, spatial):
+        mask[...] = coding.code(before)
     positions = np.flatnonzero(flags)
     values = stored.from_planes(stored.unpack(fields.rest(), max(1, len(positions)) * dtype.itemsize), dtype)
     if len(values) not in (1, len(positions)):
@@ -78,7 +72,7 @@ def exception_bits(exceptions: Exceptions, shape: tuple[int, ...]) -> np.ndarray
     n = shape[0]
     if not len(exceptions):
         return np.zeros(n)
-    flags = np.zeros((n, _size(shape[1:])), bool)
+    flags = np.zeros((n, math.prod(shape[1:])), bool)
     flags.reshape(-1)[exceptions.positions] = True
     changed = flags ^ np.concatenate([np.zeros_like(flags[:1]), flags[:-1]])
     bits = EDGE_BITS * np.count_nonzero(changed[:, 1:] ^ changed[:, :-1], axis=1).astype(float)
@@ -87,14 +81,17 @@ def exception_bits(exceptions: Exceptions, shape: tuple[int, ...]) -> np.ndarray
     return np.asarray(bits)
 
 
-def _planes(flags: np.ndarray, shapes: Sequence[tuple[int, ...]], spatial: int) -> Iterator[np.ndarray]:
-    """Yield the flags of each group, views (C, n, *S) of the flat array."""
+def _masks(
+    flags: np.ndarray, shapes: Sequence[tuple[int, ...]], spatial: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield each mask, a view (*S) of the flat array of flags, after the mask before it, in coding order."""
     start = 0
     for shape in shapes:
-        masks = flags[start : start + _size(shape)].reshape(*shape[: 1 + spatial], -1)
-        yield np.moveaxis(masks, -1, 0)
-        start += masks.size
-
-
-def _size(shape: tuple[int, ...]) -> int:
-    return int(np.prod(shape, dtype=np.int64))
+        size = math.prod(shape)
+        planes = np.moveaxis(flags[start : start + size].reshape(*shape[: 1 + spatial], -1), -1, 0)
+        first = np.zeros(planes.shape[2:], bool)
+        for masks in planes:
+            yield first, masks[0]
+            yield from pairwise(masks)
+            first = masks[0]
+        start += size

@@ -19,7 +19,7 @@ from narrows.codec.entropy.range_coder import Decoder, Encoder
 FIRST, COUNTED = 2, 5  # the frequency of what a context has not shown, and what each time adds to it
 MOST = 2**18  # sum of the frequencies of a context, above which they are halved
 BLOCKS = 2**5, 2**12  # the fewest and the most flags that are coded with the same frequencies
-GROWTH = 4  # a block has this part of the flags before it
+GROWTH = 4  # a block has one in so many of the flags before it
 
 
 class MaskCoding:
@@ -93,7 +93,7 @@ class MaskCoding:
 
 def around(mask: np.ndarray, lattice_pass: LatticePass) -> np.ndarray:
     """Return for each place of a pass a number whose bits are the flags of a mask there and beside it, (count,)."""
-    on_lattice = mask[lattice_pass.lattice_places()].astype(np.int64)
+    on_lattice = mask[lattice_pass.lattice_places()].astype(np.uint8)  # of at most 7 bits
     found, bit = on_lattice.copy(), 1
     for axis, size in enumerate(on_lattice.shape):
         for start in (0, 2):
