@@ -108,6 +108,16 @@ def test_cores_share_the_blocks_of_one_item(alphabet, monkeypatch):
     assert len(found) == 1
 
 
+def test_frequencies_that_are_not_kept_are_computed_again(monkeypatch):
+    made, rng = design("values", 2, 1, 7), np.random.default_rng(0)
+    x = rng.normal(3, 1, (3, 1, 50, 60)).clip(0, 7).astype(np.float32)
+    payload, found, _ = write(made, 0, 1, x.round().astype(np.int32), x=x, weight=0.1)
+    monkeypatch.setattr("narrows.codec.entropy.value_coding.KEPT", 0)
+    again, equal, _ = write(made, 0, 1, x.round().astype(np.int32), x=x, weight=0.1)
+    assert again == payload
+    assert np.array_equal(equal, found)
+
+
 def test_spreads_follow_the_noise_of_each_item(monkeypatch):
     made = design("mixtures", 2, 1, 8, hidden=8)
     k = (

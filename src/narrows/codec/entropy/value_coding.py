@@ -20,8 +20,10 @@ from narrows.errors import FormatError
 FLAG = Alphabet()
 BLOCK, FLAG_BLOCK = 2**10, 2**12  # values, and flags, whose probabilities are computed at once
 SURE = 0.2  # steps: values so near to the point of their index are coded with it, others perhaps with the next
+KEPT = 2**24  # frequencies that may be kept from the choice of indices until these are coded
 
 Predicted = Iterable[tuple[np.ndarray, Distributions]]
+"""Blocks of places with the distributions of their symbols."""
 
 
 class ValueTables(Tables):
@@ -121,13 +123,15 @@ class ValuePass:
         """Return the distributions of the indices above zero."""
         return self._distributions(self.coding.tables.main, block, self.alphabet)
 
-    def optimise(self, target: np.ndarray, x: np.ndarray, flags: Predicted) -> tuple[np.ndarray, Predicted]:
-        """Return the index of least squared error plus weighted bits for each value, and what codes those above zero.
+    def optimise(self, target: np.ndarray, x: np.ndarray, flags: Predicted) -> tuple[np.ndarray, Predicted | None]:
+        """Return the index of least squared error plus weighted bits for each value (rate-distortion optimisation).
 
-        Rate-distortion optimisation. flags: the distributions of "not zero" in active contexts.
+        Beside them the distributions of those above zero; None where they would take much memory.
+        flags: the distributions of "not zero" in active contexts.
         """
         coding, active = self.coding, self.context.active
-        sums, first = np.zeros((len(target), 2), np.int32), np.flatnonzero(~active & (target > 0))  # of the flags
+        sums = np.zeros((len(target), 2), np.int32)  # cumulative frequencies of the flags
+        first = np.flatnonzero(~active & (target > 0))
         for block, given in itertools.chain([(first, self.zero_flags(first))], flags):
             sums[block] = given.cumulative
         target = target.copy()
@@ -142,10 +146,12 @@ class ValuePass:
             cost += coding.weight * np.where(candidates > 0, above, bits[:, :1])
             return np.take_along_axis(candidates, cost.argmin(1)[:, None], 1)[:, 0], given
 
-        values = []
-        for block, (chosen, given) in coding.stream.ahead(best, blocks(np.flatnonzero(open_ | (target > 0)), BLOCK)):
+        places = np.flatnonzero(open_ | (target > 0))
+        values: list[tuple[np.ndarray, Distributions]] | None = [] if len(places) * coding.levels <= KEPT else None
+        for block, (chosen, given) in coding.stream.ahead(best, blocks(places, BLOCK)):
             target[block] = chosen
-            values.append((block[chosen > 0], Distributions(given.cumulative[chosen > 0])))
+            if values is not None:
+                values.append((block[chosen > 0], Distributions(given.cumulative[chosen > 0])))
         return target, values
 
     def _distributions(self, predictor: ExactPredictor, block: np.ndarray, alphabet: Alphabet) -> Distributions:
