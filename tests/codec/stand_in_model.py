@@ -21,7 +21,7 @@ class PlainCoder(Coder):
         super().__init__()
         self.axes, self.channels, self.grid = axes, channels, Grid(dtype, 0, 255)
 
-    def with_missing(self, value):
+    def with_fill_value(self, value):
         assert value is None
         return self
 

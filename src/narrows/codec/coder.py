@@ -66,7 +66,7 @@ class Coder:
 
     Attributes
     ----------
-    missing : float or int or None
+    fill_value : float or int or None
         A value of the data that stands for missing ones, which encoding keeps and leaves out.
     """
 
@@ -84,12 +84,12 @@ class Coder:
         self.grid, self.scaling, self.axes, self.channels = grid, scaling, axes, channels
         self.pixels, self.dequantiser, self._transformed, self._network = pixels, dequantiser, latents, network
         self.has_channels = axes.endswith("C")
-        self.missing: float | int | None = None
+        self.fill_value: float | int | None = None
 
-    def with_missing(self, value: float | int | None) -> "Coder":
+    def with_fill_value(self, value: float | int | None) -> "Coder":
         """Return a coder of data in which a value stands for missing ones; None for no such value."""
         coder = copy(self)
-        coder.missing = value
+        coder.fill_value = value
         return coder
 
     @property
@@ -129,12 +129,12 @@ class Coder:
         """Return a quantiser of values of a type without an error bound."""
         grid = self.grid
         step = min(int(step), LARGEST_STEP) if grid.whole else step
-        return Quantiser(dtype, step, grid.low, grid.high, grid.origin, missing=self.missing)
+        return Quantiser(dtype, step, grid.low, grid.high, grid.origin, fill_value=self.fill_value)
 
     def bounded(self, max_error: float, dtype: np.dtype) -> Quantiser:
         """Return the quantiser of values of a type that keeps every error within `max_error`."""
         quantiser = Quantiser.bounded(dtype, max_error, self.grid.low, self.grid.high, self.grid.origin)
-        return replace(quantiser, missing=self.missing)
+        return replace(quantiser, fill_value=self.fill_value)
 
     def plan_from_bytes(self, content: bytes, dtype: np.dtype) -> CodingPlan:
         """Return the plan that `CodingPlan.to_bytes` wrote, without its weight; FormatError where it is none."""

@@ -253,7 +253,7 @@ class CodecModel:
         items = self.check(items)
         if mode.max_error is None and self.scaling.is_range and items.dtype != self.dtype:
             check_unit(items, self.scaling)  # quality and PSNR are relative to the range
-        encoder = ItemEncoder(self.coder.with_missing(fill_value(items)), items)
+        encoder = ItemEncoder(self.coder.with_fill_value(fill_value(items)), items)
         plan = choose_plan(encoder, mode)
         as_the_model = (items.axes, items.dtype, items.uniform and items.item_shape) == (
             self.item_axes,

@@ -125,7 +125,7 @@ def value_range(coder: Coder, items: Items) -> float:
     """Return the range of values that qualities and PSNR refer to: the model's, else that of the items."""
     if coder.scaling.is_range:
         return coder.scaling.high - coder.scaling.low
-    low, high = value_ends(items, coder.missing)
+    low, high = value_ends(items, coder.fill_value)
     span = float(high) - float(low)
     return span if span > 0 and math.isfinite(span * span) else 1.0
 

@@ -60,25 +60,29 @@ def quantiser_of(items: Items, mode: Mode, grid: Grid, span: float) -> Quantiser
 
     span: the range of the values that qualities and PSNR refer to.
     """
-    missing = fill_value(items)
+    fill = fill_value(items)
     if mode.max_error is not None:
         if mode.max_error == 0 and not grid.whole:
             return None
         bounded = Quantiser.bounded(items.dtype, mode.max_error, grid.low, grid.high, grid.origin)
-        return replace(bounded, missing=missing)
+        return replace(bounded, fill_value=fill)
     step = span * 2 ** (-8 * mode.value / 100)
     if mode.kind == "psnr":
         wanted = span**2 * 10 ** (-mode.value / 10)
-        step = largest_step(lambda step: error_of(items, of_step(items, grid, step)) <= wanted, span)
-    return replace(of_step(items, grid, step), missing=missing)
+        step = largest_step(lambda step: error_of(items, of_step(grid, step, fill)) <= wanted, span)
+    return of_step(grid, step, fill)
 
 
-def of_step(items: Items, grid: Grid, step: float) -> Quantiser:
-    """Return the quantiser of a step, which is lossless for integers where that is 1."""
+def of_step(grid: Grid, step: float, fill: float | int | None) -> Quantiser:
+    """Return the quantiser of a step, which is lossless for integers where that is 1.
+
+    fill: the value that stands for missing ones.
+    """
     if not grid.whole:
-        return Quantiser(items.dtype, step, origin=grid.origin)
+        return Quantiser(grid.dtype, step, origin=grid.origin, fill_value=fill)
     step = max(1, min(round(step), grid.high - grid.low))
-    return Quantiser(items.dtype, step, grid.low, grid.high, bound=0 if step == 1 else None)
+    bound = 0 if step == 1 else None
+    return Quantiser(grid.dtype, step, grid.low, grid.high, bound=bound, fill_value=fill)
 
 
 def largest_step(allowed: Callable[[float], bool], span: float) -> float:

@@ -66,8 +66,8 @@ class Quantiser:
         For real numbers, the value of index 0.
     bound : float or None
         The largest error that a value may have; None for no bound.
-    missing : float or int or None
-        A value that stands for missing ones, which is an exception.
+    fill_value : float or int or None
+        A value that stands for missing ones, which is an exception; None for no such value.
 
     Raises
     ------
@@ -81,7 +81,7 @@ class Quantiser:
     high: int = 0
     origin: float = 0.0
     bound: float | None = None
-    missing: float | int | None = None
+    fill_value: float | int | None = None
 
     def __post_init__(self) -> None:
         """Check the grid."""
@@ -130,7 +130,7 @@ class Quantiser:
         The index of an exception is 0.
         """
         if self.whole:
-            held = (x >= self.low) & (x <= self._highest) & (self.missing is None or x != self.missing)
+            held = (x >= self.low) & (x <= self._highest) & (self.fill_value is None or x != self.fill_value)
             distance = np.where(held, x, 0).astype(np.int64)
             np.subtract(distance, self.low, out=distance, where=held)
             index = (distance + int(self.step) // 2) // int(self.step) if self.step > 1 else distance
@@ -138,7 +138,7 @@ class Quantiser:
         else:
             with np.errstate(all="ignore"):
                 place = np.rint((x.astype(np.float64) - self.origin) / self.step)
-                held = (np.abs(place) < MOST) & (self.missing is None or x != self.missing)
+                held = (np.abs(place) < MOST) & (self.fill_value is None or x != self.fill_value)
                 place = np.where(held, place, 0)
                 if self.bound is not None:
                     for value in self._ends(place):
