@@ -5,7 +5,7 @@ import pytest
 
 from narrows import DataError, DataWarning
 from narrows.data import Items
-from narrows.data.masks import apply_masks, fill_value, mask_value, split_alpha
+from narrows.data.masks import apply_masks, fill_value, mask_value, split_alpha, without_fill
 
 from ..made_up import waves
 
@@ -195,3 +195,15 @@ def test_what_occurs_once_in_thousands_fills_nothing():
     values = np.arange(10_000, dtype=np.float32).reshape(1, 100, 100)
     values[0, 3, 4] = 1e20
     assert fill_value(Items.from_array(values, "NYX")) is None
+
+
+def test_fill_values_are_looked_for_in_the_items_that_are_left():
+    values = np.array([[270.0, 1e20, 280], [300, 1e20, 275]], np.float32)
+    items = Items.from_list([np.arange(10_000, dtype=np.float32).reshape(100, 100), values], "NYX")
+    assert fill_value(items) is None
+    assert fill_value(items.select([1])) == np.float32(1e20)
+
+
+def test_fill_values_are_masked():
+    items = Items.from_array(np.array([[[-9999, 4, -9999], [2, 3, 7]]], np.int16), "NYX")
+    np.testing.assert_array_equal(without_fill(items).mask, items.values == -9999)

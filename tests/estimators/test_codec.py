@@ -319,6 +319,15 @@ def test_qualities_refer_to_the_range_without_land(sea_codec):
     assert sizes[1] == pytest.approx(sizes[0], rel=0.02)
 
 
+def test_fill_values_do_not_tell_the_unit():
+    made, land = fields(24, 0)
+    x = np.where(land, 1e20, np.clip(made / 32, 0, 1))
+    codec = Codec(epochs=1).fit(x.astype(np.float32))
+    assert codec.model_.scaling.is_range
+    found = codec.decompress(codec.compress(x[:4], quality=50))
+    np.testing.assert_array_equal(found[:, land], x[:4, land])
+
+
 def test_a_failed_refit_leaves_the_codec_as_it_was():
     made, x = Codec(epochs=1, axes="NYX").fit(training_data("digits")), training_data("digits")[:4]
     blob, state = made.compress(x, lossless=True), dict(vars(made))

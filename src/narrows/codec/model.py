@@ -29,7 +29,7 @@ from narrows.codec.transforms.latent import LatentArchitecture
 from narrows.codec.transforms.latent_network import LatentNetwork
 from narrows.codec.transforms.wavelet import WaveletCoder, WaveletTransform
 from narrows.data import Items, Scaling
-from narrows.data.masks import fill_value
+from narrows.data.masks import fill_value, without_fill
 from narrows.data.units import check_unit
 from narrows.errors import DataError, FormatError
 
@@ -252,7 +252,7 @@ class CodecModel:
         """
         items = self.check(items)
         if mode.max_error is None and self.scaling.is_range and items.dtype != self.dtype:
-            check_unit(items, self.scaling)  # quality and PSNR are relative to the range
+            check_unit(without_fill(items), self.scaling)  # quality and PSNR are relative to the range
         encoder = ItemEncoder(self.coder.with_fill_value(fill_value(items)), items)
         plan = choose_plan(encoder, mode)
         as_the_model = (items.axes, items.dtype, items.uniform and items.item_shape) == (

@@ -10,7 +10,7 @@ from narrows.data.items import Items
 from narrows.data.memory import allocate
 from narrows.errors import DataError, DataWarning
 
-FILLED_SHARE = 2**-10  # of the values, that a value which stands for missing ones has at least
+FILLED_SHARE = 2**-10  # of the values, that have the fill value at least
 
 
 def fill_value(items: Items) -> float | int | None:
@@ -25,9 +25,17 @@ def fill_value(items: Items) -> float | int | None:
     inner_low, inner_high = value_ends(items, low, high)
     for value, gap, span in ((high, high - inner_high, inner_high - low), (low, inner_low - low, high - inner_low)):
         if gap > span >= 0:
-            count = sum(int(np.count_nonzero(x == value)) for x in items.chunks())
-            return value if count >= max(2, FILLED_SHARE * items.values.size) else None
+            count = total = 0
+            for x in items.chunks():
+                count, total = count + int(np.count_nonzero(x == value)), total + x.size
+            return value if count >= max(2, FILLED_SHARE * total) else None
     return None
+
+
+def without_fill(items: Items) -> Items:
+    """Return the items with their fill value masked, if there is one."""
+    value = fill_value(items)
+    return items if value is None else mask_value(items, value)
 
 
 def value_ends(items: Items, *without: float | int | None) -> tuple[Any, Any]:

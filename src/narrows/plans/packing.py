@@ -11,11 +11,12 @@ from narrows.codec.codec_manifest import CodecDesign
 from narrows.codec.container.mode import Mode
 from narrows.codec.learning.objective import CodecNetwork, CodecObjective
 from narrows.codec.learning.sizes import candidates, file_design, networks_of
-from narrows.codec.learning.training import CodecTraining, check_trainable, training_of, without_fill
+from narrows.codec.learning.training import CodecTraining, check_trainable, training_of
 from narrows.codec.model import Progress
 from narrows.codec.storing import grid_of_values, quantiser_of, rounded_items, store
 from narrows.codec.transforms.quantiser import Quantiser
 from narrows.data import Items, Scaling
+from narrows.data.masks import without_fill
 from narrows.errors import ParameterError
 from narrows.models.item_checks import plain_numbers
 from narrows.plans.defaults import MOST_EPOCHS, default_batch_size, default_crop, default_learning_rate

@@ -10,7 +10,7 @@ from narrows.codec.coding_plan import Grid
 from narrows.codec.learning.objective import CodecNetwork, CodecObjective, design_networks, grid_of
 from narrows.codec.model import CodecModel, check_not_masked
 from narrows.data import Items, Scaling
-from narrows.data.masks import fill_value, mask_value
+from narrows.data.masks import without_fill
 from narrows.errors import DataError
 from narrows.training.batches import Batches
 from narrows.training.task import Settings, Trained, TrainingTask
@@ -84,12 +84,6 @@ def check_trainable(items: Items) -> None:
             hint="if the rows are signals, specify",
             suggestion={"axes": "NT"},
         )
-
-
-def without_fill(items: Items) -> Items:
-    """Return the items with a value masked that stands for missing ones, if there is one."""
-    value = fill_value(items)
-    return items if value is None else mask_value(items, value)
 
 
 def prepare_training(
