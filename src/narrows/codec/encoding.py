@@ -16,9 +16,9 @@ from narrows.codec.decoding import CHECK_BYTES
 from narrows.codec.parallel import ordered_parallel_map
 from narrows.data import Items
 
-AIM, LEAST = 0.99, 0.97  # shares of a mean squared error that chunks encoded anew are to have, and that is enough
-MOST = 1.2  # times an error that a chunk is to have which is encoded anew, and its inverse
-AT_ONCE = 2**18  # values that are put on a grid
+AIM, LEAST = 0.99, 0.97  # shares of the wanted error: what chunks encoded anew aim at, and what is near enough
+MOST = 1.2  # by which the error of a chunk that is encoded anew may grow or shrink
+AT_ONCE = 2**18  # values that are put on a grid at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +90,7 @@ class ItemEncoder:
         wanted : float
             The mean squared error.
         other : callable
-            From the octaves by which an error is larger than that of the plan to a plan that decodes alike.
+            From the octaves by which the error is to grow to a plan that decodes as this one does.
         """
         self._plan = plan
         self._kept = list(ordered_parallel_map(lambda run: self._encode_measured(plan, run), self.runs))

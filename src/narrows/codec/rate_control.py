@@ -21,10 +21,10 @@ from narrows.errors import DataError
 SAMPLE = 64  # of so many values one is in the sample
 FEWEST, MOST = 2**15, 2**17  # values of a sample; fewer are all in it
 WINDOW = 2**12  # places in a window of an item that is in a sample, at most
-MARGIN = 16  # share of a window's side at each end where errors do not count, for want of neighbours
+MARGIN = 16  # one in so many places of a window's side: the margin whose errors do not count, for want of neighbours
 TRIALS = 7  # at most, to find the largest number that will do
 CLOSE = 0.014  # octaves below the squared error that may be made, where a trial is good enough
-AIM = 0.993  # share of the squared error that may be made on all items which is aimed at on the sample
+AIM = 0.993  # share of the squared error allowed on all items that is aimed at on the sample
 ATTEMPTS = 4  # to meet on all items what was met on the sample
 LIGHT, USUAL, HEAVIEST = 0.03, 0.12, 0.3  # squared steps that a bit is worth: by quality, in trials, at most
 SLOWEST = 0.1  # octaves by which an error grows with a weight, at least
@@ -83,15 +83,16 @@ def plan_within(search: "Search", encoder: ItemEncoder, wanted: float) -> Coding
     for trial in sorted(found, key=lambda trial: trial.bits):
         if trial == lossless:
             return trial.plan
-        meets = transform_within if trial.plan.path == "transform" else pixel_within
-        if (plan := meets(search, encoder, trial, wanted, aim)) is not None:
+        if trial.plan.path == "transform":
+            plan = transform_within(search, encoder, trial, wanted)
+        else:
+            plan = pixel_within(search, encoder, trial, wanted, aim)
+        if plan is not None:
             return plan
     return None
 
 
-def transform_within(
-    search: "Search", encoder: ItemEncoder, trial: Trial, wanted: float, aim: float
-) -> CodingPlan | None:
+def transform_within(search: "Search", encoder: ItemEncoder, trial: Trial, wanted: float) -> CodingPlan | None:
     """Return the plan of the transform path that meets an error on all items, near one that meets it on the sample."""
     found = largest(
         lambda entry: encoder.distortion(search.transform_plan(entry)), *ENTRIES, wanted, trial.plan.entry, OF_ENTRY
