@@ -1,15 +1,16 @@
 """What an alphabet is in coding: its weights, and how it codes the passes of items; what alphabets of tokens share."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from narrows.codec.entropy import tokens
+from narrows.codec.entropy.design import Design
 from narrows.codec.entropy.distributions import Distributions
-from narrows.codec.entropy.engines import bits_of
-from narrows.codec.entropy.exact_predictor import ExactPredictor
+from narrows.codec.entropy.engines import bits_of, predictor
+from narrows.codec.entropy.exact_predictor import ExactPredictor, check_whole, part
 from narrows.codec.entropy.pass_context import PassContext
 from narrows.codec.entropy.symbol_stream import SymbolStream, blocks
 
@@ -131,6 +132,24 @@ class Tables(ABC):
         weight : float
             Squared steps that the encoder spends to save a bit.
         """
+
+
+class LinearTables(Tables):
+    """The weights of linear predictions, and of a perceptron whose inputs and outputs are relative to these.
+
+    ValueError where they do not fit the design.
+    """
+
+    def __init__(self, design: Design, tensors: Mapping[str, np.ndarray], device: str = "cpu") -> None:
+        self.design = design
+        self.main = predictor(part(tensors, "main."), design.groups(), device)
+        self.main.check(design.input_sizes(), design.places, design.steps, design.outputs)
+        weights = part(tensors, "prediction.")
+        check_whole(weights, 16)  # so that sums are exact
+        self.prediction = {key: each.astype(np.int32) for key, each in weights.items()}
+        sizes = design.window_sizes()
+        if [self.prediction[key].shape for key in sizes] != [(size,) for size in sizes.values()]:
+            raise ValueError("predictions of other sizes than the design says")
 
 
 class TokenCoding(Coding):

@@ -9,11 +9,10 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from narrows.codec.entropy import tokens
-from narrows.codec.entropy.coding import EncodeRequest, Tables, TokenCoding
+from narrows.codec.entropy.coding import EncodeRequest, LinearTables, TokenCoding
 from narrows.codec.entropy.design import Design
 from narrows.codec.entropy.distributions import Distributions
-from narrows.codec.entropy.engines import mixture_inputs, mixtures, predictor
-from narrows.codec.entropy.exact_predictor import check_whole, part
+from narrows.codec.entropy.engines import mixture_inputs, mixtures
 from narrows.codec.entropy.mixture_features import WindowLayout
 from narrows.codec.entropy.mixtures import SHIFTS, MixtureDistributions, Mixtures, best_shift
 from narrows.codec.entropy.pass_context import PassContext
@@ -25,21 +24,12 @@ SAMPLED = 3 * 2**8  # of them, at most, from which the shift is chosen
 SHIFT_BITS = 5
 
 
-class MixtureTables(Tables):
-    """The weights of a context model of mixtures, checked against its design; ValueError where they do not fit."""
+class MixtureTables(LinearTables):
+    """The weights of a context model of mixtures, checked against its design."""
 
     def __init__(self, design: Design, tensors: Mapping[str, np.ndarray], device: str = "cpu") -> None:
-        self.design = design
-        self.main = predictor(part(tensors, "main."), design.groups(), device)
-        self.main.check(design.input_sizes(), design.places, design.steps, design.outputs)
+        super().__init__(design, tensors, device)
         self.layouts = {key: WindowLayout(design.taps(*each)) for key, each in design.keys().items()}
-        prediction = part(tensors, "prediction.")
-        check_whole(prediction, 16)  # so that sums are exact
-        self.prediction = {key: weights.astype(np.int32) for key, weights in prediction.items()}
-        if [self.prediction[key].shape for key in self.layouts] != [
-            (len(each.taps),) for each in self.layouts.values()
-        ]:
-            raise ValueError("predictions of other sizes than the design says")
 
     def coding(self, stream: SymbolStream, step: int, size: int, weight: float) -> "MixtureCoding":
         """Return what codes items; see `Tables.coding`."""

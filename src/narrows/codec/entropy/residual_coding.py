@@ -1,33 +1,20 @@
 """The alphabet "residuals" in coding: differences from a linear prediction, as tokens and extra bits."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 
-from narrows.codec.entropy.coding import Tables, TokenCoding
-from narrows.codec.entropy.design import Design
+from narrows.codec.entropy.coding import LinearTables, TokenCoding
 from narrows.codec.entropy.distributions import Alphabet, Distributions
-from narrows.codec.entropy.engines import predictor, residual_inputs
-from narrows.codec.entropy.exact_predictor import check_whole, part
+from narrows.codec.entropy.engines import residual_inputs
 from narrows.codec.entropy.pass_context import PassContext
 from narrows.codec.entropy.symbol_stream import SymbolStream
 
 TOKENS = Alphabet()
 
 
-class ResidualTables(Tables):
-    """The weights of a context model of residuals, checked against its design; ValueError where they do not fit."""
-
-    def __init__(self, design: Design, tensors: Mapping[str, np.ndarray], device: str = "cpu") -> None:
-        self.design = design
-        inputs = design.window_sizes()
-        self.main = predictor(part(tensors, "main."), design.groups(), device)
-        self.main.check(design.input_sizes(), design.places, design.steps, design.outputs)
-        prediction = part(tensors, "prediction.")
-        check_whole(prediction, 16)  # so that sums are exact
-        self.prediction = {key: weights.astype(np.int32) for key, weights in prediction.items()}
-        if [self.prediction[key].shape for key in inputs] != [(size,) for size in inputs.values()]:
-            raise ValueError("predictions of other sizes than the design says")
+class ResidualTables(LinearTables):
+    """The weights of a context model of residuals, checked against its design."""
 
     def coding(self, stream: SymbolStream, step: int, size: int, weight: float) -> "ResidualCoding":
         """Return what codes items; see `Tables.coding`."""
