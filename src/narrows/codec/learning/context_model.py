@@ -152,7 +152,7 @@ class ContextModel(nn.Module):
         """Iterate over the passes and channels of indices k (N, C, *S), of one group where one is given."""
         xp = namespace(k)
         if self.design.alphabet == "values":
-            sizes = xp.ones_like(k[:, 0, 0, ...].reshape(len(k), -1)[:, 0]) if size is None else size
+            sizes = xp.ones_like(k.reshape(len(k), -1)[:, 0]) if size is None else size
             k = xp.astype(features_of_values(k, sizes, self.design.top), xp.uint8)
         else:
             k = xp.astype(k, xp.int32)

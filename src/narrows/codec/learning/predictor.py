@@ -63,8 +63,7 @@ class Predictor(nn.Module):
     def forward(self, parts: Sequence[Windows]) -> Tensor:
         """Return the outputs (P, K) for all windows of some parts, whose keys are of one group."""
         weights = {key: stored_layer(self.firsts[key]) for key in dict.fromkeys(part.key for part in parts)}
-        given = [nn.functional.linear(padded(part.inputs), *weights[part.key]) for part in parts]
-        h = torch.cat(given)
+        h = torch.cat([nn.functional.linear(padded(part.inputs), *weights[part.key]) for part in parts])
         for table, rows in ((self.place, [part.place for part in parts]), (self.step, [part.step for part in parts])):
             if len(table) > 1:
                 h = h + rounded(nn.functional.embedding(torch.cat(rows), table), unit_of(table, TABLE_LEVELS))
@@ -111,11 +110,11 @@ def padded(inputs: Tensor) -> Tensor:
 def stored_layer(layer: nn.Module) -> tuple[Tensor, Tensor]:
     """Return weight and bias of a linear layer as they are stored."""
     assert isinstance(layer, nn.Linear)
-    weight, bias = (rounded(each, unit_of(each, levels)) for each, levels in leveled(layer))
+    weight, bias = (rounded(each, unit_of(each, levels)) for each, levels in with_levels(layer))
     return weight, bias
 
 
-def leveled(layer: nn.Linear) -> tuple[tuple[Tensor, int], tuple[Tensor, int]]:
+def with_levels(layer: nn.Linear) -> tuple[tuple[Tensor, int], tuple[Tensor, int]]:
     """Return weight and bias of a layer, and the levels in a standard deviation of each."""
     return (layer.weight, WEIGHT_LEVELS), (layer.bias, BIAS_LEVELS)
 
@@ -130,8 +129,8 @@ def unit_of(values: Tensor, levels: int) -> float:
 
 def rounded(values: Tensor, unit: float) -> Tensor:
     """Return values as multiples of a unit, through which gradients pass as if they were not rounded."""
-    exact = values.detach()  # PyTorch's own function for this takes ten times as long
-    return values + multiples(exact, unit).sub_(exact)
+    exact = values.detach()
+    return values + multiples(exact, unit).sub_(exact)  # torch.fake_quantize_per_tensor_affine takes ten times as long
 
 
 def multiples(values: Tensor, unit: float) -> Tensor:
@@ -149,7 +148,7 @@ def stored(values: Tensor, levels: int) -> np.ndarray:
 def arrays(layer: nn.Module) -> tuple[np.ndarray, np.ndarray]:
     """Return weight and bias of a linear layer as they are stored."""
     assert isinstance(layer, nn.Linear)
-    weight, bias = (stored(each, levels) for each, levels in leveled(layer))
+    weight, bias = (stored(each, levels) for each, levels in with_levels(layer))
     return weight, bias
 
 
