@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from narrows.codec import chunk
 from narrows.codec.chunk import checksum, decode_chunk, encode_chunk, store_chunk
 from narrows.codec.transforms.quantiser import Quantiser
 from narrows.data import Items
@@ -149,3 +150,14 @@ def test_without_a_model_all_items_are_stored(axes, shape, spatial):
     for parts, rest in ((0, b""), (2, masks), (8, masks), (9, content[1:] + masks), (3, content[1:] + masks)):
         with pytest.raises(FormatError, match="without a model"):
             decode_chunk(None, plan("uint8"), bytes([parts]) + rest, [shape] * 3, spatial)
+
+
+def test_masks_that_would_fill_the_memory_are_refused(monkeypatch):
+    x, one = smooth((30, 30), np.float32), plan("float32", 0.5)
+    x[3, 4] = np.nan
+    payload, _ = encode_chunk(Coder(), one, [x], 2)
+    monkeypatch.setattr(chunk, "_ALWAYS_VALUES", 0)
+    monkeypatch.setattr(chunk, "free_memory", lambda: 900 * chunk.MASK_BYTES_A_VALUE - 1)
+    monkeypatch.setattr(chunk, "unpack_exceptions", None)
+    with pytest.raises(FormatError, match="GiB of memory"):
+        decode_chunk(Coder(), one, payload, [(30, 30)], 2)

@@ -38,7 +38,7 @@ from narrows.errors import DataError, FormatError, NarrowsError
 MOST_ITEMS, MOST_VALUES = 1024, 2**21  # in a chunk
 _STORED, _LISTED, _EXCEPTIONS = 1, 2, 8
 _SUSPICIOUS = 4  # coded items that take more than one part in so many of their raw size are compared with stored ones
-BYTES_A_VALUE = 128  # of memory that coding takes, at most
+BYTES_A_VALUE, MASK_BYTES_A_VALUE = 128, 32  # of memory that coding takes, at most, and that masks of exceptions take
 _ALWAYS_VALUES = 2**22  # that are coded without asking how much memory is free
 
 
@@ -170,10 +170,11 @@ def decode_chunk(
     if coder is None and (coded or parts != _STORED):
         raise fields.invalid("coded items in a file without a model")
     exceptions = Exceptions(np.empty(0, np.int64), np.empty(0, dtype))
+    total = sum(map(math.prod, coded_shapes))
     if parts & _LISTED:
-        total = sum(map(math.prod, coded_shapes))
         exceptions = unpack_listed_exceptions(fields.take(fields.varint()), dtype, total)
     if parts & _EXCEPTIONS:
+        _check_memory(total, FormatError, MASK_BYTES_A_VALUE)
         exceptions = unpack_exceptions(fields.take(fields.varint()), dtype, coded_shapes, spatial)
     before, covered = 0, []
     for number, (members, shape) in enumerate(zip(coded, coded_shapes, strict=True)):
@@ -227,10 +228,10 @@ def _encode_group(
     return is_coded, coded, Exceptions(positions, exceptions.values[held])
 
 
-def _check_memory(values: int, error: type[NarrowsError]) -> None:
+def _check_memory(values: int, error: type[NarrowsError], bytes_a_value: int = BYTES_A_VALUE) -> None:
     """Raise an error where coding so many values at once takes more than the free memory."""
-    if values > _ALWAYS_VALUES and BYTES_A_VALUE * values > (free := free_memory()):
-        needed = BYTES_A_VALUE * values / 2**30
+    if values > _ALWAYS_VALUES and bytes_a_value * values > (free := free_memory()):
+        needed = bytes_a_value * values / 2**30
         raise error(f"an item of {values:,} values takes {needed:,.1f} GiB of memory; {free / 2**30:,.1f} GiB are free")
 
 
