@@ -7,7 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from narrows.codec import stored
-from narrows.codec.exception_coding import pack_exceptions, unpack_exceptions, unpack_listed_exceptions
+from narrows.codec.exception_coding import (
+    exception_bits,
+    pack_exceptions,
+    unpack_exceptions,
+    unpack_listed_exceptions,
+)
 from narrows.codec.transforms.quantiser import Exceptions
 from narrows.errors import FormatError
 
@@ -110,3 +115,14 @@ def test_exceptions_that_would_fill_the_memory_are_refused():
         unpack_listed_exceptions(stored.pack(bytes(10**7)), np.dtype("uint8"), 1000)
     with pytest.raises(FormatError):
         unpack_exceptions(b"\0" + stored.pack(bytes(10**7)), np.dtype("uint8"), [(1, 30, 30)], 2)
+
+
+@pytest.mark.parametrize("stray", [0, 1])
+def test_land_costs_no_item_much_even_beside_a_stray_value(stray):
+    x = np.broadcast_to(np.where(land((60, 80)), np.float32(1e20), 0), (5, 60, 80)).copy()
+    x[2, 3, :stray] = np.nan
+    exceptions = where(x != 0, x)
+    bits = exception_bits(exceptions, x.shape)
+    packed = 8 * len(pack_exceptions(exceptions, [x.shape], 2))
+    assert bits.shape == (5,)
+    assert 0.3 * packed < bits.sum() < 5 * packed

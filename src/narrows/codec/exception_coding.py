@@ -29,10 +29,8 @@ def pack_exceptions(exceptions: Exceptions, shapes: Sequence[tuple[int, ...]], s
     coding = MaskCoding(writer, spatial)
     for before, mask in _masks(flags, shapes, spatial):
         coding.code(before, mask)
-    payload, values = writer.payload(), exceptions.values
-    if (values.view(f"V{values.itemsize}") == values[:1].view(f"V{values.itemsize}")).all():
-        values = values[:1]
-    return pack_varint(len(payload)) + payload + stored.pack(stored.planes(values))
+    payload, values = writer.payload(), stored.planes(_one_if_alike(exceptions.values))
+    return pack_varint(len(payload)) + payload + stored.pack(values)
 
 
 def unpack_exceptions(content: bytes, dtype: np.dtype, shapes: Sequence[tuple[int, ...]], spatial: int) -> Exceptions:
@@ -75,10 +73,15 @@ def exception_bits(exceptions: Exceptions, shape: tuple[int, ...]) -> np.ndarray
     flags = np.zeros((n, math.prod(shape[1:])), bool)
     flags.reshape(-1)[exceptions.positions] = True
     changed = flags ^ np.concatenate([np.zeros_like(flags[:1]), flags[:-1]])
-    bits = EDGE_BITS * np.count_nonzero(changed[:, 1:] ^ changed[:, :-1], axis=1).astype(float)
-    if len(np.unique(exceptions.values)) > 1:
-        bits += 8 * exceptions.values.itemsize * flags.sum(1)
-    return np.asarray(bits)
+    edges = np.count_nonzero(changed[:, 1:] ^ changed[:, :-1], axis=1)
+    value = stored.bits(_one_if_alike(exceptions.values)[None])[0] / len(exceptions)
+    return np.asarray(EDGE_BITS * edges + value * flags.sum(1))
+
+
+def _one_if_alike(values: np.ndarray) -> np.ndarray:
+    """Return the first value alone where all have the same bits."""
+    bits = values.view(f"V{values.itemsize}")
+    return values[:1] if (bits == bits[:1]).all() else values
 
 
 def _masks(
