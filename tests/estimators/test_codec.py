@@ -319,6 +319,14 @@ def test_qualities_refer_to_the_range_without_land(sea_codec):
     assert sizes[1] == pytest.approx(sizes[0], rel=0.02)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int32"])
+def test_black_items_are_learned_from(dtype):
+    x = np.zeros((6, 12, 16), dtype)
+    codec = Codec(epochs=1, axes="NYX").fit(x)
+    for mode in ({"lossless": True}, {"quality": 50}, {"max_error": 2}):
+        np.testing.assert_array_equal(codec.decompress(codec.compress(x, **mode)), x)
+
+
 def test_fill_values_do_not_tell_the_unit():
     made, land = fields(24, 0)
     x = np.where(land, 1e20, np.clip(made / 32, 0, 1))

@@ -64,8 +64,8 @@ class Dequantiser(nn.Module):
             # Between errors in the data's unit, among which large steps prevail, and errors in steps.
             weights.append(unit(self.design) ** 2 / size[items] ** 1.5 if values else size[items] ** 0)
         found = self.places(parts)[:, 0]
-        error: Tensor = (torch.cat(weights) * (found - torch.cat(wanted)) ** 2).mean()
-        return error
+        errors: Tensor = torch.cat(weights) * (found - torch.cat(wanted)) ** 2
+        return errors.mean() if len(errors) else errors.sum()  # of none where all is zero
 
 
 def middles(k: Tensor, size: Tensor, design: Design) -> Tensor:
