@@ -274,7 +274,8 @@ class Packer:
     def train(self, training: CodecTraining, title: str) -> Trained[CodecNetwork]:
         """Train; a signal ends this and all trainings after it."""
         report = self.options.report
-        trained = train(training.task, RunOptions(progress=None if report is None else partial(report, title)))
+        progress = None if report is None else partial(report, title)
+        trained = train(training.task, RunOptions(progress=progress, stops_early=False))  # a file is all that there is
         self.stopped |= trained.interrupted
         if trained.state.step:
             self.step_seconds = trained.state.seconds / trained.state.step

@@ -92,7 +92,8 @@ def train(task: TrainingTask[Net], run: RunOptions | None = None) -> Trained[Net
                     attempt = Attempt(task, state.next_attempt())
                     state = attempt.state
                     continue
-                if progress >= 1 or (learning and progress - state.best_at > PATIENCE):
+                stuck = learning and progress - state.best_at > PATIENCE
+                if progress >= 1 or (stuck and run.stops_early):
                     break
             if interrupted():
                 break

@@ -166,6 +166,8 @@ class RunOptions:
     threads : int, optional
         How many threads to use on the CPU. By default as many as torch has; within a budget in minutes, what is fastest
         of these, which is measured now and then.
+    stops_early : bool
+        Whether to stop where the validation loss has not fallen for a part of the budget.
 
     Raises
     ------
@@ -177,6 +179,7 @@ class RunOptions:
     resume: bool = False
     progress: Callable[[TrainingProgress], None] | None = None
     threads: int | None = None
+    stops_early: bool = True
 
     def __post_init__(self) -> None:
         """Check the number of threads."""
