@@ -20,6 +20,7 @@ CEILING = LARGEST / UNIT
 LIMIT = 2**24 - 2**18  # of sums in float32, with room for what rounding adds
 MOST_WEIGHT = 2**15 - 1
 WEIGHT_LEVELS, TABLE_LEVELS, BIAS_LEVELS = 2, 2, 16  # in a standard deviation
+OF_MAGNITUDE = 1.25  # standard deviations of normally distributed numbers in their mean magnitude
 SMALLEST_DEVIATION = 2.0**-10  # of weights that are all alike, as before training
 
 
@@ -121,7 +122,8 @@ def with_levels(layer: nn.Linear) -> tuple[tuple[Tensor, int], tuple[Tensor, int
 
 def unit_of(values: Tensor, levels: int) -> float:
     """Return the power of two that has about so many levels in a standard deviation of the values; 0 for NaN."""
-    deviation = float(torch.linalg.vector_norm(values.detach())) / math.sqrt(values.numel())
+    # From the mean magnitude, since a few large weights, as long training makes them, are no measure of the others.
+    deviation = OF_MAGNITUDE * float(values.detach().abs().mean())
     if not math.isfinite(deviation):
         return 0.0
     return 2.0 ** round(math.log2(max(deviation, SMALLEST_DEVIATION) / levels))
