@@ -88,6 +88,14 @@ def split_alpha(items: Items) -> Items:
     )
 
 
+def join_alpha(items: Items, original: Items) -> Items:
+    """Return the items that `split_alpha` made of the original, or others of their shape, with its alpha channel."""
+    colours, pixels = items.channels, original.values.reshape(-1, original.channels)
+    values = allocate(pixels.size, items.dtype).reshape(pixels.shape)
+    values[:, :-1], values[:, -1] = items.values.reshape(-1, colours), pixels[:, -1]
+    return replace(original, values=values.reshape(original.values.shape))
+
+
 def apply_masks(items: Items, masks: Items) -> Items:
     """Return the items, masked wherever a mask is not 0.
 

@@ -1,5 +1,6 @@
 """Scaling: from the values of the data to those that networks are trained on, and back."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -10,6 +11,7 @@ from narrows.artifacts.schema import FiniteFloat, ShortText, from_document
 from narrows.data.items import Items
 from narrows.errors import DataError, FormatError
 
+LEAST_RANGE = 2.0**-100  # its inverse is a float32
 CLIPPED_SHARE = 0.01  # of the values at the ends of their range, from which on they count as clipped
 
 
@@ -85,6 +87,31 @@ class Scaling:
         constant = deviation <= 10 * np.finfo(float).eps * np.abs(mean)
         scale = np.where(constant, 1.0, deviation)
         return cls("standard", str(dtype), mean=tuple(mean.tolist()), scale=tuple(scale.tolist()))
+
+    @classmethod
+    def of_range(cls, items: Items) -> "Scaling":
+        """Return the range of the items, whatever their unit.
+
+        Of unsigned integers, and of real numbers in 0..1, it is from 0 to the largest value, rounded up to a power of
+        two (of integers, less one): dark items of 16 bits fill it as others do. Of other numbers it is from the
+        smallest to the largest.
+
+        Examples
+        --------
+        >>> [Scaling.of_range(Items(np.array([[0, 700]], dtype), "NT")).high for dtype in ("uint16", "int16", "float")]
+        [1023.0, 700.0, 700.0]
+        """
+        dtype = items.dtype
+        ends = [
+            (np.fmin.reduce(chunk, axis=None), np.fmax.reduce(chunk, axis=None)) for chunk in observed_chunks(items)
+        ]
+        low, high = float(np.fmin.reduce(ends)[0]), float(np.fmax.reduce(ends)[1])
+        if dtype.kind in "bu":
+            return cls("range", str(dtype), high=float(2 ** max(1, int(high).bit_length()) - 1))
+        if dtype.kind == "f" and low >= 0 and high <= 1:
+            return cls("range", str(dtype), high=2.0 ** math.ceil(math.log2(max(high, LEAST_RANGE))))
+        low, high = (low, high) if math.isfinite(low) else (0.0, 1.0)
+        return cls("range", str(dtype), low, high if low < high else low + max(1.0, abs(low)))
 
     @classmethod
     def detect_clipping(cls, items: Items) -> "Scaling | None":

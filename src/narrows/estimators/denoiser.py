@@ -244,10 +244,11 @@ class Denoiser(TransformerMixin, Estimator):
         """
         model, items = self._model(), self._items(X)
         if y is None:
-            return -scaled_mse(model.scaling, model.denoise(model.add_noise(items)), model.check(items))
-        target = model.check(self._items(y))
-        check_pairs(items, target)
-        return -scaled_mse(model.scaling, model.denoise(items), target)
+            target, noisy = model.check(items), model.add_noise(items)
+        else:
+            target, noisy = model.check(self._items(y)), model.check(items)
+            check_pairs(noisy, target)
+        return -scaled_mse(model.adapted_to(target).scaling, model.denoise(noisy), target)
 
     def with_noise(self, X: Any, noise: str | None = None, seed: int = 0) -> Any:
         """Add noise to items.

@@ -51,6 +51,10 @@ def evaluate(model: Any, items: "Items", **options: Any) -> "Evaluation":
     return found
 
 
-def trained_model(model: Any) -> Any:
-    """Return the trained model of a fitted estimator, with the estimator's options; a trained model as it is."""
-    return model._model() if hasattr(model, "_model") else model
+def trained_model(model: Any, items: "Items | None" = None) -> Any:
+    """Return the trained model of a fitted estimator, with the estimator's options; a trained model as it is.
+
+    items: those whose range it gets, if it takes any range.
+    """
+    model = model._model() if hasattr(model, "_model") else model
+    return model if items is None or model.tool == "codec" else model.adapted_to(items)

@@ -158,6 +158,8 @@ def evaluate_denoiser(
             hint="give clean items as the target, or noise to add to clean items",
             suggestion={"noise": "gaussian:0.1"},
         )
+    model = model.adapted_to(items if target is None else target)
+    items = replace(items, unit=model.scaling)
     scaling, with_ssim = model.scaling, has_ssim(items, model.scaling)
     before, after, coverage = QualitySum(scaling, with_ssim), QualitySum(scaling, with_ssim), CoverageSum()
     seconds, targets = 0.0, parts(items if target is None else target)
@@ -215,10 +217,12 @@ def evaluate_imputer(
 
 def evaluate_spatial(model: ImputerModel, items: Items, holes: str | None = None) -> ImputationEvaluation:
     """Return the figures of an imputer of signals, images or volumes."""
+    items = model.check(items)
+    model = model.adapted_to(items)
     scaling, fillers = model.scaling, peers(ImputationPeer)
     sums = {name: QualitySum(scaling, has_ssim(items, scaling)) for name in ("", *fillers)}
     coverage, seconds, n_values = CoverageSum(), 0.0, 0
-    for number, part in enumerate(parts(model.check(items))):
+    for number, part in enumerate(parts(items)):
         original = as_floats(part)
         corrupted = model.hide(original, holes, seed=number)
         was_missing, observed = missing_mask(original), ~missing_mask(corrupted)

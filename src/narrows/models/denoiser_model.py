@@ -12,6 +12,7 @@ from torch import Tensor
 from narrows.artifacts.schema import ShortText, typed
 from narrows.corruption import Noise
 from narrows.data import Columns, Items
+from narrows.data.masks import join_alpha, split_alpha
 from narrows.errors import DataError
 from narrows.models.calibration import Calibration
 from narrows.models.item_checks import check_complete, plain_numbers
@@ -106,9 +107,15 @@ class DenoiserModel(TrainedModel):
         """From predicted to measured standard deviations; None where the model learned from noisy items alone."""
         return self.manifest.calibration
 
+    def has_alpha(self, items: Items) -> bool:
+        """Return whether items are images with an alpha channel, which the model's have not."""
+        return items.spatial_dims == 2 and items.channels - 1 == self.channels in (1, 3)
+
     def check(self, items: Items) -> Items:
-        """Return the items as the model takes them; DataError where they do not fit."""
+        """Return the items as the model takes them, without an alpha channel; DataError where they do not fit."""
         items = plain_numbers(items, self.tool)
+        if self.has_alpha(items):
+            items = replace(split_alpha(items), mask=None)
         check_complete(items, self.tool)
         return self.check_layout(items)
 
@@ -119,21 +126,24 @@ class DenoiserModel(TrainedModel):
         Parameters
         ----------
         items : Items
-            Noisy signals, images or volumes.
+            Noisy signals, images or volumes. An alpha channel of images stays as it is.
         progress : callable, optional
             Called with the items done and the items in all.
         """
-        items, inference = self.check(items), self._inference()
+        noisy = self.check(items)
+        inference = self.adapted_to(noisy)._inference()
 
         def output(x: Tensor) -> Tensor:
             return self._posterior(x)[0] if self.blind else inference.network(x)[0]
 
-        return inference.predict(items, output, items.dtype, progress)
+        clean = inference.predict(noisy, output, items.dtype, progress)
+        return join_alpha(clean, items) if self.has_alpha(items) else clean
 
     @default_torch_state()
     def predictive_std(self, items: Items) -> Items:
-        """Return the standard deviation of each denoised value, float32 in the data's unit."""
-        inference = self._inference()
+        """Return the standard deviation of each denoised value, float32 in the data's unit; 0 of an alpha channel."""
+        noisy = self.check(items)
+        inference = self.adapted_to(noisy)._inference()
 
         def output(x: Tensor) -> Tensor:
             if self.manifest.calibration is None:
@@ -141,7 +151,10 @@ class DenoiserModel(TrainedModel):
             predicted = inference.mixture(x).moments()[1].sqrt()
             return torch.from_numpy(self.manifest.calibration(predicted.cpu().numpy()))
 
-        return inference.predict(self.check(items), output)
+        std = inference.predict(noisy, output)
+        if not self.has_alpha(items):
+            return std
+        return join_alpha(std, replace(items, values=np.broadcast_to(np.float32(0), items.values.shape)))
 
     @default_torch_state()
     def add_noise(self, items: Items, noise: str | None = None, seed: int = 0) -> Items:
@@ -168,7 +181,8 @@ class DenoiserModel(TrainedModel):
                 hint="specify which noise to add",
                 suggestion={"noise": "gaussian:0.1"},
             )
-        items, parsed, inference = self.check(items), Noise.parse(noise), self._inference()
+        items, parsed = self.check(items), Noise.parse(noise)
+        inference = self.adapted_to(items)._inference()
         generator = torch.Generator(device=inference.device).manual_seed(seed)
         dtype = items.dtype if items.dtype.kind == "f" else np.dtype(np.float32)
         noisy = replace(items, values=np.empty(items.values.shape, dtype))

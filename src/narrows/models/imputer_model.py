@@ -230,12 +230,14 @@ class ImputerModel(TrainedModel):
         progress : callable, optional
             Called with the items done and the items in all.
         """
-        return self.backend.fill(self.check(items), self.strategy, progress)
+        items = self.check(items)
+        return self.adapted_to(items).backend.fill(items, self.strategy, progress)
 
     @default_torch_state()
     def sample(self, items: Items, seed: int) -> Items:
         """Return the items with their missing values drawn from what they may be, given the observed ones."""
-        return self.backend.sample(self.check(items), seed)
+        items = self.check(items)
+        return self.adapted_to(items).backend.sample(items, seed)
 
     @default_torch_state()
     def predictive_std(self, items: Items) -> Items:
@@ -243,7 +245,8 @@ class ImputerModel(TrainedModel):
 
         Of categories it is the probability that the filled one is wrong, and of dates it is in days.
         """
-        return self.backend.predictive_std(self.check(items))
+        items = self.check(items)
+        return self.adapted_to(items).backend.predictive_std(items)
 
     @default_torch_state()
     def hide(self, items: Items, holes: str | None = None, seed: int = 0) -> Items:
@@ -258,7 +261,8 @@ class ImputerModel(TrainedModel):
         seed : int
             Seed of the mask.
         """
-        return self.backend.hide(self.check(items), holes or self.manifest.holes, seed)
+        items = self.check(items)
+        return self.adapted_to(items).backend.hide(items, holes or self.manifest.holes, seed)
 
     @default_torch_state()
     def loss(self, items: Items) -> float:
@@ -267,7 +271,8 @@ class ImputerModel(TrainedModel):
         The mean squared error in scaled units; of tables the training loss, in which categories count by their
         negative log-likelihood.
         """
-        return self.backend.loss(self.check(items), self.manifest.holes, self.strategy)
+        items = self.check(items)
+        return self.adapted_to(items).backend.loss(items, self.manifest.holes, self.strategy)
 
     def training_summary(self) -> str:
         """Return what came of the training, in one line."""

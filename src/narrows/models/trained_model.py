@@ -51,6 +51,8 @@ class ModelManifest:
         How the model was trained.
     written_by : str
         Version of the package that wrote the file.
+    any_range : bool
+        Whether the model takes items of any type and range, which it scales by their own range.
     """
 
     architecture: Any
@@ -60,6 +62,7 @@ class ModelManifest:
     columns: Columns | None
     training: TrainingRecord
     written_by: str = field(default=__version__, kw_only=True)
+    any_range: bool = field(default=False, kw_only=True)
 
     tool: ClassVar[str]
     architecture_type: ClassVar[Any]
@@ -74,21 +77,24 @@ class ModelManifest:
             "features": list(self.feature_names),
             "columns": None if self.columns is None else self.columns.to_dict(),
             "training": self.training.to_dict(),
+            **({"any_range": True} if self.any_range else {}),
         }
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Self:
         """Return the manifest that `to_dict` wrote; KeyError, TypeError or ValueError where the document is not one."""
-        columns = document.get("columns")
+        stated = document.get("columns")
+        columns = None if stated is None else Columns.from_dict(stated)
         return cls(
             architecture=cls.architecture_of(document),
             scaling=Scaling.from_dict(document["scaling"]),
             axes=typed(ShortText, document["axes"]),
             feature_names=typed(tuple[Text, ...], document["features"]),
-            columns=None if columns is None else Columns.from_dict(columns),
+            columns=columns,
             training=TrainingRecord.from_dict(document["training"]),
             written_by=typed(ShortText, document["narrows"]),
-            **cls.fields_from(document, columns=None if columns is None else Columns.from_dict(columns)),
+            any_range=typed(bool, document.get("any_range", False)),
+            **cls.fields_from(document, columns),
         )
 
     @classmethod
@@ -316,6 +322,14 @@ class TrainedModel(ABC):
             self._placed[key] = self.network if same else copy.deepcopy(self.network).to(device, precision)
         return self._placed[key]
 
+    def adapted_to(self, items: Items) -> Self:
+        """Return the model for the range of the items, as their unit says or they fill it, where it takes any range."""
+        if not (self.manifest.any_range and self.scaling.is_range):
+            return self
+        known = items.unit is not None and items.unit.is_range
+        scaling = items.unit if known else Scaling.of_range(items)
+        return replace(self, manifest=replace(self.manifest, scaling=scaling, any_range=False))
+
     def scale(self) -> Scale:
         """Return what maps values of items to scaled tensors (N, C, *S) on the device of inference, and back."""
         return Scale(self.scaling, self.item_axes, self._torch_device(), self._precision())
@@ -346,9 +360,10 @@ class TrainedModel(ABC):
                 f"(a code of channels x grid takes any size)",
                 source=items.source,
             )
-        if items.unit != self.scaling:
-            check_unit(items, self.scaling, self.clips)
-        return replace(items, unit=self.scaling)
+        scaling = self.adapted_to(items).scaling
+        if items.unit != scaling and not self.manifest.any_range:
+            check_unit(items, scaling, self.clips)
+        return replace(items, unit=scaling)
 
 
 def load_model(path: str | Path | bytes) -> TrainedModel:

@@ -40,11 +40,11 @@ class Session:
     def __init__(
         self, models: Mapping[str, Any], count: int, fetch: Callable[[Sequence[int]], Items], name: str, about: str = ""
     ) -> None:
-        self.models = {tool: trained_model(model) for tool, model in models.items()}
+        self.sample = fetch(evenly_spaced(count, SAMPLE_SIZE).tolist())
+        self.models = {tool: trained_model(model, self.sample) for tool, model in models.items()}
         self.count, self.fetch, self.name = count, fetch, name
         self.about = f"{count:,} item{'s' * (count != 1)}. {about}".strip()
         self.scaling = next(iter(self.models.values())).scaling
-        self.sample = fetch(evenly_spaced(count, SAMPLE_SIZE).tolist())
         self.axes, self.dtype, self.spatial_dims = self.sample.axes, self.sample.dtype, self.sample.spatial_dims
         self.renderer = ItemRenderer.for_items(self.sample, self.scaling)
         self.shape = tuple(self.sample[0].shape)
