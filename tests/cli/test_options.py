@@ -18,7 +18,7 @@ from .conftest import begin, narrows, rest_of, spawned
 
 FAST = ("--learning-rate", 4e-3, "--holes", "pixels:0.5")
 VERBS = (
-    *("datasets", "train", *(f"train {tool}" for tool in ("autoencoder", "codec", "denoiser", "imputer"))),
+    *("datasets", "models", "train", *(f"train {tool}" for tool in ("autoencoder", "codec", "denoiser", "imputer"))),
     *("encode", "decode", "compress", "decompress", "preview", "denoise", "fill"),
     *("evaluate", "report", "view", "info", "demo"),
 )

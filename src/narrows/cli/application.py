@@ -20,7 +20,7 @@ from typer import TyperException
 
 from narrows import __version__
 from narrows.cli.evaluate_verb import evaluate
-from narrows.cli.info_verbs import datasets, info
+from narrows.cli.info_verbs import datasets, info, models
 from narrows.cli.messages import as_flag, detail, one_line, say, verbosity
 from narrows.cli.show_verbs import demo, report, view
 from narrows.cli.train_verbs import train_verb
@@ -120,6 +120,7 @@ def verbs() -> dict[str, Callable[[], Any]]:
     }
     return {
         "datasets": partial(command, "datasets", datasets),
+        "models": partial(command, "models", models),
         "train": train_group,
         **{name: partial(registered_command, name, reference) for name, reference in registered.items()},
         **{name: partial(command, name, function) for name, function in own.items()},

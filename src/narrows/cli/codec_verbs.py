@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from narrows.cli import options
-from narrows.cli.inputs import read_items_for, report_skipped
+from narrows.cli.inputs import choose_model, report_skipped
 from narrows.cli.messages import items_bar, note, smaller
 from narrows.cli.outputs import check_file, check_items_output, check_output, check_standard_output, items_to_come
 from narrows.errors import DataError, ParameterError
@@ -36,8 +36,7 @@ Psnr = Annotated[float | None, typer.Option(min=0, metavar="P", help="Reach a PS
 
 
 def compress(
-    model: options.Model,
-    source: options.Data,
+    words: options.ModelAndData,
     output: ArchiveToWrite,
     lossless: Annotated[bool, typer.Option("--lossless", help="Keep every value exactly.")] = False,
     max_error: MaxError = None,
@@ -53,10 +52,12 @@ def compress(
 
     \b
     Give one of --lossless, --max-error, --quality and --psnr. Decompressing needs
-    the model: it is looked for beside the file, unless the file holds it.
+    the model: it is looked for beside the file and among the ready-made ones,
+    unless the file holds it.
 
     \b
-    Example:
+    Examples:
+      narrows compress photo.png -o photo.narrow --lossless
       narrows compress m.safetensors photos/ -o photos.narrow --psnr 35
     """
     if [lossless or None, max_error, quality, psnr].count(None) != 3:
@@ -70,8 +71,10 @@ def compress(
     from narrows.codec.container.mode import Mode
     from narrows.codec.model import CodecModel
 
-    mode, codec = Mode.choose(lossless, max_error, quality, psnr), CodecModel.load(model)
-    items = read_items_for(codec, source, axes, strict)
+    mode = Mode.choose(lossless, max_error, quality, psnr)
+    chosen = choose_model(words, axes, strict, "codec")
+    codec = CodecModel.load(chosen.model)
+    items = chosen.read(codec, axes, strict)
     if output == "-":
         with items_bar("compressing") as progress:
             codec.compress(items, mode, sys.stdout.buffer, embed_model, progress)

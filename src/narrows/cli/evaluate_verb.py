@@ -1,10 +1,11 @@
 """Measure a model, beside simpler methods."""
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from narrows.cli import options
-from narrows.cli.inputs import choose_cell_text, load_tool, read_items_for
+from narrows.cli.inputs import choose_cell_text, choose_model, load_tool, read_items_for
 from narrows.cli.messages import aligned
 from narrows.cli.tool_options import parse_marks
 from narrows.errors import ParameterError
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    model: options.Model,
-    source: options.Data,
+    words: options.ModelAndData,
     noise: options.AddedNoise = None,
     target: options.Target = None,
     holes: options.HiddenShare = None,
@@ -45,30 +45,31 @@ def evaluate(
       narrows evaluate m.safetensors mnist:test --labels mnist:test
       narrows evaluate den.safetensors mnist:test --noise gaussian:0.5
       narrows evaluate fill.safetensors mnist:test --holes pixels:0.75
+      narrows evaluate photo-denoiser photos/ --noise gaussian:0.1
     """
     check_corruption(noise, target, holes)
-    trained = load_tool(model, "evaluate", *(name for name, spec in tools().items() if spec.evaluate))
+    asked = {"noise": noise, "target": target, "holes": holes, "labels": labels}
+    chosen = choose_model(words, axes, strict, *tools_with("evaluate", asked))
+    trained = load_tool(chosen.model, "evaluate", *(name for name, spec in tools().items() if spec.evaluate))
     trained = trained.with_cell_text(
         choose_cell_text(parse_marks(missing), keep_na, decimal, thousands, trained.cell_text)
     )
-    check_evaluate_options(model, trained.tool, noise=noise, target=target, holes=holes, labels=labels)
+    check_evaluate_options(chosen.model, trained.tool, asked)
     from narrows.data.labels import read_labels
     from narrows.evaluation import evaluate as evaluate_model
+    from narrows.evaluation import trained_model
     from narrows.render.terminal import show_preview
 
-    items = trained.check(read_items_for(trained, source, axes, strict))
-    given = {
-        "noise": noise,
-        "target": None if target is None else read_items_for(trained, target, axes, strict),
-        "holes": holes,
-        "labels": None if labels is None else read_labels(labels, len(items)),
-    }
+    items = trained.check(chosen.read(trained, axes, strict))
+    clean = None if target is None else read_items_for(trained, target, axes, strict)
+    classes = None if labels is None else read_labels(labels, len(items))
+    given = {**asked, "target": clean, "labels": classes}
     found = evaluate_model(trained, items, **{name: each for name, each in given.items() if each is not None})
     if as_json:
         print(json.dumps(found.to_dict()))
         return
     print("\n\n".join(map(format_summary, found.summaries())))
-    show_preview(trained, items, noise=noise, target=given["target"], holes=holes)
+    show_preview(trained_model(trained, items), items, noise=noise, target=clean, holes=holes)
 
 
 def check_corruption(noise: str | None = None, target: str | None = None, holes: str | None = None) -> None:
@@ -85,7 +86,13 @@ def check_corruption(noise: str | None = None, target: str | None = None, holes:
         Masks.parse(holes)
 
 
-def check_evaluate_options(model: str, tool: str, **given: str | None) -> None:
+def tools_with(part: str, given: Mapping[str, str | None]) -> list[str]:
+    """Return the tools that have an "evaluate" or a "report", and take the options that are given."""
+    names = {name for name, value in given.items() if value is not None}
+    return [name for name, spec in tools().items() if getattr(spec, part) and names <= set(spec.evaluate_options)]
+
+
+def check_evaluate_options(model: str, tool: str, given: Mapping[str, str | None]) -> None:
     """Raise ParameterError where an option is for other tools than that of the model."""
     for option, value in given.items():
         takers = [name for name, spec in tools().items() if option in spec.evaluate_options]

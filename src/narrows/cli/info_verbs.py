@@ -1,4 +1,4 @@
-"""List data sets, and describe files."""
+"""List data sets and ready-made models, and describe files."""
 
 import json
 from pathlib import Path
@@ -30,6 +30,27 @@ def datasets() -> None:
             rows.append((f"{known.name}:{split}", str(count), shape, known.dtype, known.title, known.where))
     print(aligned(rows))
     print("\nA bare name is its training split.")
+
+
+def models(as_json: options.Json = False) -> None:
+    """List the ready-made models, and how good each is.
+
+    \b
+    Example:
+      narrows models
+    """
+    from narrows.ready import ready_models
+
+    ready = ready_models()
+    if as_json:
+        print(json.dumps({"models": [model.to_dict() for model in ready]}))
+        return
+    rows = [("NAME", "FOR", "SIZE", "HOW GOOD", "TRAINED ON")]
+    for model in ready:
+        data = " and ".join(f"{each.items:,} {each.name}" for each in model.data)
+        rows.append((model.name, model.what, size(model.size), str(model.figures[0]), data))
+    print(aligned(rows))
+    print("\nA verb without MODEL uses the one that suits DATA. --json prints all figures, licences and commands.")
 
 
 def info(

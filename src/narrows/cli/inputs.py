@@ -4,12 +4,12 @@ import os
 import sys
 import time
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from narrows.cli.messages import detail, note, reading_bar
-from narrows.errors import DataError
+from narrows.errors import DataError, ParameterError
 
 if TYPE_CHECKING:
     from narrows.codec.model import CodecModel
@@ -67,6 +67,53 @@ def report_skipped(items: "Items") -> None:
     if items.skipped:
         more = ", the first of them above" if len(items.skipped) > _SKIPPED_SHOWN else ""
         note(f"{items.source}: {len(items.skipped)} of {len(items) + len(items.skipped)} skipped{more}")
+
+
+@dataclass(frozen=True)
+class ModelAndData:
+    """MODEL and DATA of a command line, where MODEL may be left out.
+
+    Parameters
+    ----------
+    model : str
+        The model file.
+    source : str
+        DATA.
+    items : Items or None
+        The items of DATA, where a ready-made model was chosen by them.
+    """
+
+    model: str
+    source: str
+    items: "Items | None" = None
+
+    def read(self, model: Any, axes: str | None, strict: bool, whole: bool = False) -> "Items":
+        """Return the items of DATA as the model, which was read from the file, takes them."""
+        return read_items_for(model, self.source, axes, strict, whole) if self.items is None else self.items
+
+
+def choose_model(words: list[str], axes: str | None, strict: bool, *tools: str) -> ModelAndData:
+    """Return the model and DATA that the arguments [MODEL] DATA name.
+
+    Where MODEL is left out or is the name of ready-made models, the items are read, and the model of one of the tools
+    that suits them is chosen.
+    """
+    from narrows.ready import DEFAULT, choose_ready_model, is_ready_name
+
+    *models, source = words
+    if "" in words:
+        raise ParameterError("MODEL or DATA is empty", hint="name a file or a value")
+    if len(models) > 1:
+        raise ParameterError(f"expected [MODEL] and one DATA; found {' '.join(map(repr, words))}")
+    if not models and source.endswith(".safetensors"):
+        raise ParameterError("is a model; name the data as well", source=source)
+    name = models[0] if models else DEFAULT
+    if not is_ready_name(name):
+        return ModelAndData(name, source)
+    items = read_items(source, axes, strict)
+    chosen = choose_ready_model(items, *tools, name=name)
+    note(f"with the ready-made model {chosen.name}")
+    return ModelAndData(str(chosen.path), source, items)
 
 
 def read_items_for(

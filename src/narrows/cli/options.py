@@ -19,12 +19,17 @@ Data = Annotated[
         metavar="DATA", show_default=False, help="A named data set, images, arrays, a table, or - for standard input."
     ),
 ]
-In = Annotated[
-    str,
-    typer.Argument(metavar="IN", show_default=False, help="Images, arrays or a table; - for standard input."),
-]
 Model = Annotated[
     str, typer.Argument(metavar="MODEL", show_default=False, help="A model file that train wrote (.safetensors).")
+]
+ModelAndData = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="[MODEL] DATA",
+        show_default=False,
+        help="A model file that train wrote (.safetensors), or the name of ready-made models (photo); without it, the "
+        "ready-made model that suits DATA. Images, arrays, a table or a named data set; - for standard input.",
+    ),
 ]
 Axes = Annotated[
     str | None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from narrows.cli import options
-from narrows.cli.inputs import can_reread, choose_cell_text, converts_table, load_tool, read_items_for, read_mask
+from narrows.cli.inputs import can_reread, choose_cell_text, choose_model, converts_table, load_tool, read_mask
 from narrows.cli.messages import items_bar, note
 from narrows.cli.outputs import check_items_output, check_new, check_output, numbered
 from narrows.cli.tool_options import parse_marks
@@ -22,8 +22,7 @@ _COLUMNS_NAMED = 10
 
 
 def denoise(
-    model: options.Model,
-    source: options.In,
+    words: options.ModelAndData,
     output: options.Out = "-",
     uncertainty: options.Uncertainty = None,
     axes: options.Axes = None,
@@ -33,15 +32,21 @@ def denoise(
     """Remove the noise of items; they keep their names.
 
     \b
-    Example:
+    Photographs need no MODEL. An alpha channel stays as it is.
+
+    \b
+    Examples:
+      narrows denoise noisy.jpg -o clean.png
       narrows denoise den.safetensors scans/ -o clean/
     """
     check_outputs(output, uncertainty, force)
 
     from narrows import data
 
-    denoiser = load_tool(model, "denoise", "denoiser")
-    items = denoiser.check(read_items_for(denoiser, source, axes, strict))
+    chosen = choose_model(words, axes, strict, "denoiser")
+    denoiser = load_tool(chosen.model, "denoise", "denoiser")
+    items = chosen.read(denoiser, axes, strict)
+    denoiser.check(items)
     check_items_output(items, [output], force)
     check_uncertainty(items, uncertainty, force)
     with items_bar("denoising") as progress:
@@ -52,8 +57,7 @@ def denoise(
 
 
 def fill(
-    model: options.Model,
-    source: options.In,
+    words: options.ModelAndData,
     output: options.Out = "-",
     mask: Annotated[
         str | None,
@@ -89,7 +93,11 @@ def fill(
     (--samples) show what else may have been there.
 
     \b
-    Example:
+    Photographs need no MODEL.
+
+    \b
+    Examples:
+      narrows fill torn.png --mask mask.png -o whole.png
       narrows fill fill.safetensors damaged.png --mask holes.png -o filled.png
     """
     check_outputs(output, uncertainty, force)
@@ -101,14 +109,15 @@ def fill(
     from narrows import data
     from narrows.models.item_checks import missing_mask
 
-    imputer = load_tool(model, "fill", "imputer").with_options(strategy, marks)
+    chosen = choose_model(words, axes, strict, "imputer")
+    imputer = load_tool(chosen.model, "fill", "imputer").with_options(strategy, marks)
     imputer = imputer.with_cell_text(choose_cell_text(marks, keep_na, decimal, thousands, imputer.cell_text))
     holes = None if mask is None else read_mask(mask)
-    if converts_table(imputer, source, "-.csv" if output == "-" else output):
+    if converts_table(imputer, chosen.source, "-.csv" if output == "-" else output):
         check_new([Path(path) for path in outputs if path != "-"], force)
-        fill_table(imputer, source, outputs, holes, uncertainty, strict)
+        fill_table(imputer, chosen.source, outputs, holes, uncertainty, strict)
         return
-    items = imputer.with_mask(read_items_for(imputer, source, axes, strict, whole=True), holes)
+    items = imputer.with_mask(chosen.read(imputer, axes, strict, whole=True), holes)
     check_items_output(items, outputs, force)
     check_uncertainty(items, uncertainty, force)
     if not missing_mask(items).any():

@@ -1,6 +1,7 @@
 """Show models: the report, the viewer and the demo."""
 
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,8 +9,8 @@ import typer
 
 from narrows.cli import options
 from narrows.cli.codec_verbs import opened
-from narrows.cli.evaluate_verb import check_corruption, check_evaluate_options
-from narrows.cli.inputs import load_tool, read_items_for
+from narrows.cli.evaluate_verb import check_corruption, check_evaluate_options, tools_with
+from narrows.cli.inputs import choose_model, load_tool, read_items, read_items_for
 from narrows.cli.messages import items_bar, note, size
 from narrows.cli.outputs import check_file
 from narrows.errors import DataError, ParameterError
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
 
 
 def report(
-    model: options.Model,
-    source: options.Data,
+    words: options.ModelAndData,
     output: Annotated[
         str, typer.Option("--output", "-o", metavar="R.html", show_default=False, help="The page to write.")
     ],
@@ -45,21 +45,26 @@ def report(
     Examples:
       narrows report m.safetensors mnist:test -o report.html --labels mnist:test
       narrows report den.safetensors mnist:test -o den.html --noise gaussian:0.5
+      narrows report photo-codec photos/ -o codec.html
     """
     check_corruption(noise, target, holes)
     check_file(output, (".html", ".htm"), force)
-    trained = load_tool(model, "report", *(name for name, spec in tools().items() if spec.report))
-    check_evaluate_options(model, trained.tool, noise=noise, target=target, holes=holes, labels=labels)
+    asked = {"noise": noise, "target": target, "holes": holes, "labels": labels}
+    chosen = choose_model(words, axes, strict, *tools_with("report", asked))
+    trained = load_tool(chosen.model, "report", *(name for name, spec in tools().items() if spec.report))
+    check_evaluate_options(chosen.model, trained.tool, asked)
     from narrows.artifacts import atomic
     from narrows.data.labels import read_labels
+    from narrows.evaluation import trained_model
     from narrows.report.report_context import ReportContext
     from narrows.report.report_page import render_report
 
-    items = trained.check(read_items_for(trained, source, axes, strict))
+    items = trained.check(chosen.read(trained, axes, strict))
     clean = None if target is None else trained.check(read_items_for(trained, target, axes, strict))
     classes = None if labels is None else read_labels(labels, len(items))
     if classes is not None and len(classes) != len(items):
-        raise DataError(f"{labels}: {len(classes)} labels for {len(items)} items of {source}")
+        raise DataError(f"{labels}: {len(classes)} labels for {len(items)} items of {chosen.source}")
+    trained = trained_model(trained, items if clean is None else clean)
     with items_bar("report") as progress:
         html = render_report(ReportContext(trained, items, classes, noise, clean, holes), progress)
     with atomic.replacing(output) as path:
@@ -71,9 +76,10 @@ def view(
     sources: Annotated[
         list[str],
         typer.Argument(
-            metavar="MODEL... DATA | FILE.narrow",
+            metavar="[MODEL]... DATA | FILE.narrow",
             show_default=False,
-            help="Models, at most one of each tool, and data to try them on; or a compressed file.",
+            help="Models, at most one of each tool, and data to try them on, by default the ready-made models that "
+            "suit the data; or a compressed file.",
         ),
     ],
     host: Annotated[str, typer.Option(help="The address to listen on; by default, only this machine can connect.")] = (
@@ -95,28 +101,30 @@ def view(
 
     \b
     Examples:
+      narrows view photos/
       narrows view m.safetensors mnist:test
       narrows view m.safetensors den.safetensors fill.safetensors mnist:test
       narrows view photos.narrow
     """
-    models = [source for source in sources if source.endswith(".safetensors")]
+    from narrows.ready import DEFAULT, is_ready_name
+
+    models = [source for source in sources if source.endswith(".safetensors") or is_ready_name(source)]
     others = [source for source in sources if source not in models]
     if len(others) != 1:
         raise ParameterError("expected models and one DATA, or one FILE.narrow; found " + " ".join(sources))
     name = others[0]
-    if name.endswith(".narrow") == bool(models):
+    archived = name.endswith(".narrow")
+    if archived and models:
         raise ParameterError(
             f"{name}: its model is found automatically; leave out other models, or name its model with --model"
-            if models
-            else f"{name}: name the models to try on it, before it; or give a file that ends in .narrow"
         )
     from narrows.viewer.app import view as serve
 
     with ExitStack() as stack:
-        if models:
-            session = model_session(models, read_models(models), name, axes, strict)
-        else:
+        if archived:
             session = archive_session(stack.enter_context(opened(name, model, None)))
+        else:
+            session = model_session(models or [DEFAULT], name, axes, strict)
         try:
             serve(session, host, port, browser, note)
         except OSError:
@@ -138,13 +146,32 @@ def read_models(paths: list[str]) -> dict[str, Any]:
     return models
 
 
-def model_session(paths: list[str], models: dict[str, Any], source: str, axes: str | None, strict: bool) -> "Session":
+def with_ready_models(names: list[str], items: "Items") -> list[str]:
+    """Return the paths of models, with the ready-made models that suit the items in place of their names."""
+    from narrows.ready import choose_ready_models, is_ready_name
+
+    found = {name: choose_ready_models(items, name) for name in names if is_ready_name(name)}
+    note(f"with the ready-made models {', '.join(model.name for models in found.values() for model in models)}")
+    return [path for name in names for path in [str(model.path) for model in found.get(name, ())] or [name]]
+
+
+def model_session(names: list[str], source: str, axes: str | None, strict: bool) -> "Session":
     """Return a session of models and of the items of DATA; DataError where they do not fit."""
+    from narrows.data.masks import split_alpha
+    from narrows.ready import is_ready_name
     from narrows.viewer.session import Session
 
-    items = read_items_for(next(iter(models.values())), source, axes, strict)
+    if any(map(is_ready_name, names)):
+        items = read_items(source, axes, strict)
+        paths = with_ready_models(names, items)
+        models = read_models(paths)
+    else:
+        paths, models = names, read_models(names)
+        items = read_items_for(next(iter(models.values())), source, axes, strict)
     if not items.spatial_dims:
         raise DataError("rows of a table cannot be viewed; see narrows report", source=source)
+    if items.channels in (2, 4) and all(model.channels == items.channels - 1 for model in models.values()):
+        items = replace(split_alpha(items), mask=None)
     for path, model in zip(paths, models.values(), strict=True):
         check_suits(model, path, items)
     return Session(models, len(items), items.select, items.source)

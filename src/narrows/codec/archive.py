@@ -18,6 +18,7 @@ from narrows.codec.model import CodecModel, Progress
 from narrows.data import Items
 from narrows.data.axes import in_user_order
 from narrows.errors import FormatError, ParameterError
+from narrows.ready import FOLDER
 
 
 class FittedCodec(Protocol):
@@ -38,7 +39,7 @@ def open(path: str | os.PathLike[str], model: Model = None, max_pixels: int | No
         The `.narrow` file.
     model : Codec, CodecModel, str, path or None
         The codec that the file needs, or its model file. By default the model in the file, or else the one with its
-        fingerprint in the file's folder or in the current folder.
+        fingerprint in the file's folder, in the current folder, or among the ready-made ones.
     max_pixels : int, optional
         The largest number of values that the file may announce; by default it follows from the size of the file.
 
@@ -281,10 +282,10 @@ def find_model(reader: ArchiveReader, name: str, model: Model, folders: Iterable
     elif (content := reader.model()) is not None:
         found, described = CodecModel.from_bytes(content, f"{name}: the model in it"), ", but holds"
     else:
-        path = find_model_file(needed, folders)
+        path = find_model_file(needed, (*folders, FOLDER))
         if path is None:
             raise FormatError(
-                f"needs the model {needed}, which is not beside it",
+                f"needs the model {needed}, which is not beside it, nor a ready-made one",
                 source=name,
                 hint="specify it",
                 suggestion={"model": "FILE"},

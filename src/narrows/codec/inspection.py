@@ -14,6 +14,7 @@ from narrows.codec.coding_plan import path_of
 from narrows.codec.container.archive_file import ArchiveReader
 from narrows.data.axes import layout_of
 from narrows.errors import FormatError
+from narrows.ready import FOLDER
 
 
 def describe_archive(path: str | Path, verify: bool = False) -> dict[str, Any]:
@@ -23,7 +24,7 @@ def describe_archive(path: str | Path, verify: bool = False) -> dict[str, Any]:
     ----------
     path : str or Path
         The `.narrow` file. Its model, which knows the shape that the file may leave out, is looked for in it, in its
-        folder and in the current folder.
+        folder, in the current folder and among the ready-made ones.
     verify : bool
         Whether to compare the checksums of all chunks too.
 
@@ -100,5 +101,5 @@ def _find_model(reader: ArchiveReader, path: Path) -> tuple[str | None, Mapping[
     content = reader.model() if reader.header.model_length else None
     if content is not None:
         return "embedded", ModelFile.from_bytes(content, f"{path}: the model in it").document
-    found = find_model_file(reader.header.fingerprint, (path.parent, Path()))
+    found = find_model_file(reader.header.fingerprint, (path.parent, Path(), FOLDER))
     return (None, None) if found is None else (os.fspath(found), ModelFile.from_path(found).document)

@@ -7,6 +7,7 @@ from narrows.estimators.codec import Codec
 from narrows.estimators.denoiser import Denoiser
 from narrows.estimators.imputer import Imputer
 from narrows.models import load_model
+from narrows.ready import find_ready_model, is_ready_name
 from narrows.registry import resolve, tools
 
 
@@ -16,7 +17,7 @@ def load(path: str | Path) -> Autoencoder | Codec | Denoiser | Imputer:
     Parameters
     ----------
     path : str or Path
-        What `save`, or ``narrows train``, wrote.
+        What `save`, or ``narrows train``, wrote; or the name of a ready-made model, such as ``"photo-denoiser-grey"``.
 
     Returns
     -------
@@ -27,6 +28,8 @@ def load(path: str | Path) -> Autoencoder | Codec | Denoiser | Imputer:
     ------
     FormatError
         If the file is damaged, too new, of an unknown tool, or not a model.
+    ParameterError
+        If a name means several ready-made models.
     OSError
         If the file cannot be opened.
 
@@ -47,6 +50,8 @@ def load(path: str | Path) -> Autoencoder | Codec | Denoiser | Imputer:
     >>> model.code, model.transform(images).shape
     (4, (899, 4))
     """
+    if isinstance(path, str) and is_ready_name(path):
+        path = find_ready_model(path).path
     model = load_model(path)
     found: Autoencoder | Codec | Denoiser | Imputer = resolve(tools()[model.tool].estimator).from_model(model)
     return found
