@@ -119,7 +119,7 @@ def ready_models() -> tuple[ReadyModel, ...]:
     Examples
     --------
     >>> [model.name for model in ready_models() if model.tool == "denoiser"]
-    ['photo-denoiser-grey']
+    ['photo-denoiser-colour', 'photo-denoiser-grey']
     """
     cards = (parse_document(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*.json")))
     return tuple(from_document(ReadyModel, card) for card in cards)
