@@ -35,7 +35,7 @@ def section(model: ReadyModel) -> str:
         "",
         measured,
         "",
-        f"Trained on {data}, with the seed {model.seed}, and rounded to 8 bits a weight:",
+        f"Trained on {data}, with the seed {model.seed}:",
         "",
         f"    {model.command}",
     ]

@@ -51,7 +51,7 @@ def test_command_lines_name_verbs_and_options_that_exist(page):
         while hasattr(command, "commands") and words:
             assert words[0] in command.commands, line
             command = command.commands[words.pop(0)]
-        options = {option for parameter in command.params for option in parameter.opts}
+        options = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
         used = {word.partition("=")[0] for word in words if word.startswith("-") and word != "-"}
         assert used <= options, line
 

@@ -292,7 +292,7 @@ def test_a_file_that_holds_another_model_is_refused(loadable):
 
 
 def test_open_finds_the_model_beside_the_file_or_in_the_current_folder(loadable, tmp_path, monkeypatch):
-    stated = lambda path: path.read_bytes()[6:].decode()  # noqa: E731
+    stated = lambda path: path.read_bytes()[6:].decode(errors="replace")  # noqa: E731
     monkeypatch.setattr(lookup, "stored_fingerprint", stated)
     beside, here = tmp_path / "beside", tmp_path / "here"
     for folder in (beside, here):
