@@ -135,6 +135,7 @@ def test_noise_is_removed_from_pictures_in_a_list_and_one_by_one(denoiser, noisy
         ("float64", 1 / 255 / 64, 0),  # dark
         ("float32", 3, -50),
         ("int16", 8, -1000),
+        ("float64", 1, 1e9),
     ],
 )
 def test_the_range_of_the_data_makes_no_difference(denoiser, noisy, dtype, factor, offset):

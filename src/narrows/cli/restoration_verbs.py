@@ -46,7 +46,8 @@ def denoise(
     chosen = choose_model(words, axes, strict, "denoiser")
     denoiser = load_tool(chosen.model, "denoise", "denoiser")
     items = chosen.read(denoiser, axes, strict)
-    denoiser.check(items)
+    if not denoiser.has_alpha(items):
+        items = denoiser.check(items)
     check_items_output(items, [output], force)
     check_uncertainty(items, uncertainty, force)
     with items_bar("denoising") as progress:

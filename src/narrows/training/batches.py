@@ -159,8 +159,9 @@ class Scale:
         self.scaling, self.has_channels = scaling, axes.endswith("C")
         self.features = axes == "NF"
         if scaling.kind == "range":
-            self.offset = torch.tensor(scaling.low, dtype=dtype)
-            self.factor = torch.tensor(1 / (scaling.high - scaling.low), dtype=dtype)
+            precision = torch.float64 if scaling.low else dtype  # a small range may lie far from 0
+            self.offset = torch.tensor(scaling.low, dtype=precision)
+            self.factor = torch.tensor(1 / (scaling.high - scaling.low), dtype=precision)
         else:
             self.offset = torch.tensor(scaling.mean, dtype=torch.float64)
             self.factor = 1 / torch.tensor(scaling.scale, dtype=torch.float64)
