@@ -76,6 +76,7 @@ def _checkpoint_rows(document: Document) -> Rows:
         ("tool", "checkpoint of a training that was stopped; train with --resume continues it"),
         ("trains", f"{article} {checkpoint.tool}"),
         *(tool_rows(checkpoint.tool, identity) if "architecture" in identity else []),
+        *([("started from", f"the model {identity['init_model'][:12]}")] if identity.get("init_model") else []),
         ("trained on", f"{identity['items']:,} items"),
         ("budget", f"{identity['minutes']:.3g} minutes" if identity.get("minutes") else f"{identity['epochs']} epochs"),
         ("so far", f"{state['step']:,} steps, {epochs[-1] if epochs else 0:.1f} epochs, {state['seconds']:.1f} s"),

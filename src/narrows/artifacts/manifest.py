@@ -20,6 +20,23 @@ CHECKPOINT_FORMAT = 2  # 1, of version 0.1.0, states neither its format nor the 
 
 
 @dataclass(frozen=True)
+class InitModel:
+    """The model whose weights a training started from.
+
+    Parameters
+    ----------
+    fingerprint : str
+        Its fingerprint.
+    data, items : str and int
+        What it had learned from, and how many items that were.
+    """
+
+    fingerprint: ShortText
+    data: Text
+    items: NonNegativeInt
+
+
+@dataclass(frozen=True)
 class TrainingRecord:
     """How a model was trained.
 
@@ -47,6 +64,8 @@ class TrainingRecord:
         Columns "epoch", "seconds", "loss" and "held_out", one row for each validation.
     minutes, epochs : float and int, optional
         The budget, one of them.
+    init_model : InitModel, optional
+        The model that the training started from; None for random weights.
     details : dict
         Facts of one tool alone, such as the name of the loss.
     """
@@ -67,6 +86,7 @@ class TrainingRecord:
     history: dict[str, list[float]]
     minutes: NonNegativeFloat | None = None
     epochs: PositiveInt | None = None
+    init_model: InitModel | None = None
     details: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -96,7 +116,14 @@ class TrainingRecord:
         rate = f" of {self.rate:,} samples a second" if self.rate else ""
         epochs = f"{(self.history['epoch'] or [0])[-1]:.1f} epochs"
         budget = f"in a budget of {self.minutes:.3g} minutes" if self.minutes else f"of {self.epochs}"
+        init = self.init_model
+        start = (
+            [("started from", f"the model {init.fingerprint[:12]}, trained on {init.data}, {init.items:,} items")]
+            if init
+            else []
+        )
         return [
+            *start,
             ("trained on", f"{self.data}, {self.items:,} items{rate}"),
             ("training", f"{epochs} {budget}, {self.seconds:.1f} s on {self.device}, {ended}"),
             ("held-out loss", f"{self.held_out_loss:.4g}; {baseline} {self.mean_loss:.4g}"),
@@ -105,7 +132,7 @@ class TrainingRecord:
 
 _TRAINING_KEYS = (
     *("data", "items", "rate", "device", "minutes", "epochs", "batch_size", "learning_rate", "seed", "seconds"),
-    *("steps", "held_out_loss", "mean_loss", "attempts", "complete", "history"),
+    *("steps", "held_out_loss", "mean_loss", "attempts", "complete", "history", "init_model"),
 )
 _NULLABLE = ("rate",)
 
@@ -136,6 +163,7 @@ class _IdentityFacts:
     minutes: NonNegativeFloat | None = None
     epochs: PositiveInt | None = None
     tool: ShortText | None = None
+    init_model: ShortText | None = None
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from typing import Any
 
 from narrows import progress
 
-_FLAGS = {"random_state": "--seed", "missing_values": "--missing"}  # other options are named after the parameter
+# Other options are named after the parameter.
+_FLAGS = {"init_model": "--from", "random_state": "--seed", "missing_values": "--missing"}
 
 
 @dataclass

@@ -42,6 +42,15 @@ NewModel = Annotated[
     str,
     typer.Option("--output", "-o", metavar="M.safetensors", show_default=False, help="The model file to write."),
 ]
+InitModel = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="MODEL",
+        help="A model of this tool to start from, which then learns from DATA: its weights, architecture, scaling and "
+        "axes.",
+    ),
+]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on with a run that was stopped; other options must be the same.")
 ]

@@ -15,11 +15,11 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from narrows.cli import options
-from narrows.cli.inputs import choose_cell_text, read_items
+from narrows.cli.inputs import choose_cell_text, load_tool, read_items, read_items_for
 from narrows.cli.messages import detail, say, shows_progress, size
 from narrows.cli.outputs import check_file, check_new
 from narrows.cli.tool_options import Parameter, as_option, parse_marks, read_constructor
-from narrows.errors import DataError
+from narrows.errors import DataError, ParameterError
 from narrows.registry import ToolSpec, resolve
 
 _HELP = """{summary}.
@@ -39,6 +39,7 @@ class TrainingRequest:
     source: str
     output: str
     target: str | None
+    init_model: str | None
     axes: str | None
     strict: bool
     resume: bool
@@ -67,6 +68,7 @@ def train_verb(spec: ToolSpec) -> Callable[..., None]:
             source=values["source"],
             output=values["output"],
             target=values.get("target"),
+            init_model=values["init_model"],
             axes=values["axes"],
             strict=values["strict"],
             resume=values["resume"],
@@ -108,6 +110,7 @@ def _signature(spec: ToolSpec, parameters: list[Parameter]) -> inspect.Signature
             keyword("source", options.Data),
             keyword("output", options.NewModel),
             *([keyword("target", target, None)] if spec.target else []),
+            keyword("init_model", options.InitModel, None),
             *map(as_option, parameters),
             *(reading if spec.takes_tables else []),
             keyword("resume", options.Resume, False),
@@ -124,11 +127,11 @@ def learn(spec: ToolSpec, parameters: dict[str, Any], request: TrainingRequest, 
     check_new([Path(request.output)], force or request.resume)
     estimator = resolve(spec.estimator)(**parameters, verbose=shows_progress())
     estimator.check_parameters(paired=request.target is not None)
-    items = read_items(request.source, request.axes, request.strict, cell_text=request.cell_text)
-    target = None if request.target is None else read_items(request.target, request.axes, request.strict)
+    init_model, items, target = read_training(spec, request)
     began = time.perf_counter()
+    start = {} if init_model is None else {"init_model": init_model}
     try:
-        estimator.fit(items, target, checkpoint=request.checkpoint, resume=request.resume)
+        estimator.fit(items, target, checkpoint=request.checkpoint, resume=request.resume, **start)
     except KeyboardInterrupt:
         stop(estimator, request)
     detail(f"trained in {time.perf_counter() - began:.1f} s; {facts(estimator.training_)}")
@@ -139,6 +142,24 @@ def learn(spec: ToolSpec, parameters: dict[str, Any], request: TrainingRequest, 
     print(f"{request.output}: {size(Path(request.output).stat().st_size)}; {estimator.model_.training_summary()}")
     show_history(estimator.history_)
     show_preview(estimator.model_, items, **({} if target is None else {"target": target}))
+
+
+def read_training(spec: ToolSpec, request: TrainingRequest) -> tuple[Any, Any, Any]:
+    """Return the model to start from, DATA as it takes them, and the targets; None for what there is not."""
+    if request.init_model is None:
+        items = read_items(request.source, request.axes, request.strict, cell_text=request.cell_text)
+        target = None if request.target is None else read_items(request.target, request.axes, request.strict)
+        return None, items, target
+    if "init_model" not in inspect.signature(resolve(spec.estimator).fit).parameters:
+        raise ParameterError(f"a {spec.name} starts from no model", parameter="init_model", value=request.init_model)
+    model = load_tool(request.init_model, f"train {spec.name} --from", spec.name)
+    if request.cell_text is not None and model.columns is not None:
+        model = model.with_cell_text(request.cell_text)
+    items, target = (
+        None if source is None else read_items_for(model, source, request.axes, request.strict)
+        for source in (request.source, request.target)
+    )
+    return model, items, target
 
 
 def check_checkpoint(request: TrainingRequest, force: bool) -> None:

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, ClassVar
 import numpy as np
 
 from narrows.artifacts.description import describe_model, full_document
-from narrows.artifacts.manifest import TrainingRecord
+from narrows.artifacts.manifest import InitModel, TrainingRecord
 from narrows.artifacts.model_file import ModelFile
 from narrows.codec.codec_manifest import CodecManifest
 from narrows.codec.coder import Coder
@@ -172,6 +172,10 @@ class CodecModel:
     def fingerprint(self) -> str:
         """SHA-256 that identifies the model, in hexadecimal."""
         return self.to_file().fingerprint
+
+    def init_record(self) -> InitModel:
+        """Return what is recorded of this model where a training starts from it."""
+        return InitModel(self.fingerprint, self.training.data, self.training.items)
 
     @cached_property
     def coder(self) -> Coder:

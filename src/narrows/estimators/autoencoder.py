@@ -152,6 +152,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         X: Any,
         y: Any = None,
         *,
+        init_model: Any = None,
         checkpoint: str | Path | None = None,
         resume: bool = False,
         report: Callable[[TrainingProgress], None] | None = None,
@@ -164,6 +165,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
             N items. Cells of data frames may be missing: they do not count in the loss, and are decoded all the same.
         y : None
             Ignored.
+        init_model : str, Path, estimator or trained model, optional
+            The model to start from, whose architecture, scaling and axes are kept; see the guide on fine-tuning.
         checkpoint : str or Path, optional
             File for the state of the training, written every minute and when it is interrupted.
         resume : bool, default=False
@@ -188,15 +191,16 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
             If the training was interrupted, as by Ctrl-C. The estimator is then fitted with the best network so far,
             if that beats the mean of the data; otherwise it stays as it was.
         """
+        init = self._init_model(init_model, X)
         options = AutoencoderOptions(
             architecture=self.architecture,
             code=self.code,
             upsampling=self.upsampling,
             preset=self.preset,
             loss=self.loss,
-            training=self._training_options(),
+            training=self._training_options(init),
         )
-        plan, before = plan_autoencoder(self._training_data(X), options), getattr(self, "model_", None)
+        plan, before = plan_autoencoder(self._training_data(X, init), options), getattr(self, "model_", None)
         try:
             return self._fit(plan, checkpoint, resume, report)
         finally:  # also where it was interrupted

@@ -18,6 +18,7 @@ from narrows.data.axes import layout_of
 from narrows.data.tables import frames as tables
 from narrows.errors import DataWarning, ParameterError
 from narrows.plans import TrainingData, TrainingOptions, TrainingPlan, run_plan
+from narrows.plans.fine_tuning import find_init_model
 from narrows.progress import training_bar
 from narrows.training.runtime import choose_device
 from narrows.training.task import MAX_SEED, RunOptions, Settings, TrainingProgress
@@ -181,7 +182,8 @@ class Estimator(BaseEstimator, ABC):
             raise KeyboardInterrupt
         return self
 
-    def _training_options(self) -> TrainingOptions:
+    def _training_options(self, init_model: Any = None) -> TrainingOptions:
+        """Return how to train. init_model: the model to start from, as `_init_model` returns it."""
         seed = self.random_state
         if not isinstance(seed, (int, np.integer)):
             seed = checked_random_state(seed).randint(2**31)
@@ -192,17 +194,24 @@ class Estimator(BaseEstimator, ABC):
             learning_rate=self.learning_rate,
             device=self.device,
             seed=int(seed),
+            init_model=init_model,
         )
 
-    def _training_data(self, X: Any) -> TrainingData:
-        """Return what `fit` learns from; it leaves the estimator as it is."""
+    def _init_model(self, given: Any, X: Any) -> Any:
+        """Return the trained model that `init_model` of `fit` stands for, None where it is None."""
+        return find_init_model(given, self.tool)
+
+    def _training_data(self, X: Any, init_model: Any = None) -> TrainingData:
+        """Return what `fit` learns from, with the axes of the model to start from; it leaves the estimator as it is."""
         probe = copy.copy(self)  # on which scikit-learn sets what it finds out about X
+        if init_model is not None:
+            probe.axes = self.axes or init_model.axes
         probe.__dict__.pop("feature_names_in_", None)
         items = probe._training_items(X)
         names = getattr(probe, "feature_names_in_", ()) if items.axes == "NF" else ()
         if isinstance(X, Items):
             names = () if items.columns is None else items.columns.names
-        return TrainingData(items, self.axes, tuple(str(name) for name in names))
+        return TrainingData(items, probe.axes, tuple(str(name) for name in names))
 
     def _training_items(self, X: Any) -> Items:
         return self._items_of(X, self.axes, fitting=True)

@@ -108,6 +108,7 @@ class Codec(Estimator):
         X: Any,
         y: Any = None,
         *,
+        init_model: Any = None,
         checkpoint: str | Path | None = None,
         resume: bool = False,
         report: Callable[[TrainingProgress], None] | None = None,
@@ -120,6 +121,8 @@ class Codec(Estimator):
             Signals, images or volumes of integers or real numbers. NaN and infinities are allowed.
         y : object
             Ignored.
+        init_model : str, Path, estimator or trained model, optional
+            The model to start from, whose architecture, scaling and axes are kept; see the guide on fine-tuning.
         checkpoint : str or Path, optional
             File for the state of the training.
         resume : bool
@@ -141,7 +144,8 @@ class Codec(Estimator):
         KeyboardInterrupt
             If the training was interrupted; the codec is then fitted with the best networks so far.
         """
-        plan = plan_codec(self._training_data(X), self._training_options())
+        init = self._init_model(init_model, X)
+        plan = plan_codec(self._training_data(X, init), self._training_options(init))
         return self._fit(plan, checkpoint, resume, report)
 
     def compress(

@@ -130,6 +130,7 @@ class Denoiser(TransformerMixin, Estimator):
         X: Any,
         y: Any = None,
         *,
+        init_model: Any = None,
         checkpoint: str | Path | None = None,
         resume: bool = False,
         report: Callable[[TrainingProgress], None] | None = None,
@@ -142,6 +143,8 @@ class Denoiser(TransformerMixin, Estimator):
             N items: clean ones where there is a `noise`, else noisy ones.
         y : array, list of arrays or Items, optional
             The same items, clean or with other noise, of the shapes of X.
+        init_model : str, Path, estimator or trained model, optional
+            The model to start from, whose architecture, scaling and axes are kept; see the guide on fine-tuning.
         checkpoint : str or Path, optional
             File for the state of the training, written every minute and when it is interrupted.
         resume : bool, default=False
@@ -171,8 +174,9 @@ class Denoiser(TransformerMixin, Estimator):
         sklearn.exceptions.ConvergenceWarning
             If denoising does not help, or hardly any noise was found.
         """
-        options = DenoiserOptions(self.noise, self.clip, self.preset, self._training_options())
-        data, target = self._training_data(X), None if y is None else self._training_data(y).items
+        init = self._init_model(init_model, X)
+        options = DenoiserOptions(self.noise, self.clip, self.preset, self._training_options(init))
+        data, target = self._training_data(X, init), None if y is None else self._training_data(y, init).items
         return self._fit(plan_denoiser(data, options, target), checkpoint, resume, report)
 
     def check_parameters(self, paired: bool = False) -> None:

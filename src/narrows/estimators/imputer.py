@@ -150,6 +150,7 @@ class Imputer(TransformerMixin, Estimator):
         X: Any,
         y: Any = None,
         *,
+        init_model: Any = None,
         checkpoint: str | Path | None = None,
         resume: bool = False,
         report: Callable[[TrainingProgress], None] | None = None,
@@ -162,6 +163,8 @@ class Imputer(TransformerMixin, Estimator):
             N items, with or without missing values.
         y : None
             Ignored.
+        init_model : str, Path, estimator or trained model, optional
+            The model to start from, whose architecture, scaling and axes are kept; see the guide on fine-tuning.
         checkpoint : str or Path, optional
             File for the state of the training, written every minute and when it is interrupted.
         resume : bool, default=False
@@ -193,15 +196,16 @@ class Imputer(TransformerMixin, Estimator):
         """
         if isinstance(y, np.ndarray) and y.ndim > 1 and y.dtype.kind == "b":
             raise ParameterError("a mask as y would be ignored: set missing values to NaN, or pass a masked array")
+        init = self._init_model(init_model, X)
         options = ImputerOptions(
             holes=self.holes,
             missing_values=self.missing_values,
             strategy=self.strategy,
             add_indicator=self.add_indicator,
             preset=self.preset,
-            training=self._training_options(),
+            training=self._training_options(init),
         )
-        return self._fit(plan_imputer(self._training_data(X), options), checkpoint, resume, report)
+        return self._fit(plan_imputer(self._training_data(X, init), options), checkpoint, resume, report)
 
     def check_parameters(self, paired: bool = False) -> None:
         """Raise ParameterError for parameters that suit no data, before any data are read."""

@@ -13,7 +13,7 @@ from torch import nn
 
 from narrows import __version__
 from narrows.artifacts.description import describe_model, full_document
-from narrows.artifacts.manifest import TrainingRecord
+from narrows.artifacts.manifest import InitModel, TrainingRecord
 from narrows.artifacts.model_file import ModelFile
 from narrows.artifacts.schema import ShortText, Text, typed
 from narrows.data import Columns, Items, Scaling
@@ -196,6 +196,10 @@ class TrainedModel(ABC):
         """Return the contents of the model's file; `from_file` is the inverse."""
         tensors = {name: tensor.cpu().numpy() for name, tensor in self.network.state_dict().items()}
         return ModelFile.create(tensors, self.manifest.to_dict())
+
+    def init_record(self) -> InitModel:
+        """Return what is recorded of this model where a training starts from it."""
+        return InitModel(self.to_file().fingerprint, self.training.data, self.training.items)
 
     def save(self, path: str | Path) -> None:
         """Write the model to a .safetensors file; `load_model` reads it."""

@@ -13,6 +13,7 @@ from narrows.models.item_checks import check_complete, describe_items, missing_c
 from narrows.networks import Architecture, Network, build, parse_code
 from narrows.objectives.reconstruction import Loss, difference, observed_difference
 from narrows.plans.defaults import default_architecture, default_code, default_crop
+from narrows.plans.fine_tuning import check_option
 from narrows.plans.training_plan import (
     Fitted,
     TrainingData,
@@ -50,23 +51,23 @@ def plan_autoencoder(data: TrainingData, options: AutoencoderOptions) -> Trainin
     ParameterError
         If an option does not go with them.
     """
-    items, features = data.items, None
-    if items.columns is None:
-        check_complete(items, "autoencoder")
-    else:
-        missing_cells(items)
-        features = Features.learn(items.values, items.columns)
-        if not features.size:
-            raise DataError("no column of it varies, so there is nothing to learn", source=items.source)
+    init: AutoencoderModel | None = options.training.init_model
+    items = data.items if init is None else init.check(data.items)
+    features = features_to_learn(items) if init is None else init.manifest.features
     inputs = items if features is None else features_of(items, features)
-    scaling = Scaling.learn(items) if features is None else Scaling.identity(features.size)
+    scaling = init.scaling if init else Scaling.learn(items) if features is None else Scaling.identity(features.size)
     if options.loss == "bce" and not scaling.is_range:
         raise ParameterError(
             f"needs values of a known range, such as 0..1 or uint8; these are {inputs.dtype}",
             parameter="loss",
             value=options.loss,
         )
-    architecture, crop = design(inputs, scaling, options)
+    if init is None:
+        architecture, crop = design(inputs, scaling, options)
+    else:
+        architecture = init.manifest.architecture
+        check_options(options, architecture)
+        crop = default_crop(inputs, architecture.flat)
     settings = options.training.settings(architecture.kind, inputs)
     device = choose_device(options.training.device)
     batches = Batches(inputs, scaling, settings.batch_size, settings.seed, device, crop)
@@ -74,7 +75,10 @@ def plan_autoencoder(data: TrainingData, options: AutoencoderOptions) -> Trainin
 
     def start(seed: int) -> Network:
         network = build(architecture, seed)
-        network.init_output_bias(mean.cpu())
+        if init is None:
+            network.init_output_bias(mean.cpu())
+        else:
+            network.load_state_dict(init.network.state_dict())
         return network.to(device)
 
     def objective(network: Network, x: Tensor, step: int | None) -> Tensor:
@@ -90,6 +94,7 @@ def plan_autoencoder(data: TrainingData, options: AutoencoderOptions) -> Trainin
         settings=settings,
         baseline=baseline,
         identity=training_identity("autoencoder", inputs, loss=loss, architecture=architecture.to_dict()),
+        init_model=None if init is None else init.init_record(),
     )
 
     def finish(trained: Trained[Network]) -> Fitted:
@@ -107,6 +112,27 @@ def plan_autoencoder(data: TrainingData, options: AutoencoderOptions) -> Trainin
         )
 
     return TrainingPlan(task, finish)
+
+
+def features_to_learn(items: Items) -> Features | None:
+    """Return how the cells of a table become numbers, None for other items; DataError where nothing can be learned."""
+    if items.columns is None:
+        check_complete(items, "autoencoder")
+        return None
+    missing_cells(items)
+    features = Features.learn(items.values, items.columns)
+    if not features.size:
+        raise DataError("no column of it varies, so there is nothing to learn", source=items.source)
+    return features
+
+
+def check_options(options: AutoencoderOptions, architecture: Architecture) -> None:
+    """Raise ParameterError for an option that contradicts the architecture of the model to start from."""
+    code = None if options.code is None else parse_code(options.code)
+    check_option("architecture", options.architecture, "auto", architecture.kind)
+    check_option("code", code, None, architecture.code)
+    check_option("upsampling", options.upsampling, AutoencoderOptions.upsampling, architecture.upsampling)
+    check_option("preset", options.preset, AutoencoderOptions.preset, architecture.preset)
 
 
 def design(items: Items, scaling: Scaling, options: AutoencoderOptions) -> tuple[Architecture, tuple[int, ...] | None]:

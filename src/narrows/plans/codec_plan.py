@@ -2,6 +2,10 @@
 
 from narrows.codec.learning.objective import CodecNetwork
 from narrows.codec.learning.training import check_trainable, prepare_training
+from narrows.codec.model import CodecModel
+from narrows.data import Items
+from narrows.data.masks import without_fill
+from narrows.data.units import check_unit
 from narrows.models.item_checks import plain_numbers
 from narrows.plans.defaults import default_crop
 from narrows.plans.training_plan import Fitted, TrainingData, TrainingOptions, TrainingPlan
@@ -19,13 +23,22 @@ def plan_codec(data: TrainingData, options: TrainingOptions) -> TrainingPlan[Cod
     DataError
         If the items are rows of a table.
     """
-    items = plain_numbers(data.items, "codec")
+    items, init = plain_numbers(data.items, "codec"), options.init_model
     check_trainable(items)
-    crop = default_crop(items, flat=False)
-    training = prepare_training(items, options.settings("codec", items), crop, choose_device(options.device))
+    if init is not None:
+        items = check_fits(items, init)
+    crop, device = default_crop(items, flat=False), choose_device(options.device)
+    training = prepare_training(items, options.settings("codec", items), crop, device, init)
 
     def finish(trained: Trained[CodecNetwork]) -> Fitted:
         model = training.model(trained, data.user_axes, options.device)
         return Fitted(model, interrupted=trained.interrupted)
 
     return TrainingPlan(training.task, finish)
+
+
+def check_fits(items: Items, init: CodecModel) -> Items:
+    """Return the items as the model to start from takes them; DataError where they do not fit."""
+    items = init.check(items)
+    check_unit(without_fill(items), init.scaling)
+    return items

@@ -11,6 +11,7 @@ CROP = {1: 1024, 2: 64, 3: 32}  # along each of so many spatial axes
 LARGEST_FLAT = 128  # along one axis, where the code is chosen
 # Those of autoencoders are in their `narrows.networks.ArchitectureKind`.
 LEARNING_RATE = {"codec": 6e-3, "restoring": 1.5e-3, "table": 3e-3}
+FINE_TUNING_RATE = 0.3  # times the learning rate, from the weights of a model
 BATCH_SIZE = {"codec": 24, "restoring": 64, "table": 256}
 SMALLEST_BATCH = {"table": 64}  # others 8
 TABLE_STEPS = 1_200

@@ -50,22 +50,24 @@ def plan_denoiser(
             parameter="noise",
             value=options.noise,
         )
-    items = complete_numbers(data.items)
-    scaling = Scaling.learn(items)
+    items, init = complete_numbers(data.items), options.training.init_model
     if target is not None:
         target = complete_numbers(target)
         check_pairs(items, target)
-        scaling = common_scaling(scaling, Scaling.learn(target))
-    elif options.noise is None and options.clip is None and not scaling.is_range:
-        # Clipped values do not show how strong their noise was, and would be taken for free of it.
-        scaling = Scaling.detect_clipping(items) or scaling
-    clip = scaling.is_range if options.clip is None else options.clip
+    blind = options.noise is None and target is None
+    if init is None:
+        scaling = learn_scaling(items, target, blind and options.clip is None)
+        default_clip = scaling.is_range
+    else:
+        check_same_way(init, blind)
+        items, target = init.check(items), None if target is None else init.check(target)
+        scaling, default_clip = init.scaling, init.clip
+    clip = default_clip if options.clip is None else options.clip
     if clip and not scaling.is_range:
         raise ParameterError(
             f"needs values of a known range, 0..1 or unsigned; these are {items.dtype}", parameter="clip", value=True
         )
     noise = None if options.noise is None else Noise.parse(options.noise)
-    blind = noise is None and target is None
 
     def objective(seed: int) -> RestorationObjective:
         if target is not None:
@@ -144,6 +146,33 @@ def _finish(
             "either there is none, or the noise of neighbouring values is correlated"
         )
     return Fitted(model, tuple(warnings), trained.interrupted)
+
+
+def learn_scaling(items: Items, target: Items | None, detects_clipping: bool) -> Scaling:
+    """Return the scaling of items and of their targets."""
+    scaling = Scaling.learn(items)
+    if target is not None:
+        return common_scaling(scaling, Scaling.learn(target))
+    if detects_clipping and not scaling.is_range:
+        # Clipped values do not show how strong their noise was, and would be taken for free of it.
+        return Scaling.detect_clipping(items) or scaling
+    return scaling
+
+
+def check_same_way(init: DenoiserModel, blind: bool) -> None:
+    """Raise ParameterError where the model to start from has not learned in the way that the options ask for."""
+    if init.blind and not blind:
+        raise ParameterError(
+            "the model to start from learned from noisy items alone, and so does what starts from it",
+            hint="give noisy items, without noise to add and without clean ones",
+        )
+    if blind and not init.blind:
+        usual = init.noise or "gaussian:0.1"
+        raise ParameterError(
+            "the model to start from learned with clean items, and what starts from it does so too",
+            hint="give pairs, or the noise to add to clean items, such as",
+            suggestion={"noise": usual},
+        )
 
 
 def complete_numbers(items: Items) -> Items:

@@ -63,10 +63,25 @@ def plan_imputer(data: TrainingData, options: ImputerOptions) -> TrainingPlan[An
     ParameterError
         If an option does not go with them.
     """
+    init: ImputerModel | None = options.training.init_model
+    if init is not None:
+        check_not_table(init)
+        items = init.with_options(missing_values=options.missing_values).check(data.items)
+        return plan_spatial(replace(data, items=items), options)
     if data.items.spatial_dims:
         alpha = "alpha" in MissingMarks.parse(options.missing_values).everywhere
         return plan_spatial(replace(data, items=mark_missing(data.items, options.missing_values, alpha)), options)
     return plan_table(replace(data, items=mark_missing_cells(data.items, options.missing_values)), options)
+
+
+def check_not_table(init: ImputerModel) -> None:
+    """Raise ParameterError for a model of tables, from which no training can start."""
+    if init.is_table:
+        raise ParameterError(
+            "the model to start from is of tables: the uncertainty is measured on rows that a network has not learned "
+            "from, and this one may know them",
+            hint="train on all rows together, which takes seconds to minutes",
+        )
 
 
 def plan_spatial(data: TrainingData, options: ImputerOptions) -> TrainingPlan[RestoringNetwork]:
@@ -76,7 +91,8 @@ def plan_spatial(data: TrainingData, options: ImputerOptions) -> TrainingPlan[Re
         raise ParameterError("only tables have columns to add", parameter="add_indicator", value=True)
     if missing_mask(items).all():
         raise DataError("no value of it is observed, so there is nothing to learn from", source=items.source)
-    scaling = Scaling.learn(items)
+    init = options.training.init_model
+    scaling = Scaling.learn(items) if init is None else init.scaling
     restoration = plan_restoration(
         "imputer",
         items,

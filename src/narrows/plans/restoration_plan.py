@@ -18,6 +18,7 @@ from narrows.networks.restoration.mixture import N_PARAMETERS, Mixture
 from narrows.networks.restoration.unet import Task
 from narrows.objectives.restoration import RestorationObjective, select
 from narrows.plans.defaults import default_crop
+from narrows.plans.fine_tuning import check_option
 from narrows.plans.fit_calibration import fit_calibration
 from narrows.plans.training_plan import TrainingOptions, training_identity
 from narrows.training.batches import Batches
@@ -95,19 +96,14 @@ def plan_restoration(
             hint="if the rows are signals, specify",
             suggestion={"axes": "NT"},
         )
-    crop = default_crop(items, flat=False)
-    architecture = Restoration(
-        channels=items.channels,
-        shape=crop or items.item_shape[: items.spatial_dims],
-        task=task,
-        numbers=N_PARAMETERS,
-        preset=preset,  # type: ignore[arg-type]
-        ranged=scaling.is_range,
-    )
-    settings, device = (
-        options.settings("restoring", items, math.prod(architecture.shape)),
-        choose_device(options.device),
-    )
+    crop, init = default_crop(items, flat=False), options.init_model
+    shape = crop or items.item_shape[: items.spatial_dims]
+    if init is None:
+        architecture = Restoration(items.channels, shape, task, N_PARAMETERS, preset, scaling.is_range)  # type: ignore[arg-type]
+    else:
+        architecture = init.manifest.architecture
+        check_option("preset", preset, "default", architecture.preset)
+    settings, device = options.settings("restoring", items, math.prod(shape)), choose_device(options.device)
     batches = Batches(items, scaling, settings.batch_size, settings.seed, device, crop, target)
     mean = batches.mean()[: items.channels]
     loss = objective(settings.seed)
@@ -115,7 +111,10 @@ def plan_restoration(
 
     def start(seed: int) -> RestoringNetwork:
         network = build(architecture, seed)
-        network.init_output_bias(mean.flatten(1).mean(1).cpu())
+        if init is None:
+            network.init_output_bias(mean.flatten(1).mean(1).cpu())
+        else:
+            network.load_state_dict(init.network.state_dict())
         return network.to(device)
 
     facts = {**identity, "baseline": float(f"{baseline:.4g}"), "architecture": architecture.to_dict()}
@@ -127,6 +126,7 @@ def plan_restoration(
         # A negative log-likelihood has no zero of which a share could be stated: that is judged at the end.
         baseline=0.0 if task == "blind" else baseline,
         identity=training_identity(tool, items, **facts),
+        init_model=None if init is None else init.init_record(),
     )
     return RestorationTask(training, architecture, loss, baseline)
 

@@ -7,7 +7,7 @@ from typing import Any, Generic
 from narrows.artifacts.manifest import TrainingRecord
 from narrows.data import Items
 from narrows.data.axes import layout_of
-from narrows.plans.defaults import default_batch_size, default_epochs, default_learning_rate
+from narrows.plans.defaults import FINE_TUNING_RATE, default_batch_size, default_epochs, default_learning_rate
 from narrows.training.loop import train
 from narrows.training.task import Net, RunOptions, Settings, Trained, TrainingTask
 from narrows.training.threads import chosen_threads
@@ -56,6 +56,8 @@ class TrainingOptions:
         Where to train.
     seed : int
         Seed of everything that is random.
+    init_model : TrainedModel or CodecModel, optional
+        The model to start from: its weights, architecture, scaling and columns. The learning rate is then lower.
     """
 
     minutes: float | None = None
@@ -64,6 +66,7 @@ class TrainingOptions:
     learning_rate: float | None = None
     device: str = "auto"
     seed: int = 0
+    init_model: Any = None
 
     def settings(self, kind: str, items: Items, positions: int = 1) -> Settings:
         """Return complete settings for a kind of network, such as "conv".
@@ -79,11 +82,12 @@ class TrainingOptions:
         """
         batch_size = default_batch_size(kind, items, positions) if self.batch_size is None else self.batch_size
         unlimited = self.minutes is None and self.epochs is None
+        factor = 1.0 if self.init_model is None else FINE_TUNING_RATE
         return Settings(
             minutes=self.minutes,
             epochs=default_epochs(kind, items, batch_size, positions) if unlimited else self.epochs,
             batch_size=batch_size,
-            learning_rate=default_learning_rate(kind) if self.learning_rate is None else self.learning_rate,
+            learning_rate=factor * default_learning_rate(kind) if self.learning_rate is None else self.learning_rate,
             seed=self.seed,
         )
 
@@ -180,5 +184,6 @@ def training_record(
         attempts=state.attempt + 1,
         complete=not trained.interrupted,
         history=state.history,
+        init_model=task.init_model,
         details=details,
     )

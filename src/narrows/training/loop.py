@@ -92,7 +92,7 @@ def train(task: TrainingTask[Net], run: RunOptions | None = None) -> Trained[Net
                     attempt = Attempt(task, state.next_attempt())
                     state = attempt.state
                     continue
-                stuck = learning and progress - state.best_at > PATIENCE
+                stuck = learning and 0 < state.best_at < progress - PATIENCE
                 if progress >= 1 or (stuck and run.stops_early):
                     break
             if interrupted():
@@ -151,6 +151,8 @@ class Attempt(Generic[Net]):
         self.optimizers = build_optimizers(self.network)
         self.best_weights = copy_weights(self.network)
         self.loss_sum = torch.zeros((), device=device)
+        if task.init_model is not None and not state.history["epoch"]:
+            state.next_validation = 0.0
 
     def progress(self) -> float:
         """Return the share of the budget that is spent."""
@@ -192,8 +194,8 @@ class Attempt(Generic[Net]):
             self.best_weights = copy_weights(self.network)
         # As often as the share of the work allows; a training step costs about three times a validation of the item.
         items = state.step * batches.size / max(progress, 1e-9)
-        count = 3 * VALIDATION_SHARE * items / len(batches.held_out_items)
         fewest, most = N_VALIDATIONS
+        count = 3 * VALIDATION_SHARE * items / len(batches.held_out_items) if state.step else most
         state.next_validation = progress + 1 / min(most, max(fewest, count))
         state.validated_step = state.step
         self.loss_sum.zero_()
@@ -275,7 +277,8 @@ class Checkpoints:
 def run_identity(task: TrainingTask[Any]) -> dict[str, Any]:
     """Return what a checkpoint must have in common with a training."""
     # The loss of the mean, with room for rounding on other machines, distinguishes data of the same form.
-    return {**task.identity, **asdict(task.settings), "mean_loss": float(f"{task.baseline:.4g}")}
+    facts = {**task.identity, **asdict(task.settings), "mean_loss": float(f"{task.baseline:.4g}")}
+    return {**facts, "init_model": None if task.init_model is None else task.init_model.fingerprint}
 
 
 def check_identity(path: Path, saved: dict[str, Any], identity: dict[str, Any]) -> None:

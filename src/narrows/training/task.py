@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from torch import Tensor, nn
 
+from narrows.artifacts.manifest import InitModel
 from narrows.errors import ParameterError
 from narrows.training.batches import Batches
 
@@ -81,7 +82,7 @@ class TrainingTask(Generic[Net]):
     Parameters
     ----------
     build : callable
-        From a seed to an untrained network.
+        From a seed to a network as training begins with it.
     objective : callable
         The loss; see `Objective`.
     batches : Batches
@@ -94,6 +95,9 @@ class TrainingTask(Generic[Net]):
     identity : mapping, optional
         What must be the same for a training to be resumed from a checkpoint, besides settings and baseline; plain
         values, and mappings of them.
+    init_model : InitModel, optional
+        The model whose weights the networks from `build` have. They are then validated too, before the first step, so
+        that the result is no worse than they are.
     """
 
     build: Callable[[int], Net]
@@ -102,6 +106,7 @@ class TrainingTask(Generic[Net]):
     settings: Settings
     baseline: float
     identity: Mapping[str, Any] = field(default_factory=dict)
+    init_model: InitModel | None = None
 
 
 @dataclass(frozen=True)

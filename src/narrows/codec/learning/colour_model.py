@@ -1,6 +1,6 @@
 """The context model of colours in training: which near colour a pixel repeats, and the channels of new colours."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,9 +13,9 @@ from narrows.codec.entropy.colour_coding import channel_keys
 from narrows.codec.entropy.colours import NearColours, NewColours
 from narrows.codec.entropy.context_features import SMALLEST_OF_BUCKET, IndexCounts
 from narrows.codec.entropy.design import KEYED_LEVELS, Design
-from narrows.codec.entropy.exact_predictor import INPUT_UNIT, LARGEST
+from narrows.codec.entropy.exact_predictor import INPUT_UNIT, LARGEST, part
 from narrows.codec.entropy.pass_context import PassContext, contexts_of
-from narrows.codec.learning.predictor import Predictor, Windows, gate
+from narrows.codec.learning.predictor import Predictor, Windows, gate, load
 from narrows.codec.learning.sampling import sample, weighted
 
 REPEATS, NEW = 384, 256  # pixels sampled from each pass of a training batch
@@ -60,6 +60,14 @@ class ColourModel(nn.Module):
         found |= {f"repeats.{name}": tensor for name, tensor in self.repeats.tensors().items()}
         found |= {f"bonus.{key}": whole(bonus).astype(np.int16) for key, bonus in self.bonus.items()}
         return found | {"flat": whole(self.flat)}
+
+    def load_tensors(self, tensors: Mapping[str, np.ndarray]) -> None:
+        """Take what `tensors` returned."""
+        self.main.load_tensors(part(tensors, "main."))
+        self.repeats.load_tensors(part(tensors, "repeats."))
+        load(self.flat, tensors["flat"], 1 / INPUT_UNIT)
+        for key, bonus in self.bonus.items():
+            load(bonus, tensors[f"bonus.{key}"], 1 / INPUT_UNIT)
 
     def filled(self, k: Tensor, missing: Tensor) -> Tensor:
         """Return indices (N, C, *S) as they are: missing ones are coded like others."""

@@ -9,7 +9,7 @@ prediction.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,12 +28,12 @@ from narrows.codec.entropy.context_features import (
 )
 from narrows.codec.entropy.design import Design
 from narrows.codec.entropy.engines import mixture_inputs
-from narrows.codec.entropy.exact_predictor import INPUT_UNIT
+from narrows.codec.entropy.exact_predictor import INPUT_UNIT, part
 from narrows.codec.entropy.lattice import LatticePass
 from narrows.codec.entropy.mixture_features import COMPONENTS, SCALES, WindowLayout, features_of_mixtures
 from narrows.codec.entropy.mixtures import LARGEST_MEAN
 from narrows.codec.entropy.pass_context import PassContext, contexts_of, iterate_passes
-from narrows.codec.learning.predictor import Predictor, Windows, gate
+from narrows.codec.learning.predictor import Predictor, Windows, gate, load
 from narrows.codec.learning.sampling import on_host, sample, weighted
 from narrows.codec.transforms.quantiser import MOST
 
@@ -99,6 +99,19 @@ class ContextModel(nn.Module):
                 weights = self.get_buffer(f"prediction-{key}").cpu().numpy()
                 found[f"prediction.{key}"] = np.rint(weights * tokens.WEIGHT_UNIT).astype(np.int16)
         return found
+
+    def load_tensors(self, tensors: Mapping[str, np.ndarray]) -> None:
+        """Take what `tensors` returned."""
+        self.main.load_tensors(part(tensors, "main."))
+        if self.design.alphabet == "values":
+            self.flags.load_tensors(part(tensors, "flags."))
+            load(self.zero_logit, tensors["quiet"], 1 / INPUT_UNIT)
+            load(self.zero_logit_step, tensors["quiet_step"], 1 / INPUT_UNIT)
+            for key, bonus in self.bonus.items():
+                load(bonus, tensors[f"bonus.{key}"], 1 / INPUT_UNIT)
+        else:
+            for key in self.keys:
+                load(self.get_buffer(f"prediction-{key}"), tensors[f"prediction.{key}"], 1 / tokens.WEIGHT_UNIT)
 
     def bits(
         self,

@@ -1,5 +1,7 @@
 """The dequantiser in training."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -35,6 +37,10 @@ class Dequantiser(nn.Module):
     def tensors(self) -> dict[str, np.ndarray]:
         """Return integer weights by name."""
         return self.places.tensors()
+
+    def load_tensors(self, tensors: Mapping[str, np.ndarray]) -> None:
+        """Take what `tensors` returned."""
+        self.places.load_tensors(tensors)
 
     def error(self, k: Tensor, x: Tensor, step: Tensor, size: Tensor, generator: torch.Generator | None) -> Tensor:
         """Return the mean squared error, weighted by step, of a sample of the values of indices k (N, C, *S).

@@ -4,6 +4,7 @@ The loss follows Ballé et al., "End-to-end optimized image compression" (2017),
 "Asymmetric gained deep image compression with continuous rate adaptation" (2021), with the step itself as the gain.
 """
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -17,6 +18,7 @@ from narrows.codec.transforms.latent import CHANNELS, FINEST, LARGEST_INDEX, STE
 from narrows.networks import Architecture, Network, build, cut
 
 LEVELS = 64  # of a network's weights, in a standard deviation: errors at high rates are then no larger
+LOGISTIC_SPREAD = 3**0.5 / math.pi  # scale of a logistic distribution in its standard deviation
 BITS_BEFORE = 8.0  # assumed cost of a value of the code before training
 RATE_WEIGHT = 0.1  # squared steps that a bit is worth: about what the theory of high rates says
 
@@ -36,7 +38,18 @@ class Latent(nn.Module):
     def learn_first(self, batches: list[Tensor], mean: Tensor, seed: int) -> None:
         """Begin with the mean of all items, and measure the variance of some batches."""
         self.network.init_output_bias(mean)
-        self.variance = float(torch.cat(batches).var()) or 1.0
+        self.variance = variance_of(batches)
+
+    def load_tensors(self, tensors: Mapping[str, np.ndarray], batches: list[Tensor]) -> None:
+        """Take what `tensors` returned, and fit the density that stands in for the context model to some batches."""
+        self.network.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in tensors.items()})
+        self.variance = variance_of(batches)
+        step = (FINEST[self.network.architecture.ranged] * 2 ** (torch.arange(STEPS) / 2))[:, None]
+        with torch.no_grad():
+            z = torch.cat([self.network.encode(x)[0].transpose(0, 1).flatten(1) for x in batches], 1)
+            spread = (z.std(1) * LOGISTIC_SPREAD / step.to(z)).clamp(min=1e-3)
+            self.location.copy_(z.mean(1) / step.to(z))
+            self.spread.copy_(spread + torch.log(-torch.expm1(-spread)))  # the inverse of softplus
 
     def kernels(self) -> list[nn.Parameter]:
         """Return the kernels inside the networks."""
@@ -73,6 +86,11 @@ class Latent(nn.Module):
             z = self.network.encode(x)[0]
             k = indices(z, FINEST[self.network.architecture.ranged] * 2 ** (entry / 2))
         return self.context.bits(k, entry.long(), torch.ones_like(entry), group, generator)
+
+
+def variance_of(batches: list[Tensor]) -> float:
+    """Return the variance of some batches, 1 where nothing varies."""
+    return float(torch.cat(batches).var()) or 1.0
 
 
 def indices(z: Tensor, step: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Training of a codec: context models, dequantiser and latent networks learn in turn, as tasks of one objective."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from narrows.codec.codec_manifest import CodecDesign
 from narrows.codec.coder import STEPS_PER_OCTAVE
 from narrows.codec.coding_plan import Grid
 from narrows.codec.entropy.design import SIGNAL_WINDOW, Design
+from narrows.codec.entropy.exact_predictor import part
 from narrows.codec.learning.alphabet import entropy, few_values, repeats_colours
 from narrows.codec.learning.colour_model import ColourModel
 from narrows.codec.learning.context_model import ContextModel
@@ -130,6 +131,19 @@ class CodecNetwork(nn.Module):
             parts |= {"latent": self.latent.context.tensors(), "network": self.latent.tensors()}
         return {f"{name}.{each}": tensor for name, tensors in parts.items() for each, tensor in tensors.items()}
 
+    def load_tensors(self, tensors: Mapping[str, np.ndarray], batches: list[Tensor]) -> None:
+        """Take the weights of a `CodecModel`, which are those that `tensors` returned.
+
+        Training begins with them as they are stored: rounded. Latent networks fit what is not stored to some batches.
+        """
+        for name, model in self.pixels.items():
+            pixel_model(model).load_tensors(part(tensors, f"{name}."))
+        if self.dequantiser is not None:
+            self.dequantiser.load_tensors(part(tensors, "dequantiser."))
+        if self.latent is not None:
+            self.latent.context.load_tensors(part(tensors, "latent."))
+            self.latent.load_tensors(part(tensors, "network."), [numbers(x) for x in batches])
+
 
 class CodecObjective:
     """The loss of a codec: network, batch (N, C, *S) in scaled units and step -> a scalar, about 1 before training.
@@ -151,8 +165,8 @@ class CodecObjective:
         for name, share in shares_of(design).items():
             named = {"lossless": design.lossless, "lossy": design.lossy, "latent": design.latent}.get(name)
             shares = (1,) if named is None else GROUP_SHARES[name][: max(named.groups().values()) + 1]
-            for part, part_share in enumerate(shares):
-                self.tasks += [(name, part)] * max(1, round(share * part_share / sum(shares)))
+            for group, group_share in enumerate(shares):
+                self.tasks += [(name, group)] * max(1, round(share * group_share / sum(shares)))
         order = np.random.default_rng(seed).permutation(len(self.tasks))
         self.tasks = [self.tasks[index] for index in order]
         self.names = sorted({name for name, _ in self.tasks})
@@ -190,8 +204,8 @@ class CodecObjective:
             for x in batches:
                 generator = torch.Generator(device=x.device).manual_seed(self.seed)
                 x = x[:: math.ceil(len(x) / HELD_OUT)]
-                for name, part in tasks:
-                    total += len(x) * self.units[name] * float(self._loss(network, name, part, x, generator))
+                for name, group in tasks:
+                    total += len(x) * self.units[name] * float(self._loss(network, name, group, x, generator))
                 count += len(x)
         return total / count
 
@@ -201,12 +215,12 @@ class CodecObjective:
             parts = [(float(self(network.eval(), x, None)), len(x)) for x in batches]
         return sum(loss * count for loss, count in parts) / sum(count for _, count in parts)
 
-    def _loss(self, network: CodecNetwork, name: str, part: int, x: Tensor, generator: torch.Generator) -> Tensor:
+    def _loss(self, network: CodecNetwork, name: str, group: int, x: Tensor, generator: torch.Generator) -> Tensor:
         missing, x = missing_in(x), numbers(x)
         if name == "latent":
             assert network.latent is not None
             entry = torch.rand(len(x), generator=generator, device=x.device) * (STEPS - 1)
-            return network.latent.task_loss(x, entry, part, generator)
+            return network.latent.task_loss(x, entry, group, generator)
         k, true, entry, size = self._quantised(x, name == "lossless", generator)
         model = pixel_model(network.pixels["lossy" if name == "dequantiser" else name])
         if missing is not None:
@@ -215,7 +229,7 @@ class CodecObjective:
         if name == "dequantiser":
             assert network.dequantiser is not None
             return network.dequantiser.error(k, true, entry, size, generator) / self.units[name]
-        return model.bits(k, entry, size, part, generator, missing) / self.units[name]
+        return model.bits(k, entry, size, group, generator, missing) / self.units[name]
 
     def _quantised(
         self, x: Tensor, lossless: bool, generator: torch.Generator

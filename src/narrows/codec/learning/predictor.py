@@ -7,7 +7,7 @@ Activations are kept within 0..CEILING. Weights are rounded in training as they 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,6 +102,18 @@ class Predictor(nn.Module):
                 found[f"{name}.shift"] = np.array([shift], np.int8)
         return found
 
+    def load_tensors(self, tensors: Mapping[str, np.ndarray]) -> None:
+        """Take the weights that `tensors` returned."""
+        unit = 2.0 ** -int(tensors["first.shift"][0])
+        for key, layer in self.firsts.items():
+            load_layer(layer, tensors, f"first.{key}", unit, INPUT_UNIT)
+        load(self.place, tensors["place"], unit / INPUT_UNIT)
+        load(self.step, tensors["step"], unit / INPUT_UNIT)
+        for group, last in enumerate(self.last):
+            for number, layer in enumerate((*self.layers(group), last)):
+                name = f"rest.{group}.{number}"
+                load_layer(layer, tensors, name, 2.0 ** -int(tensors[f"{name}.shift"][0]), UNIT)
+
 
 def padded(inputs: Tensor) -> Tensor:
     """Return inputs (P, T), or one of 0 where there is none."""
@@ -152,6 +164,20 @@ def arrays(layer: nn.Module) -> tuple[np.ndarray, np.ndarray]:
     assert isinstance(layer, nn.Linear)
     weight, bias = (stored(each, levels) for each, levels in with_levels(layer))
     return weight, bias
+
+
+def load_layer(layer: nn.Module, tensors: Mapping[str, np.ndarray], name: str, unit: float, inputs: int) -> None:
+    """Set a linear layer to integer weights, in units, and biases, in units of which `inputs` are one."""
+    assert isinstance(layer, nn.Linear)
+    load(layer.weight, tensors[f"{name}.weight"], unit)
+    load(layer.bias, tensors[f"{name}.bias"], unit / inputs)
+
+
+def load(values: Tensor, integers: np.ndarray, unit: float) -> None:
+    """Set values to integers in a unit; ValueError where there are more or fewer."""
+    if tuple(values.shape) != integers.shape:
+        raise ValueError(f"weights of shape {integers.shape}, expected {tuple(values.shape)}")
+    values.detach().copy_(torch.from_numpy(integers * unit))
 
 
 def whole(values: np.ndarray, scale: float) -> np.ndarray:

@@ -1,5 +1,7 @@
 """The context model of signals in training: the shape of the distribution of whitened signals."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -17,7 +19,7 @@ from narrows.codec.entropy.signal_coding import (
     window_weights,
 )
 from narrows.codec.entropy.whitening import whiten
-from narrows.codec.learning.predictor import Predictor
+from narrows.codec.learning.predictor import Predictor, load
 from narrows.codec.learning.sampling import sample
 
 TARGETS = 320  # sampled from each pass of a training batch
@@ -46,6 +48,10 @@ class SignalModel(nn.Module):
     def tensors(self) -> dict[str, np.ndarray]:
         """Return all that decides probabilities, as integers, by the names that they have in model files."""
         return {"shape": np.rint(self.shape.detach().cpu().double().numpy() * 256).clip(-9999, 9999).astype(np.int16)}
+
+    def load_tensors(self, tensors: Mapping[str, np.ndarray]) -> None:
+        """Take what `tensors` returned."""
+        load(self.shape, tensors["shape"], 1 / 256)
 
     def filled(self, k: Tensor, missing: Tensor) -> Tensor:
         """Return indices (N, C, *S) as they are: missing ones are coded like others."""

@@ -61,6 +61,7 @@ class CodecTraining:
             attempts=state.attempt + 1,
             complete=not trained.interrupted,
             history=state.history,
+            init_model=self.task.init_model,
             details={} if items.common_bits is None else {"bits": items.common_bits},
         )
         manifest = CodecManifest(
@@ -87,21 +88,39 @@ def check_trainable(items: Items) -> None:
 
 
 def prepare_training(
-    items: Items, settings: Settings, crop: tuple[int, ...] | None, device: torch.device
+    items: Items,
+    settings: Settings,
+    crop: tuple[int, ...] | None,
+    device: torch.device,
+    init: CodecModel | None = None,
 ) -> CodecTraining:
-    """Return the training of a codec with all parts on items; values that stand for missing ones do not count."""
+    """Return the training of a codec with all parts on items; values that stand for missing ones do not count.
+
+    init: the model to start from, whose design, grid and scaling are kept.
+    """
     items = without_fill(items)
-    scaling = Scaling.learn(items)
-    grid = grid_of(items, scaling)
-    design = design_networks(items, scaling, grid, crop)
+    if init is None:
+        scaling = Scaling.learn(items)
+        grid = grid_of(items, scaling)
+        design = design_networks(items, scaling, grid, crop)
+    else:
+        scaling, grid, design = init.scaling, init.manifest.grid, init.manifest.design
     batches = Batches(items, scaling, settings.batch_size, settings.seed, device, crop)
-    return training_of(design, grid, batches, settings)
+    return training_of(design, grid, batches, settings, init=init)
 
 
 def training_of(
-    design: CodecDesign, grid: Grid, batches: Batches, settings: Settings, step: float | None = None
+    design: CodecDesign,
+    grid: Grid,
+    batches: Batches,
+    settings: Settings,
+    step: float | None = None,
+    init: CodecModel | None = None,
 ) -> CodecTraining:
-    """Return the training of networks on batches; lossy parts learn one step alone where it is given."""
+    """Return the training of networks on batches.
+
+    step: the only one that lossy parts learn; None for all. init: the model whose weights the networks start from.
+    """
     items, scaling, device = batches.items, batches.scale.scaling, batches.device
     objective = CodecObjective(grid, scaling, design, settings.seed, step)
     first = [batches.at(step) for step in range(min(batches.per_epoch, BATCHES_LEARNED_FIRST))]
@@ -111,7 +130,10 @@ def training_of(
 
     def build(seed: int) -> CodecNetwork:
         network = CodecNetwork(design, seed).to(device)
-        objective.learn_first(network, first, mean)
+        if init is None:
+            objective.learn_first(network, first, mean)
+        else:
+            network.load_tensors(init.tensors, first)
         return network
 
     named = (("lossless", design.lossless), ("latent", design.latent))
@@ -129,5 +151,6 @@ def training_of(
             **{name: each.to_dict() for name, each in named if each is not None},
             "before": f"{loss_before:.4g}",
         },
+        init_model=None if init is None else init.init_record(),
     )
     return CodecTraining(task, items, batches.crop, grid, scaling, design, loss_before)

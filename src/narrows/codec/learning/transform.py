@@ -1,5 +1,7 @@
 """The transform path in training: only the context model of its coefficients learns."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -7,6 +9,7 @@ from torch import Tensor, nn
 from narrows.codec.entropy.design import Design
 from narrows.codec.learning.context_model import ContextModel
 from narrows.codec.learning.prediction import learn_prediction
+from narrows.codec.learning.predictor import load
 from narrows.codec.learning.sampling import on_host
 from narrows.codec.transforms.latent import ROUNDED_UP, step_of
 from narrows.codec.transforms.wavelet import LARGEST_INDEX, WaveletTransform, principal_axes
@@ -41,6 +44,10 @@ class Transform(nn.Module):
     def tensors(self) -> dict[str, np.ndarray]:
         """Return the tensors of `WaveletCoder`."""
         return {"matrix": self.get_buffer("matrix").cpu().numpy()}
+
+    def load_tensors(self, tensors: Mapping[str, np.ndarray], batches: list[Tensor]) -> None:
+        """Take what `tensors` returned."""
+        load(self.get_buffer("matrix"), tensors["matrix"], 1.0)
 
     def indices(self, x: Tensor, entry: Tensor) -> Tensor:
         """Return the indices of the coefficients of scaled items at entries (N,) of the table of steps."""
