@@ -155,10 +155,8 @@ def read_training(spec: ToolSpec, request: TrainingRequest) -> tuple[Any, Any, A
     model = load_tool(request.init_model, f"train {spec.name} --from", spec.name)
     if request.cell_text is not None and model.columns is not None:
         model = model.with_cell_text(request.cell_text)
-    items, target = (
-        None if source is None else read_items_for(model, source, request.axes, request.strict)
-        for source in (request.source, request.target)
-    )
+    items = read_items_for(model, request.source, request.axes, request.strict)
+    target = None if request.target is None else read_items_for(model, request.target, request.axes, request.strict)
     return model, items, target
 
 

@@ -1,6 +1,6 @@
 """Fine-tuning: the model that a training starts from, and what options may say beside it."""
 
-import os
+from pathlib import Path
 from typing import Any
 
 from narrows.errors import ParameterError
@@ -28,7 +28,7 @@ def find_init_model(given: Any, tool: str) -> Any:
     """
     if given is None:
         return None
-    model = load_model(given) if isinstance(given, (str, os.PathLike)) else getattr(given, "model_", given)
+    model = load_model(given) if isinstance(given, (str, Path)) else getattr(given, "model_", given)
     found = getattr(model, "tool", None)
     if found != tool or not hasattr(model, "init_record"):
         what = f"of the tool {found}" if hasattr(model, "init_record") else "neither a model file nor a trained model"

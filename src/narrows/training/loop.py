@@ -92,8 +92,9 @@ def train(task: TrainingTask[Net], run: RunOptions | None = None) -> Trained[Net
                     attempt = Attempt(task, state.next_attempt())
                     state = attempt.state
                     continue
-                stuck = learning and 0 < state.best_at < progress - PATIENCE
-                if progress >= 1 or (stuck and run.stops_early):
+                stuck = learning and progress - state.best_at > PATIENCE
+                # What improves on the weights of a model, improves late, when the learning rate is low.
+                if progress >= 1 or (stuck and run.stops_early and task.init_model is None):
                     break
             if interrupted():
                 break
