@@ -57,8 +57,16 @@ def test_models_of_other_tools_and_missing_ones_are_refused(start, photos, tmp_p
     assert "absent.safetensors: No such file or directory" in ran.err
 
 
-def test_without_noise_the_way_of_learning_is_asked_for(start, others, tmp_path):
-    ran = narrows("train", "denoiser", others, "--from", start, "-o", tmp_path / "x.safetensors")
-    assert ran.code == 2
-    assert "learned with clean items" in ran.err
-    assert "--noise gaussian:0.1" in ran.err
+def test_without_noise_that_of_the_model_is_added(start, others, tmp_path):
+    model = tmp_path / "x.safetensors"
+    ran = narrows("train", "denoiser", others, "--from", start, "-o", model, "--epochs", 2)
+    assert ran.code == 0
+    assert ran.err == (
+        f"narrows: {others}: taken as clean; training adds the noise of the model to start from, gaussian:0.1\n"
+    )
+    assert "clean items and the noise gaussian:0.1" in narrows("info", model).out.decode()
+
+
+def test_a_ready_made_model_is_named(others, tmp_path):
+    ran = narrows("train", "codec", others, "--from", "photo", "-o", tmp_path / "x.safetensors", "--epochs", 1)
+    assert (ran.code, ran.err) == (0, "narrows: with the ready-made model photo-codec-grey\n")

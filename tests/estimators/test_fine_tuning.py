@@ -10,6 +10,7 @@ import pytest
 
 import narrows.training.loop
 from narrows import Autoencoder, Codec, DataError, Denoiser, Imputer, ParameterError, TrainingError, data, load
+from narrows.errors import DataWarning
 
 from ..made_up import table, waves
 
@@ -167,7 +168,6 @@ def test_scaling_and_axes_are_those_of_the_model():
         (Autoencoder(upsampling="unpool"), "autoencoder", pictures(24, 1), "upsampling='unpool'.*has nearest"),
         (Denoiser("gaussian:0.1", preset="lesson"), "denoiser", pictures(24, 1), "preset='lesson'.*has default"),
         (Imputer(preset="lesson"), "imputer", pictures(24, 1), "preset='lesson'.*has default"),
-        (Denoiser(), "denoiser", pictures(24, 1), "learned with clean items.*noise='gaussian:0.1'"),
         (Denoiser("gaussian:0.1"), "blind", pictures(24, 1), "learned from noisy items alone"),
         (Imputer(), "denoiser", pictures(24, 1), "is of the tool denoiser; expected a model of the tool imputer"),
         (Codec(), "autoencoder", pictures(24, 1), "is of the tool autoencoder"),
@@ -176,6 +176,25 @@ def test_scaling_and_axes_are_those_of_the_model():
 def test_options_that_contradict_the_model_are_refused(given, kind, X, message):
     with pytest.raises(ParameterError, match=message):
         given.fit(X, init_model=base(kind))
+
+
+def test_a_denoiser_adds_the_noise_of_the_model_that_it_starts_from():
+    with pytest.warns(DataWarning, match=r"taken as clean; training adds the noise .*, gaussian:0\.1$"):
+        tuned = Denoiser(**FEW).fit(pictures(24, 1), init_model=base("denoiser"))
+    assert tuned.model_.noise == "gaussian:0.1"
+    X = pictures(24, 1)
+    pairs = Denoiser(**FEW).fit(X, X, init_model=base("denoiser"))
+    assert pairs.model_.noise is None
+    with pytest.raises(ParameterError, match="learned from pairs"):
+        Denoiser().fit(X, init_model=pairs)
+
+
+def test_a_ready_made_model_is_chosen_by_the_items():
+    tuned = Imputer(**FEW).fit(257 * pictures(20, 1, channels=3).astype(np.uint16), init_model="photo")
+    assert tuned.training_["init_model"]["fingerprint"] == load("photo-imputer-colour").model_.to_file().fingerprint
+    assert (tuned.axes_, tuned.scaling_.high) == ("NYXC", 65535)
+    with pytest.raises(DataError, match="ready-made imputers are for"):
+        Imputer().fit(pictures(20, 1, channels=2), init_model="photo")
 
 
 @pytest.mark.parametrize(

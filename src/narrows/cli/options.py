@@ -47,8 +47,8 @@ InitModel = Annotated[
     typer.Option(
         "--from",
         metavar="MODEL",
-        help="A model of this tool to start from, which then learns from DATA: its weights, architecture, scaling and "
-        "axes.",
+        help="A model of this tool to start from, whose architecture, scaling and axes are kept: a model file, or the "
+        "name of ready-made models (photo).",
     ),
 ]
 Resume = Annotated[

@@ -15,7 +15,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from narrows.cli import options
-from narrows.cli.inputs import choose_cell_text, load_tool, read_items, read_items_for
+from narrows.cli.inputs import choose_cell_text, choose_model, load_tool, read_items, read_items_for
 from narrows.cli.messages import detail, say, shows_progress, size
 from narrows.cli.outputs import check_file, check_new
 from narrows.cli.tool_options import Parameter, as_option, parse_marks, read_constructor
@@ -152,10 +152,11 @@ def read_training(spec: ToolSpec, request: TrainingRequest) -> tuple[Any, Any, A
         return None, items, target
     if "init_model" not in inspect.signature(resolve(spec.estimator).fit).parameters:
         raise ParameterError(f"a {spec.name} starts from no model", parameter="init_model", value=request.init_model)
-    model = load_tool(request.init_model, f"train {spec.name} --from", spec.name)
+    chosen = choose_model([request.init_model, request.source], request.axes, request.strict, spec.name)
+    model = load_tool(chosen.model, f"train {spec.name} --from", spec.name)
     if request.cell_text is not None and model.columns is not None:
         model = model.with_cell_text(request.cell_text)
-    items = read_items_for(model, request.source, request.axes, request.strict)
+    items = chosen.read(model, request.axes, request.strict)
     target = None if request.target is None else read_items_for(model, request.target, request.axes, request.strict)
     return model, items, target
 

@@ -199,7 +199,7 @@ class Estimator(BaseEstimator, ABC):
 
     def _init_model(self, given: Any, X: Any) -> Any:
         """Return the trained model that `init_model` of `fit` stands for, None where it is None."""
-        return find_init_model(given, self.tool)
+        return find_init_model(given, self.tool, lambda: self._training_data(X).items)
 
     def _training_data(self, X: Any, init_model: Any = None) -> TrainingData:
         """Return what `fit` learns from, with the axes of the model to start from; it leaves the estimator as it is."""

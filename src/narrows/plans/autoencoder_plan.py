@@ -55,7 +55,13 @@ def plan_autoencoder(data: TrainingData, options: AutoencoderOptions) -> Trainin
     items = data.items if init is None else init.check(data.items)
     features = features_to_learn(items) if init is None else init.manifest.features
     inputs = items if features is None else features_of(items, features)
-    scaling = init.scaling if init else Scaling.learn(items) if features is None else Scaling.identity(features.size)
+    scaling = (
+        init.adapted_to(items).scaling
+        if init
+        else Scaling.learn(items)
+        if features is None
+        else Scaling.identity(features.size)
+    )
     if options.loss == "bce" and not scaling.is_range:
         raise ParameterError(
             f"needs values of a known range, such as 0..1 or uint8; these are {inputs.dtype}",

@@ -1,12 +1,13 @@
 """The training plan of denoisers."""
 
+import warnings
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from narrows.corruption import Noise
 from narrows.data import Items, Scaling
-from narrows.errors import DataError, ParameterError, TrainingError
+from narrows.errors import DataError, DataWarning, ParameterError, TrainingError
 from narrows.models.denoiser_model import DenoiserManifest, DenoiserModel
 from narrows.models.item_checks import check_complete, describe_items, plain_numbers
 from narrows.networks import RestoringNetwork
@@ -50,19 +51,20 @@ def plan_denoiser(
             parameter="noise",
             value=options.noise,
         )
-    items, init = complete_numbers(data.items), options.training.init_model
-    if target is not None:
-        target = complete_numbers(target)
-        check_pairs(items, target)
-    blind = options.noise is None and target is None
-    if init is None:
-        scaling = learn_scaling(items, target, blind and options.clip is None)
-        default_clip = scaling.is_range
+    if options.training.init_model is None:
+        items = complete_numbers(data.items)
+        if target is not None:
+            target = complete_numbers(target)
+            check_pairs(items, target)
+        detects_clipping = options.noise is None and target is None and options.clip is None
+        scaling = learn_scaling(items, target, detects_clipping)
+        clip = scaling.is_range if options.clip is None else options.clip
     else:
-        check_same_way(init, blind)
-        items, target = init.check(items), None if target is None else init.check(target)
-        scaling, default_clip = init.scaling, init.clip
-    clip = default_clip if options.clip is None else options.clip
+        options = started(options, options.training.init_model, target, data.items.source)
+        init, items, target = fitting_pairs(options.training.init_model, data.items, target)
+        data = replace(data, items=items)
+        scaling, clip = init.scaling, init.clip if options.clip is None else options.clip
+    blind = options.noise is None and target is None
     if clip and not scaling.is_range:
         raise ParameterError(
             f"needs values of a known range, 0..1 or unsigned; these are {items.dtype}", parameter="clip", value=True
@@ -133,19 +135,19 @@ def _finish(
         clip=bool(options.clip),
     )
     model = DenoiserModel(manifest, trained.network, options.training.device)
-    warnings = []
+    notes = []
     if noisy_loss is not None and found >= noisy_loss:
-        warnings.append(
+        notes.append(
             f"denoised items are farther from the clean ones (held-out mse {found:.4g}) than the noisy ones "
             f"({noisy_loss:.4g}): try a larger budget"
         )
     if blind and (level := model.noise_level()) < NEGLIGIBLE_NOISE:
         unit = "range" if scaling.is_range else "standard deviation"
-        warnings.append(
+        notes.append(
             f"hardly any noise was found, {level:.2g} of the {unit} of the data, so hardly any is removed: "
             "either there is none, or the noise of neighbouring values is correlated"
         )
-    return Fitted(model, tuple(warnings), trained.interrupted)
+    return Fitted(model, tuple(notes), trained.interrupted)
 
 
 def learn_scaling(items: Items, target: Items | None, detects_clipping: bool) -> Scaling:
@@ -159,20 +161,44 @@ def learn_scaling(items: Items, target: Items | None, detects_clipping: bool) ->
     return scaling
 
 
-def check_same_way(init: DenoiserModel, blind: bool) -> None:
-    """Raise ParameterError where the model to start from has not learned in the way that the options ask for."""
+def started(options: DenoiserOptions, init: DenoiserModel, target: Items | None, source: str) -> DenoiserOptions:
+    """Return the options with the noise of the model to start from, where they leave it to it.
+
+    Raises
+    ------
+    ParameterError
+        If the model has not learned in the way that the options ask for.
+    """
+    blind = options.noise is None and target is None
     if init.blind and not blind:
         raise ParameterError(
             "the model to start from learned from noisy items alone, and so does what starts from it",
             hint="give noisy items, without noise to add and without clean ones",
         )
-    if blind and not init.blind:
-        usual = init.noise or "gaussian:0.1"
+    if init.blind or not blind:
+        return options
+    if init.noise is None:
         raise ParameterError(
-            "the model to start from learned with clean items, and what starts from it does so too",
+            "the model to start from learned from pairs, and what starts from it needs clean items too",
             hint="give pairs, or the noise to add to clean items, such as",
-            suggestion={"noise": usual},
+            suggestion={"noise": "gaussian:0.1"},
         )
+    warnings.warn(
+        f"{source}: taken as clean; training adds the noise of the model to start from, {init.noise}",
+        DataWarning,
+        stacklevel=4,
+    )
+    return replace(options, noise=init.noise)
+
+
+def fitting_pairs(init: DenoiserModel, items: Items, target: Items | None) -> tuple[DenoiserModel, Items, Items | None]:
+    """Return the model to start from, for the range of the items; the items, and their targets, as it takes them."""
+    items = init.check(items)
+    init = init.adapted_to(items)
+    if target is not None:
+        target = init.check(target)
+        check_pairs(items, target)
+    return init, items, target
 
 
 def complete_numbers(items: Items) -> Items:

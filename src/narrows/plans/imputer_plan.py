@@ -92,7 +92,7 @@ def plan_spatial(data: TrainingData, options: ImputerOptions) -> TrainingPlan[Re
     if missing_mask(items).all():
         raise DataError("no value of it is observed, so there is nothing to learn from", source=items.source)
     init = options.training.init_model
-    scaling = Scaling.learn(items) if init is None else init.scaling
+    scaling = Scaling.learn(items) if init is None else init.adapted_to(items).scaling
     restoration = plan_restoration(
         "imputer",
         items,
