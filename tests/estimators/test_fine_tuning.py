@@ -194,7 +194,7 @@ def test_a_ready_made_model_is_chosen_by_the_items():
     assert tuned.training_["init_model"]["fingerprint"] == load("photo-imputer-colour").model_.to_file().fingerprint
     assert (tuned.axes_, tuned.scaling_.high) == ("NYXC", 65535)
     with pytest.raises(DataError, match="ready-made imputers are for"):
-        Imputer().fit(pictures(20, 1, channels=2), init_model="photo")
+        Imputer().fit(waves(20, 24), init_model="photo")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,10 @@ CROP = {1: 1024, 2: 64, 3: 32}  # along each of so many spatial axes
 LARGEST_FLAT = 128  # along one axis, where the code is chosen
 # Those of autoencoders are in their `narrows.networks.ArchitectureKind`.
 LEARNING_RATE = {"codec": 6e-3, "restoring": 1.5e-3, "table": 3e-3}
-FINE_TUNING_RATE = 0.3  # times the learning rate, from the weights of a model
+# Times the learning rate, where training starts from a model. Weights of codecs are rounded to few values: where they
+# are to change at all, they have to change by much.
+FINE_TUNING_RATE = {"codec": 1.0}
+OTHER_FINE_TUNING_RATE = 0.3
 BATCH_SIZE = {"codec": 24, "restoring": 64, "table": 256}
 SMALLEST_BATCH = {"table": 64}  # others 8
 TABLE_STEPS = 1_200
@@ -53,9 +56,10 @@ def default_code(items: Items, kind: str) -> int | tuple[int, ...]:
     return (8, *(math.ceil(size / 8) for size in shape))
 
 
-def default_learning_rate(kind: str) -> float:
+def default_learning_rate(kind: str, fine_tuning: bool = False) -> float:
     """Return the learning rate of a kind of network: a key of `LEARNING_RATE`, or a registered architecture."""
-    return LEARNING_RATE[kind] if kind in LEARNING_RATE else architecture_kinds()[kind].learning_rate
+    rate = LEARNING_RATE[kind] if kind in LEARNING_RATE else architecture_kinds()[kind].learning_rate
+    return rate * FINE_TUNING_RATE.get(kind, OTHER_FINE_TUNING_RATE) if fine_tuning else rate
 
 
 def default_batch_size(kind: str, items: Items, positions: int = 1) -> int:

@@ -7,7 +7,7 @@ from typing import Any, Generic
 from narrows.artifacts.manifest import TrainingRecord
 from narrows.data import Items
 from narrows.data.axes import layout_of
-from narrows.plans.defaults import FINE_TUNING_RATE, default_batch_size, default_epochs, default_learning_rate
+from narrows.plans.defaults import default_batch_size, default_epochs, default_learning_rate
 from narrows.training.loop import train
 from narrows.training.task import Net, RunOptions, Settings, Trained, TrainingTask
 from narrows.training.threads import chosen_threads
@@ -82,12 +82,12 @@ class TrainingOptions:
         """
         batch_size = default_batch_size(kind, items, positions) if self.batch_size is None else self.batch_size
         unlimited = self.minutes is None and self.epochs is None
-        factor = 1.0 if self.init_model is None else FINE_TUNING_RATE
+        usual_rate = default_learning_rate(kind, fine_tuning=self.init_model is not None)
         return Settings(
             minutes=self.minutes,
             epochs=default_epochs(kind, items, batch_size, positions) if unlimited else self.epochs,
             batch_size=batch_size,
-            learning_rate=factor * default_learning_rate(kind) if self.learning_rate is None else self.learning_rate,
+            learning_rate=usual_rate if self.learning_rate is None else self.learning_rate,
             seed=self.seed,
         )
 
