@@ -142,6 +142,12 @@ def test_view_takes_the_models_that_suit(place):
     assert model_session(["photo"], "alpha.png", None, False).shape == (72, 96, 3)
 
 
+def test_models_say_that_they_take_any_range():
+    for model in ready_models():
+        ran = narrows("info", model.path)
+        assert (b"of any type, scaled by its own range" in ran.out) == (model.tool != "codec")
+
+
 def test_models_are_listed():
     ran = narrows("models")
     assert (ran.code, ran.err) == (0, "")

@@ -163,6 +163,8 @@ def describe_data(document: Document) -> str:
         kinds = [column["kind"] for column in document["columns"]]
         counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
         return f"axes {axes}, a table of {len(kinds)} column(s): {counts}"
+    if document.get("any_range"):
+        return f"axes {axes}, of any type, scaled by its own range"
     if scaling["kind"] == "range":
         return f"axes {axes}, {scaling['dtype']}, {scaling['low']:g} to {scaling['high']:g}"
     return f"axes {axes}, {scaling['dtype']}, scaled by mean and standard deviation"
