@@ -14,7 +14,8 @@ TASKS = ("denoise", "fill", "blind")
 
 
 def network_of(shape, task="denoise", preset="default", channels=1, numbers=3, ranged=True):
-    network = build(Restoration(channels, shape, task, numbers, preset, ranged), seed=1).eval().double()
+    gain = task == "denoise" and preset == "default"
+    network = build(Restoration(channels, shape, task, numbers, preset, ranged, gain), seed=1).eval().double()
     with torch.no_grad():
         for parameter in network.parameters():  # no residual block stays the identity it starts as
             generator = torch.Generator().manual_seed(2)
@@ -104,6 +105,30 @@ def test_it_starts_at_the_mean(preset, spatial, ranged):
     assert (restored.mean([0, *range(2, 2 + spatial)]) - mean).abs().max() < 0.35
 
 
+@pytest.mark.parametrize("task", ["denoise", "fill"])
+def test_bfloat16_changes_little(task, monkeypatch):
+    architecture = Restoration(1, (16, 16), task, 3, gain=task == "denoise", bfloat16=True)
+    network = build(architecture).requires_grad_(False)
+    x = x_of(network, 16, 16).float()
+    found = []
+    for has in (False, True):
+        monkeypatch.setattr("narrows.networks.restoration.unet.multiplies_bfloat16", lambda has=has: has)
+        found.append(answers(network, x))
+    assert found[0].dtype == found[1].dtype == torch.float32
+    assert not torch.equal(*found)
+    torch.testing.assert_close(*found, atol=0.02, rtol=0.02)
+
+
+@pytest.mark.parametrize("ranged", [True, False])
+def test_a_gain_weighs_the_noisy_value(ranged):
+    network = build(Restoration(1, (16,), "denoise", 3, ranged=ranged, gain=True)).requires_grad_(False)
+    x = torch.rand(2, 1, 16, generator=torch.Generator().manual_seed(0))
+    for weight, expected in ((30.0, x), (-30.0, torch.full_like(x, 0.7))):
+        network.init_output_bias(torch.tensor([0.7]))
+        network.output.conv.bias[1] = weight
+        torch.testing.assert_close(network(x)[0], expected, atol=0.01, rtol=0)
+
+
 @pytest.mark.parametrize("ranged", [True, False])
 @pytest.mark.parametrize("spatial", [1, 2, 3])
 @pytest.mark.parametrize("preset", ["default", "lesson"])
@@ -141,6 +166,7 @@ def test_the_document_is_the_way_back():
     [
         ({"preset": "tiny"}, "preset='tiny': expected default or lesson"),
         ({"task": "sharpen"}, "task='sharpen': expected denoise or fill or blind"),
+        ({"task": "fill", "gain": True}, "a gain of the noisy values"),
         ({"shape": ()}, "items with 0 spatial axes"),
         ({"shape": (2, 2, 2, 2)}, "items with 4 spatial axes"),
     ],

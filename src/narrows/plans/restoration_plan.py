@@ -99,7 +99,17 @@ def plan_restoration(
     crop, init = default_crop(items, flat=False), options.init_model
     shape = crop or items.item_shape[: items.spatial_dims]
     if init is None:
-        architecture = Restoration(items.channels, shape, task, N_PARAMETERS, preset, scaling.is_range)  # type: ignore[arg-type]
+        architecture = Restoration(
+            channels=items.channels,
+            shape=shape,
+            task=task,
+            numbers=N_PARAMETERS,
+            preset=preset,  # type: ignore[arg-type]
+            ranged=scaling.is_range,
+            gain=task == "denoise" and preset == "default",
+            # Not where only noisy values are known: how much to trust a prediction depends on its last digits.
+            bfloat16=task != "blind",
+        )
     else:
         architecture = init.manifest.architecture
         check_option("preset", preset, "default", architecture.preset)

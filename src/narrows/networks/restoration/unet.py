@@ -3,7 +3,9 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
+from functools import cache
 from itertools import pairwise
 from typing import Any, ClassVar, Literal, get_args
 
@@ -49,6 +51,11 @@ class Restoration:
         A U-Net, or the small network of the classic lesson.
     ranged : bool
         Whether the values are in 0..1.
+    gain : bool
+        Whether a denoised value is a mean, with a weight that the network predicts, of its prediction and the noisy
+        value. Otherwise the noisy value reaches the output through the layers alone.
+    bfloat16 : bool
+        Whether convolutions take bfloat16 numbers, where the processor multiplies these faster.
     """
 
     channels: PositiveInt
@@ -57,6 +64,8 @@ class Restoration:
     numbers: PositiveInt
     preset: Preset = "default"
     ranged: bool = True
+    gain: bool = False
+    bfloat16: bool = False
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -65,6 +74,8 @@ class Restoration:
                 raise ParameterError(
                     f"expected {' or '.join(get_args(options))}", parameter=name, value=getattr(self, name)
                 )
+        if self.gain and self.task != "denoise":
+            raise ValueError(f"a gain of the noisy values, in a network to {self.task}")
         if not 1 <= len(self.shape) <= 3:
             raise ValueError(f"items with {len(self.shape)} spatial axes: those with 1 to 3 can be restored")
 
@@ -87,7 +98,7 @@ class Restoration:
     @classmethod
     def from_dict(cls, document: dict[str, Any]) -> "Restoration":
         """Return the architecture that `to_dict` described."""
-        return from_document(cls, document)
+        return from_document(cls, {"gain": False, "bfloat16": False, **document})  # as in version 0.1.0
 
 
 class RestoringNetwork(StoredNames, ABC):
@@ -116,6 +127,7 @@ class RestoringNetwork(StoredNames, ABC):
         self.factors = architecture.factors()
         self.stride = tuple(math.prod(steps) for steps in zip(*self.factors, strict=True))
         self.inputs = architecture.channels * (1 if architecture.task == "denoise" else 2)
+        self.outputs = architecture.channels * (2 if architecture.gain else 1)
         self.fills = architecture.task == "fill"
         if architecture.task == "blind":
             self.noise = NoiseLevel()
@@ -129,6 +141,11 @@ class RestoringNetwork(StoredNames, ABC):
     def _network_radius(self) -> tuple[int, ...]:
         """`receptive_radius` without the first guess."""
 
+    def reduced_precision(self, device: torch.device) -> AbstractContextManager[Any]:
+        """Return a context in which convolutions take bfloat16 numbers, where that is wanted and faster."""
+        faster = self.architecture.bfloat16 and device.type == "cpu" and multiplies_bfloat16()
+        return torch.autocast(device.type, torch.bfloat16, enabled=faster)
+
     @property
     def receptive_radius(self) -> tuple[int, ...]:
         """Radius of the receptive field along each spatial axis, in positions."""
@@ -141,11 +158,16 @@ class RestoringNetwork(StoredNames, ABC):
         """Return restored values, and the features from which `describe` predicts distributions."""
         ranged = self.architecture.ranged
         guess = self.guess(x) if self.fills else None
-        features = self.features(x if guess is None else torch.cat([guess, x.chunk(2, 1)[1]], 1))
-        restored = cut(self.output(features), tuple(x.shape[2:]))
+        with self.reduced_precision(x.device):
+            features = self.features(x if guess is None else torch.cat([guess, x.chunk(2, 1)[1]], 1))
+            restored = full_precision(cut(self.output(features), tuple(x.shape[2:])))
         if guess is not None:
             restored = restored + (torch.logit(guess, GUESS_MARGIN) if ranged else guess)
-        return torch.sigmoid(restored) if ranged else restored, features
+        gain = None
+        if self.architecture.gain:
+            restored, gain = restored.chunk(2, 1)
+        restored = torch.sigmoid(restored) if ranged else restored
+        return restored if gain is None else restored + torch.sigmoid(gain) * (x - restored), features
 
     def guess(self, x: Tensor) -> Tensor:
         """Return the first guess (N, C, *S): observed values, interpolated between them."""
@@ -160,17 +182,18 @@ class RestoringNetwork(StoredNames, ABC):
 
     def describe(self, features: Tensor, shape: tuple[int, ...]) -> Tensor:
         """Return the parameters of each value's distribution for items of a spatial shape, (N, C, *S, numbers)."""
-        return torch.unflatten(cut(self.distribution(features), shape), 1, (self.architecture.channels, -1)).movedim(
-            2, -1
-        )
+        with self.reduced_precision(features.device):
+            numbers = full_precision(cut(self.distribution(features), shape))
+        return torch.unflatten(numbers, 1, (self.architecture.channels, -1)).movedim(2, -1)
 
     def init_output_bias(self, mean: Tensor) -> None:
         """Let the untrained network predict its first guess, or else about `mean` (C,), that of each channel."""
-        if self.fills:
+        if self.fills or self.architecture.gain:
             for parameter in self.output.parameters():
                 nn.init.zeros_(parameter)
-        else:
-            set_bias(self.output, torch.logit(mean, 1e-3) if self.architecture.ranged else mean)
+        if not self.fills:
+            mean = torch.logit(mean, 1e-3) if self.architecture.ranged else mean
+            set_bias(self.output, torch.cat([mean, torch.zeros_like(mean)]) if self.architecture.gain else mean)
 
     def inner_matrices(self) -> list[nn.Parameter]:
         """Return the kernels for Muon: all but the first and the last ones, whose sides are data."""
@@ -220,7 +243,7 @@ class UNet(RestoringNetwork):
         self.encoder_blocks, self.decoder_blocks = (
             nn.ModuleList(residuals(width, BLOCKS, spatial) for width in widths) for _ in range(2)
         )
-        self.output = TransposeUpsample(widths[0], channels, self.steps[0])
+        self.output = TransposeUpsample(widths[0], self.outputs, self.steps[0])
         self.distribution = nn.Sequential(
             conv(widths[0], widths[0], 3, padding=1),
             nn.ReLU(),
@@ -268,7 +291,7 @@ class LessonDenoiser(RestoringNetwork):
             TransposeUpsample(a, b, factor, kernel=1)
             for (a, b), factor in zip(pairwise(widths), self.factors, strict=True)
         )
-        self.output = conv(widths[-1], channels, 3, padding=1)
+        self.output = conv(widths[-1], self.outputs, 3, padding=1)
         self.distribution = conv(widths[-1], channels * architecture.numbers, 3, padding=1)
 
     def features(self, x: Tensor) -> Tensor:
@@ -284,6 +307,18 @@ class LessonDenoiser(RestoringNetwork):
     def _network_radius(self) -> tuple[int, ...]:
         # Three convolutions and three poolings, each to the edges of its cells; and the last convolution.
         return tuple(4 * step for step in self.stride)
+
+
+def full_precision(values: Tensor) -> Tensor:
+    """Return bfloat16 numbers as float32, and others as they are."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
+@cache
+def multiplies_bfloat16() -> bool:
+    """Return whether the processor has instructions for products of bfloat16."""
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
 def local_mean(totals: Tensor, weights: Tensor, factors: list[tuple[int, ...]], middle: float) -> Tensor:
