@@ -2,7 +2,7 @@
 # Debian's Python cannot put pip into a new virtual environment, so the pip outside installs a current one.
 PYTHON ?= python3
 BIN := .venv/bin
-EXTRAS := report view lessons tables audio
+EXTRAS := report view lessons tables audio onnx
 INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 .PHONY: demo lessons test lint docs dist bench bench-codec bench-restore bench-features bench-tables clean

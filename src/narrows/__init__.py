@@ -12,6 +12,7 @@ _HOME = {
     "Codec": "narrows.estimators.codec",
     "Denoiser": "narrows.estimators.denoiser",
     "Imputer": "narrows.estimators.imputer",
+    "export": "narrows.estimators.exporting",
     "load": "narrows.estimators.loading",
     "open": "narrows.codec.archive",
     "pack": "narrows.estimators.packing",
@@ -34,6 +35,7 @@ __all__ = [
     "ParameterError",
     "TrainingError",
     "__version__",
+    "export",
     "load",
     "open",
     "pack",
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from narrows.estimators.autoencoder import Autoencoder
     from narrows.estimators.codec import Codec
     from narrows.estimators.denoiser import Denoiser
+    from narrows.estimators.exporting import export
     from narrows.estimators.imputer import Imputer
     from narrows.estimators.loading import load
     from narrows.estimators.packing import pack

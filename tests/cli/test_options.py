@@ -20,11 +20,11 @@ FAST = ("--learning-rate", 4e-3, "--holes", "pixels:0.5")
 VERBS = (
     *("datasets", "models", "train", *(f"train {tool}" for tool in ("autoencoder", "codec", "denoiser", "imputer"))),
     *("encode", "decode", "compress", "decompress", "preview", "denoise", "fill"),
-    *("evaluate", "report", "view", "info", "demo"),
+    *("evaluate", "export", "report", "view", "info", "demo"),
 )
 WRITING = (
     *("train autoencoder", "train codec", "train denoiser", "train imputer", "encode", "decode", "compress"),
-    *("decompress", "preview", "denoise", "fill", "report", "demo"),
+    *("decompress", "preview", "denoise", "fill", "export", "report", "demo"),
 )
 
 

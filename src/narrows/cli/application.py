@@ -20,6 +20,7 @@ from typer import TyperException
 
 from narrows import __version__
 from narrows.cli.evaluate_verb import evaluate
+from narrows.cli.export_verb import export
 from narrows.cli.info_verbs import datasets, info, models
 from narrows.cli.messages import as_flag, detail, one_line, say, verbosity
 from narrows.cli.show_verbs import demo, report, view
@@ -113,6 +114,7 @@ def verbs() -> dict[str, Callable[[], Any]]:
     registered = {name: reference for spec in tools().values() for name, reference in spec.verbs.items()}
     own: dict[str, Callable[..., None]] = {
         "evaluate": evaluate,
+        "export": export,
         "report": report,
         "view": view,
         "info": info,

@@ -17,9 +17,11 @@ from narrows.data.units import check_columns
 from narrows.errors import DataError
 from narrows.models import coding_tiles
 from narrows.models.item_checks import check_complete, check_numeric, missing_cells, plain_numbers
+from narrows.models.onnx_export import Dims, Graph, check_part
 from narrows.models.parts import VALUES_AT_ONCE, parts_of, view_of
 from narrows.models.trained_model import ModelManifest, TrainedModel
 from narrows.networks import Architecture, Network, format_code
+from narrows.networks.autoencoder.network import cut
 from narrows.training.batches import as_tensor
 from narrows.training.threads import timed
 from narrows.training.torch_state import default_torch_state
@@ -240,6 +242,39 @@ class AutoencoderModel(TrainedModel):
         items = self.check(items)
         features = self.manifest.features
         return items if features is None else features_of(items, features)
+
+    def onnx_graph(self, part: str | None = None) -> Graph:
+        """Return what an ONNX file of the model's encoder or decoder computes."""
+        check_part(part)
+        architecture, network = self.manifest.architecture, self.network_to_export()
+        if self.manifest.features is not None:
+            raise DataError(
+                "an autoencoder of a table with columns, whose cells ONNX cannot turn into features",
+                hint="train it on an array of numbers to export it",
+            )
+        if architecture.unpools:
+            raise DataError(
+                "upsamples by unpooling, which ONNX has no operation for",
+                hint="train with another kind",
+                suggestion={"upsampling": "nearest"},
+            )
+        batch, channels, *axes = self.item_dims()
+        items: Dims = (batch, channels, *(architecture.shape if architecture.flat else axes))
+        code: Dims = (
+            batch,
+            *((architecture.code,) if architecture.flat else (architecture.code[0], *map("grid_{}".format, axes))),
+        )
+
+        def encode(x: Tensor) -> tuple[Tensor, ...]:
+            return (network.encode(x)[0],)
+
+        def decode(code: Tensor) -> tuple[Tensor, ...]:
+            decoded = network.decode([code])
+            return (cut(decoded, architecture.shape) if architecture.flat else decoded,)
+
+        if part == "encoder":
+            return Graph(network, encode, {"items": items}, {"code": code})
+        return Graph(network, decode, {"code": code}, {"items": items})
 
     def training_summary(self) -> str:
         """Return what came of the training, in one line."""

@@ -5,6 +5,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
 
 from narrows.artifacts.schema import NonNegativeFloat, from_document
 
@@ -41,6 +44,15 @@ class Calibration:
         return np.where(expected > self.expected[-1], beyond, np.interp(expected, self.expected, self.measured)).astype(
             np.float32
         )
+
+    def of_tensor(self, expected: Tensor) -> Tensor:
+        """Return what a call returns, for a tensor on any device."""
+        last = self.measured[-1] / max(self.expected[-1], 1e-12)
+        slopes = [0.0, *(np.diff(self.measured) / np.diff(self.expected)).tolist(), last]
+        lines = zip(self.expected[:1] + self.expected, self.measured[:1] + self.measured, slopes, strict=True)
+        edges, table = (torch.tensor(each, device=expected.device) for each in (self.expected, list(lines)))
+        start, height, slope = F.embedding(torch.bucketize(expected, edges), table).unbind(-1)
+        return height + slope * (expected - start)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON; `from_dict` is the inverse."""

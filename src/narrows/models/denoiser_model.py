@@ -16,6 +16,7 @@ from narrows.data.masks import join_alpha, split_alpha
 from narrows.errors import DataError
 from narrows.models.calibration import Calibration
 from narrows.models.item_checks import check_complete, plain_numbers
+from narrows.models.onnx_export import Graph, check_one_part
 from narrows.models.parts import parts_of, view_of
 from narrows.models.tiled_inference import Progress, TiledInference, psnr_note
 from narrows.models.trained_model import ModelManifest, TrainedModel
@@ -134,7 +135,7 @@ class DenoiserModel(TrainedModel):
         inference = self.adapted_to(noisy)._inference()
 
         def output(x: Tensor) -> Tensor:
-            return self._posterior(x)[0] if self.blind else inference.network(x)[0]
+            return self._posterior(inference.network, x)[0] if self.blind else inference.network(x)[0]
 
         clean = inference.predict(noisy, output, items.dtype, progress)
         return join_alpha(clean, items) if self.has_alpha(items) else clean
@@ -147,9 +148,8 @@ class DenoiserModel(TrainedModel):
 
         def output(x: Tensor) -> Tensor:
             if self.manifest.calibration is None:
-                return self._posterior(x)[1].sqrt()
-            predicted = inference.mixture(x).moments()[1].sqrt()
-            return torch.from_numpy(self.manifest.calibration(predicted.cpu().numpy()))
+                return self._posterior(inference.network, x)[1].sqrt()
+            return self.manifest.calibration.of_tensor(inference.mixture(x).moments()[1].sqrt())
 
         std = inference.predict(noisy, output)
         if not self.has_alpha(items):
@@ -190,6 +190,22 @@ class DenoiserModel(TrainedModel):
             x = parsed.add(inference.scaled(view_of(items, part)), generator, self.clip)
             view_of(noisy, part)[:] = inference.scale.inverse_unclipped(x, dtype)
         return noisy
+
+    def onnx_graph(self, part: str | None = None) -> Graph:
+        """Return what an ONNX file of the model computes: denoised values and their standard deviations."""
+        check_one_part(part)
+        network, calibration = self.network_to_export(), self.manifest.calibration
+
+        def compute(noisy: Tensor) -> tuple[Tensor, Tensor]:
+            if calibration is None:
+                mean, variance = self._posterior(network, noisy)
+                return mean, variance.sqrt()
+            denoised, features = network(noisy)
+            mixture = Mixture.from_parameters(network.describe(features, noisy.shape[2:]))
+            return denoised, calibration.of_tensor(mixture.moments()[1].sqrt())
+
+        dims = self.item_dims()
+        return Graph(network, compute, {"noisy": dims}, {"denoised": dims, "std": dims})
 
     @default_torch_state()
     def noise_level(self) -> float:
@@ -235,9 +251,8 @@ class DenoiserModel(TrainedModel):
     def _inference(self) -> TiledInference:
         return TiledInference(self.placed_network(), self.scale(), self._torch_device())
 
-    def _posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def _posterior(self, network: RestoringNetwork, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and variance of the clean values, given the noisy ones and what their neighbours predict."""
-        network = self.placed_network()
         mean, variance = torch.empty_like(x), torch.empty_like(x)
         for starts in product((0, 1), repeat=x.ndim - 2):
             _, features = network(hide_lattice(x, starts).x)

@@ -6,6 +6,8 @@ from numbers import Real
 from typing import Any, ClassVar, Literal, Protocol, Self
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from narrows.artifacts.schema import NonNegativeInt, ShortText, typed
 from narrows.data import Columns, Items
@@ -15,11 +17,13 @@ from narrows.data.tables.features import Features
 from narrows.errors import DataError, ParameterError
 from narrows.models.calibration import Calibration
 from narrows.models.item_checks import describe_items
-from narrows.models.spatial_imputation import SpatialImputation
+from narrows.models.onnx_export import Graph, check_one_part
+from narrows.models.spatial_imputation import SpatialImputation, network_input
 from narrows.models.table_imputation import TableImputation, code_frame, column_sizes
 from narrows.models.tiled_inference import Progress, TiledInference, psnr_note
 from narrows.models.trained_model import ModelManifest, TrainedModel
 from narrows.networks import Restoration, RestoringNetwork, TableArchitecture, TableNetwork
+from narrows.networks.restoration.mixture import Mixture
 from narrows.training.torch_state import default_torch_state
 
 Strategy = Literal["mean", "mode"]
@@ -218,6 +222,27 @@ class ImputerModel(TrainedModel):
     def code_rows(self, frame: Any, source: str = "X") -> Items:
         """Return the rows of a data frame as items; DataError where they do not fit the model."""
         return code_frame(frame, self.manifest.missing_values, self.columns, source)
+
+    def onnx_graph(self, part: str | None = None) -> Graph:
+        """Return what an ONNX file of the model computes: filled values and their standard deviations."""
+        check_one_part(part)
+        if self.is_table:
+            raise DataError(
+                "an imputer of tables, which ONNX cannot hold",
+                hint="fill tables with narrows fill, and go on from there",
+            )
+        network, calibration = self.network_to_export(), self.manifest.calibration
+        assert calibration is not None
+
+        def compute(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+            restored, features = network(network_input(values, ~mask))
+            mixture = Mixture.from_parameters(network.describe(features, values.shape[2:]))
+            std = calibration.of_tensor(mixture.moments()[1].sqrt())
+            restored = mixture.mode() if self.strategy == "mode" else restored
+            return torch.where(mask, restored, values), torch.where(mask, std, 0.0)
+
+        dims = self.item_dims()
+        return Graph(network, compute, {"values": dims, "mask": dims}, {"filled": dims, "std": dims})
 
     @default_torch_state()
     def fill(self, items: Items, progress: Progress | None = None) -> Items:

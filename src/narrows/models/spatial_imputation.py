@@ -86,8 +86,7 @@ class SpatialImputation:
         calibration = self.calibration
 
         def output(x: Tensor) -> Tensor:
-            predicted = self.inference.mixture(with_observed(x)).moments()[1].sqrt()
-            return torch.from_numpy(calibration(predicted.cpu().numpy()))
+            return calibration.of_tensor(self.inference.mixture(with_observed(x)).moments()[1].sqrt())
 
         std = self.inference.predict(items, output)
         std.values[~missing_mask(items)] = 0
@@ -130,5 +129,9 @@ def mark_missing(items: Items, missing_values: Any, alpha: bool) -> Items:
 
 def with_observed(x: Tensor) -> Tensor:
     """Return what the network sees of items (N, C, *S) with NaN where values are missing: 0, and which are observed."""
-    observed = x.isfinite()
-    return torch.cat([torch.where(observed, x, 0.0), observed.to(x.dtype)], 1)
+    return network_input(x, x.isfinite())
+
+
+def network_input(values: Tensor, observed: Tensor) -> Tensor:
+    """Return what the network sees of items (N, C, *S): 0 where a value is missing, and which are observed."""
+    return torch.cat([torch.where(observed, values, 0.0), observed.to(values.dtype)], 1)

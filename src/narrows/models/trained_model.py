@@ -22,6 +22,7 @@ from narrows.data.tables.cell_text import CellText
 from narrows.data.units import check_unit
 from narrows.errors import DataError, FormatError
 from narrows.models.item_checks import describe_items
+from narrows.models.onnx_export import AXIS_NAMES, Dims, Graph
 from narrows.networks import build
 from narrows.registry import resolve, tools
 from narrows.training.batches import Scale, as_tensor
@@ -333,6 +334,29 @@ class TrainedModel(ABC):
         known = items.unit is not None and items.unit.is_range
         scaling = items.unit if known else Scaling.of_range(items)
         return replace(self, manifest=replace(self.manifest, scaling=scaling, any_range=False))
+
+    def onnx_graph(self, part: str | None = None) -> Graph:
+        """Return what an ONNX file of the model computes; a tool overrides it.
+
+        Parameters
+        ----------
+        part : {"encoder", "decoder"}, optional
+            The part of a model that has two.
+
+        Raises
+        ------
+        DataError
+            If ONNX cannot hold the model.
+        """
+        raise DataError(f"{self.tool}s cannot be exported")
+
+    def network_to_export(self) -> Any:
+        """Return the network for an ONNX file: a copy on the CPU in single precision."""
+        return copy.deepcopy(self.network).to("cpu", torch.float32)
+
+    def item_dims(self) -> Dims:
+        """Return the sizes of a batch of items in an ONNX file, those that may vary by name."""
+        return "batch", self.channels, *(AXIS_NAMES[axis] for axis in self.item_axes.strip("NCF"))
 
     def scale(self) -> Scale:
         """Return what maps values of items to scaled tensors (N, C, *S) on the device of inference, and back."""

@@ -212,14 +212,14 @@ def sums(one: Iterable[int], other: Iterable[int]) -> tuple[int, ...]:
 
 def padded(shape: Iterable[int], stride: Iterable[int]) -> tuple[int, ...]:
     """Return the smallest multiple of the stride that is not smaller than the shape, along each axis."""
-    return tuple(math.ceil(size / step) * step for size, step in zip(shape, stride, strict=True))
+    return tuple((size + step - 1) // step * step for size, step in zip(shape, stride, strict=True))
 
 
 def pad_to_multiple(x: Tensor, stride: tuple[int, ...]) -> Tensor:
     """Repeat the last values along each spatial axis until its size is a multiple of the stride."""
     size = x.shape[2:]
     missing = [large - small for large, small in zip(padded(size, stride), size, strict=True)]
-    if not any(missing):
+    if not torch.compiler.is_exporting() and not any(missing):  # an exported graph is for all sizes
         return x
     return F.pad(x, [width for extra in reversed(missing) for width in (0, extra)], mode="replicate")
 
