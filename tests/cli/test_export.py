@@ -200,7 +200,7 @@ sys.modules["torch"] = sys.modules["narrows"] = None
 def test_the_examples_of_the_guide_run_on_a_photograph(tmp_path, unguarded):
     photo = load_sample_image("flower.jpg")[100:356, 200:456]
     crops = photo.reshape(8, 32, 8, 32, 3).swapaxes(1, 2).reshape(64, 32, 32, 3)
-    denoiser = package.Denoiser(noise="gaussian:0.2", preset="lesson", epochs=20, device="cpu").fit(crops)
+    denoiser = package.Denoiser(noise="gaussian:0.2", epochs=16, batch_size=8, device="cpu").fit(crops)
     filler = package.Imputer(holes="pixels:0.5", preset="lesson", epochs=2, device="cpu").fit(crops)
     package.export(denoiser, tmp_path / "denoiser.onnx")
     package.export(filler, tmp_path / "filler.onnx")

@@ -100,7 +100,7 @@ def translated(graph: Graph) -> Any:
     except ImportError as error:
         raise cannot_import("export", "onnxscript", "onnx", error) from None
     names = dict.fromkeys(dim for dims in graph.inputs.values() for dim in dims if isinstance(dim, str))
-    sizes = dict(zip(names, EXAMPLE_SIZES, strict=False))
+    sizes: dict[Any, Any] = dict(zip(names, EXAMPLE_SIZES, strict=False))
     examples = tuple(
         torch.zeros([sizes.get(dim, dim) for dim in dims], dtype=torch.bool if name == MASK else torch.float32)
         for name, dims in graph.inputs.items()
