@@ -10,7 +10,12 @@ from narrows.cli.outputs import check_file
 
 
 def export(
-    model: options.Model,
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL", show_default=False, help="A model file (.safetensors), or the name of a ready-made model."
+        ),
+    ],
     output: Annotated[
         str, typer.Option("--output", "-o", metavar="M.onnx", show_default=False, help="The ONNX file to write.")
     ],
@@ -26,9 +31,15 @@ def export(
     \b
     Examples:
       narrows export den.safetensors -o den.onnx
+      narrows export photo-denoiser-colour -o den.onnx
       narrows export m.safetensors -o encoder.onnx --part encoder
     """
     check_file(output, (".onnx",), force)
+
+    from narrows.ready import find_ready_model, is_ready_name
+
+    if is_ready_name(model):
+        model = str(find_ready_model(model).path)
     trained = load_tool(model, "export", "autoencoder", "denoiser", "imputer")
 
     from narrows.errors import DataError
