@@ -16,6 +16,7 @@ from narrows.networks.restoration.unet import RestoringNetwork
 NLL_WEIGHT = 0.1  # of the negative log-likelihood, relative to the squared error
 NOISE_BONUS = 0.01  # nats for e times the variance of the noise
 PARTLY_FILLED = 0.25  # share of the items of a batch whose holes are partly filled
+SMALLEST_NOISE = 1e-8  # variance that training on other items starts with, at least
 NLL_STRIDE = 8  # one in 8 items of a batch trains distributions, which cost as much as values and converge faster
 
 
@@ -234,6 +235,18 @@ class BlindObjective(RestorationObjective):
         # Data alone do not distinguish an uncertain value with little noise from a certain one with much noise. Noise
         # is the better explanation, so it starts large, and a bonus keeps it so.
         return nll if step is None else nll - NOISE_BONUS * average(noise.log())
+
+    def reset_noise(self, network: RestoringNetwork, x: Tensor) -> None:
+        """Start with noise that explains all that a trained network does not predict of a batch of other items.
+
+        With less than theirs, the network would learn to predict it as uncertainty, which is not removed.
+        """
+        example = self.example(x, None)
+        with torch.no_grad():
+            _, features = network(example.x)
+            mixture = Mixture.from_parameters(select(network.describe(features, x.shape[2:]), example.target_mask))
+            error = select(x, example.target_mask) - mixture.moments()[0]
+        network.noise.reset(max(float((error**2).mean()), SMALLEST_NOISE))
 
     def baseline(self, mean: Tensor, held_out: Iterable[Tensor]) -> float:
         """Return the loss of predicting the same normal distribution everywhere; 0 where nothing varies."""

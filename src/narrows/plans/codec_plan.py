@@ -6,6 +6,7 @@ from narrows.codec.model import CodecModel
 from narrows.data import Items
 from narrows.data.masks import without_fill
 from narrows.data.units import check_unit
+from narrows.errors import ParameterError
 from narrows.models.item_checks import plain_numbers
 from narrows.plans.defaults import default_crop
 from narrows.plans.training_plan import Fitted, TrainingData, TrainingOptions, TrainingPlan
@@ -38,7 +39,15 @@ def plan_codec(data: TrainingData, options: TrainingOptions) -> TrainingPlan[Cod
 
 
 def check_fits(items: Items, init: CodecModel) -> Items:
-    """Return the items as the model to start from takes them; DataError where they do not fit."""
+    """Return the items as the model to start from takes them; DataError where they do not fit.
+
+    Raises ParameterError for a model that can no longer be trained.
+    """
+    if any(design.alphabet == "residuals" for design in init.manifest.design.pixels.values()):
+        raise ParameterError(
+            f"the model to start from was written by narrows {init.manifest.written_by}, whose codecs code residuals",
+            hint="train a new one without it",
+        )
     items = init.check(items)
     check_unit(without_fill(items), init.scaling)
     return items

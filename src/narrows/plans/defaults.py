@@ -13,8 +13,8 @@ LARGEST_FLAT = 128  # along one axis, where the code is chosen
 LEARNING_RATE = {"codec": 6e-3, "restoring": 1.5e-3, "table": 3e-3}
 # Times the learning rate, where training starts from a model. Weights of codecs are rounded to few values: where they
 # are to change at all, they have to change by much.
-FINE_TUNING_RATE = {"codec": 1.0}
-OTHER_FINE_TUNING_RATE = 0.3
+FINE_TUNING_RATE = {"codec": 1.0, "restoring": 0.5}
+OTHER_FINE_TUNING_RATE = 0.1
 BATCH_SIZE = {"codec": 24, "restoring": 64, "table": 256}
 SMALLEST_BATCH = {"table": 64}  # others 8
 TABLE_STEPS = 1_200

@@ -16,7 +16,7 @@ from narrows.models.parts import VALUES_AT_ONCE
 from narrows.networks import Restoration, RestoringNetwork, build
 from narrows.networks.restoration.mixture import N_PARAMETERS, Mixture
 from narrows.networks.restoration.unet import Task
-from narrows.objectives.restoration import RestorationObjective, select
+from narrows.objectives.restoration import BlindObjective, RestorationObjective, select
 from narrows.plans.defaults import default_crop
 from narrows.plans.fine_tuning import check_option
 from narrows.plans.fit_calibration import fit_calibration
@@ -123,9 +123,12 @@ def plan_restoration(
         network = build(architecture, seed)
         if init is None:
             network.init_output_bias(mean.flatten(1).mean(1).cpu())
-        else:
-            network.load_state_dict(init.network.state_dict())
-        return network.to(device)
+            return network.to(device)
+        network.load_state_dict(init.network.state_dict())
+        network.to(device)
+        if isinstance(loss, BlindObjective):
+            loss.reset_noise(network, batches.at(0))
+        return network
 
     facts = {**identity, "baseline": float(f"{baseline:.4g}"), "architecture": architecture.to_dict()}
     training = TrainingTask(

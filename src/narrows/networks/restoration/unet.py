@@ -208,7 +208,12 @@ class NoiseLevel(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.logarithms = nn.Parameter(torch.log(torch.tensor([0.5, 0.001])) / NOISE_RATE)
+        self.logarithms = nn.Parameter(torch.zeros(2))
+        self.reset(0.5)
+
+    def reset(self, variance: float) -> None:
+        """Start with a variance that hardly depends on the value."""
+        self.logarithms.data.copy_(torch.log(torch.tensor([variance, 0.001])) / NOISE_RATE)
 
     def forward(self, values: Tensor) -> Tensor:
         """Return the variance at values of any shape."""
