@@ -143,8 +143,8 @@ class RestoringNetwork(StoredNames, ABC):
 
     def reduced_precision(self, device: torch.device) -> AbstractContextManager[Any]:
         """Return a context in which convolutions take bfloat16 numbers, where that is wanted and faster."""
-        faster = self.architecture.bfloat16 and device.type == "cpu" and multiplies_bfloat16()
-        return torch.autocast(device.type, torch.bfloat16, enabled=faster)
+        faster = device.type == "cpu" and multiplies_bfloat16() and not torch.compiler.is_exporting()
+        return torch.autocast(device.type, torch.bfloat16, enabled=self.architecture.bfloat16 and faster)
 
     @property
     def receptive_radius(self) -> tuple[int, ...]:
