@@ -52,7 +52,7 @@ class Row:
 
     def __str__(self) -> str:
         return (
-            f"| {self.set:<16} | {self.tool:<8} | {self.start:<14} | {self.minutes:>7g} "
+            f"| {self.set:<16} | {self.tool:<8} | {self.start:<16} | {self.minutes:>7g} "
             f"| {self.figure:>8.3f} {self.unit:<10} |"
         )
 
@@ -120,10 +120,10 @@ def measure(options: argparse.Namespace) -> list[Row]:
         rows.append(Row(each.name, tool, kind, minutes, figure(model, each.test), UNIT[tool]))
         print(rows[-1], flush=True)
 
-    print(f"| {'set':<16} | {'tool':<8} | {'start':<14} | minutes | {'test figure':<19} |", flush=True)
+    print(f"| {'set':<16} | {'tool':<8} | {'start':<16} | minutes | {'test figure':<19} |", flush=True)
     for each in (few, cells(options.quick)):
         for tool in options.only:
-            add(each, tool, "model, as it is", 0, start(tool))
+            add(each, tool, "model, unchanged", 0, start(tool))
             add(each, tool, "model", options.minutes, trained(tool, each.training, options.minutes, start(tool)))
             add(each, tool, "random weights", options.alone, trained(tool, each.training, options.alone))
     return rows
@@ -136,8 +136,8 @@ def verdicts(rows: list[Row]) -> list[str]:
         gain = (tuned.figure - alone.figure) * (-1 if tuned.tool == "codec" else 1)
         met = "met" if gain > 0 else "missed"
         lines.append(
-            f"{tuned.set}, {tuned.tool}: {tuned.minutes:g} minutes from the model above {alone.minutes:g} minutes "
-            f"alone: {met}, {gain:+.3f} {tuned.unit} better"
+            f"{tuned.set}, {tuned.tool}: {tuned.minutes:g} minutes from the model beat {alone.minutes:g} minutes from "
+            f"random weights: {met}, by {gain:+.3f} {tuned.unit}"
         )
     return lines
 
