@@ -197,15 +197,12 @@ sys.modules["torch"] = sys.modules["narrows"] = None
 """
 
 
-def test_the_examples_of_the_guide_run_on_a_photograph(tmp_path, unguarded):
+def test_the_examples_of_the_guide_run_on_a_photograph(tmp_path):
     photo = load_sample_image("flower.jpg")[100:356, 200:456]
-    crops = photo.reshape(8, 32, 8, 32, 3).swapaxes(1, 2).reshape(64, 32, 32, 3)
-    denoiser = package.Denoiser(noise="gaussian:0.2", epochs=16, batch_size=8, device="cpu").fit(crops)
-    filler = package.Imputer(holes="pixels:0.5", preset="lesson", epochs=2, device="cpu").fit(crops)
-    package.export(denoiser, tmp_path / "denoiser.onnx")
-    package.export(filler, tmp_path / "filler.onnx")
+    package.export(package.load("photo-denoiser-colour"), tmp_path / "denoiser.onnx")
+    package.export(package.load("photo-imputer-colour"), tmp_path / "filler.onnx")
     rng = np.random.default_rng(0)
-    noisy = (photo + rng.normal(0, 51, photo.shape)).clip(0, 255).astype(np.uint8)
+    noisy = (photo + rng.normal(0, 25, photo.shape)).clip(0, 255).astype(np.uint8)
     missing = rng.random(photo.shape[:2]) < 0.5
     Image.fromarray(noisy).save(tmp_path / "noisy.png")
     Image.fromarray(np.where(missing[..., None], 0, photo).astype(np.uint8)).save(tmp_path / "torn.png")
@@ -218,5 +215,5 @@ def test_the_examples_of_the_guide_run_on_a_photograph(tmp_path, unguarded):
     def error(name):
         return ((np.asarray(Image.open(tmp_path / name), float) - photo) ** 2).mean()
 
-    assert error("clean.png") < 0.5 * error("noisy.png")
-    assert error("whole.png") < 0.2 * error("torn.png")
+    assert error("clean.png") < 0.3 * error("noisy.png")
+    assert error("whole.png") < 0.05 * error("torn.png")
