@@ -147,7 +147,7 @@ def test_the_range_of_the_data_makes_no_difference(denoiser, noisy, dtype, facto
     assert found.dtype == other.dtype
     assert np.abs((found - float(offset)) / factor - expected).max() < 2
     deviations = denoiser.uncertainty(other)
-    np.testing.assert_allclose(deviations / factor, denoiser.uncertainty(dirty), rtol=0.05, atol=0.05)
+    np.testing.assert_allclose(deviations / factor, denoiser.uncertainty(dirty), rtol=0.1, atol=0.1)
 
 
 @pytest.mark.parametrize("values", [np.zeros((1, 9, 9)), np.full((1, 9, 9), 7.5), np.zeros((1, 9, 9), np.uint16)])

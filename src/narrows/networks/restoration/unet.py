@@ -182,8 +182,7 @@ class RestoringNetwork(StoredNames, ABC):
 
     def describe(self, features: Tensor, shape: tuple[int, ...]) -> Tensor:
         """Return the parameters of each value's distribution for items of a spatial shape, (N, C, *S, numbers)."""
-        with self.reduced_precision(features.device):
-            numbers = full_precision(cut(self.distribution(features), shape))
+        numbers = cut(self.distribution(full_precision(features)), shape)
         return torch.unflatten(numbers, 1, (self.architecture.channels, -1)).movedim(2, -1)
 
     def init_output_bias(self, mean: Tensor) -> None:
