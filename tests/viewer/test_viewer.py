@@ -281,7 +281,7 @@ def test_the_verb_says_what_it_needs(models: dict[str, Path], tmp_path: Path) ->
     table.write_text("a,b\n1,2\n3,4\n5,6\n")
     for arguments, words in (
         ((models["codec"],), "expected models and one DATA"),
-        (("mnist:test",), "name the models"),
+        ((table,), "rows of a table"),
         ((models["codec"], models["codec"], "mnist:test"), "a second model of the tool codec"),
         ((models["codec"], tmp_path / "x.narrow"), "its model is found automatically"),
         ((models["codec"], table), "t.csv"),

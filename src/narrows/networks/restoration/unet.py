@@ -144,7 +144,9 @@ class RestoringNetwork(StoredNames, ABC):
     def reduced_precision(self, device: torch.device) -> AbstractContextManager[Any]:
         """Return a context in which convolutions take bfloat16 numbers, where that is wanted and faster."""
         faster = device.type == "cpu" and multiplies_bfloat16() and not torch.compiler.is_exporting()
-        return torch.autocast(device.type, torch.bfloat16, enabled=self.architecture.bfloat16 and faster)
+        # Within another such context, cached weights would outlive a step of training.
+        enabled = self.architecture.bfloat16 and faster
+        return torch.autocast(device.type, torch.bfloat16, enabled=enabled, cache_enabled=False)
 
     @property
     def receptive_radius(self) -> tuple[int, ...]:
