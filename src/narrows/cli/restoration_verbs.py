@@ -36,7 +36,7 @@ def denoise(
 
     \b
     Examples:
-      narrows denoise noisy.jpg -o clean.png
+      narrows denoise noisy.png -o clean.png
       narrows denoise den.safetensors scans/ -o clean/
     """
     check_outputs(output, uncertainty, force)
