@@ -138,7 +138,7 @@ def test_noise_is_removed_from_pictures_in_a_list_and_one_by_one(denoiser, noisy
         ("float64", 1, 1e9),
     ],
 )
-def test_the_range_of_the_data_makes_no_difference(denoiser, noisy, dtype, factor, offset):
+def test_the_range_of_the_data_makes_no_difference(denoiser, noisy, dtype, factor, offset, monkeypatch):
     dirty = noisy[0].copy()
     dirty[:, 0, :2] = 0, 255
     expected = denoiser.transform(dirty).astype(float)
@@ -146,8 +146,10 @@ def test_the_range_of_the_data_makes_no_difference(denoiser, noisy, dtype, facto
     found = denoiser.transform(other)
     assert found.dtype == other.dtype
     assert np.abs((found - float(offset)) / factor - expected).max() < 2
+    # Bfloat16 rounds features of slightly different inputs differently, which is another matter than the range.
+    monkeypatch.setattr("narrows.networks.restoration.unet.multiplies_bfloat16", lambda: False)
     deviations = denoiser.uncertainty(other)
-    np.testing.assert_allclose(deviations / factor, denoiser.uncertainty(dirty), rtol=0.1, atol=0.1)
+    np.testing.assert_allclose(deviations / factor, denoiser.uncertainty(dirty), rtol=0.05, atol=0.05)
 
 
 @pytest.mark.parametrize("values", [np.zeros((1, 9, 9)), np.full((1, 9, 9), 7.5), np.zeros((1, 9, 9), np.uint16)])

@@ -17,16 +17,17 @@ from narrows.data.units import check_columns
 from narrows.errors import DataError
 from narrows.models import coding_tiles
 from narrows.models.item_checks import check_complete, check_numeric, missing_cells, plain_numbers
+from narrows.models.model_manifest import ModelManifest
 from narrows.models.onnx_export import Dims, Graph, check_part
 from narrows.models.parts import VALUES_AT_ONCE, parts_of, view_of
-from narrows.models.trained_model import ModelManifest, TrainedModel
+from narrows.models.table_features import features_of, missing_features
+from narrows.models.trained_model import TrainedModel
 from narrows.networks import Architecture, Network, format_code
 from narrows.networks.autoencoder.network import cut
 from narrows.training.batches import as_tensor
 from narrows.training.threads import timed
 from narrows.training.torch_state import default_torch_state
 
-ROWS_AT_ONCE = 2**14  # of a table, on the way to features
 Shapes = np.ndarray | tuple[int, ...] | None
 
 
@@ -390,23 +391,6 @@ class AutoencoderModel(TrainedModel):
         coded = features.inverse(values)
         frame = None if index is None else tables.decode_frame(coded, features.columns, index)
         return Items(coded, "NF", source="codes", columns=features.columns, frame=frame)
-
-
-def missing_features(items: Items, features: Features) -> np.ndarray | None:
-    """Return which features (N, D) are of missing cells; None where none is missing."""
-    missing = missing_cells(items)
-    widths = [len(feature.mean) for feature in features.features]
-    return np.repeat(missing, widths, axis=1) if missing.any() else None
-
-
-def features_of(items: Items, features: Features) -> Items:
-    """Return the features of a table's coded cells as items, float32, with a mask where cells are missing."""
-    shape = (len(items), features.size)
-    values = allocate(math.prod(shape), np.dtype(np.float32)).reshape(shape)
-    for start in range(0, len(items), ROWS_AT_ONCE):
-        part = slice(start, start + ROWS_AT_ONCE)
-        features.forward(items.values[part], out=values[part])
-    return replace(items, values=values, columns=None, frame=None, mask=missing_features(items, features))
 
 
 def joined(parts: list[np.ndarray]) -> np.ndarray:

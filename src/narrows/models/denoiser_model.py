@@ -16,10 +16,11 @@ from narrows.data.masks import join_alpha, split_alpha
 from narrows.errors import DataError
 from narrows.models.calibration import Calibration
 from narrows.models.item_checks import check_complete, plain_numbers
+from narrows.models.model_manifest import ModelManifest
 from narrows.models.onnx_export import Graph, check_one_part
 from narrows.models.parts import parts_of, view_of
 from narrows.models.tiled_inference import Progress, TiledInference, psnr_note
-from narrows.models.trained_model import ModelManifest, TrainedModel
+from narrows.models.trained_model import TrainedModel
 from narrows.networks import Restoration, RestoringNetwork
 from narrows.networks.restoration.mixture import Mixture
 from narrows.objectives.restoration import hide_lattice, lattice

@@ -17,11 +17,12 @@ from narrows.data.tables.features import Features
 from narrows.errors import DataError, ParameterError
 from narrows.models.calibration import Calibration
 from narrows.models.item_checks import describe_items
+from narrows.models.model_manifest import ModelManifest
 from narrows.models.onnx_export import Graph, check_one_part
 from narrows.models.spatial_imputation import SpatialImputation, network_input
 from narrows.models.table_imputation import TableImputation, code_frame, column_sizes
 from narrows.models.tiled_inference import Progress, TiledInference, psnr_note
-from narrows.models.trained_model import ModelManifest, TrainedModel
+from narrows.models.trained_model import TrainedModel
 from narrows.networks import Restoration, RestoringNetwork, TableArchitecture, TableNetwork
 from narrows.networks.restoration.mixture import Mixture
 from narrows.training.torch_state import default_torch_state

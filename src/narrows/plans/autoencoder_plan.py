@@ -8,8 +8,9 @@ from torch import Tensor
 from narrows.data import Items, Scaling
 from narrows.data.tables.features import Features
 from narrows.errors import DataError, ParameterError
-from narrows.models.autoencoder_model import AutoencoderManifest, AutoencoderModel, features_of
+from narrows.models.autoencoder_model import AutoencoderManifest, AutoencoderModel
 from narrows.models.item_checks import check_complete, describe_items, missing_cells
+from narrows.models.table_features import features_of
 from narrows.networks import Architecture, Network, build, parse_code
 from narrows.objectives.reconstruction import Loss, difference, observed_difference
 from narrows.plans.defaults import default_architecture, default_code, default_crop
