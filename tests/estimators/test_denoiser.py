@@ -383,9 +383,14 @@ def test_an_interrupted_run_resumes_to_the_same_weights(name, tmp_path, unguarde
             RUNS[name]()[0].set_params(**other).fit(X, y, checkpoint=tmp_path / "run", resume=True)
 
 
-def test_the_same_seed_gives_the_same_network(unguarded):
-    X = waves(40, 8, 8)
-    one, same, other = (Denoiser("gaussian:0.3", epochs=1, random_state=seed).fit(X) for seed in (3, np.int64(3), 4))
+@pytest.mark.parametrize("preset", ["default", "lesson"])
+@pytest.mark.parametrize("spatial", [1, 2, 3])
+def test_the_same_seed_gives_the_same_network(spatial, preset, unguarded):
+    X = waves(40, *SHAPES[spatial])
+    one, same, other = (
+        Denoiser("gaussian:0.3", epochs=1, random_state=seed, axes=AXES[spatial], preset=preset).fit(X)
+        for seed in (3, np.int64(3), 4)
+    )
     assert_equal_weights(one, same)
     assert not np.array_equal(one.transform(X), other.transform(X))
 

@@ -329,7 +329,10 @@ def failure(state: TrainingState, baseline: float, checkpoint: Path | None) -> T
     """Return the error of a training that failed; its checkpoint is removed, because it would fail again."""
     if checkpoint is not None:
         checkpoint.unlink(missing_ok=True)
+    if state.best > MUST_BEAT * baseline:
+        what = f"did not beat the mean of the data (held-out loss {state.best:.4g}, the mean has {baseline:.4g})"
+    else:
+        what = f"diverged (the loss is not finite, after a held-out loss of {state.best:.4g})"
     return TrainingError(
-        f"training did not beat the mean of the data (held-out loss {state.best:.4g}, the mean has {baseline:.4g}) "
-        f"in {state.attempt + 1} attempt(s): try a lower learning rate, a larger budget or a larger code"
+        f"training {what} in {state.attempt + 1} attempt(s): try a lower learning rate, a larger budget or a larger code"
     )

@@ -144,8 +144,10 @@ class RestoringNetwork(StoredNames, ABC):
     def reduced_precision(self, device: torch.device) -> AbstractContextManager[Any]:
         """Return a context in which convolutions take bfloat16 numbers, where that is wanted and faster."""
         faster = device.type == "cpu" and multiplies_bfloat16() and not torch.compiler.is_exporting()
+        # torch 2.13 leaves weight gradients of such convolutions undefined where a stack has two sections.
+        wrong = self.training and len(self.stride) == 3
+        enabled = self.architecture.bfloat16 and faster and not wrong
         # Within another such context, cached weights would outlive a step of training.
-        enabled = self.architecture.bfloat16 and faster
         return torch.autocast(device.type, torch.bfloat16, enabled=enabled, cache_enabled=False)
 
     @property
