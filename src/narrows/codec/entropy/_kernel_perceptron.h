@@ -43,40 +43,49 @@ typedef struct {
     void *out; /* [TILE][panels * LANES] */
 } Product;
 
-/* vector: a panel has `per_panel` of them; dot(sum, x, weights) adds the products of the groups of each lane. */
-#define DEFINE_PRODUCT(name, target, vector, per_panel, kernel_rows, kind, broadcast, load, add, dot, finish)          \
-    target static void name(const Product *job)                                                                        \
+/* vector: a panel has `per_panel` of them; dot(sum, x, weights) adds the products of the groups of each lane.
+   `together` panels share the loads of inputs. */
+#define DEFINE_PRODUCT(name, target, vector, per_panel, together, kernel_rows, kind, broadcast, load, add, dot, finish) \
+    target INLINE void name##_of(const Product *job, int panel, const int some)                                        \
     {                                                                                                                  \
         enum { width = LANES / per_panel };                                                                            \
         const Layer *layer = job->layer;                                                                               \
-        int groups = layer->groups[kind], panels = layer->panels;                                                      \
-        for (int panel = 0; panel < panels; panel++) {                                                                 \
-            const char *weight = (const char *)layer->weight[kind] + (ptrdiff_t)panel * groups * LANES * 4;            \
-            for (int row = 0; row < job->rows; row += kernel_rows) {                                                   \
-                vector sum[kernel_rows][per_panel];                                                                    \
-                for (int k = 0; k < kernel_rows; k++)                                                                  \
-                    for (int v = 0; v < per_panel; v++) {                                                              \
-                        sum[k][v] = load(job->bias + panel * LANES + v * width);                                       \
-                        if (job->more)                                                                                 \
-                            sum[k][v] = add(sum[k][v], load(job->more[row + k] + panel * LANES + v * width));          \
-                    }                                                                                                  \
-                const char *x = (const char *)job->x + row * job->stride, *w = weight;                                 \
-                for (int group = 0; group < groups; group++, x += 4, w += LANES * 4) {                                 \
-                    vector some[per_panel];                                                                            \
-                    for (int v = 0; v < per_panel; v++)                                                                \
-                        some[v] = load(w + v * width * 4);                                                             \
-                    for (int k = 0; k < kernel_rows; k++) {                                                            \
-                        int32_t both;                                                                                  \
-                        memcpy(&both, x + k * job->stride, 4);                                                         \
-                        vector given = broadcast(both);                                                                \
-                        for (int v = 0; v < per_panel; v++)                                                            \
-                            sum[k][v] = dot(sum[k][v], given, some[v]);                                                \
-                    }                                                                                                  \
+        const ptrdiff_t groups = layer->groups[kind], size = groups * LANES * 4;                                       \
+        for (int row = 0; row < job->rows; row += kernel_rows) {                                                       \
+            vector sum[kernel_rows][together * per_panel];                                                             \
+            for (int k = 0; k < kernel_rows; k++)                                                                      \
+                for (int v = 0; v < some * per_panel; v++) {                                                           \
+                    sum[k][v] = load(job->bias + panel * LANES + v * width);                                           \
+                    if (job->more)                                                                                     \
+                        sum[k][v] = add(sum[k][v], load(job->more[row + k] + panel * LANES + v * width));              \
                 }                                                                                                      \
-                for (int k = 0; k < kernel_rows; k++)                                                                  \
-                    finish(sum[k], layer->shift, job->result, job->out, ((row + k) * panels + panel) * LANES);         \
+            const char *x = (const char *)job->x + row * job->stride;                                                  \
+            const char *w = (const char *)layer->weight[kind] + panel * size;                                          \
+            for (ptrdiff_t group = 0; group < groups; group++, x += 4, w += LANES * 4) {                               \
+                vector weights[together * per_panel];                                                                  \
+                for (int v = 0; v < some * per_panel; v++)                                                             \
+                    weights[v] = load(w + v / per_panel * size + v % per_panel * width * 4);                           \
+                for (int k = 0; k < kernel_rows; k++) {                                                                \
+                    int32_t both;                                                                                      \
+                    memcpy(&both, x + k * job->stride, 4);                                                             \
+                    vector given = broadcast(both);                                                                    \
+                    for (int v = 0; v < some * per_panel; v++)                                                         \
+                        sum[k][v] = dot(sum[k][v], given, weights[v]);                                                 \
+                }                                                                                                      \
             }                                                                                                          \
+            for (int k = 0; k < kernel_rows; k++)                                                                      \
+                for (int v = 0; v < some * per_panel; v++)                                                             \
+                    finish(sum[k][v], layer->shift, job->result, job->out,                                             \
+                           ((row + k) * layer->panels + panel) * LANES + v * width);                                   \
         }                                                                                                              \
+    }                                                                                                                  \
+    target static void name(const Product *job)                                                                        \
+    {                                                                                                                  \
+        int panel = 0;                                                                                                 \
+        for (; panel + together <= job->layer->panels; panel += together)                                              \
+            name##_of(job, panel, together);                                                                           \
+        for (; panel < job->layer->panels; panel++)                                                                    \
+            name##_of(job, panel, 1);                                                                                  \
     }
 
 #define LOAD512(p) _mm512_loadu_si512((const void *)(p))
@@ -85,10 +94,10 @@ typedef struct {
 #define DOT_WIDE_256(s, a, b) _mm256_add_epi32(s, _mm256_madd_epi16(a, b))
 
 /* Divide sums by 2^shift, and write them, or what they are as activations, from `at` on. */
-VNNI INLINE void finish_512(const __m512i *sum, int shift, int result, void *out, ptrdiff_t at)
+VNNI INLINE void finish_512(__m512i sum, int shift, int result, void *out, ptrdiff_t at)
 {
-    __m512i divided = shift < 0 ? _mm512_sll_epi32(*sum, _mm_cvtsi32_si128(-shift))
-                                : _mm512_sra_epi32(*sum, _mm_cvtsi32_si128(shift));
+    __m512i divided = shift < 0 ? _mm512_sll_epi32(sum, _mm_cvtsi32_si128(-shift))
+                                : _mm512_sra_epi32(sum, _mm_cvtsi32_si128(shift));
     __m512i positive = _mm512_max_epi32(divided, _mm512_setzero_si512());
     if (result == SUMS)
         _mm512_storeu_si512((int32_t *)out + at, divided);
@@ -99,34 +108,40 @@ VNNI INLINE void finish_512(const __m512i *sum, int shift, int result, void *out
                             _mm512_cvtepi32_epi16(_mm512_min_epi32(positive, _mm512_set1_epi32(LARGEST))));
 }
 
-AVX2 INLINE void finish_256(const __m256i *sum, int shift, int result, void *out, ptrdiff_t at)
+AVX2 INLINE void finish_256(__m256i sum, int shift, int result, void *out, ptrdiff_t at)
 {
-    __m128i places = _mm_cvtsi32_si128(shift < 0 ? -shift : shift);
-    __m256i half[2];
-    for (int v = 0; v < 2; v++)
-        half[v] = shift < 0 ? _mm256_sll_epi32(sum[v], places) : _mm256_sra_epi32(sum[v], places);
+    __m256i divided = shift < 0 ? _mm256_sll_epi32(sum, _mm_cvtsi32_si128(-shift))
+                                : _mm256_sra_epi32(sum, _mm_cvtsi32_si128(shift));
     if (result == SUMS) {
-        for (int v = 0; v < 2; v++)
-            _mm256_storeu_si256((__m256i *)((int32_t *)out + at + 8 * v), half[v]);
+        _mm256_storeu_si256((__m256i *)((int32_t *)out + at), divided);
         return;
     }
-    for (int v = 0; v < 2; v++)
-        half[v] = _mm256_min_epi32(half[v], _mm256_set1_epi32(LARGEST));
-    __m256i wide = _mm256_permute4x64_epi64(_mm256_packus_epi32(half[0], half[1]), 0xd8);
+    divided = _mm256_min_epi32(divided, _mm256_set1_epi32(LARGEST));
+    __m128i wide = _mm_packus_epi32(_mm256_castsi256_si128(divided), _mm256_extracti128_si256(divided, 1));
     if (result == WIDE)
-        _mm256_storeu_si256((__m256i *)((int16_t *)out + at), wide);
+        _mm_storeu_si128((__m128i *)((int16_t *)out + at), wide);
     else
-        _mm_storeu_si128((__m128i *)((uint8_t *)out + at),
-                         _mm256_castsi256_si128(_mm256_permute4x64_epi64(_mm256_packus_epi16(wide, wide), 0x08)));
+        _mm_storel_epi64((__m128i *)((uint8_t *)out + at), _mm_packus_epi16(wide, wide));
 }
 
 #define DEFINE_PRODUCTS(kind, name)                                                                                    \
-    DEFINE_PRODUCT(name##_vnni, VNNI, __m512i, 1, 12, kind, _mm512_set1_epi32, LOAD512, _mm512_add_epi32,              \
+    DEFINE_PRODUCT(name##_vnni, VNNI, __m512i, 1, 2, 12, kind, _mm512_set1_epi32, LOAD512, _mm512_add_epi32,              \
                    DOT_##kind##_512, finish_512)                                                                       \
-    DEFINE_PRODUCT(name##_avx2, AVX2, __m256i, 2, 4, kind, _mm256_set1_epi32, LOAD256, _mm256_add_epi32,               \
+    DEFINE_PRODUCT(name##_avx2, AVX2, __m256i, 2, 1, 4, kind, _mm256_set1_epi32, LOAD256, _mm256_add_epi32,               \
                    DOT_##kind##_256, finish_256)
-#define DOT_SMALL_512 _mm512_dpbusd_epi32
-#define DOT_WIDE_512 _mm512_dpwssd_epi32
+/* In place: with the intrinsics GCC 12 copies each sum twice at every step. */
+VNNI INLINE __m512i DOT_SMALL_512(__m512i sum, __m512i x, __m512i weights)
+{
+    __asm__("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(x), "v"(weights));
+    return sum;
+}
+
+VNNI INLINE __m512i DOT_WIDE_512(__m512i sum, __m512i x, __m512i weights)
+{
+    __asm__("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(x), "v"(weights));
+    return sum;
+}
+
 DEFINE_PRODUCTS(SMALL, small)
 DEFINE_PRODUCTS(WIDE, wide)
 

@@ -176,13 +176,14 @@ class Quantiser:
         if self.whole:
             step = int(self.step)
             whole = k.astype(np.int64) * step + self.low
-            least = np.clip(whole - step // 2, self._lowest, self._highest)
-            most = np.clip(whole - step // 2 + step - 1, self._lowest, self._highest)
-            if self.bound is not None:
-                least, most = most - int(self.bound), least + int(self.bound)
-            if fraction is not None:
-                whole += (fraction.astype(np.int64) * step + 128) >> 8
-            whole = np.minimum(np.maximum(whole, least), most)
+            if step > 1:
+                least = np.clip(whole - step // 2, self._lowest, self._highest)
+                most = np.clip(whole - step // 2 + step - 1, self._lowest, self._highest)
+                if self.bound is not None:
+                    least, most = most - int(self.bound), least + int(self.bound)
+                if fraction is not None:
+                    whole += (fraction.astype(np.int64) * step + 128) >> 8
+                whole = np.minimum(np.maximum(whole, least), most)
             integers: np.ndarray = np.clip(whole, self._lowest, self._highest).astype(self.dtype)
             return integers
         place = k.astype(np.float64)
