@@ -333,6 +333,5 @@ def failure(state: TrainingState, baseline: float, checkpoint: Path | None) -> T
         what = f"did not beat the mean of the data (held-out loss {state.best:.4g}, the mean has {baseline:.4g})"
     else:
         what = f"diverged (the loss is not finite, after a held-out loss of {state.best:.4g})"
-    return TrainingError(
-        f"training {what} in {state.attempt + 1} attempt(s): try a lower learning rate, a larger budget or a larger code"
-    )
+    hint = "try a lower learning rate, a larger budget or a larger code"
+    return TrainingError(f"training {what} in {state.attempt + 1} attempt(s): {hint}")
