@@ -1,5 +1,6 @@
 """Noise and holes are of the kind, strength and share that their text says, and the seed's alone."""
 
+import io
 import re
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from narrows.corruption import Masks, Noise, Part, mask_kinds, noise_kinds
@@ -44,7 +46,10 @@ def parts(kinds, bare):
     return st.sampled_from(sorted(kinds)).flatmap(of)
 
 
-@given(st.lists(parts(NOISES, bare=False), min_size=1, max_size=3))
+sums = st.lists(parts(NOISES, bare=False), min_size=1, max_size=3).map(tuple)
+
+
+@given(st.lists(sums, min_size=1, max_size=3))
 def test_noise_is_read_back_from_its_text(chosen):
     noise = Noise(tuple(chosen))
     assert Noise.parse(str(noise)) == noise
@@ -63,7 +68,15 @@ def test_holes_are_read_back_from_their_text(chosen):
 
 
 @pytest.mark.parametrize(
-    "text", ["gaussian:0.5", "gaussian:0-0.5", "poisson:30", "salt-pepper:0.1", "blur:1.5+speckle:0.2-0.3"]
+    "text",
+    [
+        "gaussian:0.5",
+        "gaussian:0-0.5",
+        "poisson:30",
+        "salt-pepper:0.1",
+        "blur:1.5+speckle:0.2-0.3",
+        "gaussian:0.1,correlated:0.05+jpeg:40-95",
+    ],
 )
 def test_texts_of_noise_stay(text):
     assert str(Noise.parse(text)) == text
@@ -83,6 +96,8 @@ def test_texts_of_holes_stay(text):
         ("gaussian:1e-3", "not of the form"),
         ("gaussian:nan", "not of the form"),
         ("gaussian:0.1+", "not of the form"),
+        ("gaussian:0.1,", "not of the form"),
+        ("gaussian:0.1|poisson:30", "not of the form"),
         ("Gaussian:0.1", "not of the form"),
         ("gauss:0.1", "there is no noise 'gauss'"),
         ("pixels:0.1", "there is no noise 'pixels'"),
@@ -93,6 +108,8 @@ def test_texts_of_holes_stay(text):
         ("salt-pepper:1.5", "salt-pepper takes a strength of 0 to 1"),
         ("gaussian:25", "gaussian takes a strength of 0 to 10"),
         ("blur:1+speckle:1000", "speckle takes a strength of 0 to 10"),
+        ("gaussian:0.1,jpeg:0-50", "jpeg takes a strength of 1 to 100"),
+        ("gaussian:0.1,jpeg", "jpeg needs a strength"),
     ],
 )
 def test_wrong_noise(text, because):
@@ -112,6 +129,7 @@ def test_wrong_noise(text, because):
         ("lines:0.5-0.2", "a range from low to high"),
         ("channels:0.5", "channels has no strength"),
         ("lines+mixed:0.5", "mixed has no strength"),
+        ("lines,pixels", "not of the form"),
     ],
 )
 def test_wrong_holes(text, because):
@@ -127,6 +145,29 @@ def test_gaussian(space):
     assert float(added.std()) == pytest.approx(0.5, rel=0.05)
     fourth = float((added**4).mean() / added.var() ** 2)
     assert fourth == pytest.approx(3, rel=0.15)
+
+
+@pytest.mark.parametrize("space", SPACES, ids=len)
+def test_correlated_noise_is_that_of_neighbours(space):
+    x = torch.rand(100, 2, *space, generator=seeded())
+    added = noisy("correlated:0.5", x) - x
+    assert float(added.mean()) == pytest.approx(0, abs=0.05)
+    torch.testing.assert_close(added.std((0, 1)), torch.full(space, 0.5), atol=0.15, rtol=0)
+    for axis in range(2, x.ndim):
+        near, far = (correlation(added, axis, lag).mean() for lag in (1, 6))
+        assert float(near) == pytest.approx(0.42, abs=0.05)  # the mean of Gaussians of 0.3 to 1 pixels
+        assert float(far) == pytest.approx(0, abs=0.05)
+    assert float(correlation(added, 1, 1).mean()) == pytest.approx(0, abs=0.1)  # of the channels
+    each = correlation(added, 2, 1)
+    assert float(each.min()) < 0.1
+    assert float(each.max()) > 0.7
+
+
+def correlation(noise, axis, lag):
+    """The correlation of values of each item with those that lie so far behind along an axis."""
+    size = noise.shape[axis] - lag
+    product = noise.narrow(axis, 0, size) * noise.narrow(axis, lag, size)
+    return product.flatten(1).mean(1) / noise.flatten(1).var(1)
 
 
 def test_poisson():
@@ -171,9 +212,58 @@ def test_blur_of_items_smaller_than_its_reach():
     torch.testing.assert_close(noisy("blur:50", x), x.mean(2, keepdim=True).expand_as(x), atol=1e-2, rtol=0)
 
 
-def test_a_table_cannot_be_blurred():
-    with pytest.raises(ValueError, match="noise='blur': needs signals"):
-        noisy("gaussian:0.1+blur:1", torch.zeros(4, 5))
+@pytest.mark.parametrize("kind", ["blur", "correlated"])
+def test_a_table_has_no_neighbours(kind):
+    with pytest.raises(ValueError, match=f"noise='{kind}': needs signals"):
+        noisy(f"gaussian:0.1+{kind}:1", torch.zeros(4, 5))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("quality", [1, 60, 95])
+def test_jpeg_is_that_of_files(channels, quality):
+    x = noisy("blur:2", torch.rand(3, channels, 30, 41, generator=seeded()))
+    y = noisy(f"jpeg:{quality}", x)
+    for before, after in zip(x, y, strict=True):
+        picture = (before.movedim(0, 2).numpy() * 255).round().astype(np.uint8)
+        file = io.BytesIO()
+        Image.fromarray(picture if channels == 3 else picture[..., 0]).save(file, "JPEG", quality=quality)
+        expected = np.asarray(Image.open(file)).reshape(picture.shape)
+        np.testing.assert_allclose(after.movedim(0, 2).numpy() * 255, expected, atol=1e-4)
+
+
+def test_jpeg_keeps_to_the_range():
+    x = torch.full((2, 1, 16, 16), -0.5)
+    x[1] = 1.5
+    torch.testing.assert_close(noisy("jpeg:90", x), x.clamp(0, 1), atol=0.01, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("shape", "found"),
+    [
+        ((4, 5), "needs signals, images or volumes"),
+        ((4, 2, 8, 8), "2 channels"),
+        ((4, 1, 8), "these are signals"),
+        ((4, 3, 8, 8, 8), "these are volumes"),
+    ],
+)
+def test_jpeg_is_for_pictures(shape, found):
+    with pytest.raises(ValueError, match=f"noise='jpeg': .*{found}"):
+        noisy("jpeg:50", torch.zeros(shape))
+
+
+def test_each_item_draws_one_of_several_alternatives():
+    x = torch.full((900, 1, 20, 20), 0.25)
+    y = noisy("gaussian:0.1,gaussian:0.4+gaussian:0.3,poisson:25", x)
+    whole = ((y * 25 - (y * 25).round()).abs() < 1e-4).flatten(1).all(1)
+    strong = y.flatten(1).std(1) > 0.3
+    for drawn_it in (whole, strong, ~whole & ~strong):
+        assert float(drawn_it.float().mean()) == pytest.approx(1 / 3, abs=0.05)
+    assert float(y[strong].std()) == pytest.approx(0.5, rel=0.05)
+    assert float(y[~strong].std()) == pytest.approx(0.1, rel=0.05)
+
+
+def test_alternatives_that_no_item_draws():
+    assert noisy("gaussian:0.1,blur:1,speckle:0.1,jpeg:50", torch.rand(1, 1, 8, 8)).shape == (1, 1, 8, 8)
 
 
 def test_each_item_has_its_own_strength():
@@ -202,9 +292,11 @@ def test_clipping_is_for_the_end():
     assert torch.equal(noisy("gaussian:0.5+gaussian:0.5", x, clip=True), free.clamp(0, 1))
 
 
-@pytest.mark.parametrize("text", [f"{kind}:0.1-0.9" for kind in NOISES])
+@pytest.mark.parametrize(
+    "text", [*(f"{kind}:0.1-0.9" for kind in NOISES if kind != "jpeg"), "gaussian:0.1+jpeg:10-90", "poisson:5,blur:1"]
+)
 def test_noise_is_the_seeds_and_leaves_x_alone(text):
-    x = torch.rand(4, 2, 12, 13, generator=seeded(7))
+    x = torch.rand(4, 3, 12, 13, generator=seeded(7))
     before = x.clone()
     y = noisy(text, x)
     assert (y.shape, y.dtype) == (x.shape, x.dtype)

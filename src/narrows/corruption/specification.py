@@ -58,8 +58,8 @@ class Part:
         if not least <= low <= high <= most or high == 0:
             bounds = " to ".join(np.format_float_positional(value, trim="-") for value in (least, most))
             raise ValueError(
-                f"{self.kind} takes a strength of {bounds}, not 0 alone, or a range from low to high; strengths are "
-                "shares of the data's range, or of its values"
+                f"{self.kind} takes a strength of {bounds}, not 0 alone, or a range from low to high; most strengths "
+                "are shares of the data's range, or of its values"
             )
 
 

@@ -27,8 +27,9 @@ class Denoiser(TransformerMixin, Estimator):
     Parameters
     ----------
     noise : "KIND:S", optional
-        Noise that training adds to clean data: gaussian:0.5, or gaussian:0.1-0.5 for a range; poisson:30,
-        salt-pepper:0.1, speckle:0.2, blur:1.5; several joined by +. Strengths are in scaled units: 1 is the width of
+        Noise that training adds to clean data: gaussian:0.5, or gaussian:0.1-0.5 for a range; correlated:0.1,
+        poisson:30, salt-pepper:0.1, speckle:0.2, blur:1.5, jpeg:50; several joined by +, or by commas for one of them
+        in each item. Strengths are in scaled units: 1 is the width of
         the data's range, or their standard deviation.
     clip : bool, optional
         Whether noisy values are clipped to the range of the data; by default where the data have a range. Where only
