@@ -443,6 +443,15 @@ def test_no_lossy_file_is_larger_than_the_lossless_one(target):
     assert len(made.compress(noise, **target)) <= len(made.compress(noise, lossless=True)) + 4
 
 
+def test_within_a_bound_repeated_colours_are_kept_exactly():
+    blocks = np.random.default_rng(0).integers(0, 4, (60, 6, 6, 1)) * np.array([80, 60, 40])
+    colours = blocks.repeat(4, axis=1).repeat(4, axis=2).astype(np.uint8)
+    made = Codec(epochs=2).fit(colours[:40])
+    bounded = made.compress(colours[40:], max_error=1)
+    assert len(bounded) <= len(made.compress(colours[40:], lossless=True)) + 4
+    np.testing.assert_array_equal(made.decompress(bounded), colours[40:])
+
+
 def test_what_is_no_bytes_is_refused():
     with pytest.raises(ParameterError, match="expected bytes"):
         codec("digits").decompress(training_data("digits"))

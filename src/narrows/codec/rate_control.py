@@ -51,7 +51,7 @@ def choose_plan(encoder: ItemEncoder, mode: Mode) -> CodingPlan:
     if mode.max_error is not None:
         if mode.max_error == 0 and items.dtype.kind == "f":
             raise DataError(f"{items.dtype} values: lossless is for integers; give a max error, in the data's own unit")
-        return coder.pixel_plan(coder.bounded(mode.max_error, items.dtype))
+        return plan_within_bound(coder, mode.max_error, items)
     if "lossy" not in coder.pixels:  # what has no loss meets any quality
         return coder.pixel_plan(coder.bounded(0, items.dtype))
     # The network of the transform path would see where windows end; what is quantised in its place does not.
@@ -72,6 +72,18 @@ def choose_plan(encoder: ItemEncoder, mode: Mode) -> CodingPlan:
             "cannot be reached for these items; give a max error instead", parameter="psnr", value=mode.value
         )
     return coder.pixel_plan(coder.bounded(0, items.dtype))
+
+
+def plan_within_bound(coder: Coder, max_error: float, items: Items) -> CodingPlan:
+    """Return the plan for a largest error, or the lossless one, which costs less where values repeat exactly."""
+    bounded = coder.pixel_plan(coder.bounded(max_error, items.dtype))
+    if items.dtype.kind == "f" or bounded.quantiser.bound == 0:
+        return bounded
+    lossless = coder.pixel_plan(coder.bounded(0, items.dtype))
+    if not coder.codes(lossless.quantiser):
+        return bounded
+    sample = sample_of(items)
+    return min(bounded, lossless, key=lambda plan: try_out(coder, plan, sample).bits)
 
 
 def plan_within(search: "Search", encoder: ItemEncoder, wanted: float) -> CodingPlan | None:
