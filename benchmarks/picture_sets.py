@@ -115,6 +115,17 @@ def microscopy(count: int | None) -> ItemSet:
     return replace(_of_parts("microscopy", "five micrographs", training, test[:count]), targets=(35.0, 30.0))
 
 
+def radiographs(count: int | None) -> ItemSet:
+    """X-rays of a chest and of a leg, halved, 8 bits: the left sides for training, the right sides for the test."""
+    pydicom = imported("pydicom", "pydicom")
+    files = [file for file in files_of("pydicom-data", ".dcm") if file.name in ("RG1_UNCR.dcm", "RG3_UNCR.dcm")]
+    pictures = [halved(_of_8_bits(pydicom.dcmread(file).pixel_array)) for file in files]
+    training = np.concatenate([pieces(picture[:, : picture.shape[1] // 2]) for picture in pictures])
+    test = _items([picture[:, picture.shape[1] // 2 :] for picture in pictures][:count], "NYX")
+    title = f"X-rays: {_named_sizes(test)}, 8 bits, the right sides of two; trained on the left sides"
+    return ItemSet("radiographs", "pictures", title, _items(training, "NYX"), test)
+
+
 def elevation(count: int | None) -> ItemSet:
     """A digital elevation model of matplotlib's, 16 bits: the left half for training, the right half for the test."""
     matplotlib = imported("matplotlib", "matplotlib")
@@ -146,6 +157,7 @@ SETS: tuple[Callable[[int | None], ItemSet], ...] = (
     glyphs,
     scans,
     microscopy,
+    radiographs,
     elevation,
     brain,
 )
@@ -182,6 +194,12 @@ def _items(arrays: Any, axes: str) -> Items:
 
 def _named_sizes(items: Items) -> str:
     return ", ".join("x".join(map(str, picture.shape[1::-1])) for picture in items)
+
+
+def _of_8_bits(picture: np.ndarray) -> np.ndarray:
+    """Return a picture of integers, whose range becomes 0..255."""
+    least = int(picture.min())
+    return ((picture.astype(np.int64) - least) * 255 // (int(picture.max()) - least)).astype(np.uint8)
 
 
 def _of_parts(name: str, what: str, training: np.ndarray, test: np.ndarray) -> ItemSet:

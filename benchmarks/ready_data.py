@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from item_sets import halved
+
 HELD_OUT = 68
 MODES = {"grey": "L", "colour": "RGB"}
 
@@ -27,24 +29,16 @@ def main() -> None:
     given.output.mkdir(exist_ok=True)
     for name, mode in MODES.items():
         for part, paths in parts.items():
-            pictures = np.stack([picture(path, mode) for path in paths])
+            pictures = np.stack([photograph(path, mode) for path in paths])
             np.save(given.output / f"{name}-{part}.npy", pictures)
-            np.save(given.output / f"{name}-halved-{part}.npy", halved(pictures))
+            np.save(given.output / f"{name}-halved-{part}.npy", np.stack([halved(picture) for picture in pictures]))
 
 
-def picture(path: Path, mode: str) -> np.ndarray:
+def photograph(path: Path, mode: str) -> np.ndarray:
     """Return a photograph that is wider than high."""
     with Image.open(path) as image:
         pixels = np.asarray(image.convert(mode))
     return pixels if pixels.shape[0] <= pixels.shape[1] else pixels.swapaxes(0, 1)
-
-
-def halved(pictures: np.ndarray) -> np.ndarray:
-    """Return pictures at half size, by the means of 2x2 pixels."""
-    height, width = (size // 2 * 2 for size in pictures.shape[1:3])
-    whole = pictures[:, :height, :width].astype(np.uint16)
-    total = sum(whole[:, row::2, column::2] for row in (0, 1) for column in (0, 1))
-    return ((total + 2) // 4).astype(np.uint8)
 
 
 if __name__ == "__main__":
