@@ -29,7 +29,11 @@ from narrows.ready import FOLDER, Figure, ReadyModel, TrainingData, ready_models
 
 BITS = 8
 COMPARED = 4  # of so many held-out photographs, one is enough to compare numbers of bits
-SIGMAS = (25, 15, 50)  # of 255
+NOISES = {
+    **{f"gaussian:{sigma / 255}": f"Gaussian noise of {sigma}/255" for sigma in (25, 15, 50)},
+    f"gaussian:{15 / 255}+jpeg:75": "JPEGs of quality 75, of noise of 15/255",
+    f"poisson:200+correlated:{10 / 255}": "shot noise, and correlated noise of 10/255",
+}
 HOLES = {
     "pixels:0.5": "half of the pixels missing",
     "strokes:0.05": "strokes over 5 %",
@@ -116,12 +120,12 @@ def measured(model: Any, held_out: Items) -> list[Figure]:
 
 
 def denoising(model: Any, held_out: Items) -> list[Figure]:
-    """Return figures for Gaussian noise, which is not clipped."""
+    """Return figures for kinds of noise, which is not clipped but by JPEG."""
     found = []
-    for sigma in SIGMAS:
-        noisy = model.add_noise(held_out, f"gaussian:{sigma / 255}")
+    for noise, task in NOISES.items():
+        noisy = model.add_noise(held_out, noise)
         before, after = psnr(noisy, held_out), psnr(model.denoise(noisy), held_out)
-        found.append(Figure(f"Gaussian noise of {sigma}/255", "dB", after, "noisy", before))
+        found.append(Figure(task, "dB", after, "noisy", before))
     return found
 
 
@@ -163,7 +167,7 @@ def psnr(found: Items, clean: Items) -> float:
 def coverage(model: Any, held_out: Items) -> tuple[float, float] | None:
     """Return the shares of values within one and two predictive standard deviations."""
     options: Mapping[str, Any] = {
-        "denoiser": {"noise": f"gaussian:{SIGMAS[0] / 255}"},
+        "denoiser": {"noise": next(iter(NOISES))},
         "imputer": {"holes": next(iter(HOLES))},
     }
     if model.tool == "codec":
