@@ -11,7 +11,7 @@ setup(
                 f"src/narrows/codec/entropy/_kernel_{part}.h"
                 for part in ("perceptron", "coding", "coding_calls", "layers", "mixtures", "mixture_calls", "whitening")
             ],
-            extra_compile_args=["-O3", "-fno-math-errno", "-ffp-contract=off"],
+            extra_compile_args=["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off"],
             py_limited_api=True,
             optional=True,
         )

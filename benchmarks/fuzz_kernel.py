@@ -46,7 +46,7 @@ def item_sets() -> dict[str, np.ndarray]:
 def build(folder: Path) -> None:
     """Compile the kernel with sanitizers into a folder."""
     source = Path(importlib.util.find_spec("narrows").origin).parent / "codec" / "entropy" / "_kernel.c"
-    flags = ["-O1", "-g", "-fno-math-errno", "-ffp-contract=off", "-shared", "-fPIC", *SANITIZERS]
+    flags = ["-O1", "-g", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off", "-shared", "-fPIC", *SANITIZERS]
     include = sysconfig.get_path("include")
     subprocess.run(["gcc", *flags, f"-I{include}", str(source), "-o", str(folder / "_kernel.abi3.so")], check=True)
 

@@ -29,7 +29,24 @@ INLINE int32_t logarithm(const int32_t *table, double size)
 
 INLINE double clipped(double value)
 {
-    return value < -LARGEST ? -LARGEST : value > LARGEST ? LARGEST : value;
+    value = value < -LARGEST ? -LARGEST : value; /* one after the other, which compilers vectorise */
+    return value > LARGEST ? LARGEST : value;
+}
+
+/* The sum of products of whole numbers, in any order. */
+INLINE double whole_dot(const double *a, const double *b, int count)
+{
+    enum { AT_ONCE = 8 };
+    double part[AT_ONCE] = {0}, sum = 0;
+    int k = 0;
+    for (; k + AT_ONCE <= count; k += AT_ONCE)
+        for (int lane = 0; lane < AT_ONCE; lane++)
+            part[lane] += a[k + lane] * b[k + lane];
+    for (; k < count; k++)
+        sum += a[k] * b[k];
+    for (int lane = 0; lane < AT_ONCE; lane++)
+        sum += part[lane];
+    return sum;
 }
 
 INLINE double floored(double sum, int count)
@@ -40,38 +57,38 @@ INLINE double floored(double sum, int count)
 INLINE void mixture_inputs_of(const MixtureInputs *job)
 {
     int taps = job->taps, own = job->starts[1], count = job->count, logs = RINGS + 2 * (job->channels - 1);
-    double in_ring[RINGS][LONGEST_WINDOW], difference[LONGEST_WINDOW], weights[LONGEST_WINDOW];
+    double in_ring[RINGS][LONGEST_WINDOW], weights[LONGEST_WINDOW], means[LONGEST_WINDOW];
+    double window[LONGEST_WINDOW], difference[LONGEST_WINDOW], distance[LONGEST_WINDOW];
+    double unknown = ldexp(WEIGHT_UNIT, job->bits - 2), of_level = ldexp(1, -4 - job->bits);
     int sizes[RINGS] = {0};
     for (int ring = 0; ring < RINGS; ring++)
         for (int tap = 0; tap < own; tap++) {
             in_ring[ring][tap] = job->rings[tap] <= ring;
             sizes[ring] += job->rings[tap] <= ring;
         }
+    for (int channel = 0; channel < job->channels; channel++)
+        for (int tap = job->starts[channel]; tap < job->starts[channel + 1]; tap++)
+            means[tap] = job->means[channel * taps + tap];
     for (int tap = 0; tap < taps; tap++)
         weights[tap] = job->weights[tap];
     for (int64_t row = 0; row < job->rows; row++) {
-        const int32_t *window = job->windows + row * taps;
         int16_t *inputs = job->inputs + row * (taps + logs + 1);
-        double size[RINGS + 2 * MOST_CHANNELS], predicted = 0, ahead = 0;
+        double size[RINGS + 2 * MOST_CHANNELS], ahead = 0;
         for (int tap = 0; tap < taps; tap++)
-            predicted += weights[tap] * window[tap];
+            window[tap] = job->windows[row * taps + tap];
+        double predicted = whole_dot(weights, window, taps);
         for (int channel = 0; channel < job->channels; channel++) {
-            double mean = 0, start = predicted;
-            for (int tap = job->starts[channel]; tap < job->starts[channel + 1]; tap++)
-                mean += (double)job->means[channel * taps + tap] * window[tap];
-            if (channel)
-                start = mean;
-            else
+            int first = job->starts[channel], end = job->starts[channel + 1];
+            double mean = whole_dot(means + first, window + first, end - first), start = channel ? mean : predicted;
+            if (!channel)
                 ahead = mean - predicted;
-            for (int tap = job->starts[channel]; tap < job->starts[channel + 1]; tap++)
-                difference[tap] = (double)window[tap] * WEIGHT_UNIT - start;
+            for (int tap = first; tap < end; tap++)
+                difference[tap] = window[tap] * WEIGHT_UNIT - start;
         }
-        for (int ring = 0; ring < RINGS; ring++) {
-            double sum = 0;
-            for (int tap = 0; tap < own; tap++)
-                sum += fabs(difference[tap]) * in_ring[ring][tap];
-            size[ring] = count ? floored(sum, sizes[ring]) : ldexp(WEIGHT_UNIT, job->bits - 2);
-        }
+        for (int tap = 0; tap < own; tap++)
+            distance[tap] = fabs(difference[tap]);
+        for (int ring = 0; ring < RINGS; ring++)
+            size[ring] = count ? floored(whole_dot(distance, in_ring[ring], own), sizes[ring]) : unknown;
         for (int channel = 1; channel < job->channels; channel++) {
             double other = 0, between = 0;
             for (int tap = 0; tap < count; tap++) {
@@ -91,7 +108,7 @@ INLINE void mixture_inputs_of(const MixtureInputs *job)
             int32_t over = logarithm(job->logarithms, size[number]) - 160; /* of 1/4 */
             inputs[taps + number] = (int16_t)clipped(over * LARGEST / (16 * (job->bits + 2)));
         }
-        inputs[taps + logs] = (int16_t)clipped(floor(predicted * ldexp(1, -4 - job->bits)));
+        inputs[taps + logs] = (int16_t)clipped(floor(predicted * of_level));
         job->predicted[row] = predicted, job->scale[row] = scale;
     }
 }
