@@ -135,16 +135,19 @@ class ValuePass:
         for block, given in itertools.chain([(first, self.zero_flags(first))], flags):
             sums[block] = given.cumulative
         target = target.copy()
-        open_ = (active | (target > 0)) & (np.abs(x - target.astype(np.float32)) > SURE)
+        away = x - target.astype(np.float32)
+        open_ = (active | (target > 0)) & (np.abs(away) > SURE)
+        side = open_ * np.sign(away).astype(np.int64)  # to the next index on the other side of the value
 
         def best(block: np.ndarray) -> tuple[np.ndarray, Distributions]:
-            given, near = self.values(block), open_[block, None] * np.arange(-1, 2)
-            candidates = np.clip(target[block, None] + near, 0, coding.levels - 1)
+            given, chosen = self.values(block), target[block]
+            beside = np.clip(chosen + side[block], 0, coding.levels - 1)
+            candidates = np.stack([chosen, beside], 1)
             bits = bits_of(Distributions(sums[block]), np.tile([0, 1], (len(block), 1)))
             above = bits[:, 1:] + bits_of(given, np.maximum(candidates - 1, 0))
             cost = (x[block, None] - candidates.astype(np.float32)) ** 2
             cost += coding.weight * np.where(candidates > 0, above, bits[:, :1])
-            return np.take_along_axis(candidates, cost.argmin(1)[:, None], 1)[:, 0], given
+            return np.where(cost[:, 0] <= cost[:, 1], chosen, beside), given
 
         places = np.flatnonzero(open_ | (target > 0))
         values: list[tuple[np.ndarray, Distributions]] | None = [] if len(places) * coding.levels <= KEPT else None
