@@ -18,7 +18,7 @@ from narrows.codec.container.archive_file import ArchiveReader
 from narrows.codec.learning.objective import CodecObjective
 from narrows.errors import DataError, FormatError, ParameterError, TrainingError
 
-from .codecs import AXES, codec, items_like, training_data
+from .codecs import AXES, codec, items_like, training_data, waves
 
 WHOLE = [kind for kind in AXES if kind != "float32"]
 LARGEST_SIDE = {1: 90, 2: 20, 3: 8}
@@ -441,6 +441,13 @@ def test_no_lossy_file_is_larger_than_the_lossless_one(target):
     noise = np.random.default_rng(0).integers(0, 2, (40, 16, 16)).astype(np.uint8) * 255
     made = Codec(epochs=1).fit(noise)
     assert len(made.compress(noise, **target)) <= len(made.compress(noise, lossless=True)) + 4
+
+
+def test_smooth_pictures_are_no_drawings():
+    """Though most pixels have the grey of a pixel nearby, by chance."""
+    smooth = 30 * waves((20, 40, 40)) + np.random.default_rng(0).normal(0, 0.5, (20, 40, 40))
+    made = Codec(epochs=1).fit(smooth.round().clip(0).astype(np.uint8))
+    assert made.model_.manifest.design.lossless.alphabet == "mixtures"
 
 
 def test_within_a_bound_repeated_colours_are_kept_exactly():
