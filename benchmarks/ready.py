@@ -141,7 +141,7 @@ def imputation(model: Any, held_out: Items) -> list[Figure]:
 
 def fill_smoothly(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Return a picture whose missing pixels a biharmonic function of those around them fills."""
-    missing, channels = (mask, None) if mask.ndim == 2 else (mask[..., 0], -1)
+    missing, channels = (mask, None) if mask.ndim == 2 else (mask[..., 0].copy(), -1)
     return np.rint(255 * inpaint_biharmonic(picture / 255, missing, channel_axis=channels)).clip(0, 255)
 
 
