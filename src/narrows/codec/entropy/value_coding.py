@@ -12,7 +12,7 @@ from narrows.codec.entropy.context_features import IndexCounts, checked_bonuses,
 from narrows.codec.entropy.design import Design
 from narrows.codec.entropy.distributions import Alphabet, Distributions
 from narrows.codec.entropy.engines import bits_of, bonuses, predictor
-from narrows.codec.entropy.exact_predictor import ExactPredictor, part
+from narrows.codec.entropy.exact_predictor import LARGEST, ExactPredictor, part
 from narrows.codec.entropy.pass_context import PassContext
 from narrows.codec.entropy.symbol_stream import SymbolStream, blocks
 from narrows.errors import FormatError
@@ -65,6 +65,8 @@ class ValueCoding(Coding):
 
     def features(self, known: np.ndarray) -> np.ndarray:
         """Return what windows hold for known indices."""
+        if self.size == 1 and self.tables.design.top == LARGEST:  # these are the values
+            return known.astype(np.uint8)
         return np.asarray(features_of_values(known, self.sizes, self.tables.design.top), np.uint8)
 
     @cached_property
