@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from skimage.restoration import inpaint_biharmonic
 
 from model_cards import PAGE, model_cards
 from narrows import data
@@ -141,6 +140,8 @@ def imputation(model: Any, held_out: Items) -> list[Figure]:
 
 def fill_smoothly(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Return a picture whose missing pixels a biharmonic function of those around them fills."""
+    from skimage.restoration import inpaint_biharmonic
+
     missing, channels = (mask, None) if mask.ndim == 2 else (mask[..., 0].copy(), -1)
     return np.rint(255 * inpaint_biharmonic(picture / 255, missing, channel_axis=channels)).clip(0, 255)
 

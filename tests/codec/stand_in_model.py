@@ -28,6 +28,9 @@ class PlainCoder(Coder):
     def bounded(self, max_error, dtype):
         return Quantiser.bounded(dtype, max_error, 0, 255)
 
+    def codes(self, quantiser):
+        return quantiser.bound > 0  # so that no bound is met without loss
+
     def pixel_plan(self, quantiser):
         return PlainPlan(quantiser)
 

@@ -77,12 +77,9 @@ def choose_plan(encoder: ItemEncoder, mode: Mode) -> CodingPlan:
 def plan_within_bound(coder: Coder, max_error: float, items: Items) -> CodingPlan:
     """Return the plan for a largest error, or the lossless one, which costs less where values repeat exactly."""
     bounded = coder.pixel_plan(coder.bounded(max_error, items.dtype))
-    if items.dtype.kind == "f" or bounded.quantiser.bound == 0:
+    if items.dtype.kind == "f" or bounded.quantiser.bound == 0 or not coder.codes(coder.bounded(0, items.dtype)):
         return bounded
-    lossless = coder.pixel_plan(coder.bounded(0, items.dtype))
-    if not coder.codes(lossless.quantiser):
-        return bounded
-    sample = sample_of(items)
+    lossless, sample = coder.pixel_plan(coder.bounded(0, items.dtype)), sample_of(items)
     return min(bounded, lossless, key=lambda plan: try_out(coder, plan, sample).bits)
 
 
