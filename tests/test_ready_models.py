@@ -34,8 +34,10 @@ def test_cards_say_what_the_files_are(card):
     assert card.data
     assert card.command.startswith("narrows train ")
     for figure in card.figures:
-        # Of scattered pixels, biharmonic inpainting fills those of colour photographs a little better.
-        better = figure.value > figure.peer_value - 1 if figure.unit == "dB" else figure.value < 1.2 * figure.peer_value
+        margin = 1 if figure.peer == "biharmonic" else 0  # dB, which it is ahead by on scattered pixels of colour
+        better = (
+            figure.value > figure.peer_value - margin if figure.unit == "dB" else figure.value < 1.2 * figure.peer_value
+        )
         assert better, figure
     if card.tool != "codec":
         assert model.manifest.any_range
@@ -130,7 +132,7 @@ def test_noise_is_removed_from_pictures_in_a_list_and_one_by_one(denoiser, noisy
     ("dtype", "factor", "offset"),
     [
         ("uint16", 257, 0),
-        ("uint16", 16, 0),
+        ("uint16", 4095 / 255, 0),  # 12 bits
         ("uint16", 1, 0),  # as dark as 16 bits can be
         ("float32", 1 / 255, 0),
         ("float64", 1 / 255 / 64, 0),  # dark
@@ -149,9 +151,8 @@ def test_the_range_of_the_data_makes_no_difference(denoiser, noisy, dtype, facto
     assert np.abs((found - float(offset)) / factor - expected).max() < 2
     # Bfloat16 rounds features of slightly different inputs differently, which is another matter than the range.
     monkeypatch.setattr("narrows.networks.restoration.unet.multiplies_bfloat16", lambda: False)
-    deviations, same = denoiser.uncertainty(other) / factor, denoiser.uncertainty(dirty)
-    # 4080 is seen as 4080/4095, so that a few values near edges fall into other features.
-    assert (np.abs(deviations - same) > 0.05 + 0.05 * same).mean() < 0.001
+    deviations = denoiser.uncertainty(other)
+    np.testing.assert_allclose(deviations / factor, denoiser.uncertainty(dirty), rtol=0.05, atol=0.05)
 
 
 @pytest.mark.parametrize("values", [np.zeros((1, 9, 9)), np.full((1, 9, 9), 7.5), np.zeros((1, 9, 9), np.uint16)])
