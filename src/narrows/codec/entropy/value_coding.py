@@ -140,16 +140,22 @@ class ValuePass:
         away = x - target.astype(np.float32)
         open_ = (active | (target > 0)) & (np.abs(away) > SURE)
         side = open_ * np.sign(away).astype(np.int64)  # to the next index on the other side of the value
+        beside = np.clip(target + side, 0, coding.levels - 1)
+        # Where zero is better than any index above it even if that cost no bits, the main perceptron is not asked.
+        ends = np.flatnonzero(open_ & (np.minimum(target, beside) == 0))
+        costs = (x[ends, None] - np.array([0, 1], np.float32)) ** 2
+        costs += coding.weight * bits_of(Distributions(sums[ends]), np.tile([0, 1], (len(ends), 1)))
+        ends = ends[costs[:, 0] < costs[:, 1]]
+        target[ends], open_[ends] = 0, False
 
         def best(block: np.ndarray) -> tuple[np.ndarray, Distributions]:
             given, chosen = self.values(block), target[block]
-            beside = np.clip(chosen + side[block], 0, coding.levels - 1)
-            candidates = np.stack([chosen, beside], 1)
+            candidates = np.stack([chosen, beside[block]], 1)
             bits = bits_of(Distributions(sums[block]), np.tile([0, 1], (len(block), 1)))
             above = bits[:, 1:] + bits_of(given, np.maximum(candidates - 1, 0))
             cost = (x[block, None] - candidates.astype(np.float32)) ** 2
             cost += coding.weight * np.where(candidates > 0, above, bits[:, :1])
-            return np.where(cost[:, 0] <= cost[:, 1], chosen, beside), given
+            return np.where(cost[:, 0] <= cost[:, 1], chosen, beside[block]), given
 
         places = np.flatnonzero(open_ | (target > 0))
         values: list[tuple[np.ndarray, Distributions]] | None = [] if len(places) * coding.levels <= KEPT else None

@@ -11,8 +11,9 @@ Cohen, Daubechies and Feauveau, "Biorthogonal bases of compactly supported wavel
 of Daubechies and Sweldens, "Factoring wavelet transforms into lifting steps" (1998).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -74,44 +75,59 @@ class WaveletTransform:
 
     def forward(self, x: Array, matrix: np.ndarray) -> Array:
         """Return the coefficients of items (n, C, *S), in place. matrix (C, C): its rows are orthonormal."""
-        z = mixed(x, matrix)
+        lattices: list[Array] = []
         for level in range(self.levels):
-            for axis in range(2, z.ndim):
-                self._lift(z, level, axis, LIFTING, GAIN)
-        return z
+            lattices.append(copy(lattices[-1][low(x)]) if level else mixed(x, matrix))
+            for axis in range(2, x.ndim):
+                lift(lattices[-1], axis, LIFTING, GAIN)
+        for finer, coarser in reversed(list(pairwise(lattices))):
+            finer[low(x)] = coarser
+        return lattices[0]
 
     def inverse(self, z: Array, matrix: np.ndarray) -> Array:
         """Return the items of coefficients (n, C, *S)."""
-        z = mixed(z, np.eye(self.channels))  # a copy
+        lattices = [copy(z)]
+        for _ in range(1, self.levels):
+            lattices.append(copy(lattices[-1][low(z)]))
         backwards = [(odd, -weight) for odd, weight in reversed(LIFTING)]
-        for level in reversed(range(self.levels)):
+        while True:
             for axis in reversed(range(2, z.ndim)):
-                self._lift(z, level, axis, backwards, 1 / GAIN)
-        return mixed(z, matrix.T)
+                lift(lattices[-1], axis, backwards, 1 / GAIN)
+            if len(lattices) == 1:
+                return mixed(lattices[0], matrix.T)
+            coarser = lattices.pop()
+            lattices[-1][low(z)] = coarser
 
-    def _lift(self, z: Array, level: int, axis: int, steps: Any, gain: float) -> None:
-        """Divide, or join, what an axis of the lattice of a level has; lattices of one value stay as they are."""
-        lattice = [slice(None), slice(None), *(slice(None, None, 2**level) for _ in range(z.ndim - 2))]
-        if -(-z.shape[axis] // 2**level) == 1:
-            return
 
-        def parity(odd: int) -> Array:
-            lattice[axis] = slice(odd * 2**level, None, 2 ** (level + 1))
-            return namespace(z).moveaxis(z[tuple(lattice)], axis, 0)
+def low(z: Array) -> tuple[slice, ...]:
+    """Return the index of low frequencies (n, C, *S), once they are divided from the high ones."""
+    return (slice(None), slice(None), *[slice(None, None, 2)] * (z.ndim - 2))
 
-        halves = parity(0), parity(1)
-        if gain < 1:
-            scale(*halves, gain)
-        for odd, weight in steps:
-            values, others = halves[odd], halves[1 - odd]
-            inner = values[: len(others) - 1] if odd else values[1 : len(others)]
-            inner += weight * (others[:-1] + others[1:])
-            if not odd:
-                values[:1] += weight * (others[:1] + others[:1])
-            if len(values) > len(others) - odd:
-                values[len(others) - odd :] += weight * (others[-1:] + others[-1:])
-        if gain > 1:
-            scale(*halves, gain)
+
+def copy(array: Array) -> Array:
+    """Return a copy, without gaps."""
+    return namespace(array).asarray(array, copy=True)
+
+
+def lift(z: Array, axis: int, steps: Iterable[tuple[int, float]], gain: float) -> None:
+    """Divide, or join, the frequencies along an axis; one value stays as it is."""
+    if z.shape[axis] == 1:
+        return
+    places = namespace(z).moveaxis(z, axis, 0)
+    halves = copy(places[::2]), copy(places[1::2])
+    if gain < 1:
+        scale(*halves, gain)
+    for odd, weight in steps:
+        values, others = halves[odd], halves[1 - odd]
+        inner = values[: len(others) - 1] if odd else values[1 : len(others)]
+        inner += weight * (others[:-1] + others[1:])
+        if not odd:
+            values[:1] += weight * (others[:1] + others[:1])
+        if len(values) > len(others) - odd:
+            values[len(others) - odd :] += weight * (others[-1:] + others[-1:])
+    if gain > 1:
+        scale(*halves, gain)
+    places[::2], places[1::2] = halves
 
 
 def scale(even: Array, odd: Array, gain: float) -> None:
