@@ -55,13 +55,14 @@ def test_noise_is_read_back_from_its_text(chosen):
     assert Noise.parse(str(noise)) == noise
 
 
-@given(
-    st.lists(
-        parts(dict.fromkeys(SHARES, (0, 0.99)), bare=True) | st.sampled_from([Part("channels"), Part("mixed")]),
-        min_size=1,
-        max_size=3,
-    )
-)
+unions = st.lists(
+    parts(dict.fromkeys(SHARES, (0, 0.99)), bare=True) | st.sampled_from([Part("channels"), Part("mixed")]),
+    min_size=1,
+    max_size=3,
+).map(tuple)
+
+
+@given(st.lists(unions, min_size=1, max_size=3))
 def test_holes_are_read_back_from_their_text(chosen):
     holes = Masks(tuple(chosen))
     assert Masks.parse(str(holes)) == holes
@@ -82,7 +83,9 @@ def test_texts_of_noise_stay(text):
     assert str(Noise.parse(text)) == text
 
 
-@pytest.mark.parametrize("text", ["pixels", "blocks:0.25", "lines:0.1-0.3", "strokes+channels", "mixed"])
+@pytest.mark.parametrize(
+    "text", ["pixels", "blocks:0.25", "lines:0.1-0.3", "strokes+channels", "mixed", "pixels:0.5,lines"]
+)
 def test_texts_of_holes_stay(text):
     assert str(Masks.parse(text)) == text
 
@@ -129,7 +132,7 @@ def test_wrong_noise(text, because):
         ("lines:0.5-0.2", "a range from low to high"),
         ("channels:0.5", "channels has no strength"),
         ("lines+mixed:0.5", "mixed has no strength"),
-        ("lines,pixels", "not of the form"),
+        ("lines,", "not of the form"),
     ],
 )
 def test_wrong_holes(text, because):
@@ -282,6 +285,12 @@ def test_parts_follow_one_another():
     blurred_last = noisy("gaussian:0.3+blur:2", x)
     assert float((blurred_first - noisy("blur:2", x)).std()) == pytest.approx(0.3, rel=0.05)
     assert float(blurred_last.std()) < 0.1
+
+
+def test_each_item_draws_one_of_several_alternatives_of_holes():
+    found = shares(drawn("pixels:0.5,pixels:0.1+pixels:0.1,pixels:0.8", (600, 1, 40, 40)))
+    for share in (0.5, 0.19, 0.8):
+        assert float(((found - share).abs() < 0.05).float().mean()) == pytest.approx(1 / 3, abs=0.06)
 
 
 def test_clipping_is_for_the_end():

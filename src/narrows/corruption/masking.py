@@ -3,13 +3,21 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
 from narrows.corruption.mask_kinds import sample_blocks, sample_channels, sample_lines, sample_pixels, sample_strokes
-from narrows.corruption.specification import Part, draw_strength, parse_parts
+from narrows.corruption.specification import (
+    Alternatives,
+    Part,
+    draw_members,
+    draw_strength,
+    parse_alternatives,
+    text_of,
+)
 from narrows.errors import ParameterError
 from narrows.registry import load_plugins
 
@@ -74,6 +82,8 @@ def mask_kinds() -> dict[str, MaskKind]:
 class Masks:
     """Masks of one or more parts, of which each item gets the union. Strengths are shares of an item's positions.
 
+    Of several alternatives, joined by ",", each item draws one, all with the same chance.
+
     ========= ====================================================================================================
     pixels:P  single positions, 0.1-0.9 of them by default
     blocks:P  one to four rectangles (intervals, cuboids), 0.05-0.4
@@ -90,11 +100,11 @@ class Masks:
     torch.bool
     """
 
-    parts: tuple[Part, ...]
+    alternatives: Alternatives
 
     @staticmethod
     def parse(text: str) -> "Masks":
-        """Return the masks that a text describes, such as "mixed", "blocks:0.25" or "pixels:0.2+lines".
+        """Return the masks that a text describes, such as "mixed", "blocks:0.25", "pixels:0.2+lines" or "pixels,lines".
 
         Raises
         ------
@@ -102,7 +112,7 @@ class Masks:
             If the text describes no masks.
         """
         try:
-            return Masks(parse_parts(text))
+            return Masks(parse_alternatives(text))
         except ValueError as error:
             kinds = mask_kinds()
             with_share = ", ".join(name for name, kind in kinds.items() if kind.share)
@@ -111,17 +121,17 @@ class Masks:
                 parameter="holes",
                 value=text,
                 hint=f"possible are {', '.join(kinds)} and {MIXED}; of these {with_share} with a share such as :0.5 or "
-                "a range such as :0.2-0.8, and several of them joined by +",
+                "a range such as :0.2-0.8, and several of them joined by +, or by a comma for one of them in each item",
             ) from None
 
     def __str__(self) -> str:
         """Return the text that `parse` reads."""
-        return "+".join(map(str, self.parts))
+        return text_of(self.alternatives)
 
     def __post_init__(self) -> None:
         """Check the values."""
         kinds = mask_kinds()
-        for part in self.parts:
+        for part in chain.from_iterable(self.alternatives):
             if part.kind not in (*kinds, MIXED):
                 raise ValueError(f"there are no holes {part.kind!r}")
             if part.strength is not None:
@@ -147,15 +157,26 @@ class Masks:
             If a kind needs several channels and there is only one.
         """
         n_items, _, *sizes = shape
-        hidden = torch.zeros(shape, dtype=torch.bool, device=generator.device)
-        for part in self.parts:
-            hidden |= sample_mixed(shape, generator) if part.kind == MIXED else sample_mask(part, shape, generator)
+        if len(self.alternatives) == 1:
+            hidden = sample_parts(self.alternatives[0], shape, generator)
+        else:
+            hidden = torch.zeros(shape, dtype=torch.bool, device=generator.device)
+            for choice, members in draw_members(len(self.alternatives), n_items, generator):
+                hidden[members] = sample_parts(self.alternatives[choice], (len(members), *shape[1:]), generator)
         hidden = hidden.flatten(2)
         chosen = torch.randint(math.prod(sizes), (n_items, 1, 1), generator=generator, device=generator.device)
         spot = torch.arange(math.prod(sizes), device=generator.device) == chosen
         hidden |= spot & ~hidden.any((1, 2), keepdim=True)
         hidden &= ~(spot & hidden.all((1, 2), keepdim=True))
         return hidden.view(shape)
+
+
+def sample_parts(parts: tuple[Part, ...], shape: tuple[int, ...], generator: Generator) -> Tensor:
+    """Return the union of masks, of `shape` (N, C, *S)."""
+    hidden = torch.zeros(shape, dtype=torch.bool, device=generator.device)
+    for part in parts:
+        hidden |= sample_mixed(shape, generator) if part.kind == MIXED else sample_mask(part, shape, generator)
+    return hidden
 
 
 def sample_mask(part: Part, shape: tuple[int, ...], generator: Generator) -> Tensor:
@@ -170,12 +191,9 @@ def sample_mask(part: Part, shape: tuple[int, ...], generator: Generator) -> Ten
 def sample_mixed(shape: tuple[int, ...], generator: Generator) -> Tensor:
     """Return a mask of another kind for each item of `shape` (N, C, *S)."""
     kinds = [kind.name for kind in mask_kinds().values() if kind.mixed and (shape[1] > 1 or not kind.needs_channels)]
-    kind_of = torch.randint(len(kinds), shape[:1], generator=generator, device=generator.device)
     hidden = torch.zeros(shape, dtype=torch.bool, device=generator.device)
-    for number, kind in enumerate(kinds):
-        members = (kind_of == number).nonzero()[:, 0]
-        if len(members):
-            hidden[members] = sample_mask(Part(kind), (len(members), *shape[1:]), generator)
+    for choice, members in draw_members(len(kinds), shape[0], generator):
+        hidden[members] = sample_mask(Part(kinds[choice]), (len(members), *shape[1:]), generator)
     return hidden
 
 

@@ -11,7 +11,16 @@ import torch
 from PIL import Image
 from torch import Generator, Tensor
 
-from narrows.corruption.specification import Part, draw_strength, normal, parse_parts, uniform
+from narrows.corruption.specification import (
+    Alternatives,
+    Part,
+    draw_members,
+    draw_strength,
+    normal,
+    parse_alternatives,
+    text_of,
+    uniform,
+)
 from narrows.errors import ParameterError
 from narrows.registry import load_plugins
 
@@ -87,7 +96,7 @@ class Noise:
     torch.Size([2, 1, 4, 4])
     """
 
-    alternatives: tuple[tuple[Part, ...], ...]
+    alternatives: Alternatives
 
     @staticmethod
     def parse(text: str) -> "Noise":
@@ -99,7 +108,7 @@ class Noise:
             If the text describes no noise.
         """
         try:
-            return Noise(tuple(map(parse_parts, text.split(","))))
+            return Noise(parse_alternatives(text))
         except ValueError as error:
             *kinds, last = (f"{name}:S" for name in noise_kinds())
             raise ParameterError(
@@ -112,7 +121,7 @@ class Noise:
 
     def __str__(self) -> str:
         """Return the text that `parse` reads."""
-        return ",".join("+".join(map(str, parts)) for parts in self.alternatives)
+        return text_of(self.alternatives)
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -139,12 +148,9 @@ class Noise:
         if len(self.alternatives) == 1:
             noisy = add_parts(self.alternatives[0], x, generator)
         else:
-            chosen = torch.randint(len(self.alternatives), (len(x),), generator=generator, device=generator.device)
             noisy = torch.empty_like(x)
-            for number, parts in enumerate(self.alternatives):
-                members = (chosen == number).nonzero()[:, 0]
-                if len(members):
-                    noisy[members] = add_parts(parts, x[members], generator)
+            for choice, members in draw_members(len(self.alternatives), len(x), generator):
+                noisy[members] = add_parts(self.alternatives[choice], x[members], generator)
         return noisy.clamp(0, 1) if clip else noisy
 
 

@@ -1,10 +1,11 @@
-"""Corruption written as text: parts ``KIND``, ``KIND:STRENGTH`` or ``KIND:LOW-HIGH``, joined by "+".
+"""Corruption as text: parts ``KIND``, ``KIND:STRENGTH`` or ``KIND:LOW-HIGH``, joined by "+", and alternatives, by ",".
 
-A range means that each item draws its own strength from it, uniformly. `str` gives the text back. All randomness comes
-from the caller's generator, which is on the device of the data.
+A range means that each item draws its own strength from it, uniformly; of alternatives it draws one. All
+randomness comes from the caller's generator, which is on the device of the data.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,9 +64,26 @@ class Part:
             )
 
 
-def parse_parts(text: str) -> tuple[Part, ...]:
-    """Return the parts that a text describes; ValueError where it is not of that form."""
-    return tuple(Part.parse(part) for part in text.split("+"))
+Alternatives = tuple[tuple[Part, ...], ...]
+
+
+def parse_alternatives(text: str) -> Alternatives:
+    """Return the parts of each alternative that a text describes; ValueError where it is not of that form."""
+    return tuple(tuple(map(Part.parse, parts.split("+"))) for parts in text.split(","))
+
+
+def text_of(alternatives: Alternatives) -> str:
+    """Return the text that `parse_alternatives` reads."""
+    return ",".join("+".join(map(str, parts)) for parts in alternatives)
+
+
+def draw_members(n_choices: int, n_items: int, generator: Generator) -> Iterator[tuple[int, Tensor]]:
+    """Let each item draw one of some choices, and yield those that any item drew, with the items (n,) that did."""
+    drawn = torch.randint(n_choices, (n_items,), generator=generator, device=generator.device)
+    for choice in range(n_choices):
+        members = (drawn == choice).nonzero()[:, 0]
+        if len(members):
+            yield choice, members
 
 
 def draw_strength(strength: tuple[float, float], n_items: int, ndim: int, generator: Generator) -> Tensor:

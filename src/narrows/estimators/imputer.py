@@ -37,7 +37,7 @@ class Imputer(TransformerMixin, Estimator):
     ----------
     holes : "KIND:SHARE", default="mixed"
         What training hides: pixels:0.5, or pixels:0.1-0.9 for a range; blocks:0.25, lines, strokes, channels; several
-        joined by +; mixed takes turns. For tables, mixed or pixels, which are cells.
+        joined by +, or by commas for one of them in each item; mixed is one of all. For tables, mixed or pixels: cells.
     missing_values : float, str, dict, list of these or "alpha", default=nan
         Which values are missing, besides NaN; alpha: where the last channel of images is 0. That channel is no part of
         the items then. For data frames, also text; None and NA are always missing.

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -266,7 +267,7 @@ def observed_codes(items: Items) -> np.ndarray:
 def parse_cells(holes: str) -> Masks:
     """Return which cells of a table `holes` hides; ParameterError where it is for images."""
     parsed = Masks.parse(CELLS_HIDDEN if holes == "mixed" else holes)
-    if any(part.kind != "pixels" for part in parsed.parts):
+    if any(part.kind != "pixels" for part in chain.from_iterable(parsed.alternatives)):
         raise ParameterError(
             "for tables, expected mixed or pixels, such as pixels:0.1-0.5", parameter="holes", value=holes
         )
