@@ -32,8 +32,14 @@ from restoring_peers import PACKAGES, Tuned, denoisers, fillers, library, spread
 from restoring_rows import Figure, Unit, header, row
 from restoring_tasks import DIGIT_SIGMA, PHOTO_SIGMA, SEED, Digits, Photographs, Task
 
-DIGIT_PARTS, PHOTO_PARTS = ("gaussian", "blind", "block", "pixels"), ("photos", "holes", "speed")
+DIGIT_PARTS = ("gaussian", "blind", "block", "pixels")
+PHOTO_PARTS = ("photos", "photos-blind", "camera", "camera-blind", "holes", "speed")
 PARTS = DIGIT_PARTS + PHOTO_PARTS
+BLIND = {
+    "blind": "gaussian",
+    "photos-blind": "photos",
+    "camera-blind": "camera",
+}  # parts without clean data: their tasks
 COURSE = 0.0261  # the published test MSE of the classic course's denoiser
 LARGE = 2048  # pixels of a side of the picture whose denoising is timed
 REPEATS, LONG = 3, 20  # what takes more than so many seconds is timed once
@@ -112,22 +118,27 @@ class Bench:
             say(f"taking {kept}")
             return narrows.load(kept)
         say(f"narrows, {name}: training for {minutes:.3g} minutes")
+        task = self.task(BLIND.get(name, name))
         common = {"minutes": minutes, "random_state": SEED, "device": "cpu"}
         try:
             match name:
                 case "gaussian":
-                    model = narrows.Denoiser(noise=f"gaussian:{DIGIT_SIGMA}", **common).fit(self.digits.training)
+                    model = narrows.Denoiser(noise=f"gaussian:{DIGIT_SIGMA}", **common).fit(task.training)
                 case "blind":
-                    model = narrows.Denoiser(**common).fit(self.digits.noisy_training())
+                    model = narrows.Denoiser(**common).fit(task.noisy_training())
+                case "photos-blind" | "camera-blind":
+                    model = narrows.Denoiser(clip=False, **common).fit(task.noisy_training())
                 case "block":
-                    model = narrows.Imputer(holes="blocks:0.25", **common).fit(self.digits.training)
+                    model = narrows.Imputer(holes="blocks:0.25", **common).fit(task.training)
                 case "pixels":
-                    model = narrows.Imputer(holes="pixels:0.75", **common).fit(self.digits.training)
+                    model = narrows.Imputer(holes="pixels:0.75", **common).fit(task.training)
                 case "photos":
                     noise = f"gaussian:{PHOTO_SIGMA:.6f}"
-                    model = narrows.Denoiser(noise=noise, clip=False, **common).fit(self.photographs.training)
+                    model = narrows.Denoiser(noise=noise, clip=False, **common).fit(task.training)
+                case "camera":
+                    model = narrows.Denoiser(clip=False, **common).fit(task.noisy_training(), task.training)
                 case "holes":
-                    model = narrows.Imputer(holes="pixels:0.5", **common).fit(self.photographs.training)
+                    model = narrows.Imputer(holes="pixels:0.5", **common).fit(task.training)
         except narrows.TrainingError as error:
             say(f"narrows, {name}: {error}")
             return None
@@ -177,7 +188,7 @@ class Bench:
 
 def restoring(bench: Bench, part: str) -> None:
     """Measure the peers of a part, then the errors and the calibration of narrows."""
-    task = bench.task("gaussian" if part == "blind" else part)
+    task = bench.task(BLIND.get(part, part))
     peers = bench.peers(task.name)
     target, beside = goal(bench, part, peers)
     model = bench.trained(part)
@@ -185,10 +196,10 @@ def restoring(bench: Bench, part: str) -> None:
         bench.add(part, "narrows", task.unit, None, target=target, **beside)
         return
     restored = model.transform(task.given)
-    if part != "blind":
+    if part not in BLIND:
         one, two = task.inside(restored, model.uncertainty(task.given))
         beside |= {"within one deviation": one, "within two": two}
-    name = "narrows, without clean data" if part == "blind" else "narrows"
+    name = "narrows, without clean data" if part in BLIND else "narrows"
     bench.add_restored(part, name, task, restored, target=target, **beside)
     rows = bench.shown[task.name]
     rows[name] = restored[task.shown]
@@ -207,7 +218,7 @@ def goal(bench: Bench, part: str, peers: dict[str, float]) -> tuple[float | None
             return 0.013, {"with clean data": measured["narrows"]} if measured.get("narrows") else {}
         case "block" | "pixels":
             return min(peers.values()) / 2, {"": "half of the best peer's"}
-        case "photos":
+        case "photos" | "photos-blind" | "camera" | "camera-blind":
             return peers.get("BM3D"), {"": "BM3D's"}
     return peers["biharmonic"] + 1.5, {"": "1.5 dB above biharmonic"}
 

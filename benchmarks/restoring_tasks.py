@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 
 from narrows import data
 from narrows.data import Items
@@ -15,6 +16,7 @@ from restoring_rows import Unit
 SEED = 0
 DIGIT_SIGMA = 0.5
 PHOTO_SIGMA = 25 / 255
+EVENTS, READ_NOISE, GRAIN = 60, 5 / 255, 0.5  # of a camera: photons at white, noise of reading, pixels of smoothing
 TESTED_PHOTOS = 40  # the last by name; the others are to learn from
 BLOCK = 14  # pixels of a side
 SHOWN_PHOTOS = (0.3, 0.9)  # shares of the test photographs that come before those that are shown
@@ -29,13 +31,16 @@ Places = np.ndarray | slice
 class Task:
     """Items (N, Y, X) float32 of 0..1 to test on, and training items to find settings with.
 
-    family: digits are measured by their MSE, photographs by their PSNR. given: what is to be restored, NaN where values
-    are hidden. sigma: of the noise, None for holes. shown: places of the items for figures.
+    family: digits are measured by their MSE, photographs by their PSNR. training: clean items to learn from. corrupt:
+    from items and the number of a stream of random numbers to what is to be restored. given: that, NaN where values are
+    hidden. sigma: of the noise, None for holes. shown: places of the items for figures.
     """
 
     name: str
     family: Family
     title: str
+    training: np.ndarray
+    corrupt: Corrupt
     clean: np.ndarray
     given: np.ndarray
     tuning_clean: np.ndarray
@@ -56,7 +61,12 @@ class Task:
         shown: np.ndarray,
     ) -> "Task":
         few = training[spread(len(training), TUNING)]
-        return cls(name, family, title, test, corrupt(test, 1), few, corrupt(few, 2), sigma, shown)
+        given, tuning = corrupt(test, 1), corrupt(few, 2)
+        return cls(name, family, title, training, corrupt, test, given, few, tuning, sigma, shown)
+
+    def noisy_training(self) -> np.ndarray:
+        """Return one noisy version of the training items, for training without clean data."""
+        return self.corrupt(self.training, 3)
 
     @property
     def unit(self) -> Unit:
@@ -100,6 +110,13 @@ def noisy(clean: np.ndarray, sigma: float, clip: bool, stream: int) -> np.ndarra
     return np.clip(values, 0, 1) if clip else values
 
 
+def through_camera(clean: np.ndarray, stream: int) -> np.ndarray:
+    """Shot noise and noise of reading, smoothed over neighbours as demosaicing does."""
+    rng = np.random.default_rng([SEED, stream])
+    noise = rng.poisson(EVENTS * clean) / EVENTS - clean + READ_NOISE * rng.standard_normal(clean.shape)
+    return (clean + gaussian_filter(noise, (0, GRAIN, GRAIN))).astype(np.float32)
+
+
 def with_blocks(clean: np.ndarray, stream: int) -> np.ndarray:
     """A square hidden in each item, at a random place."""
     height, width = clean.shape[1:]
@@ -132,10 +149,6 @@ class Digits:
         assert test.labels is not None
         self.shown = np.unique(test.labels[:tests], return_index=True)[1]  # one of each class
 
-    def noisy_training(self) -> np.ndarray:
-        """Return one noisy version of the training digits, for training without clean data."""
-        return noisy(self.training, DIGIT_SIGMA, True, stream=3)
-
     def gaussian(self) -> Task:
         title = "MNIST, Gaussian noise of 0.5, clipped to 0..1"
         return self._task("gaussian", title, lambda x, stream: noisy(x, DIGIT_SIGMA, True, stream), DIGIT_SIGMA)
@@ -165,6 +178,11 @@ class Photographs:
     def photos(self) -> Task:
         title = "Photographs, Gaussian noise of 25/255"
         return self._task("photos", title, lambda x, stream: noisy(x, PHOTO_SIGMA, False, stream), PHOTO_SIGMA)
+
+    def camera(self) -> Task:
+        title = "Photographs, noise of a camera"
+        few = self.training[spread(len(self.training), TUNING)]
+        return self._task("camera", title, through_camera, float(np.std(through_camera(few, 2) - few)))
 
     def holes(self) -> Task:
         title = "Photographs, 50 % of the pixels missing"
