@@ -128,6 +128,13 @@ def test_noise_is_removed_from_pictures_in_a_list_and_one_by_one(denoiser, noisy
     assert [each.shape for each in sizes] == [(64, 80), (40, 80)]
 
 
+def test_the_mean_over_mirrored_and_turned_pictures_is_better(denoiser, noisy):
+    dirty, clean = (np.asarray(each * 257.0) for each in noisy)
+    dirty = dirty.astype(np.uint16)
+    one, mean = (squared_error(denoiser.transform(dirty, tta=tta), clean) for tta in (False, True))
+    assert mean < one
+
+
 @pytest.mark.parametrize(
     ("dtype", "factor", "offset"),
     [
@@ -173,8 +180,10 @@ def test_alpha_stays_as_it_is(noisy, channels):
     model = narrows.load(f"photo-denoiser-{'grey' if channels == 1 else 'colour'}")
     alpha = np.random.default_rng(1).integers(0, 256, (3, 64, 80, 1), dtype=np.uint8)
     colours = np.repeat(noisy[0][..., None], channels, -1)
-    found = model.transform(data.Items.from_array(np.concatenate([colours, alpha], -1), "NYXC"))
+    items = data.Items.from_array(np.concatenate([colours, alpha], -1), "NYXC")
+    found = model.transform(items)
     np.testing.assert_array_equal(found.values[..., -1:], alpha)
+    np.testing.assert_array_equal(model.transform(items, tta=True).values[..., -1:], alpha)
     expected = model.transform(colours if channels > 1 else colours[..., 0])
     np.testing.assert_array_equal(found.values[..., :-1].reshape(expected.shape), expected)
     deviations = model.uncertainty(found)

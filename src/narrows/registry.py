@@ -44,7 +44,8 @@ class ToolSpec:
     evaluate : str, optional
         ``evaluate(model, items, **options) -> Evaluation``, which ``narrows evaluate`` calls.
     evaluate_options : tuple of str
-        The options of ``narrows evaluate`` that `evaluate` takes, of ``noise``, ``target``, ``holes`` and ``labels``.
+        The options of ``narrows evaluate`` that `evaluate` takes, of ``noise``, ``target``, ``holes``, ``labels`` and
+        ``tta``.
     report : str, optional
         ``sections(context: ReportContext) -> ToolReport``, the sections of ``narrows report``.
     viewer : str, optional
@@ -161,7 +162,7 @@ for _spec in (
         target="What the items of DATA, which are noisy, should become: the same items without noise, or noisy again; "
         "without --target and --noise, DATA is noisy and nothing clean is needed.",
         evaluate="narrows.evaluation.restoration_evaluation:evaluate_denoiser",
-        evaluate_options=("noise", "target"),
+        evaluate_options=("noise", "target", "tta"),
         report="narrows.report.denoiser_sections:sections",
         viewer="narrows.viewer.denoiser_tab:DenoiserTab",
         verbs={"denoise": "narrows.cli.restoration_verbs:denoise"},
@@ -175,7 +176,7 @@ for _spec in (
         takes_tables=True,
         python_only=("add_indicator",),
         evaluate="narrows.evaluation.restoration_evaluation:evaluate_imputer",
-        evaluate_options=("holes",),
+        evaluate_options=("holes", "tta"),
         report="narrows.report.imputer_sections:sections",
         viewer="narrows.viewer.imputer_tab:ImputerTab",
         verbs={"fill": "narrows.cli.restoration_verbs:fill"},

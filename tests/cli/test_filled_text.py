@@ -89,6 +89,16 @@ def test_few_known_numbers_say_nothing_of_decimals(tmp_path):
     assert len(ran.out.decode().splitlines()[2]) > len("0.123,100")
 
 
+def test_rows_have_no_mirror_images(tmp_path):
+    filled(tmp_path, (f"{x:.2f}" for x in X))
+    for words in (("fill", "m.safetensors", "x.csv", "-o", "new.csv"), ("evaluate", "m.safetensors", "x.csv")):
+        verb, *rest = (tmp_path / word if "." in word else word for word in words)
+        ran = narrows(verb, *rest, "--tta")
+        assert (ran.code, ran.out) == (2, b"")
+        assert ran.err == "narrows: error: --tta: rows of a table have no mirror images; leave it out\n"
+    assert not (tmp_path / "new.csv").exists()
+
+
 def test_from_standard_input_with_samples_and_standard_deviations(tmp_path):
     filled(tmp_path, (f"{x:.2f}" for x in X))
     command = [sys.executable, "-m", "narrows", "fill", tmp_path / "m.safetensors", "-", "-o", tmp_path / "out.csv"]

@@ -93,6 +93,21 @@ def test_denoise(denoiser, place, digits):
     assert np.load("y.npy").dtype == digits.dtype
 
 
+def test_the_mean_over_mirrored_and_turned_images(denoiser, imputer, place, digits, holes):
+    assert narrows("denoise", denoiser[0], "x.npy", "-o", "y.npy", "--tta").code == 0
+    expected = load(denoiser[0]).transform(digits, tta=True)
+    np.testing.assert_array_equal(np.load("y.npy"), expected)
+    assert (expected != load(denoiser[0]).transform(digits)).any()
+    assert narrows("fill", imputer[0], "x.npy", "--mask", "mask.npy", "-o", "f.npy", "--tta").code == 0
+    np.testing.assert_array_equal(np.load("f.npy"), load(imputer[0]).transform(digits, holes, tta=True))
+    for model in (denoiser[0], imputer[0]):
+        plain, mean = (
+            json.loads(narrows("evaluate", model, "x.npy", "--json", *options).out) for options in ((), ("--tta",))
+        )
+        assert plain["mse"] != mean["mse"]
+        assert plain.get("before") == mean.get("before")
+
+
 def test_denoise_through_pipes(blind, place, digits):
     ran = spawned("denoise", blind[0], "-", stdin=(place / "x.npy").read_bytes())
     assert (ran.code, ran.err) == (0, "")
@@ -339,6 +354,8 @@ USAGE = [
     ("evaluate fill.safetensors x.npy --holes channels", "channels"),
     ("evaluate blind.safetensors x.npy", "noise to add to clean items: --noise gaussian:0.1"),
     ("evaluate m.safetensors digits --noise blur:1", "--noise is for"),
+    ("evaluate m.safetensors digits --tta", "--tta is for models of the tool denoiser or imputer"),
+    ("fill fill.safetensors x.npy --strategy mode --tta", "--tta: a mean of the most probable values is not"),
 ]
 
 FAILURES = [

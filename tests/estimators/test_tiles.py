@@ -105,6 +105,19 @@ def test_tiles_leave_no_seams(tool, spatial, channels, preset, monkeypatch):
     assert np.ptp(whole[0]) > 0.003
 
 
+@pytest.mark.parametrize(("tool", "spatial"), [("blind", 1), ("noise", 2), ("imputer", 2)])
+def test_mirrored_tiles_leave_no_seams(tool, spatial, monkeypatch):
+    model = fitted(tool, spatial)
+    X = waves(1, *LARGE[spatial], dtype=np.float32, seed=1)
+    rng = np.random.default_rng(0)
+    X = (X + 0.1 * rng.normal(size=X.shape)).clip(0, 1).astype(np.float32)
+    if tool == "imputer":
+        X[rng.random(X.shape) < 0.4] = np.nan
+    whole = model.transform(X, tta=True)
+    monkeypatch.setitem(module.LARGEST, spatial, LARGEST[spatial])
+    np.testing.assert_allclose(model.transform(X, tta=True), whole, atol=2e-6)
+
+
 def test_large_items_of_different_sizes(monkeypatch):
     model = fitted("imputer", 2)
     X = [waves(1, *size, dtype=np.float32)[0] for size in ((253, 131), (9, 5), (190, 240))]

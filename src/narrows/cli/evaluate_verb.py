@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from narrows.cli import options
 from narrows.cli.inputs import choose_cell_text, choose_model, load_tool, read_items_for
@@ -20,6 +20,7 @@ def evaluate(
     noise: options.AddedNoise = None,
     target: options.Target = None,
     holes: options.HiddenShare = None,
+    tta: options.Tta = False,
     labels: options.Labels = None,
     missing: options.MissingCells = None,
     keep_na: options.KeepNa = None,
@@ -48,7 +49,7 @@ def evaluate(
       narrows evaluate photo-denoiser photos/ --noise gaussian:0.1
     """
     check_corruption(noise, target, holes)
-    asked = {"noise": noise, "target": target, "holes": holes, "labels": labels}
+    asked = {"noise": noise, "target": target, "holes": holes, "labels": labels, "tta": tta or None}
     chosen = choose_model(words, axes, strict, *tools_with("evaluate", asked))
     trained = load_tool(chosen.model, "evaluate", *(name for name, spec in tools().items() if spec.evaluate))
     trained = trained.with_cell_text(
@@ -86,13 +87,13 @@ def check_corruption(noise: str | None = None, target: str | None = None, holes:
         Masks.parse(holes)
 
 
-def tools_with(part: str, given: Mapping[str, str | None]) -> list[str]:
+def tools_with(part: str, given: Mapping[str, Any]) -> list[str]:
     """Return the tools that have an "evaluate" or a "report", and take the options that are given."""
     names = {name for name, value in given.items() if value is not None}
     return [name for name, spec in tools().items() if getattr(spec, part) and names <= set(spec.evaluate_options)]
 
 
-def check_evaluate_options(model: str, tool: str, given: Mapping[str, str | None]) -> None:
+def check_evaluate_options(model: str, tool: str, given: Mapping[str, Any]) -> None:
     """Raise ParameterError where an option is for other tools than that of the model."""
     for option, value in given.items():
         takers = [name for name, spec in tools().items() if option in spec.evaluate_options]

@@ -24,6 +24,7 @@ _COLUMNS_NAMED = 10
 def denoise(
     words: options.ModelAndData,
     output: options.Out = "-",
+    tta: options.Tta = False,
     uncertainty: options.Uncertainty = None,
     axes: options.Axes = None,
     strict: options.Strict = False,
@@ -51,7 +52,7 @@ def denoise(
     check_items_output(items, [output], force)
     check_uncertainty(items, uncertainty, force)
     with items_bar("denoising") as progress:
-        clean = denoiser.denoise(items, progress)
+        clean = denoiser.denoise(items, progress, tta)
     data.write(clean, output)
     if uncertainty is not None:
         data.write(denoiser.predictive_std(items), uncertainty)
@@ -80,6 +81,7 @@ def fill(
             help="What to fill in: the best value on average, or the most probable one; by default as in training."
         ),
     ] = None,
+    tta: options.Tta = False,
     uncertainty: options.Uncertainty = None,
     axes: options.Axes = None,
     strict: options.Strict = False,
@@ -112,6 +114,7 @@ def fill(
 
     chosen = choose_model(words, axes, strict, "imputer")
     imputer = load_tool(chosen.model, "fill", "imputer").with_options(strategy, marks)
+    imputer.check_tta(tta)
     imputer = imputer.with_cell_text(choose_cell_text(marks, keep_na, decimal, thousands, imputer.cell_text))
     holes = None if mask is None else read_mask(mask)
     if converts_table(imputer, chosen.source, "-.csv" if output == "-" else output):
@@ -127,7 +130,7 @@ def fill(
             "--mask or --missing say which values are missing"
         )
     with items_bar("filling") as progress:
-        filled = imputer.fill(items, progress)
+        filled = imputer.fill(items, progress, tta)
     data.write(filled, output)
     write_samples(imputer, items, outputs[1:])
     if uncertainty is not None:

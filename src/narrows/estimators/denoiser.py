@@ -192,13 +192,17 @@ class Denoiser(TransformerMixin, Estimator):
                     value=self.noise,
                 )
 
-    def transform(self, X: Any, *, progress: Callable[[int, int], None] | None = None) -> Any:
+    def transform(self, X: Any, *, tta: bool = False, progress: Callable[[int, int], None] | None = None) -> Any:
         """Remove the noise of items.
 
         Parameters
         ----------
         X : array, list of arrays or Items
             N noisy items.
+        tta : bool, default=False
+            Whether to use test-time augmentation: the result is the mean of those for all mirrorings of an item and, of
+            images, the transpositions of these. It takes 2, 8 and 8 times as long for signals, images and volumes, and
+            is better for data that look as natural when they are mirrored or turned.
         progress : callable, optional
             Called with the items done and the items in all.
 
@@ -212,7 +216,7 @@ class Denoiser(TransformerMixin, Estimator):
         DataError
             If the items do not fit the model.
         """
-        return self._as_given(X, self._model().denoise(self._items(X), progress))
+        return self._as_given(X, self._model().denoise(self._items(X), progress, tta))
 
     def uncertainty(self, X: Any) -> Any:
         """Return the predictive standard deviation of each value that `transform` returns.

@@ -214,7 +214,9 @@ class Imputer(TransformerMixin, Estimator):
             raise ParameterError("expected mean or mode", parameter="strategy", value=self.strategy)
         Masks.parse(self.holes)
 
-    def transform(self, X: Any, mask: Any = None, *, progress: Callable[[int, int], None] | None = None) -> Any:
+    def transform(
+        self, X: Any, mask: Any = None, *, tta: bool = False, progress: Callable[[int, int], None] | None = None
+    ) -> Any:
         """Fill the missing values of items.
 
         Parameters
@@ -224,6 +226,10 @@ class Imputer(TransformerMixin, Estimator):
         mask : array, list of arrays or Items, optional
             Values are also missing where it is not 0. Of the shape of X with or without its channels, or of one item
             and then for all.
+        tta : bool, default=False
+            Whether to use test-time augmentation: the result is the mean of those for all mirrorings of an item and, of
+            images, the transpositions of these. It takes 2, 8 and 8 times as long for signals, images and volumes, and
+            is better for data that look as natural when they are mirrored or turned.
         progress : callable, optional
             Called with the items done and the items in all.
 
@@ -237,9 +243,11 @@ class Imputer(TransformerMixin, Estimator):
         ------
         DataError
             If the items do not fit the model, or the mask does not fit them.
+        ParameterError
+            If `tta` is asked for with tables, or with the strategy "mode".
         """
         model, items = self._model(), self.with_mask(X, mask)
-        complete = model.fill(items, progress)
+        complete = model.fill(items, progress, tta)
         if self.indicator_ is None or isinstance(X, Items):
             return self._as_given(X, complete)
         added = self.indicator_.transform(observed_codes(items))

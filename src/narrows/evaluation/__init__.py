@@ -20,8 +20,8 @@ def evaluate(model: Any, items: "Items", **options: Any) -> "Evaluation":
     items : Items
         Items that the model was not trained on.
     **options
-        Those of the tool's evaluator: ``labels`` for autoencoders, ``noise`` and ``target`` for denoisers, ``holes``
-        for imputers.
+        Those of the tool's evaluator: ``labels`` for autoencoders, ``noise``, ``target`` and ``tta`` for denoisers,
+        ``holes`` and ``tta`` for imputers.
 
     Returns
     -------

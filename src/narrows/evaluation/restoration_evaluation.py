@@ -120,7 +120,7 @@ class ImputationEvaluation(Evaluation):
 
 
 def evaluate_denoiser(
-    model: DenoiserModel, items: Items, noise: str | None = None, target: Items | None = None
+    model: DenoiserModel, items: Items, noise: str | None = None, target: Items | None = None, tta: bool = False
 ) -> DenoisingEvaluation:
     """Denoise items and compare them with the clean ones.
 
@@ -134,6 +134,8 @@ def evaluate_denoiser(
         The noise to add, such as "gaussian:0.1"; by default that of training.
     target : Items, optional
         Clean items.
+    tta : bool, default=False
+        Whether to use test-time augmentation; see `Denoiser.transform`.
 
     Returns
     -------
@@ -166,7 +168,7 @@ def evaluate_denoiser(
     for number, (part, clean) in enumerate(zip(parts(items), targets, strict=True)):
         noisy = as_floats(part) if target is not None else model.add_noise(part, noise, seed=number)
         began = time.perf_counter()
-        denoised = model.denoise(noisy)
+        denoised = model.denoise(noisy, tta=tta)
         seconds += time.perf_counter() - began
         before.add(scaling.forward(noisy.values), scaling.forward(clean.values))
         after.add(scaling.forward(denoised.values), scaling.forward(clean.values))
@@ -186,7 +188,7 @@ def evaluate_denoiser(
 
 
 def evaluate_imputer(
-    model: ImputerModel, items: Items, holes: str | None = None
+    model: ImputerModel, items: Items, holes: str | None = None, tta: bool = False
 ) -> "ImputationEvaluation | TableEvaluation":
     """Hide values of items, fill them and compare.
 
@@ -198,6 +200,8 @@ def evaluate_imputer(
         Signals, images, volumes, or rows of a table if the model is for tables.
     holes : str, optional
         What to hide, such as "pixels:0.5"; by default as in training.
+    tta : bool, default=False
+        Whether to use test-time augmentation; see `Imputer.transform`.
 
     Returns
     -------
@@ -209,13 +213,16 @@ def evaluate_imputer(
     DataError
         If the items do not fit the model, or nothing can be hidden.
     ValueError
-        If the items cannot have such holes.
+        If the items cannot have such holes, or `tta` is asked for with tables or with the strategy "mode".
     """
     model = trained_model(model)
-    return evaluate_table(model, items, holes) if model.is_table else evaluate_spatial(model, items, holes)
+    model.check_tta(tta)
+    return evaluate_table(model, items, holes) if model.is_table else evaluate_spatial(model, items, holes, tta)
 
 
-def evaluate_spatial(model: ImputerModel, items: Items, holes: str | None = None) -> ImputationEvaluation:
+def evaluate_spatial(
+    model: ImputerModel, items: Items, holes: str | None = None, tta: bool = False
+) -> ImputationEvaluation:
     """Return the figures of an imputer of signals, images or volumes."""
     items = model.check(items)
     model = model.adapted_to(items)
@@ -228,7 +235,7 @@ def evaluate_spatial(model: ImputerModel, items: Items, holes: str | None = None
         was_missing, observed = missing_mask(original), ~missing_mask(corrupted)
         hidden = ~observed & ~was_missing
         began = time.perf_counter()
-        filled = model.fill(corrupted)
+        filled = model.fill(corrupted, tta=tta)
         seconds += time.perf_counter() - began
         values = scaling.forward(original.values)
         outputs = {name: fill_channels(peer.fill, values, observed, original) for name, peer in fillers.items()}

@@ -19,6 +19,7 @@ from narrows.models.item_checks import check_complete, plain_numbers
 from narrows.models.model_manifest import ModelManifest
 from narrows.models.onnx_export import Graph, check_one_part
 from narrows.models.parts import parts_of, view_of
+from narrows.models.symmetries import average_over_symmetries
 from narrows.models.tiled_inference import Progress, TiledInference, psnr_note
 from narrows.models.trained_model import TrainedModel
 from narrows.networks import Restoration, RestoringNetwork
@@ -122,7 +123,7 @@ class DenoiserModel(TrainedModel):
         return self.check_layout(items)
 
     @default_torch_state()
-    def denoise(self, items: Items, progress: Progress | None = None) -> Items:
+    def denoise(self, items: Items, progress: Progress | None = None, tta: bool = False) -> Items:
         """Return the items without noise, of the same type.
 
         Parameters
@@ -131,6 +132,8 @@ class DenoiserModel(TrainedModel):
             Noisy signals, images or volumes. An alpha channel of images stays as it is.
         progress : callable, optional
             Called with the items done and the items in all.
+        tta : bool
+            Whether to return the mean of the results for the symmetries of each item; see `average_over_symmetries`.
         """
         noisy = self.check(items)
         inference = self.adapted_to(noisy)._inference()
@@ -138,7 +141,8 @@ class DenoiserModel(TrainedModel):
         def output(x: Tensor) -> Tensor:
             return self._posterior(inference.network, x)[0] if self.blind else inference.network(x)[0]
 
-        clean = inference.predict(noisy, output, items.dtype, progress)
+        average = average_over_symmetries(output, inference.network.stride)
+        clean = inference.predict(noisy, average if tta else output, items.dtype, progress)
         return join_alpha(clean, items) if self.has_alpha(items) else clean
 
     @default_torch_state()

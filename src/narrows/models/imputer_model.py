@@ -120,7 +120,7 @@ class Imputation(Protocol):
     def check(self, items: Items, missing_values: Any) -> Items:
         """Return the items with a mask of all missing values; DataError where they do not fit."""
 
-    def fill(self, items: Items, strategy: str, progress: Progress | None) -> Items:
+    def fill(self, items: Items, strategy: str, progress: Progress | None, tta: bool = False) -> Items:
         """Return the items with their missing values filled."""
 
     def sample(self, items: Items, seed: int) -> Items:
@@ -246,7 +246,7 @@ class ImputerModel(TrainedModel):
         return Graph(network, compute, {"values": dims, "mask": dims}, {"filled": dims, "std": dims})
 
     @default_torch_state()
-    def fill(self, items: Items, progress: Progress | None = None) -> Items:
+    def fill(self, items: Items, progress: Progress | None = None, tta: bool = False) -> Items:
         """Return the items with their missing values filled, of the same type.
 
         Parameters
@@ -255,9 +255,30 @@ class ImputerModel(TrainedModel):
             Items with missing values.
         progress : callable, optional
             Called with the items done and the items in all.
+        tta : bool
+            Whether to return the mean of the results for the symmetries of each item; see `average_over_symmetries`.
+
+        Raises
+        ------
+        ParameterError
+            If there is no such mean; see `check_tta`.
         """
+        self.check_tta(tta)
         items = self.check(items)
-        return self.adapted_to(items).backend.fill(items, self.strategy, progress)
+        return self.adapted_to(items).backend.fill(items, self.strategy, progress, tta)
+
+    def check_tta(self, tta: bool) -> None:
+        """Raise ParameterError for test-time augmentation of tables and of the most probable values."""
+        if tta and self.is_table:
+            raise ParameterError("rows of a table have no mirror images; leave it out", parameter="tta", value=tta)
+        if tta and self.strategy == "mode":
+            raise ParameterError(
+                "a mean of the most probable values is not the most probable one",
+                parameter="tta",
+                value=tta,
+                hint="fill in the mean",
+                suggestion={"strategy": "mean"},
+            )
 
     @default_torch_state()
     def sample(self, items: Items, seed: int) -> Items:

@@ -15,6 +15,7 @@ from narrows.errors import ParameterError
 from narrows.models.calibration import Calibration
 from narrows.models.item_checks import check_no_infinity, missing_mask, plain_numbers
 from narrows.models.parts import parts_of, view_of
+from narrows.models.symmetries import average_over_symmetries
 from narrows.models.tiled_inference import Progress, TiledInference, scaled_mse
 from narrows.models.trained_model import TrainedModel
 
@@ -47,7 +48,7 @@ class SpatialImputation:
         with_alpha = items.spatial_dims == 2 and items.channels - 1 == channels in (1, 3)
         return self.model.check_layout(mark_missing(items, missing_values, with_alpha))
 
-    def fill(self, items: Items, strategy: str, progress: Progress | None) -> Items:
+    def fill(self, items: Items, strategy: str, progress: Progress | None, tta: bool = False) -> Items:
         """Return the items with their missing values filled."""
 
         def output(x: Tensor) -> Tensor:
@@ -55,7 +56,8 @@ class SpatialImputation:
                 return self.inference.mixture(with_observed(x)).mode()
             return self.inference.network(with_observed(x))[0]
 
-        filled = self.inference.predict(items, output, items.dtype, progress)
+        average = average_over_symmetries(output, self.inference.network.stride)
+        filled = self.inference.predict(items, average if tta else output, items.dtype, progress)
         np.copyto(filled.values, items.values, where=~missing_mask(items))
         return filled
 

@@ -71,7 +71,7 @@ class TableImputation:
         check_columns(observed_codes(items), self.features, items.source)
         return items
 
-    def fill(self, items: Items, strategy: str, progress: Progress | None) -> Items:
+    def fill(self, items: Items, strategy: str, progress: Progress | None, tta: bool = False) -> Items:
         """Return the rows with their missing cells filled."""
         return self._completed(items, self.filled_codes(items, strategy))
 
