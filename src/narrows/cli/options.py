@@ -121,7 +121,7 @@ Tta = Annotated[
     typer.Option(
         "--tta",
         help="Test-time augmentation: the mean of the results for all mirrorings of an item and, of images, rotations. "
-        "Eight times slower for images, and better where these look as natural when mirrored, as photographs do.",
+        "Takes up to eight times as long; better for data that look as natural when mirrored, such as photographs.",
     ),
 ]
 AddedNoise = Annotated[

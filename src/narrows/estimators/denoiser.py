@@ -201,8 +201,8 @@ class Denoiser(TransformerMixin, Estimator):
             N noisy items.
         tta : bool, default=False
             Whether to use test-time augmentation: the result is the mean of those for all mirrorings of an item and, of
-            images, the transpositions of these. It takes 2, 8 and 8 times as long for signals, images and volumes, and
-            is better for data that look as natural when they are mirrored or turned.
+            images, rotations. It takes up to eight times as long, and is better for data that look as natural when they
+            are mirrored or turned.
         progress : callable, optional
             Called with the items done and the items in all.
 
