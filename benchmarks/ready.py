@@ -26,7 +26,8 @@ from narrows.evaluation import evaluate
 from narrows.models.trained_model import model_of
 from narrows.ready import FOLDER, Figure, ReadyModel, TrainingData, ready_models
 
-BITS = 8
+BITS, FINE_BITS = 8, 16
+FINE = ("ups.", "restored.")  # layers that enlarge grids: errors of their weights show as a pattern of columns and rows
 COMPARED = 4  # of so many held-out photographs, one is enough to compare numbers of bits
 NOISES = {
     **{f"gaussian:{sigma / 255}": f"Gaussian noise of {sigma}/255" for sigma in (25, 15, 50)},
@@ -70,9 +71,13 @@ def main() -> None:
 def rounded(file: ModelFile, bits: int) -> ModelFile:
     """Return a model file for values of any range, whose weights are small integers times powers of two.
 
-    The largest weight of a tensor has so many bits; vectors, which are few numbers, have 16.
+    The largest weight of a tensor has so many bits; in vectors and in layers that enlarge grids, which are small, more.
     """
-    tensors = {name: round_tensor(tensor, bits if tensor.ndim > 1 else 16) for name, tensor in file.tensors.items()}
+
+    def bits_of(name: str, tensor: np.ndarray) -> int:
+        return FINE_BITS if tensor.ndim == 1 or name.startswith(FINE) else bits
+
+    tensors = {name: round_tensor(tensor, bits_of(name, tensor)) for name, tensor in file.tensors.items()}
     document = {name: value for name, value in file.document.items() if name not in ("format", "narrows")}
     return ModelFile.create(tensors, {**document, "any_range": True}, packed=True)
 
