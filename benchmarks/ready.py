@@ -165,9 +165,14 @@ def compression(model: Any, held_out: Items) -> list[Figure]:
 
 def psnr(found: Items, clean: Items) -> float:
     """Return the mean PSNR of 8-bit pictures in dB."""
-    errors = np.clip(found.values, 0, 255).astype(np.float64) - clean.values
-    squares = np.square(errors).reshape(len(clean), -1).mean(1)
-    return round(float(np.mean(10 * np.log10(255**2 / squares))), 2)
+    return round(float(psnr_of_each(found.values, clean.values).mean()), 2)
+
+
+def psnr_of_each(found: np.ndarray, clean: np.ndarray, where: np.ndarray | None = None) -> np.ndarray:
+    """Return the PSNR (N,) of 8-bit pictures (N, Y, X) or (N, Y, X, C) in dB; `where` says which values count."""
+    squares = np.square(np.clip(found, 0, 255).astype(np.float64) - clean)
+    counted = np.ones(squares.shape, bool) if where is None else where
+    return 10 * np.log10(255**2 / squares.mean(axis=tuple(range(1, squares.ndim)), where=counted))
 
 
 def coverage(model: Any, held_out: Items) -> tuple[float, float] | None:

@@ -120,9 +120,11 @@ def library(package: str) -> str | None:
 
 
 def bm3d(picture: np.ndarray, sigma: float, threads: int = 1) -> np.ndarray:
-    from bm3d import BM3DProfile
-    from bm3d import bm3d as denoise
+    """An image as BM3D denoises it; one of three channels, (Y, X, 3), as CBM3D does."""
+    from bm3d import BM3DProfile, bm3d_rgb
+    from bm3d import bm3d as bm3d_grey
 
+    denoise = bm3d_grey if picture.ndim == 2 else bm3d_rgb
     profile = BM3DProfile()  # its default, 'np'
     profile.num_threads = threads
     return denoise(picture, sigma, profile)
