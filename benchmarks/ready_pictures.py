@@ -13,6 +13,7 @@ from narrows.render.style import MASK_COLOUR
 from ready_tasks import CAMERA, OURS, Task, denoising_task, filling_task
 
 GAP, TITLE, FONT_SIZE = 4, 22, 14  # pixels
+QUALITY = 90  # of JPEG, with colours at full size
 CLASSIC = ("biharmonic", "Telea", OURS)
 
 
@@ -38,7 +39,7 @@ class Figure:
         task = (denoising_task if self.part == "denoising" else filling_task)(clean, self.case)
         columns = {
             "noisy" if self.part == "denoising" else "given": as_given(task),
-            **{name: task.methods[name](task.given) for name in self.methods},
+            **{name.partition(",")[0]: task.methods[name](task.given) for name in self.methods},
             "clean" if self.part == "denoising" else "original": clean.values,
         }
         rows = [
@@ -103,10 +104,11 @@ def joined(titles: Sequence[str], rows: Sequence[Sequence[Image.Image]]) -> Imag
 
 
 def draw(photographs: Sequence[Items], parts: Sequence[str], folder: Path) -> None:
-    """Write the pictures of some parts into a folder, without loss."""
+    """Write the pictures of some parts into a folder."""
     by_channels = {each.channels: each for each in photographs}
     folder.mkdir(parents=True, exist_ok=True)
     for figure in FIGURES:
         if figure.part in parts:
-            with atomic.replacing(folder / f"comparison-{figure.name}.webp") as temporary:
-                figure.draw(by_channels[figure.channels]).save(temporary, "WEBP", lossless=True, method=6)
+            with atomic.replacing(folder / f"comparison-{figure.name}.jpg") as temporary:
+                image = figure.draw(by_channels[figure.channels])
+                image.save(temporary, "JPEG", quality=QUALITY, subsampling=0, optimize=True)

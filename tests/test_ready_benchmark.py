@@ -51,4 +51,4 @@ def test_filled_photographs_and_their_pictures(compare, tmp_path):
             assert np.mean(psnr) == pytest.approx(expected, abs=0.1)
     sizes = {path.name: Image.open(path).size for path in (tmp_path / "images").iterdir()}
     size = 5 * 64 + 4 * 4, 22 + 2 * 64 + 4  # of five pieces in a row, below their titles
-    assert sizes == {f"comparison-{name}.webp": size for name in ("hole", "strokes", "text")}
+    assert sizes == {f"comparison-{name}.jpg": size for name in ("hole", "strokes", "text")}
