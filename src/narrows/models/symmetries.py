@@ -7,6 +7,8 @@ from itertools import product
 import torch
 from torch import Tensor
 
+from narrows.networks.autoencoder.network import cut
+
 
 def average_over_symmetries(output: Callable[[Tensor], Tensor], stride: Sequence[int]) -> Callable[[Tensor], Tensor]:
     """Return a function that gives the mean of `output` for all symmetries of items.
@@ -32,7 +34,7 @@ def average_over_symmetries(output: Callable[[Tensor], Tensor], stride: Sequence
             seen = whole.flip(axes)
             found = output(seen.transpose(2, 3)).transpose(2, 3) if swapped else output(seen)
             total += found.flip(axes)
-        return total[(..., *map(slice, x.shape[2:]))] / len(symmetries)
+        return cut(total, tuple(x.shape[2:])) / len(symmetries)
 
     return average
 
