@@ -40,6 +40,9 @@ def answers(network, x):
     return torch.cat([restored.unsqueeze(-1), network.describe(features, x.shape[2:])], -1)
 
 
+OLD = {"preset": "default", "ranged": True}  # what documents of 0.1.0 say beside
+
+
 @pytest.mark.parametrize("channels", [1, 3, 5])
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("preset", ["default", "lesson"])
@@ -153,6 +156,16 @@ def test_the_first_guess(spatial):
     assert (near - smooth).abs().mean() < 0.08
     nothing = torch.zeros(1, 4, *SHAPES[spatial], dtype=x.dtype)
     torch.testing.assert_close(network.guess(nothing), torch.full_like(nothing[:, :2], 0.5))
+
+
+def test_the_first_guess_reaches_into_large_holes():
+    known = torch.ones(1, 1, 128, 128)
+    known[..., 44:84, 44:84] = 0
+    new = Restoration(1, (64, 64), "fill", 3)
+    old = Restoration.from_dict({name: new.to_dict()[name] for name in ("channels", "shape", "task", "numbers")} | OLD)
+    middles = [build(each).guess(torch.cat([0.9 * known, known], 1))[0, 0, 64, 64] for each in (new, old)]
+    assert float(middles[0]) == pytest.approx(0.9, abs=0.02)
+    assert float(middles[1]) < 0.6  # as in models of 0.1.0, whose networks expect it
 
 
 def test_the_document_is_the_way_back():

@@ -25,6 +25,7 @@ Task = Literal["denoise", "fill", "blind"]
 WIDTHS = (32, 64, 128)  # channels of each level that halves, the largest grid first
 FULL_SIZE_WIDTH = 16  # channels of one more level of full size, for inpainting
 LEVELS = {1: 3, 2: 3, 3: 2}  # by spatial axes; in volumes, a third would make the receptive field too large for tiles
+GUESS_LEVELS = {1: 6, 2: 5, 3: 2}  # by spatial axes: halvings of the first guess, which reaches into holes of 2**levels
 BLOCKS = 1  # residual blocks of each level, on the way down and on the way up
 LESSON_WIDTHS = (32, 16, 8)
 COARSE_WEIGHT = 0.05  # of coarser grids in the first guess, relative to a neighbourhood that is all observed
@@ -56,6 +57,8 @@ class Restoration:
         value. Otherwise the noisy value reaches the output through the layers alone.
     bfloat16 : bool
         Whether convolutions take bfloat16 numbers, where the processor multiplies these faster.
+    guess_levels : int, optional
+        How often the first guess at missing values halves the grid, at most; None for the default.
     """
 
     channels: PositiveInt
@@ -66,6 +69,7 @@ class Restoration:
     ranged: bool = True
     gain: bool = False
     bfloat16: bool = False
+    guess_levels: PositiveInt | None = None
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -78,6 +82,8 @@ class Restoration:
             raise ValueError(f"a gain of the noisy values, in a network to {self.task}")
         if not 1 <= len(self.shape) <= 3:
             raise ValueError(f"items with {len(self.shape)} spatial axes: those with 1 to 3 can be restored")
+        if self.guess_levels is None:
+            object.__setattr__(self, "guess_levels", GUESS_LEVELS[len(self.shape)])
 
     @property
     def values(self) -> int:
@@ -88,7 +94,15 @@ class Restoration:
         """Return by how much each level divides each spatial axis: 2, or 1 where the axis is too short."""
         if self.preset == "lesson":
             return [(2,) * len(self.shape)] * len(LESSON_WIDTHS)
-        halvings = [max(1, min(LEVELS[len(self.shape)], size.bit_length() - 2)) for size in self.shape]
+        return self._halvings(LEVELS[len(self.shape)])
+
+    def guess_factors(self) -> list[tuple[int, ...]]:
+        """Return the same for the first guess at missing values."""
+        assert self.guess_levels is not None
+        return self.factors() if self.preset == "lesson" else self._halvings(self.guess_levels)
+
+    def _halvings(self, levels: int) -> list[tuple[int, ...]]:
+        halvings = [max(1, min(levels, size.bit_length() - 2)) for size in self.shape]
         return [tuple(2 if level < n else 1 for n in halvings) for level in range(max(halvings))]
 
     def to_dict(self) -> dict[str, Any]:
@@ -98,7 +112,8 @@ class Restoration:
     @classmethod
     def from_dict(cls, document: dict[str, Any]) -> "Restoration":
         """Return the architecture that `to_dict` described."""
-        return from_document(cls, {"gain": False, "bfloat16": False, **document})  # as in version 0.1.0
+        old = {"gain": False, "bfloat16": False, "guess_levels": LEVELS.get(len(document["shape"]))}  # of 0.1.0
+        return from_document(cls, {**old, **document})
 
 
 class RestoringNetwork(StoredNames, ABC):
@@ -124,11 +139,13 @@ class RestoringNetwork(StoredNames, ABC):
     def __init__(self, architecture: Restoration) -> None:
         super().__init__()
         self.architecture = architecture
+        self.fills = architecture.task == "fill"
         self.factors = architecture.factors()
-        self.stride = tuple(math.prod(steps) for steps in zip(*self.factors, strict=True))
+        self.guess_factors = architecture.guess_factors() if self.fills else []
+        longest = max(self.factors, self.guess_factors, key=len)
+        self.stride = tuple(math.prod(steps) for steps in zip(*longest, strict=True))
         self.inputs = architecture.channels * (1 if architecture.task == "denoise" else 2)
         self.outputs = architecture.channels * (2 if architecture.gain else 1)
-        self.fills = architecture.task == "fill"
         if architecture.task == "blind":
             self.noise = NoiseLevel()
 
@@ -154,7 +171,7 @@ class RestoringNetwork(StoredNames, ABC):
     def receptive_radius(self) -> tuple[int, ...]:
         """Radius of the receptive field along each spatial axis, in positions."""
         guess = [1 if self.fills else 0] * len(self.stride)
-        for factor in reversed(self.factors) if self.fills else ():
+        for factor in reversed(self.guess_factors):
             guess = [step * (far + 2) for far, step in zip(guess, factor, strict=True)]  # blur, halving, doubling
         return tuple(own + far for own, far in zip(self._network_radius, guess, strict=True))
 
@@ -177,7 +194,7 @@ class RestoringNetwork(StoredNames, ABC):
         """Return the first guess (N, C, *S): observed values, interpolated between them."""
         values, observed = x.chunk(2, 1)
         middle = 0.5 if self.architecture.ranged else 0.0
-        return torch.where(observed > 0, values, local_mean(values * observed, observed, self.factors, middle))
+        return torch.where(observed > 0, values, local_mean(values * observed, observed, self.guess_factors, middle))
 
     def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return restored values and features."""
