@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from narrows.networks import Architecture, build
+from narrows.networks import Architecture, Restoration, build
 from narrows.training.optimizers import WIDEST_FOR_MUON, Muon, build_optimizers, orthogonal
 
 SHAPES = [(5, 5), (3, 40), (40, 3), (1, 9), (9, 1), (1, 1), (64, 200)]
@@ -51,6 +51,31 @@ def test_a_first_step_of_muon():
         step = orthogonal(weight.grad.flatten(1)[None])[0] * max(1.0, rows / columns) ** 0.5
         torch.testing.assert_close(weight.detach(), old - 0.1 * step.reshape(weight.shape), atol=1e-4, rtol=1e-3)
     assert torch.equal(weights[-1], before[-1])
+
+
+def test_weights_decay():
+    weight = nn.Parameter(matrices((4, 6), 1)[0])
+    before, weight.grad = weight.detach().clone(), torch.zeros(4, 6)
+    Muon([weight], lr=0.1, weight_decay=0.5).step()
+    torch.testing.assert_close(weight.detach(), 0.95 * before)
+
+
+def test_weights_of_a_denoiser_stay_small():
+    """Steps of one size alone make them, and features, grow until hardly any feature is above zero."""
+    network = build(Restoration(1, (16, 16), "denoise", 3), seed=0)
+    optimisers = build_optimizers(network)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(150):
+        x = torch.rand(4, 1, 16, 16, generator=generator)
+        loss = ((network(x + 0.5 * torch.randn(x.shape, generator=generator))[0] - x.mean((2, 3), True)) ** 2).mean()
+        loss.backward()
+        for optimiser in optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = 0.02 * group["relative"]
+            optimiser.step()
+            optimiser.zero_grad()
+    inner = network.inner_matrices()
+    assert max(float(torch.linalg.matrix_norm(each.detach().flatten(1), 2)) for each in inner) < 6
 
 
 def test_muon_finds_a_minimum():

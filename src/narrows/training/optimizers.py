@@ -23,14 +23,20 @@ class Muon(torch.optim.Optimizer):
         The learning rate.
     momentum : float, 0..1
         Weight of earlier gradients.
+    weight_decay : float
+        Share of a weight, times the learning rate, that each step takes off. All steps are of the same size, so that
+        without it weights grow as long as training goes on.
 
     References
     ----------
     Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024.
+    Liu et al., "Muon is scalable for LLM training", 2025, on the decay.
     """
 
-    def __init__(self, parameters: list[nn.Parameter], lr: float, momentum: float = 0.95) -> None:
-        super().__init__(parameters, {"lr": lr, "momentum": momentum})
+    def __init__(
+        self, parameters: list[nn.Parameter], lr: float, momentum: float = 0.95, weight_decay: float = 0.0
+    ) -> None:
+        super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
@@ -50,6 +56,7 @@ class Muon(torch.optim.Optimizer):
                 steps = orthogonal(torch.stack([direction for _, direction in members]))
                 rate = group["lr"] * max(1.0, rows / columns) ** 0.5
                 for (weight, _), step in zip(members, steps, strict=True):
+                    weight.mul_(1 - group["lr"] * group["weight_decay"])
                     weight.add_(step.reshape(weight.shape), alpha=-rate)
 
 
@@ -79,7 +86,8 @@ def build_optimizers(network: nn.Module) -> list[torch.optim.Optimizer]:
     """Return Adam, and Muon where the network has inner matrices that are small enough for it.
 
     The first and the last matrix stay with Adam: their sides are data, whose directions differ in scale. A network with
-    several outputs returns its inner matrices from a method `inner_matrices`. Each parameter group has the factor by
+    several outputs returns its inner matrices from a method `inner_matrices`, and one that is trained for long has a
+    `weight_decay` for them. Each parameter group has the factor by
     which its learning rate differs, "relative".
     """
     own = getattr(network, "inner_matrices", None)
@@ -91,6 +99,6 @@ def build_optimizers(network: nn.Module) -> list[torch.optim.Optimizer]:
     adam.param_groups[0]["relative"] = 1.0
     if not inner:
         return [adam]
-    muon = Muon(inner, lr=1.0)
+    muon = Muon(inner, lr=1.0, weight_decay=getattr(network, "weight_decay", 0.0))
     muon.param_groups[0]["relative"] = MUON_RATE
     return [adam, muon]
