@@ -26,7 +26,7 @@ from narrows.evaluation import evaluate
 from narrows.models.trained_model import model_of
 from narrows.ready import FOLDER, Figure, ReadyModel, TrainingData, ready_models
 
-BITS, FINE_BITS = 8, 16
+BITS, FINE_BITS = 10, 16
 FINE = ("ups.", "restored.")  # layers that enlarge grids: errors of their weights show as a pattern of columns and rows
 COMPARED = 4  # of so many held-out photographs, one is enough to compare numbers of bits
 NOISES = {
