@@ -30,7 +30,7 @@ BLOCKS = 1  # residual blocks of each level, on the way down and on the way up
 LESSON_WIDTHS = (32, 16, 8)
 COARSE_WEIGHT = 0.05  # of coarser grids in the first guess, relative to a neighbourhood that is all observed
 GUESS_MARGIN = 0.01  # between first guesses and 0 or 1
-WEIGHT_DECAY = 0.3  # of inner layers; without it, features of coarse levels grow a billionfold in an hour, and most die
+WEIGHT_DECAY = 0.3  # of inner layers; without it, features of coarse levels grow and die in long training
 NOISE_RATE = 10.0  # learning rate of the noise level, relative to other weights
 
 
